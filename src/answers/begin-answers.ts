@@ -1,0 +1,121 @@
+import type { Viewer } from '../accounts/session.ts';
+import type { Database } from '../db/database.ts';
+import { newId } from '../db/id.ts';
+import { messages } from '../db/tables/thread.ts';
+import { ANSWER_ERRORS, ModelUnavailableError, NotFoundError } from '../errors.ts';
+import type { KeyScope } from '../keys/api-key.ts';
+import { findOffers } from '../keys/offer.ts';
+import { findModels, type Model } from '../models/catalogue.ts';
+import { nearestModels } from '../models/nearest.ts';
+import { type Message, messageColumns } from '../threads/message.ts';
+import type { Thread } from '../threads/thread.ts';
+import { leaseFromNow } from './checkpoint.ts';
+import { conversationTo } from './context.ts';
+import { endAnswer } from './end-answer.ts';
+import { type GenerateDeps, generateAnswer } from './generate.ts';
+import { LiveAnswer } from './live-answer.ts';
+
+/** What answering needs. */
+export interface AnswerDeps extends GenerateDeps {
+  /** Names this process as the writer of its answers. */
+  writerId: string;
+  /** Keeps hold of the work that goes on after a request has returned. */
+  track(work: Promise<void>): void;
+}
+
+/** An answer that is about to begin. */
+export interface PreparedAnswer {
+  live: LiveAnswer;
+  model: Model;
+  apiKeyId: string;
+  paidBy: KeyScope;
+}
+
+/** Finds the models and the keys that will pay for them. Throws NotFoundError or ModelUnavailableError. */
+export async function prepareAnswers(
+  deps: AnswerDeps,
+  viewer: Viewer,
+  thread: Thread,
+  modelIds: readonly string[],
+): Promise<PreparedAnswer[]> {
+  const found = await findModels(deps, viewer, modelIds);
+  const byId = new Map(
+    found.filter((model) => model.workspaceId === thread.workspaceId).map((model) => [model.id, model]),
+  );
+  const offers = await findOffers(deps, [...byId.keys()]);
+  return await Promise.all(
+    modelIds.map(async (modelId) => {
+      const model = byId.get(modelId);
+      const offer = offers.get(modelId);
+      if (model === undefined || offer === undefined) throw new NotFoundError('model in this workspace');
+      if (!offer.isAvailable) {
+        const { sentence, fixableBy } = ANSWER_ERRORS[offer.code];
+        const suggestions = await nearestModels(deps, model);
+        const message = sentence(deps.providers[model.provider].title);
+        throw new ModelUnavailableError(offer.code, message, fixableBy, suggestions);
+      }
+      const live = new LiveAnswer({ id: newId('msg'), threadId: thread.id, fence: FIRST_FENCE });
+      return { live, model, apiKeyId: offer.apiKeyId, paidBy: offer.paidBy };
+    }),
+  );
+}
+
+/** Writes the rows of answers that begin, all replying to one message. The caller has numbered their positions. */
+export async function beginAnswers(
+  tx: Pick<Database, 'insert'>,
+  deps: { writerId: string },
+  viewer: Viewer,
+  replyTo: { threadId: string; parentId: string; firstPosition: number },
+  prepared: readonly PreparedAnswer[],
+): Promise<Message[]> {
+  return await tx
+    .insert(messages)
+    .values(
+      prepared.map(({ live, model, apiKeyId, paidBy }, index) => ({
+        id: live.id,
+        threadId: replyTo.threadId,
+        position: replyTo.firstPosition + index,
+        parentId: replyTo.parentId,
+        role: 'ASSISTANT' as const,
+        status: 'WRITING' as const,
+        text: '',
+        authorId: viewer.id,
+        modelId: model.id,
+        modelName: model.name,
+        provider: model.provider,
+        apiKeyId,
+        paidBy,
+        writerId: deps.writerId,
+        leaseUntil: leaseFromNow(),
+        fence: live.fence,
+      })),
+    )
+    .returning(messageColumns);
+}
+
+/** Sets the providers to work. Nobody waits for them; `track` keeps hold of the work. */
+export function startAnswers(
+  deps: AnswerDeps,
+  replyTo: { threadId: string; parentId: string },
+  prepared: readonly PreparedAnswer[],
+): void {
+  deps.running.begin(prepared.map(({ live }) => live));
+  deps.track(
+    (async () => {
+      try {
+        const turns = await conversationTo(deps.db, replyTo.threadId, replyTo.parentId);
+        await Promise.all(
+          prepared.map(({ live, model, apiKeyId }) =>
+            generateAnswer(deps, { live, model, apiKeyId, request: { system: null, turns } }),
+          ),
+        );
+      } catch {
+        // The thread could not be read: nothing was asked, and nobody else will end these answers.
+        const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
+        await Promise.all(prepared.map(({ live }) => endAnswer(deps, live, ending)));
+      }
+    })(),
+  );
+}
+
+const FIRST_FENCE = 1;

@@ -1,0 +1,118 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { apiKeys } from '../db/tables/api-key.ts';
+import { answerChunks, messages, threads } from '../db/tables/thread.ts';
+import { memberships } from '../db/tables/workspace.ts';
+import type { AnswerErrorCode } from '../errors.ts';
+import { failureName, log } from '../log.ts';
+import { type EndDeps, endAnswer } from './end-answer.ts';
+import type { Ending, LiveAnswer, UnsavedChunk } from './live-answer.ts';
+
+/**
+ * The heartbeat of all answers this process writes: every half second one statement saves their new text, renews their
+ * leases and tells what changed underneath. It beats without text too, so that a removed key or member stops an answer that
+ * is silent. Returns a function that ends it.
+ */
+export function startCheckpoints(deps: EndDeps & { writerId: string }): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    // A slow database gets fewer and larger checkpoints, never two at once.
+    running ??= checkpoint(deps).finally(() => {
+      running = undefined;
+    });
+  }, CHECKPOINT_MS);
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}
+
+async function checkpoint(deps: EndDeps & { writerId: string }): Promise<void> {
+  const live = deps.running.begun();
+  if (live.length === 0) return;
+  const chunks = live.flatMap((answer) => answer.unsaved());
+  try {
+    const held = await saveAndLook(deps, live, chunks);
+    for (const chunk of chunks)
+      if (held.has(chunk.messageId)) deps.running.get(chunk.messageId)?.saved(chunk);
+    await Promise.all(live.map((answer) => endIfChanged(deps, answer, held.get(answer.id))));
+  } catch (error) {
+    // The text stays in memory and goes out with a later beat.
+    log.warn({ answers: live.length, failure: failureName(error) }, 'a checkpoint could not be saved');
+  }
+}
+
+/** One statement, so that text is saved only under a lease that still holds. An answer that is missing was taken away. */
+async function saveAndLook(
+  { db, writerId }: { db: Database; writerId: string },
+  live: readonly LiveAnswer[],
+  chunks: readonly UnsavedChunk[],
+): Promise<Map<string, { isKeyUsable: boolean; isMember: boolean }>> {
+  const writing = JSON.stringify(live.map(({ id, fence }) => ({ id, fence })));
+  const renewed = db.$with('renewed').as(
+    db
+      .update(messages)
+      .set({ leaseUntil: leaseFromNow() })
+      .where(
+        and(
+          eq(messages.status, 'WRITING'),
+          eq(messages.writerId, writerId),
+          sql`(${messages.id}, ${messages.fence}) in (
+            select id, fence from jsonb_to_recordset(${writing}::text::jsonb) as writing(id text, fence integer))`,
+        ),
+      )
+      .returning({
+        id: messages.id,
+        threadId: messages.threadId,
+        apiKeyId: messages.apiKeyId,
+        authorId: messages.authorId,
+      }),
+  );
+  // The same chunk may come twice, when the first commit's answer was lost; the later one may hold more.
+  const saved = db.$with('saved', { messageId: answerChunks.messageId }).as(
+    sql`insert into ${answerChunks} (message_id, part, from_offset, text)
+      select chunk."messageId", chunk.part, chunk."fromOffset", chunk.text
+      from jsonb_to_recordset(${JSON.stringify(chunks)}::text::jsonb)
+        as chunk("messageId" text, part text, "fromOffset" integer, text text)
+      join renewed on renewed.id = chunk."messageId"
+      on conflict (message_id, part, from_offset) do update set text = excluded.text
+      returning message_id`,
+  );
+  const rows = await db
+    .with(renewed, saved)
+    .select({ id: renewed.id, isKeyEnabled: apiKeys.isEnabled, membershipId: memberships.id })
+    .from(renewed)
+    .innerJoin(threads, eq(threads.id, renewed.threadId))
+    .leftJoin(apiKeys, eq(apiKeys.id, renewed.apiKeyId))
+    .leftJoin(
+      memberships,
+      and(eq(memberships.workspaceId, threads.workspaceId), eq(memberships.userId, renewed.authorId)),
+    );
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      { isKeyUsable: row.isKeyEnabled === true, isMember: row.membershipId !== null },
+    ]),
+  );
+}
+
+async function endIfChanged(
+  deps: EndDeps,
+  live: LiveAnswer,
+  held: { isKeyUsable: boolean; isMember: boolean } | undefined,
+): Promise<void> {
+  // An answer without a row, or with another writer, is not ours to write any more; the save of its end finds that out.
+  if (held === undefined || !held.isMember) await endAnswer(deps, live, failed('INTERRUPTED'));
+  else if (!held.isKeyUsable) await endAnswer(deps, live, failed('KEY_REMOVED'));
+}
+
+/** A lease that starts now, by the database's clock. */
+export function leaseFromNow() {
+  return sql`now() + interval '15 seconds'`;
+}
+
+function failed(code: AnswerErrorCode): Ending {
+  return { type: 'failed', status: 'FAILED', code, retryAt: null };
+}
+
+const CHECKPOINT_MS = 500; // what a crash may lose

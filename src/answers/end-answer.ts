@@ -1,0 +1,90 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
+import { answerChunks, messages, threads } from '../db/tables/thread.ts';
+import { failureName, log } from '../log.ts';
+import { type Message, messageColumns } from '../threads/message.ts';
+import { announceThread } from '../threads/thread.ts';
+import type { Ending, LiveAnswer } from './live-answer.ts';
+import type { RunningAnswers } from './running.ts';
+
+export interface EndDeps {
+  db: Database;
+  changes: Changes;
+  running: RunningAnswers;
+}
+
+/**
+ * The one way an answer ends. The first ending wins in memory, is saved, and only then told; later ones do nothing.
+ * Resolves, for every caller, with the saved message once the end has been told; null if the answer was deleted meanwhile.
+ */
+export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending): Promise<Message | null> {
+  if (!live.settle()) return await live.ended;
+  const message = await saveUntilSaved(deps, live, ending);
+  deps.running.remove(live);
+  live.end(message?.row ?? null);
+  if (message !== null) announceThread(deps.changes, message.thread, [live.id]);
+  return message?.row ?? null;
+}
+
+/** The text is safe in memory while the database is away, so the save is tried again until it is back. */
+async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
+  for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
+    try {
+      return await save(deps.db, live, ending);
+    } catch (error) {
+      log.error(
+        { messageId: live.id, failure: failureName(error) },
+        'the end of an answer could not be saved',
+      );
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    }
+  }
+}
+
+async function save(db: Database, live: LiveAnswer, ending: Ending) {
+  const { text, reasoning, citations, usage } = live.snapshot;
+  return await db.transaction(async (tx) => {
+    // The thread's row first, as everywhere: two answers of one thread that end together then wait instead of deadlocking.
+    const [thread] = await tx
+      .update(threads)
+      .set({ revision: sql`${threads.revision} + 1` })
+      .where(eq(threads.id, live.threadId))
+      .returning({ id: threads.id, workspaceId: threads.workspaceId });
+    const [row] = await tx
+      .update(messages)
+      .set({
+        status: ending.status,
+        text,
+        reasoning,
+        citations,
+        ...endColumns(ending),
+        inputTokens: usage?.inputTokens ?? null,
+        outputTokens: usage?.outputTokens ?? estimateTokens(text + reasoning),
+        cachedInputTokens: usage?.cachedInputTokens ?? null,
+        reasoningTokens: usage?.reasoningTokens ?? null,
+        isUsageEstimated: usage?.outputTokens == null,
+        writerId: null,
+        leaseUntil: null,
+      })
+      .where(and(eq(messages.id, live.id), eq(messages.status, 'WRITING'), eq(messages.fence, live.fence)))
+      .returning(messageColumns);
+    if (row === undefined || thread === undefined) return null;
+    await tx.delete(answerChunks).where(eq(answerChunks.messageId, live.id));
+    return { row, thread };
+  });
+}
+
+function endColumns(ending: Ending) {
+  if (ending.type === 'failed') return { errorCode: ending.code, errorRetryAt: ending.retryAt };
+  if (ending.status === 'STOPPED') return {};
+  return { finishReason: ending.finishReason, providerFinishReason: ending.providerFinishReason };
+}
+
+/** A rough count for providers that give none: about four characters a token in most languages they are used in. */
+function estimateTokens(text: string): number {
+  return Math.ceil(text.length / 4);
+}
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 5_000;

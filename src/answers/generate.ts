@@ -1,0 +1,124 @@
+import { type AnswerErrorCode, NotFoundError } from '../errors.ts';
+import { type KeyDeps, withSecret } from '../keys/api-key.ts';
+import { learnFromAnswer } from '../keys/check-api-key.ts';
+import { SealError } from '../keys/seal-record.ts';
+import { failureName, log } from '../log.ts';
+import type { Model } from '../models/catalogue.ts';
+import { ProviderError } from '../providers/failure.ts';
+import type { AnswerEnd, AnswerRequest } from '../providers/provider.ts';
+import { type EndDeps, endAnswer } from './end-answer.ts';
+import type { Ending, LiveAnswer } from './live-answer.ts';
+
+export type GenerateDeps = EndDeps & KeyDeps;
+
+/** What is to be written, by which model, with which key. */
+export interface Assignment {
+  live: LiveAnswer;
+  model: Model;
+  apiKeyId: string;
+  request: Pick<AnswerRequest, 'system' | 'turns'>;
+}
+
+/** Writes one answer from the first request to its saved end. Never throws: whatever happens is how the answer ended. */
+export async function generateAnswer(deps: GenerateDeps, assignment: Assignment): Promise<void> {
+  const { live, model } = assignment;
+  const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  const signal = AbortSignal.any([live.abort.signal, deadline]);
+  let ending: Ending;
+  try {
+    const end = await askWithRetries(deps, assignment, signal);
+    ending =
+      live.hasText || end.finishReason === 'CONTENT_FILTER'
+        ? { type: 'finished', status: 'COMPLETE', ...end }
+        : failed('EMPTY_ANSWER');
+  } catch (error) {
+    // Whoever settled the answer first also aborted the call; this ending then changes nothing.
+    ending = deadline.aborted ? failed('TIMEOUT') : endingFrom(live, error);
+  }
+  await endAnswer(deps, live, ending);
+  const code = ending.type === 'failed' ? ending.code : null;
+  await learnFromAnswer(
+    deps,
+    { id: assignment.apiKeyId, workspaceId: model.workspaceId },
+    code,
+    ending.type === 'failed' ? ending.retryAt : null,
+  ).catch((error: unknown) => {
+    log.error(
+      { apiKeyId: assignment.apiKeyId, failure: failureName(error) },
+      'key health could not be saved',
+    );
+  });
+}
+
+/** Before the first character a passing failure may be tried again; after it, the text would begin twice. */
+async function askWithRetries(
+  deps: GenerateDeps,
+  assignment: Assignment,
+  signal: AbortSignal,
+): Promise<AnswerEnd> {
+  const { live, model, request } = assignment;
+  const provider = deps.providers[model.provider];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await withSecret(deps, assignment.apiKeyId, (secret, key) =>
+        provider.answer(
+          { baseUrl: key.baseUrl, secret, ownerId: key.ownerId, signal },
+          { ...request, model: model.name, maxOutputTokens: model.maxOutputTokens },
+          live,
+        ),
+      );
+    } catch (error) {
+      const delayMs = retryDelayMs(error, attempt);
+      if (delayMs === undefined || live.hasOutput || signal.aborted) throw error;
+      const { code } = error as ProviderError;
+      live.retry(attempt, new Date(Date.now() + delayMs), code, model.provider);
+      await waitUnlessAborted(delayMs, signal);
+    }
+  }
+}
+
+/** How long to wait before the next attempt; undefined if there is none. */
+function retryDelayMs(error: unknown, attempt: number): number | undefined {
+  if (!(error instanceof ProviderError) || attempt > MAX_RETRIES) return undefined;
+  if (!RETRIED.has(error.code)) return undefined;
+  const delayMs = error.retryAfterMs ?? FIRST_RETRY_DELAY_MS * 2 ** (attempt - 1);
+  return delayMs <= LONGEST_RETRY_DELAY_MS ? delayMs : undefined;
+}
+
+function endingFrom(live: LiveAnswer, error: unknown): Ending {
+  if (error instanceof ProviderError) {
+    const retryAt = error.retryAfterMs === null ? null : new Date(Date.now() + error.retryAfterMs);
+    return failed(error.code, retryAt);
+  }
+  if (error instanceof NotFoundError) return failed('KEY_REMOVED');
+  if (!live.abort.signal.aborted)
+    log.error({ messageId: live.id, failure: failureName(error) }, 'an answer failed');
+  return failed(error instanceof SealError ? 'KEY_UNAVAILABLE' : 'PROVIDER_ERROR');
+}
+
+function failed(code: AnswerErrorCode, retryAt: Date | null = null): Ending {
+  return { type: 'failed', status: 'FAILED', code, retryAt };
+}
+
+async function waitUnlessAborted(delayMs: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener('abort', done, { once: true });
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    }
+  });
+}
+
+const ANSWER_TIMEOUT_MS = 30 * 60 * 1_000;
+const MAX_RETRIES = 2;
+const FIRST_RETRY_DELAY_MS = 1_000;
+const LONGEST_RETRY_DELAY_MS = 20_000; // longer than that a person prefers to be told
+const RETRIED: ReadonlySet<AnswerErrorCode> = new Set([
+  'RATE_LIMITED',
+  'PROVIDER_OVERLOADED',
+  'PROVIDER_ERROR',
+]);

@@ -1,0 +1,240 @@
+import type { AnswerErrorCode } from '../errors.ts';
+import { ProviderError } from '../providers/failure.ts';
+import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../providers/provider.ts';
+import type { Message } from '../threads/message.ts';
+import { TextCleaner } from './clean-text.ts';
+
+/** How an answer came to its end. `finished` is what the provider or a person ended, `failed` is everything else. */
+export type Ending =
+  | { type: 'finished'; status: 'COMPLETE'; finishReason: FinishReason; providerFinishReason: string }
+  | { type: 'finished'; status: 'STOPPED' }
+  | { type: 'failed'; status: 'FAILED' | 'INTERRUPTED'; code: AnswerErrorCode; retryAt: Date | null };
+
+/** What a reader of an answer is told. Offsets are UTF-16 code units. */
+export type AnswerEvent =
+  | { type: 'delta'; messageId: string; part: 'TEXT' | 'REASONING'; offset: number; text: string }
+  | {
+      type: 'retrying';
+      messageId: string;
+      attempt: number;
+      retryAt: Date;
+      code: AnswerErrorCode;
+      provider: string;
+    }
+  | { type: 'ended'; message: Message };
+
+/** One reader's place in an answer. */
+export interface AnswerReader {
+  /** The next thing this reader has not seen; null if there is nothing new; undefined once everything was told. */
+  take(): AnswerEvent | null | undefined;
+  close(): void;
+}
+
+/**
+ * An answer while it is written: append-only text that any number of readers follow, each at an offset of its own. A slow
+ * reader gets fewer and longer deltas; nothing is kept for it. Terminal is terminal: the first `settle` wins.
+ */
+export class LiveAnswer implements AnswerSink {
+  readonly id: string;
+  readonly threadId: string;
+  readonly fence: number;
+  /** Ends the provider call; aborted by `settle`. */
+  readonly abort = new AbortController();
+
+  readonly #text = new LivePart();
+  readonly #reasoning = new LivePart();
+  readonly #wakes = new Set<() => void>();
+  readonly #citations = new Map<string, Citation>();
+  #reasoningBlock: number | undefined;
+  #usage: TokenUsage | undefined;
+  #retrying: { number: number; event: AnswerEvent } | undefined;
+  #isSettled = false;
+  #end: { message: Message | null } | undefined;
+  readonly #ended = Promise.withResolvers<Message | null>();
+
+  constructor(answer: { id: string; threadId: string; fence: number }) {
+    this.id = answer.id;
+    this.threadId = answer.threadId;
+    this.fence = answer.fence;
+  }
+
+  // What the provider call writes.
+
+  text(delta: string): void {
+    this.#append(this.#text, delta);
+  }
+
+  reasoning(delta: string, block: number): void {
+    const isNewBlock = this.#reasoningBlock !== block && this.#reasoning.length > 0;
+    this.#reasoningBlock = block;
+    this.#append(this.#reasoning, isNewBlock ? `\n\n${delta}` : delta);
+  }
+
+  citation(citation: Citation): void {
+    if (this.#isSettled || this.#citations.size >= MAX_CITATIONS) return;
+    this.#citations.set(`${citation.startOffset} ${citation.endOffset} ${citation.url}`, citation);
+  }
+
+  usage(usage: TokenUsage): void {
+    if (!this.#isSettled) this.#usage = usage;
+  }
+
+  /** Tells readers that the provider will be asked again. */
+  retry(attempt: number, retryAt: Date, code: AnswerErrorCode, provider: string): void {
+    const event: AnswerEvent = { type: 'retrying', messageId: this.id, attempt, retryAt, code, provider };
+    this.#retrying = { number: attempt, event };
+    this.#wakeAll();
+  }
+
+  get hasOutput(): boolean {
+    return this.#text.length > 0 || this.#reasoning.length > 0;
+  }
+
+  get hasText(): boolean {
+    return this.#text.length > 0;
+  }
+
+  // How it ends.
+
+  /** Fixes the end in memory. True for the first caller, who must save it and then call `end`; the others do nothing. */
+  settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#text.seal();
+    this.#reasoning.seal();
+    this.#isSettled = true;
+    this.abort.abort();
+    return true;
+  }
+
+  /** Tells every reader that the end is saved; null if the answer was deleted meanwhile. */
+  end(message: Message | null): void {
+    this.#end = { message };
+    this.#ended.resolve(message);
+    this.#wakeAll();
+  }
+
+  /** Resolves with the saved message once the answer has ended. */
+  get ended(): Promise<Message | null> {
+    return this.#ended.promise;
+  }
+
+  // What others read.
+
+  /** Everything so far. */
+  get snapshot(): { text: string; reasoning: string; citations: Citation[]; usage: TokenUsage | undefined } {
+    return {
+      text: this.#text.text,
+      reasoning: this.#reasoning.text,
+      citations: [...this.#citations.values()],
+      usage: this.#usage,
+    };
+  }
+
+  /**
+   * Starts to read from the given offsets; `wake` is called whenever there may be something to take. An offset beyond the
+   * text is a reader that saw more than was saved before a crash: it waits, and the final message corrects it.
+   */
+  read(offsets: { text: number; reasoning: number }, wake: () => void): AnswerReader {
+    let textOffset = offsets.text;
+    let reasoningOffset = offsets.reasoning;
+    let seenRetry = 0;
+    let hasEnded = false;
+    this.#wakes.add(wake);
+    return {
+      take: () => {
+        if (this.#retrying !== undefined && this.#retrying.number > seenRetry && !this.hasOutput) {
+          seenRetry = this.#retrying.number;
+          return this.#retrying.event;
+        }
+        const reasoning = this.#reasoning.from(reasoningOffset);
+        if (reasoning !== '') {
+          const offset = reasoningOffset;
+          reasoningOffset += reasoning.length;
+          return { type: 'delta', messageId: this.id, part: 'REASONING', offset, text: reasoning };
+        }
+        const text = this.#text.from(textOffset);
+        if (text !== '') {
+          const offset = textOffset;
+          textOffset += text.length;
+          return { type: 'delta', messageId: this.id, part: 'TEXT', offset, text };
+        }
+        if (this.#end === undefined) return null;
+        if (hasEnded || this.#end.message === null) return undefined;
+        hasEnded = true;
+        return { type: 'ended', message: this.#end.message };
+      },
+      close: () => {
+        this.#wakes.delete(wake);
+      },
+    };
+  }
+
+  /** What the last checkpoint has not saved yet. Call `saved` with the same pieces once they are committed. */
+  unsaved(): UnsavedChunk[] {
+    const chunks: UnsavedChunk[] = [];
+    for (const [part, live] of [
+      ['TEXT', this.#text],
+      ['REASONING', this.#reasoning],
+    ] as const) {
+      const text = live.from(live.savedLength);
+      if (text !== '') chunks.push({ messageId: this.id, part, fromOffset: live.savedLength, text });
+    }
+    return chunks;
+  }
+
+  saved(chunk: UnsavedChunk): void {
+    const live = chunk.part === 'TEXT' ? this.#text : this.#reasoning;
+    live.savedLength = chunk.fromOffset + chunk.text.length;
+  }
+
+  #append(part: LivePart, delta: string): void {
+    if (this.#isSettled) return;
+    if (this.#text.length + this.#reasoning.length + delta.length > MAX_ANSWER_LENGTH)
+      throw new ProviderError('OUTPUT_TOO_LARGE');
+    if (part.append(delta)) this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#wakes) wake();
+  }
+}
+
+export interface UnsavedChunk {
+  messageId: string;
+  part: 'TEXT' | 'REASONING';
+  fromOffset: number;
+  text: string;
+}
+
+/** One growing text of an answer. */
+class LivePart {
+  readonly #cleaner = new TextCleaner();
+  #text = '';
+  savedLength = 0;
+
+  get length(): number {
+    return this.#text.length;
+  }
+
+  get text(): string {
+    return this.#text;
+  }
+
+  /** Whether anything was added. */
+  append(delta: string): boolean {
+    const clean = this.#cleaner.clean(delta);
+    this.#text += clean;
+    return clean !== '';
+  }
+
+  seal(): void {
+    this.#text += this.#cleaner.flush();
+  }
+
+  from(offset: number): string {
+    return offset < this.#text.length ? this.#text.slice(offset) : '';
+  }
+}
+
+const MAX_ANSWER_LENGTH = 8 * 1024 * 1024; // UTF-16 code units of text and reasoning together
+const MAX_CITATIONS = 1_000;

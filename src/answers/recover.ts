@@ -1,0 +1,38 @@
+import { eq, inArray } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { answerChunks, messages } from '../db/tables/thread.ts';
+
+/**
+ * Ends the answers that an earlier process of this server left behind as being written: each becomes INTERRUPTED with the
+ * text of its last checkpoint. Runs before the server takes requests, so nobody is writing. Returns how many there were.
+ */
+export async function recoverAnswers({ db }: { db: Database }): Promise<number> {
+  const left = await db.select({ id: messages.id }).from(messages).where(eq(messages.status, 'WRITING'));
+  for (const { id } of left) {
+    await db.transaction(async (tx) => {
+      const chunks = await tx
+        .select()
+        .from(answerChunks)
+        .where(eq(answerChunks.messageId, id))
+        .orderBy(answerChunks.fromOffset);
+      const textOf = (part: 'TEXT' | 'REASONING') =>
+        chunks
+          .filter((chunk) => chunk.part === part)
+          .map((chunk) => chunk.text)
+          .join('');
+      await tx
+        .update(messages)
+        .set({
+          status: 'INTERRUPTED',
+          text: textOf('TEXT'),
+          reasoning: textOf('REASONING'),
+          errorCode: 'INTERRUPTED',
+          writerId: null,
+          leaseUntil: null,
+        })
+        .where(eq(messages.id, id));
+      await tx.delete(answerChunks).where(inArray(answerChunks.messageId, [id]));
+    });
+  }
+  return left.length;
+}

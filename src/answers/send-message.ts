@@ -1,0 +1,167 @@
+import { and, asc, desc, eq, sql } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
+import type { Database } from '../db/database.ts';
+import { newId } from '../db/id.ts';
+import { messages, threads } from '../db/tables/thread.ts';
+import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { type Message, messageColumns } from '../threads/message.ts';
+import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
+import { type AnswerDeps, beginAnswers, prepareAnswers, startAnswers } from './begin-answers.ts';
+
+/**
+ * Adds a person's message and begins one answer per model. Everything is checked before anything is written, everything is
+ * committed before it returns, and from then on the server writes the answers whether anyone is listening or not.
+ */
+export async function sendMessage(
+  deps: AnswerDeps,
+  viewer: Viewer,
+  input: {
+    threadId: string;
+    text: string;
+    modelIds: readonly string[];
+    parentId?: string | null | undefined;
+    idempotencyKey?: string | null | undefined;
+  },
+): Promise<{ message: Message; answers: Message[]; thread: Thread }> {
+  const text = checkText(input.text);
+  checkModelIds(input.modelIds);
+  const thread = await requireThread(deps, viewer, input.threadId, 'chat');
+
+  const idempotencyKey = input.idempotencyKey ?? null;
+  const repeated = await findRepeated(deps.db, viewer, thread, idempotencyKey, text);
+  if (repeated !== undefined) return { ...repeated, thread };
+
+  const parentId = await parentOf(deps.db, thread, input.parentId ?? null);
+  const prepared = await prepareAnswers(deps, viewer, thread, input.modelIds);
+  const messageId = newId('msg');
+  let answers: Message[];
+  let message: Message | undefined;
+  deps.running.add(
+    viewer.id,
+    prepared.map((answer) => answer.live),
+  );
+  try {
+    [message, answers] = await deps.db.transaction(async (tx) => {
+      const [counted] = await tx
+        .update(threads)
+        .set({
+          revision: sql`${threads.revision} + 1`,
+          lastPosition: sql`${threads.lastPosition} + ${1 + prepared.length}`,
+        })
+        .where(eq(threads.id, thread.id))
+        .returning({ lastPosition: threads.lastPosition });
+      if (counted === undefined) throw new NotFoundError('thread');
+      const position = counted.lastPosition - prepared.length;
+      const [added] = await tx
+        .insert(messages)
+        .values({
+          id: messageId,
+          threadId: thread.id,
+          position,
+          parentId,
+          role: 'USER',
+          status: 'COMPLETE',
+          text,
+          authorId: viewer.id,
+          idempotencyKey,
+        })
+        .onConflictDoNothing({ target: [messages.threadId, messages.authorId, messages.idempotencyKey] })
+        .returning(messageColumns);
+      if (added === undefined) throw new RepeatedSendError();
+      const replyTo = { threadId: thread.id, parentId: messageId, firstPosition: position + 1 };
+      return [added, await beginAnswers(tx, deps, viewer, replyTo, prepared)];
+    });
+  } catch (error) {
+    for (const { live } of prepared) deps.running.remove(live);
+    if (!(error instanceof RepeatedSendError)) throw error;
+    // The same send came twice at once, and the other one was first.
+    const first = await findRepeated(deps.db, viewer, thread, idempotencyKey, text);
+    if (first === undefined) throw error;
+    return { ...first, thread };
+  }
+  announceThread(deps.changes, thread, [message.id, ...answers.map((answer) => answer.id)]);
+  startAnswers(deps, { threadId: thread.id, parentId: messageId }, prepared);
+  return { message, answers, thread: await requireThread(deps, viewer, thread.id, 'read') };
+}
+
+class RepeatedSendError extends Error {}
+
+/** What an earlier send with the same idempotency key made. */
+async function findRepeated(
+  db: Database,
+  viewer: Viewer,
+  thread: Thread,
+  idempotencyKey: string | null,
+  text: string,
+): Promise<{ message: Message; answers: Message[] } | undefined> {
+  if (idempotencyKey === null) return undefined;
+  const [message] = await db
+    .select(messageColumns)
+    .from(messages)
+    .where(
+      and(
+        eq(messages.threadId, thread.id),
+        eq(messages.authorId, viewer.id),
+        eq(messages.idempotencyKey, idempotencyKey),
+      ),
+    );
+  if (message === undefined) return undefined;
+  if (message.text !== text)
+    throw new ConflictError(
+      'This idempotency key was already used for another message. Use a new one for each message.',
+    );
+  const answers = await db
+    .select(messageColumns)
+    .from(messages)
+    .where(eq(messages.parentId, message.id))
+    .orderBy(asc(messages.position));
+  return { message, answers };
+}
+
+/** The message to reply to: the one named, else the newest answer of the newest message, else nothing. */
+async function parentOf(db: Database, thread: Thread, parentId: string | null): Promise<string | null> {
+  if (parentId !== null) {
+    const [parent] = await db
+      .select({ id: messages.id })
+      .from(messages)
+      .where(and(eq(messages.threadId, thread.id), eq(messages.id, parentId)));
+    if (parent === undefined) throw new NotFoundError('parent message');
+    return parent.id;
+  }
+  const [newest] = await db
+    .select({ id: messages.id })
+    .from(messages)
+    .where(and(eq(messages.threadId, thread.id), eq(messages.role, 'USER')))
+    .orderBy(desc(messages.position))
+    .limit(1);
+  if (newest === undefined) return null;
+  const [answer] = await db
+    .select({ id: messages.id })
+    .from(messages)
+    .where(eq(messages.parentId, newest.id))
+    .orderBy(desc(messages.position))
+    .limit(1);
+  return answer?.id ?? newest.id;
+}
+
+function checkText(input: string): string {
+  const text = input.replaceAll('\0', '').toWellFormed();
+  if (text.trim() === '') throw badInput('text', 'Write something: the text is empty.');
+  if (Buffer.byteLength(text) > MAX_TEXT_BYTES)
+    throw badInput('text', 'The text is longer than 256 KiB. Shorten it, or send it in parts.');
+  return text;
+}
+
+function checkModelIds(modelIds: readonly string[]): void {
+  if (modelIds.length < 1 || modelIds.length > MAX_MODELS)
+    throw badInput('modelIds', `Choose between 1 and ${MAX_MODELS} models.`);
+  if (new Set(modelIds).size < modelIds.length)
+    throw badInput('modelIds', 'A model is named twice. Name each model once.');
+}
+
+function badInput(path: string, message: string): InvalidInputError {
+  return new InvalidInputError([{ path, message }]);
+}
+
+const MAX_TEXT_BYTES = 256 * 1024;
+const MAX_MODELS = 8; // side by side on one screen

@@ -1,0 +1,138 @@
+import type { Viewer } from '../accounts/session.ts';
+import type { ChangeListener, Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
+import { type Message, newestPosition, readMessages, writingMessages } from '../threads/message.ts';
+import { findThreads, requireThread, type Thread } from '../threads/thread.ts';
+import type { AnswerEvent, AnswerReader } from './live-answer.ts';
+import { type PullSource, pull } from './pull.ts';
+import type { RunningAnswers } from './running.ts';
+
+/** What the followers of a thread are told. */
+export type ThreadEvent =
+  | { type: 'snapshot'; thread: Thread; writing: Message[] }
+  | { type: 'message-added'; message: Message }
+  | { type: 'message-removed'; messageId: string; thread: Thread }
+  | { type: 'thread-updated'; thread: Thread }
+  | { type: 'thread-removed'; threadId: string }
+  | AnswerEvent;
+
+interface FollowDeps {
+  db: Database;
+  changes: Changes;
+  running: RunningAnswers;
+}
+
+/** Follows a thread: first how it stands, then every message, delta and change. Ends when the thread is gone. */
+export async function threadEvents(
+  deps: FollowDeps,
+  viewer: Viewer,
+  threadId: string,
+): Promise<AsyncIterableIterator<ThreadEvent>> {
+  const thread = await requireThread(deps, viewer, threadId, 'read');
+  return pull((wake) => new ThreadFollower(deps, viewer, thread.id, wake));
+}
+
+class ThreadFollower implements PullSource<ThreadEvent> {
+  readonly #deps: FollowDeps;
+  readonly #viewer: Viewer;
+  readonly #threadId: string;
+  readonly #wake: () => void;
+  readonly #changes: ChangeListener;
+  readonly #readers = new Map<string, AnswerReader>();
+  /** Events of the last look at the database that have not been taken yet. */
+  #pending: ThreadEvent[] = [];
+  #lastPosition: number | undefined;
+  #isGone = false;
+
+  constructor(deps: FollowDeps, viewer: Viewer, threadId: string, wake: () => void) {
+    this.#deps = deps;
+    this.#viewer = viewer;
+    this.#threadId = threadId;
+    this.#wake = wake;
+    this.#changes = deps.changes.listen(threadId, wake);
+  }
+
+  take(): ThreadEvent | null | undefined | Promise<ThreadEvent | null | undefined> {
+    const pending = this.#pending.shift();
+    if (pending !== undefined) return pending;
+    if (this.#isGone) return undefined;
+    if (this.#lastPosition === undefined) return this.#snapshot();
+    const dirty = this.#changes.take();
+    if (dirty.length > 0) return this.#look(dirty);
+    return this.#takeFromReaders();
+  }
+
+  close(): void {
+    this.#changes.close();
+    for (const reader of this.#readers.values()) reader.close();
+  }
+
+  async #snapshot(): Promise<ThreadEvent | undefined> {
+    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
+    if (thread === undefined) return this.#gone();
+    this.#lastPosition = await newestPosition(this.#deps, this.#threadId);
+    const writing = await writingMessages(this.#deps, this.#threadId);
+    return { type: 'snapshot', thread, writing: await this.#follow(writing) };
+  }
+
+  /** Finds out what happened to the things that changed. */
+  async #look(dirty: readonly string[]): Promise<ThreadEvent | null | undefined> {
+    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
+    if (thread === undefined) return this.#gone();
+    const messageIds = dirty.filter((id) => id !== this.#threadId);
+    const found = await readMessages(this.#deps, messageIds);
+    const foundIds = new Set(found.map((message) => message.id));
+    for (const messageId of messageIds)
+      if (!foundIds.has(messageId)) this.#pending.push({ type: 'message-removed', messageId, thread });
+
+    const known = this.#lastPosition ?? 0;
+    const added = found
+      .filter((message) => message.position > known)
+      .sort((left, right) => left.position - right.position);
+    this.#lastPosition = added.at(-1)?.position ?? known;
+    for (const message of await this.#follow(added)) this.#pending.push({ type: 'message-added', message });
+    if (dirty.includes(this.#threadId)) this.#pending.push({ type: 'thread-updated', thread });
+    return this.#pending.shift() ?? null;
+  }
+
+  /** Reads on from the text that these messages are told with. */
+  async #follow(messages: readonly Message[]): Promise<Message[]> {
+    const followed: Message[] = [];
+    for (const message of messages) {
+      const live = message.status === 'WRITING' ? this.#deps.running.get(message.id) : undefined;
+      if (live === undefined) {
+        // It may have ended since its row was read.
+        const [ended] =
+          message.status === 'WRITING' ? await readMessages(this.#deps, [message.id]) : [message];
+        if (ended !== undefined) followed.push(ended);
+        continue;
+      }
+      const { text, reasoning, citations } = live.snapshot;
+      const offsets = { text: text.length, reasoning: reasoning.length };
+      this.#readers.set(message.id, live.read(offsets, this.#wake));
+      followed.push({ ...message, text, reasoning, citations });
+    }
+    return followed;
+  }
+
+  #takeFromReaders(): AnswerEvent | null {
+    for (const [messageId, reader] of this.#readers) {
+      const event = reader.take();
+      if (event === null) continue;
+      // Whoever was served goes to the end of the line, so that no answer of a comparison starves the others.
+      this.#readers.delete(messageId);
+      if (event === undefined) {
+        reader.close();
+        continue;
+      }
+      this.#readers.set(messageId, reader);
+      return event;
+    }
+    return null;
+  }
+
+  #gone(): ThreadEvent {
+    this.#isGone = true;
+    return { type: 'thread-removed', threadId: this.#threadId };
+  }
+}

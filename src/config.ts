@@ -1,0 +1,160 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+
+/** Everything that the environment decides. Nothing else in the project reads it. */
+export interface Config {
+  port: number;
+  host: string;
+  /** Whether `host` can be reached from this machine only. */
+  isLoopback: boolean;
+  /** PostgreSQL server; undefined for the embedded database in the data folder. */
+  databaseUrl: string | undefined;
+  dataDir: string;
+  /** Where browsers reach the server; undefined for the address it listens on. */
+  publicUrl: string | undefined;
+  rootKey: string | undefined;
+  rootKeyFile: string | undefined;
+  authSecret: string | undefined;
+  authSecretFile: string | undefined;
+  signUp: 'open' | 'invited' | 'closed';
+  defaultPlan: 'FREE' | 'PREMIUM' | 'BUSINESS';
+  requireSealedKeys: boolean;
+  graphiql: boolean;
+  /** Base URLs that replace the published ones, by provider name. */
+  providerUrls: Readonly<Record<string, string>>;
+  allowedOrigins: readonly string[];
+  /** `host:port` pairs on private networks that a CUSTOM key may name. */
+  allowedPrivateHosts: readonly string[];
+  /** Addresses of proxies whose X-Forwarded-For header is believed. */
+  trustedProxies: readonly string[];
+}
+
+/** A setting that cannot be used. The message says which, and what to write instead. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly exitCode = 78; // EX_CONFIG of sysexits.h
+}
+
+/** Reads the configuration. Throws ConfigError. Secrets are judged where they are used. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const host = env.HOST ?? '127.0.0.1';
+  const isLoopback = host === 'localhost' || host === '::1' || /^127\./.test(host);
+  return {
+    port: readPort(env.PORT ?? '4000'),
+    host,
+    isLoopback,
+    databaseUrl: readUrl('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
+    dataDir: resolve(env.LATCHKEY_DATA_DIR ?? './data'),
+    publicUrl: readOrigin('LATCHKEY_PUBLIC_URL', env.LATCHKEY_PUBLIC_URL),
+    rootKey: env.LATCHKEY_ROOT_KEY,
+    rootKeyFile: env.LATCHKEY_ROOT_KEY_FILE,
+    authSecret: env.LATCHKEY_AUTH_SECRET,
+    authSecretFile: env.LATCHKEY_AUTH_SECRET_FILE,
+    signUp: readChoice(
+      'LATCHKEY_SIGN_UP',
+      env.LATCHKEY_SIGN_UP,
+      ['open', 'invited', 'closed'],
+      isLoopback ? 'open' : 'invited',
+    ),
+    defaultPlan: readChoice(
+      'LATCHKEY_DEFAULT_PLAN',
+      env.LATCHKEY_DEFAULT_PLAN,
+      ['FREE', 'PREMIUM', 'BUSINESS'],
+      'BUSINESS',
+    ),
+    requireSealedKeys: readSwitch('LATCHKEY_REQUIRE_SEALED_KEYS', env.LATCHKEY_REQUIRE_SEALED_KEYS, false),
+    graphiql: readSwitch('LATCHKEY_GRAPHIQL', env.LATCHKEY_GRAPHIQL, isLoopback),
+    providerUrls: readProviderUrls(env.LATCHKEY_PROVIDER_URLS),
+    allowedOrigins: readList(env.LATCHKEY_ALLOWED_ORIGINS).map(
+      (origin) => readOrigin('LATCHKEY_ALLOWED_ORIGINS', origin) ?? origin,
+    ),
+    allowedPrivateHosts: readList(env.LATCHKEY_ALLOWED_PRIVATE_HOSTS).map(checkPrivateHost),
+    trustedProxies: readList(env.LATCHKEY_TRUSTED_PROXIES).map(checkProxy),
+  };
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= 65_535) return port;
+  throw new ConfigError(`PORT is not a port: "${text}". Set a number from 0 to 65535.`);
+}
+
+function readUrl(name: string, text: string | undefined, protocols: readonly string[]): string | undefined {
+  if (text === undefined) return undefined;
+  // The text itself may hold a password, so the sentence does not repeat it.
+  if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol))
+    throw new ConfigError(`${name} is not a URL that begins with ${protocols.join('// or ')}//.`);
+  return text;
+}
+
+function readOrigin(name: string, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.origin === text.replace(/\/$/, ''))
+    return url.origin;
+  throw new ConfigError(
+    `${name} is not an origin: "${text}". Write it like https://chat.example.com, without a path.`,
+  );
+}
+
+function readChoice<Choice extends string>(
+  name: string,
+  text: string | undefined,
+  choices: readonly Choice[],
+  fallback: Choice,
+): Choice {
+  if (text === undefined) return fallback;
+  const choice = choices.find((known) => known === text);
+  if (choice !== undefined) return choice;
+  throw new ConfigError(`${name} is "${text}". Set one of: ${choices.join(', ')}.`);
+}
+
+function readSwitch(name: string, text: string | undefined, fallback: boolean): boolean {
+  return readChoice(name, text, ['on', 'off'], fallback ? 'on' : 'off') === 'on';
+}
+
+function readList(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function readProviderUrls(text: string | undefined): Record<string, string> {
+  if (text === undefined) return {};
+  const help = 'Write JSON like {"OPENAI":"https://gateway.example.com/v1"}.';
+  let urls: unknown;
+  try {
+    urls = JSON.parse(text);
+  } catch {
+    throw new ConfigError(`LATCHKEY_PROVIDER_URLS is not JSON. ${help}`);
+  }
+  if (typeof urls !== 'object' || urls === null || Array.isArray(urls))
+    throw new ConfigError(`LATCHKEY_PROVIDER_URLS is not a JSON object. ${help}`);
+  return Object.fromEntries(
+    Object.entries(urls).map(([provider, url]) => {
+      if (!OVERRIDABLE.includes(provider))
+        throw new ConfigError(
+          `LATCHKEY_PROVIDER_URLS names "${provider}". It may name: ${OVERRIDABLE.join(', ')}.`,
+        );
+      if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:/.test(url))
+        throw new ConfigError(`LATCHKEY_PROVIDER_URLS has no http(s) URL for ${provider}. ${help}`);
+      return [provider, url.replace(/\/+$/, '')];
+    }),
+  );
+}
+
+function checkPrivateHost(text: string): string {
+  if (/^(\[[0-9a-f:]+\]|[a-z0-9.-]+):\d{1,5}$/.test(text)) return text;
+  throw new ConfigError(
+    `LATCHKEY_ALLOWED_PRIVATE_HOSTS has "${text}". Write host:port, e.g. 127.0.0.1:11434.`,
+  );
+}
+
+function checkProxy(text: string): string {
+  if (isIP(text) !== 0) return text;
+  throw new ConfigError(`LATCHKEY_TRUSTED_PROXIES has "${text}". Write IP addresses, e.g. 10.0.0.2.`);
+}
+
+/** CUSTOM keys bring their own base URL. */
+const OVERRIDABLE = ['OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL', 'PERPLEXITY', 'XAI', 'NOVITA'];

@@ -1,0 +1,63 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import type { PgAsyncDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
+import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+import { migrateEmbedded, migrateServer } from './migrate.ts';
+
+/**
+ * The one database type of the project, whichever engine is behind it. Inside a transaction only its `tx` may be used: on
+ * the embedded engine a query through the outer handle would wait for ever.
+ */
+export type Database = PgAsyncDatabase<PgQueryResultHKT>;
+
+export interface OpenDatabase {
+  db: Database;
+  /** E.g. `PostgreSQL 18.3 (embedded)`. */
+  engine: string;
+  close(): Promise<void>;
+}
+
+/** Opens and migrates the database: the server at `databaseUrl`, else an embedded one in the data folder. */
+export async function openDatabase(options: {
+  databaseUrl: string | undefined;
+  dataDir: string;
+}): Promise<OpenDatabase> {
+  if (options.databaseUrl !== undefined) return await openServer(options.databaseUrl);
+  const folder = join(options.dataDir, 'database');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return await openEmbedded(await PGlite.create(folder));
+}
+
+/** Uses an embedded database that is already running; tests bring their own. */
+export async function openEmbedded(client: PGlite): Promise<OpenDatabase> {
+  const db = drizzlePglite({ client });
+  await migrateEmbedded(db);
+  const version = await client.query<{ server_version: string }>('show server_version');
+  return {
+    db,
+    engine: `PostgreSQL ${version.rows[0]?.server_version} (embedded)`,
+    close: () => client.close(),
+  };
+}
+
+async function openServer(databaseUrl: string): Promise<OpenDatabase> {
+  await migrateServer(databaseUrl);
+  const client = postgres(databaseUrl, {
+    max: POOL_SIZE,
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    onnotice: () => {},
+  });
+  const [row] = await client`show server_version`;
+  return {
+    db: drizzlePostgres({ client }),
+    engine: `PostgreSQL ${row?.server_version}`,
+    close: () => client.end({ timeout: CLOSE_TIMEOUT_SECONDS }),
+  };
+}
+
+const POOL_SIZE = 10; // no request holds a connection while it streams, so ten serve many
+const CONNECT_TIMEOUT_SECONDS = 10;
+const CLOSE_TIMEOUT_SECONDS = 5;

@@ -1,0 +1,54 @@
+import { boolean, index, integer, pgTable, text } from 'drizzle-orm/pg-core';
+import { newId } from '../id.ts';
+import { bytes, instant } from './column.ts';
+import { users } from './user.ts';
+import { workspaces } from './workspace.ts';
+
+/**
+ * A provider key at rest. `rootId` to `tag` are the sealed record, bound to owner, id, provider and base URL; the columns
+ * after them are facts about its health, from which `status` is derived and never stored.
+ */
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('key')),
+    workspaceId: text('workspace_id')
+      .notNull()
+      .references(() => workspaces.id, { onDelete: 'cascade' }),
+    provider: text('provider').notNull(),
+    baseUrl: text('base_url').notNull(),
+    label: text('label').notNull(),
+    hint: text('hint'),
+
+    rootId: text('root_id').notNull(),
+    generation: integer('generation').notNull(),
+    version: integer('version').notNull(),
+    ciphertext: bytes('ciphertext').notNull(),
+    tag: bytes('tag').notNull(),
+
+    health: text('health', { enum: ['UNVERIFIED', 'ACTIVE', 'INVALID', 'EXPIRED', 'EXHAUSTED'] }).notNull(),
+    healthReason: text('health_reason'),
+    rateLimitedUntil: instant('rate_limited_until'),
+    isEnabled: boolean('is_enabled').notNull().default(true),
+    expiresAt: instant('expires_at'),
+    needsReentry: boolean('needs_reentry').notNull().default(false),
+
+    createdBy: text('created_by').references(() => users.id, { onDelete: 'set null' }),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    lastUsedAt: instant('last_used_at'),
+    modelsRefreshedAt: instant('models_refreshed_at'),
+  },
+  (table) => [
+    index('api_keys_workspace_id').on(table.workspaceId, table.createdAt),
+    // Rotation and the boot check look for rows by the root that sealed them.
+    index('api_keys_root_id').on(table.rootId),
+  ],
+);
+
+/** How far an owner's sealing key pair has been renewed; no row means generation 1. */
+export const sealingGenerations = pgTable('sealing_generations', {
+  ownerId: text('owner_id').primaryKey(),
+  generation: integer('generation').notNull(),
+});

@@ -1,0 +1,14 @@
+import { customType, timestamp } from 'drizzle-orm/pg-core';
+
+/**
+ * A point in time. Milliseconds, because that is what a JavaScript Date holds: with PostgreSQL's microseconds a row read
+ * and compared with itself would not be equal.
+ */
+export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+
+/** Bytes as a plain Uint8Array on both engines. */
+export const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({
+  dataType: () => 'bytea',
+  toDriver: (value) => Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+  fromDriver: (value) => new Uint8Array(value),
+});

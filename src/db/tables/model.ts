@@ -1,0 +1,51 @@
+import { doublePrecision, index, integer, pgTable, primaryKey, text, unique } from 'drizzle-orm/pg-core';
+import { newId } from '../id.ts';
+import { apiKeys } from './api-key.ts';
+import { instant } from './column.ts';
+import { workspaces } from './workspace.ts';
+
+/** What an owner can call. It outlives any one key: `apiKeyModels` says which keys offer it at the moment. */
+export const models = pgTable(
+  'models',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('mdl')),
+    workspaceId: text('workspace_id')
+      .notNull()
+      .references(() => workspaces.id, { onDelete: 'cascade' }),
+    provider: text('provider').notNull(),
+    baseUrl: text('base_url').notNull(),
+    name: text('name').notNull(),
+    title: text('title').notNull(),
+    contextWindow: integer('context_window'),
+    maxOutputTokens: integer('max_output_tokens'),
+    capabilities: text('capabilities', { enum: ['IMAGE_INPUT', 'PDF_INPUT', 'REASONING', 'WEB_SEARCH'] })
+      .array()
+      .notNull(),
+    /** US dollars per million tokens, as the provider lists them; null if it does not. */
+    inputPrice: doublePrecision('input_price'),
+    outputPrice: doublePrecision('output_price'),
+    cachedInputPrice: doublePrecision('cached_input_price'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+  },
+  (table) => [unique('models_identity').on(table.workspaceId, table.provider, table.baseUrl, table.name)],
+);
+
+/** Which keys offer which model; `position` is its place in the provider's own list. */
+export const apiKeyModels = pgTable(
+  'api_key_models',
+  {
+    apiKeyId: text('api_key_id')
+      .notNull()
+      .references(() => apiKeys.id, { onDelete: 'cascade' }),
+    modelId: text('model_id')
+      .notNull()
+      .references(() => models.id, { onDelete: 'cascade' }),
+    position: integer('position').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.apiKeyId, table.modelId] }),
+    index('api_key_models_model_id').on(table.modelId),
+  ],
+);

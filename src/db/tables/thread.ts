@@ -1,0 +1,113 @@
+import { sql } from 'drizzle-orm';
+import {
+  type AnyPgColumn,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+} from 'drizzle-orm/pg-core';
+import { newId } from '../id.ts';
+import { apiKeys } from './api-key.ts';
+import { instant } from './column.ts';
+import { models } from './model.ts';
+import { users } from './user.ts';
+import { workspaces } from './workspace.ts';
+
+/** `revision` grows with every change a client may have to refetch; `lastPosition` numbers the messages. */
+export const threads = pgTable(
+  'threads',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('thr')),
+    workspaceId: text('workspace_id')
+      .notNull()
+      .references(() => workspaces.id, { onDelete: 'cascade' }),
+    title: text('title').notNull(),
+    visibility: text('visibility', { enum: ['PRIVATE', 'WORKSPACE'] }).notNull(),
+    revision: integer('revision').notNull().default(1),
+    lastPosition: integer('last_position').notNull().default(0),
+    createdBy: text('created_by').references(() => users.id, { onDelete: 'set null' }),
+    createdAt: instant('created_at').notNull().defaultNow(),
+  },
+  (table) => [index('threads_workspace_id').on(table.workspaceId, table.createdAt, table.id)],
+);
+
+/**
+ * A message by a person or an answer by a model. An answer names its model, provider and payer by value as well, so that
+ * an old thread stays readable when its model or key is gone. `writerId`, `leaseUntil` and `fence` say who is writing it.
+ */
+export const messages = pgTable(
+  'messages',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('msg')),
+    threadId: text('thread_id')
+      .notNull()
+      .references(() => threads.id, { onDelete: 'cascade' }),
+    position: integer('position').notNull(),
+    parentId: text('parent_id').references((): AnyPgColumn => messages.id, { onDelete: 'set null' }),
+    role: text('role', { enum: ['USER', 'ASSISTANT'] }).notNull(),
+    status: text('status', { enum: ['WRITING', 'COMPLETE', 'STOPPED', 'FAILED', 'INTERRUPTED'] }).notNull(),
+    text: text('text').notNull(),
+    reasoning: text('reasoning').notNull().default(''),
+    citations: jsonb('citations').$type<StoredCitation[]>().notNull().default([]),
+    /** Who wrote the message, or asked for the answer. */
+    authorId: text('author_id').references(() => users.id, { onDelete: 'set null' }),
+    idempotencyKey: text('idempotency_key'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+
+    modelId: text('model_id').references(() => models.id, { onDelete: 'set null' }),
+    modelName: text('model_name'),
+    provider: text('provider'),
+    apiKeyId: text('api_key_id').references(() => apiKeys.id, { onDelete: 'set null' }),
+    paidBy: text('paid_by', { enum: ['PERSONAL', 'WORKSPACE', 'TEAM'] }),
+
+    finishReason: text('finish_reason', { enum: ['STOP', 'LENGTH', 'CONTENT_FILTER', 'OTHER'] }),
+    providerFinishReason: text('provider_finish_reason'),
+    errorCode: text('error_code'),
+    errorRetryAt: instant('error_retry_at'),
+    inputTokens: integer('input_tokens'),
+    outputTokens: integer('output_tokens'),
+    cachedInputTokens: integer('cached_input_tokens'),
+    reasoningTokens: integer('reasoning_tokens'),
+    isUsageEstimated: boolean('is_usage_estimated'),
+
+    writerId: text('writer_id'),
+    leaseUntil: instant('lease_until'),
+    fence: integer('fence').notNull().default(0),
+  },
+  (table) => [
+    unique('messages_position').on(table.threadId, table.position),
+    unique('messages_idempotency_key').on(table.threadId, table.authorId, table.idempotencyKey),
+    index('messages_parent_id').on(table.parentId),
+    index('messages_writing').on(table.threadId).where(sql`status = 'WRITING'`),
+  ],
+);
+
+/** Offsets are UTF-16 code units into the message's text. */
+export interface StoredCitation {
+  url: string;
+  title: string | null;
+  startOffset: number | null;
+  endOffset: number | null;
+}
+
+/** Text of an answer that is still being written, saved at each checkpoint; gone once the answer has ended. */
+export const answerChunks = pgTable(
+  'answer_chunks',
+  {
+    messageId: text('message_id')
+      .notNull()
+      .references(() => messages.id, { onDelete: 'cascade' }),
+    part: text('part', { enum: ['TEXT', 'REASONING'] }).notNull(),
+    fromOffset: integer('from_offset').notNull(),
+    text: text('text').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.messageId, table.part, table.fromOffset] })],
+);

@@ -1,0 +1,56 @@
+import SchemaBuilder from '@pothos/core';
+import ErrorsPlugin from '@pothos/plugin-errors';
+import { GraphQLError, Kind } from 'graphql';
+import type { Context } from './context.ts';
+
+interface SchemaTypes {
+  Context: Context;
+  DefaultFieldNullability: false;
+  Scalars: {
+    ID: { Input: string; Output: string };
+    DateTime: { Input: Date; Output: Date };
+  };
+}
+
+/**
+ * The builder that every noun adds its part to. The relay plugin is left out on purpose: it remembers loaded nodes for as
+ * long as a context lives, which for a subscription is as long as the client stays.
+ */
+export const builder = new SchemaBuilder<SchemaTypes>({
+  plugins: [ErrorsPlugin],
+  defaultFieldNullability: false,
+  errors: {
+    directResult: true,
+    defaultTypes: [],
+    defaultUnionOptions: {
+      name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result`,
+      description:
+        'What was asked for, or the error that somebody can mend. It may gain members: keep a default branch.',
+    },
+  },
+});
+
+builder.queryType({ description: 'Everything that can be read. Nothing here changes anything.' });
+builder.mutationType({
+  description:
+    'Everything that can be done. Each mutation takes one `input` and returns a union: its payload, or an error that somebody can mend.',
+});
+builder.subscriptionType({
+  description:
+    'Everything that can be followed. Each subscription begins with how things stand, so a reconnect loses nothing.',
+});
+
+builder.scalarType('DateTime', {
+  description: 'A point in time in ISO 8601, in UTC and with milliseconds, e.g. `2026-11-23T09:30:00.000Z`.',
+  serialize: (date) => date.toISOString(),
+  parseValue: parseDateTime,
+  parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined),
+});
+
+function parseDateTime(value: unknown): Date {
+  const date = typeof value === 'string' && ISO_8601.test(value) ? new Date(value) : undefined;
+  if (date !== undefined && !Number.isNaN(date.getTime())) return date;
+  throw new GraphQLError('A DateTime is a string in ISO 8601 with a time zone, e.g. "2026-11-23T09:30:00Z".');
+}
+
+const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;

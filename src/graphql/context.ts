@@ -1,0 +1,73 @@
+import DataLoader from 'dataloader';
+import { GraphQLError } from 'graphql';
+import type { Viewer } from '../accounts/session.ts';
+import { findUsers, type User } from '../accounts/user.ts';
+import type { AnswerDeps } from '../answers/begin-answers.ts';
+import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
+import { findOffers, type Offer } from '../keys/offer.ts';
+import { findModels, type Model } from '../models/catalogue.ts';
+import { findMessages, type Message, newestAnswers } from '../threads/message.ts';
+import { findThreads, type Thread } from '../threads/thread.ts';
+import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
+
+/** What resolvers work with: made anew for every operation, so it knows one viewer and no other. */
+export interface Context {
+  deps: AnswerDeps;
+  /** Null for nobody. */
+  viewer: Viewer | null;
+  loaders: Loaders;
+}
+
+export type Loaders = ReturnType<typeof createLoaders>;
+
+export function createContext(deps: AnswerDeps, viewer: Viewer | null): Context {
+  return { deps, viewer, loaders: createLoaders(deps, viewer) };
+}
+
+/** The viewer of an operation that needs one. Throws UNAUTHENTICATED. */
+export function requireViewer(context: Context): Viewer {
+  if (context.viewer !== null) return context.viewer;
+  throw new GraphQLError('Sign in first: send a session cookie or an Authorization header.', {
+    extensions: { code: 'UNAUTHENTICATED' },
+  });
+}
+
+/**
+ * Gathers the ids that the resolvers of one step ask for into one query per kind of object, with the viewer's rules in it.
+ * Nothing is cached: a subscription's context lives as long as the subscription, and would show old rows.
+ */
+function createLoaders(deps: AnswerDeps, viewer: Viewer | null) {
+  function byId<Row extends { id: string }>(find: (viewer: Viewer, ids: string[]) => Promise<Row[]>) {
+    return new DataLoader<string, Row | null>(
+      async (ids) => {
+        const rows = viewer === null ? [] : await find(viewer, [...new Set(ids)]);
+        const found = new Map(rows.map((row) => [row.id, row]));
+        return ids.map((id) => found.get(id) ?? null);
+      },
+      { cache: false },
+    );
+  }
+  function byKey<Value>(find: (keys: string[]) => Promise<Map<string, Value>>) {
+    return new DataLoader<string, Value | null>(
+      async (keys) => {
+        const found = await find([...new Set(keys)]);
+        return keys.map((key) => found.get(key) ?? null);
+      },
+      { cache: false },
+    );
+  }
+  return {
+    users: byId<User>((_viewer, ids) => findUsers(deps, ids)),
+    workspaces: byId<Workspace>((person, ids) => findWorkspaces(deps, person, ids)),
+    apiKeys: byId<ApiKey>((person, ids) => findApiKeys(deps, person, ids)),
+    models: byId<Model>((person, ids) => findModels(deps, person, ids)),
+    threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),
+    messages: byId<Message>(async (person, ids) =>
+      deps.running.withLiveText(await findMessages(deps, person, ids)),
+    ),
+    /** By model id. */
+    offers: byKey<Offer>((modelIds) => findOffers(deps, modelIds)),
+    /** By thread id. */
+    newestAnswers: byKey<Message>((threadIds) => newestAnswers(deps, threadIds)),
+  };
+}

@@ -1,0 +1,288 @@
+import { regenerateAnswer } from '../answers/regenerate-answer.ts';
+import { sendMessage } from '../answers/send-message.ts';
+import { stopAnswer } from '../answers/stop-answer.ts';
+import * as errors from '../errors.ts';
+import type { FINISH_REASONS, ProviderName as ProviderNameShape } from '../providers/provider.ts';
+import type { Message as MessageShape } from '../threads/message.ts';
+import type { Thread as ThreadShape } from '../threads/thread.ts';
+import { KeyScope } from './api-key.ts';
+import { builder } from './builder.ts';
+import { connectionOf } from './connection.ts';
+import { type Context, requireViewer } from './context.ts';
+import { Model } from './model.ts';
+import { Node } from './node.ts';
+import { ProviderName } from './provider.ts';
+import { Thread } from './thread.ts';
+import { User } from './user.ts';
+import { AnswerError } from './user-error.ts';
+
+export const Message = builder.objectRef<MessageShape>('Message');
+
+const MessageRole = builder.enumType('MessageRole', {
+  description: 'Who speaks.',
+  values: {
+    USER: { description: 'A person.' },
+    ASSISTANT: { description: 'A model: the message is an answer.' },
+  } as const,
+});
+
+const MessageStatus = builder.enumType('MessageStatus', {
+  description: 'Where an answer stands. Once it is no longer WRITING it never changes again.',
+  values: {
+    WRITING: { description: 'It is being written.' },
+    COMPLETE: { description: 'It came to its proper end. Messages of people are always COMPLETE.' },
+    STOPPED: { description: 'A person stopped it. The text so far is kept.' },
+    FAILED: { description: 'It failed; `error` says why. The text so far is kept.' },
+    INTERRUPTED: { description: 'The server stopped while it was being written. The text so far is kept.' },
+  } as const,
+});
+
+const FinishReason = builder.enumType('FinishReason', {
+  description: 'Why a model ended its answer.',
+  values: {
+    STOP: { description: 'It had said everything.' },
+    LENGTH: { description: 'It ran into a limit of length.' },
+    CONTENT_FILTER: { description: 'The provider cut it off for reasons of content.' },
+    OTHER: { description: 'Anything else; see `providerFinishReason`.' },
+  } satisfies Record<(typeof FINISH_REASONS)[number], { description: string }>,
+});
+
+const Citation = builder.objectRef<MessageShape['citations'][number]>('Citation').implement({
+  description: 'A source that the provider named.',
+  fields: (t) => ({
+    url: t.exposeString('url', {
+      description: 'Where it is. Comes from the provider: check the scheme before linking.',
+    }),
+    title: t.exposeString('title', { nullable: true, description: 'Its title. Null if not given.' }),
+    startOffset: t.exposeInt('startOffset', {
+      nullable: true,
+      description: 'Where in `text` the cited passage begins, in UTF-16 code units. Null if not given.',
+    }),
+    endOffset: t.exposeInt('endOffset', {
+      nullable: true,
+      description: 'Where it ends, the offset itself excluded. Null if not given.',
+    }),
+  }),
+});
+
+const Usage = builder.objectRef<MessageShape>('Usage').implement({
+  description: 'Tokens, as the provider counted them; null where it did not say.',
+  fields: (t) => ({
+    inputTokens: t.exposeInt('inputTokens', { nullable: true, description: 'All input, cached included.' }),
+    outputTokens: t.exposeInt('outputTokens', {
+      nullable: true,
+      description: 'All output, reasoning included.',
+    }),
+    cachedInputTokens: t.exposeInt('cachedInputTokens', {
+      nullable: true,
+      description: 'Input the provider had cached.',
+    }),
+    reasoningTokens: t.exposeInt('reasoningTokens', {
+      nullable: true,
+      description: 'Output spent on reasoning.',
+    }),
+    isEstimated: t.boolean({
+      description: 'True when the provider gave no count and `outputTokens` is a rough one.',
+      resolve: (message) => message.isUsageEstimated === true,
+    }),
+  }),
+});
+
+Message.implement({
+  description: 'Something said in a thread. An answer is a message by a model.',
+  interfaces: [Node],
+  fields: (t) => ({
+    thread: t.field({
+      type: Thread,
+      description: 'The thread it belongs to.',
+      resolve: async ({ threadId }, _args, { loaders }) => {
+        const thread = await loaders.threads.load(threadId);
+        if (thread === null) throw new Error('the thread of a visible message is not visible');
+        return thread;
+      },
+    }),
+    parent: t.field({
+      type: Message,
+      nullable: true,
+      description: 'What it replies to. Null for the first message of a thread.',
+      resolve: ({ parentId }, _args, { loaders }) =>
+        parentId === null ? null : loaders.messages.load(parentId),
+    }),
+    role: t.expose('role', { type: MessageRole, description: 'Who speaks.' }),
+    status: t.expose('status', { type: MessageStatus, description: 'Where it stands.' }),
+    text: t.exposeString('text', {
+      description: 'What was said, usually Markdown. While it is being written, everything so far.',
+    }),
+    reasoning: t.exposeString('reasoning', {
+      description:
+        'What the model let see of its thinking; blocks are separated by one blank line. Often empty.',
+    }),
+    citations: t.expose('citations', { type: [Citation], description: 'Sources that the provider named.' }),
+    finishReason: t.expose('finishReason', {
+      type: FinishReason,
+      nullable: true,
+      description: 'Why the model ended. Null unless the answer is COMPLETE.',
+    }),
+    providerFinishReason: t.exposeString('providerFinishReason', {
+      nullable: true,
+      description: 'The provider’s own word for that.',
+    }),
+    author: t.field({
+      type: User,
+      nullable: true,
+      description: 'Who wrote the message, or asked for the answer. Null if that account is gone.',
+      resolve: ({ authorId }, _args, { loaders }) =>
+        authorId === null ? null : loaders.users.load(authorId),
+    }),
+    model: t.field({
+      type: Model,
+      nullable: true,
+      description: 'Which model answered. Null for messages of people.',
+      resolve: ({ modelId }, _args, { loaders }) => (modelId === null ? null : loaders.models.load(modelId)),
+    }),
+    modelName: t.exposeString('modelName', {
+      nullable: true,
+      description: 'The provider’s name of that model when it answered. Null for messages of people.',
+    }),
+    provider: t.field({
+      type: ProviderName,
+      nullable: true,
+      description: 'Who ran it. Null for messages of people.',
+      resolve: ({ provider }) => provider as ProviderNameShape | null,
+    }),
+    paidBy: t.expose('paidBy', {
+      type: KeyScope,
+      nullable: true,
+      description: 'Whose key paid. Null for messages of people.',
+    }),
+    error: t.field({
+      type: AnswerError,
+      nullable: true,
+      description: 'Why the answer failed or was interrupted. Null otherwise.',
+      resolve: (message, _args, context) => answerErrorOf(message, context),
+    }),
+    usage: t.field({
+      type: Usage,
+      nullable: true,
+      description: 'Tokens spent. Null for messages of people and while an answer is being written.',
+      resolve: (message) => (message.isUsageEstimated === null ? null : message),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent or begun.' }),
+  }),
+});
+
+export const MessageConnection = connectionOf(Message);
+
+/** Why an answer failed, in words for whoever reads it; null if it did not. */
+export function answerErrorOf(message: MessageShape, { deps }: Context): errors.AnswerError | null {
+  if (message.errorCode === null || message.provider === null) return null;
+  const { title } = deps.providers[message.provider as ProviderNameShape];
+  return new errors.AnswerError(message.errorCode as errors.AnswerErrorCode, title, message.errorRetryAt);
+}
+
+const SendMessageInput = builder.inputType('SendMessageInput', {
+  description: 'A message to send, and who shall answer it.',
+  fields: (t) => ({
+    threadId: t.id({ required: true, description: 'The thread.' }),
+    text: t.string({ required: true, description: 'What to say, up to 256 KiB of UTF-8.' }),
+    modelIds: t.idList({
+      required: true,
+      description: 'One to eight different models; each writes an answer of its own.',
+    }),
+    parentId: t.id({ description: 'What to reply to; the newest answer of the newest message if absent.' }),
+    idempotencyKey: t.string({
+      description:
+        'Any text that is new for each message, up to 200 characters. Sending again with the same one gives the first message instead of a second.',
+    }),
+  }),
+});
+
+const SendMessagePayload = builder
+  .objectRef<{ message: MessageShape; answers: MessageShape[]; thread: ThreadShape }>('SendMessagePayload')
+  .implement({
+    description: 'A message that was sent.',
+    fields: (t) => ({
+      message: t.expose('message', { type: Message, description: 'The person’s message.' }),
+      answers: t.field({
+        type: [Message],
+        description:
+          'One answer per model, in the order of `modelIds`. Follow them with `answerEvents` or `threadEvents`.',
+        resolve: ({ answers }, _args, { deps }) => deps.running.withLiveText(answers),
+      }),
+      thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+    }),
+  });
+
+const sendErrors = [
+  errors.InvalidInputError,
+  errors.NotPermittedError,
+  errors.NotFoundError,
+  errors.ModelUnavailableError,
+  errors.ConflictError,
+  errors.BusyError,
+];
+
+builder.mutationField('sendMessage', (t) =>
+  t.field({
+    type: SendMessagePayload,
+    description:
+      'Sends a message and begins an answer by each model. Returns as soon as all of it is saved; the server then writes the answers, whether anybody listens or not.',
+    args: { input: t.arg({ type: SendMessageInput, required: true, description: 'The message.' }) },
+    errors: { types: sendErrors },
+    resolve: (_root, { input }, context) => sendMessage(context.deps, requireViewer(context), input),
+  }),
+);
+
+const StopAnswerInput = builder.inputType('StopAnswerInput', {
+  description: 'Which answer to stop.',
+  fields: (t) => ({ messageId: t.id({ required: true, description: 'Id of the answer.' }) }),
+});
+
+const StopAnswerPayload = builder.objectRef<{ message: MessageShape }>('StopAnswerPayload').implement({
+  description: 'An answer that has ended.',
+  fields: (t) => ({
+    message: t.expose('message', { type: Message, description: 'The answer as it was saved.' }),
+  }),
+});
+
+builder.mutationField('stopAnswer', (t) =>
+  t.field({
+    type: StopAnswerPayload,
+    description:
+      'Stops an answer and keeps its text; the provider’s connection is closed at once. Returns once that is saved. An answer that has already ended is returned as it is.',
+    args: { input: t.arg({ type: StopAnswerInput, required: true, description: 'Which answer.' }) },
+    errors: { types: [errors.NotPermittedError, errors.NotFoundError] },
+    resolve: async (_root, { input }, context) => ({
+      message: await stopAnswer(context.deps, requireViewer(context), input.messageId),
+    }),
+  }),
+);
+
+const RegenerateAnswerInput = builder.inputType('RegenerateAnswerInput', {
+  description: 'Which answer to have written again.',
+  fields: (t) => ({
+    messageId: t.id({ required: true, description: 'Id of the answer.' }),
+    modelId: t.id({ description: 'Another model to ask; the same one if absent.' }),
+  }),
+});
+
+const RegenerateAnswerPayload = builder
+  .objectRef<{ answer: MessageShape }>('RegenerateAnswerPayload')
+  .implement({
+    description: 'An answer that has begun.',
+    fields: (t) => ({
+      answer: t.expose('answer', { type: Message, description: 'The new answer, a sibling of the first.' }),
+    }),
+  });
+
+builder.mutationField('regenerateAnswer', (t) =>
+  t.field({
+    type: RegenerateAnswerPayload,
+    description: 'Begins another answer to the same message. The first one stays as it is.',
+    args: { input: t.arg({ type: RegenerateAnswerInput, required: true, description: 'Which answer.' }) },
+    errors: { types: sendErrors },
+    resolve: async (_root, { input }, context) => ({
+      answer: await regenerateAnswer(context.deps, requireViewer(context), input),
+    }),
+  }),
+);

@@ -1,0 +1,50 @@
+import { prefixOf } from '../db/id.ts';
+import { builder } from './builder.ts';
+import type { Context, Loaders } from './context.ts';
+
+/** Everything that has an id of its own and can be fetched by it. */
+export const Node = builder.interfaceRef<{ id: string }>('Node').implement({
+  description:
+    'Something that can be fetched by its id. Ids are opaque, unique across all types and never used again.',
+  fields: (t) => ({ id: t.exposeID('id', { description: 'Its id.' }) }),
+  resolveType: (node) => NODE_TYPES[prefixOf(node.id) ?? '']?.typeName,
+});
+
+builder.queryField('node', (t) =>
+  t.field({
+    type: Node,
+    nullable: true,
+    description: 'The object with this id. Null if there is none or the viewer may not see it.',
+    args: { id: t.arg.id({ required: true, description: 'Id of any object that is a Node.' }) },
+    resolve: (_root, { id }, context) => loadNode(context, id),
+  }),
+);
+
+builder.queryField('nodes', (t) =>
+  t.field({
+    type: [Node],
+    nullable: { list: false, items: true },
+    description:
+      'The objects with these ids, in the same order; null in the place of one that `node` would give null for.',
+    args: { ids: t.arg.idList({ required: true, description: 'Ids of any objects that are Nodes.' }) },
+    resolve: (_root, { ids }, context) => ids.map((id) => loadNode(context, id)),
+  }),
+);
+
+async function loadNode({ loaders }: Context, id: string): Promise<{ id: string } | null> {
+  const type = NODE_TYPES[prefixOf(id) ?? ''];
+  return type === undefined ? null : await type.loader(loaders).load(id);
+}
+
+interface NodeType {
+  typeName: string;
+  loader(loaders: Loaders): { load(id: string): Promise<{ id: string } | null> };
+}
+
+const NODE_TYPES: Readonly<Record<string, NodeType | undefined>> = {
+  wsp: { typeName: 'Workspace', loader: (loaders) => loaders.workspaces },
+  key: { typeName: 'ApiKey', loader: (loaders) => loaders.apiKeys },
+  mdl: { typeName: 'Model', loader: (loaders) => loaders.models },
+  thr: { typeName: 'Thread', loader: (loaders) => loaders.threads },
+  msg: { typeName: 'Message', loader: (loaders) => loaders.messages },
+};

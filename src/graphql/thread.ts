@@ -1,0 +1,178 @@
+import * as errors from '../errors.ts';
+import { listMessages } from '../threads/message.ts';
+import {
+  createThread,
+  deleteThread,
+  type Thread as ThreadShape,
+  updateThread,
+  type VISIBILITIES,
+} from '../threads/thread.ts';
+import { mayDo } from '../workspaces/membership.ts';
+import { builder } from './builder.ts';
+import { connectionOf, pageArguments } from './connection.ts';
+import { type Context, requireViewer } from './context.ts';
+import { MessageConnection } from './message.ts';
+import { Node } from './node.ts';
+import { User } from './user.ts';
+import { ErrorCode } from './user-error.ts';
+import { Workspace } from './workspace.ts';
+
+export const Thread = builder.objectRef<ThreadShape>('Thread');
+
+const ThreadVisibility = builder.enumType('ThreadVisibility', {
+  description: 'Who sees a thread.',
+  values: {
+    PRIVATE: { description: 'Only who created it.' },
+    WORKSPACE: { description: 'Every member of its workspace.' },
+  } satisfies Record<(typeof VISIBILITIES)[number], { description: string }>,
+});
+
+Thread.implement({
+  description:
+    'A conversation. Its messages form a tree: each one replies to its parent, and a comparison is several answers with one parent.',
+  interfaces: [Node],
+  fields: (t) => ({
+    title: t.exposeString('title', { description: 'Its title.' }),
+    workspace: t.field({
+      type: Workspace,
+      description: 'Where it lives.',
+      resolve: async ({ workspaceId }, _args, { loaders }) => {
+        const workspace = await loaders.workspaces.load(workspaceId);
+        if (workspace === null) throw new Error('the workspace of a visible thread is not visible');
+        return workspace;
+      },
+    }),
+    visibility: t.expose('visibility', { type: ThreadVisibility, description: 'Who sees it.' }),
+    revision: t.exposeInt('revision', {
+      description: 'Grows whenever something in the thread changes that a client may have to fetch again.',
+    }),
+    messages: t.field({
+      type: MessageConnection,
+      description: 'All of its messages, oldest first.',
+      args: pageArguments(),
+      resolve: async (thread, page, { deps }) => {
+        const { rows, ...rest } = await listMessages(deps, thread, page);
+        return { ...rest, rows: deps.running.withLiveText(rows) };
+      },
+    }),
+    createdBy: t.field({
+      type: User,
+      nullable: true,
+      description: 'Who created it. Null if that account is gone.',
+      resolve: ({ createdBy }, _args, { loaders }) =>
+        createdBy === null ? null : loaders.users.load(createdBy),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    canGenerate: t.boolean({
+      description:
+        'False when the model of the newest answer has no usable key. Another model may still be asked.',
+      resolve: async (thread, _args, context) => (await whyNot(thread, context)) === null,
+    }),
+    cannotGenerateReason: t.field({
+      type: ErrorCode,
+      nullable: true,
+      description: 'Why `canGenerate` is false. Null if it is true.',
+      resolve: (thread, _args, context) => whyNot(thread, context),
+    }),
+    viewerCanSend: t.boolean({
+      description: 'Whether the viewer’s role allows writing in it.',
+      resolve: ({ viewerRole }) => mayDo(viewerRole, 'chat'),
+    }),
+  }),
+});
+
+export const ThreadConnection = connectionOf(Thread);
+
+/** Why the model of the newest answer cannot be asked again; null if it can, or if nothing was asked yet. */
+async function whyNot(thread: ThreadShape, { loaders }: Context): Promise<errors.AnswerErrorCode | null> {
+  const newest = await loaders.newestAnswers.load(thread.id);
+  if (newest === null) return null;
+  const offer = newest.modelId === null ? null : await loaders.offers.load(newest.modelId);
+  if (offer === null) return 'NO_KEY';
+  return offer.isAvailable ? null : offer.code;
+}
+
+builder.queryField('thread', (t) =>
+  t.field({
+    type: Thread,
+    nullable: true,
+    description: 'The thread with this id. Null if there is none or the viewer may not see it.',
+    args: { id: t.arg.id({ required: true, description: 'Id of the thread.' }) },
+    resolve: (_root, { id }, { loaders }) => loaders.threads.load(id),
+  }),
+);
+
+const ThreadPayload = (name: string, description: string) =>
+  builder.objectRef<{ thread: ThreadShape }>(name).implement({
+    description,
+    fields: (t) => ({
+      thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+    }),
+  });
+
+const CreateThreadInput = builder.inputType('CreateThreadInput', {
+  description: 'A thread to create.',
+  fields: (t) => ({
+    workspaceId: t.id({ required: true, description: 'Where it will live.' }),
+    title: t.string({ description: 'Its title, up to 200 characters; `New thread` if absent.' }),
+    visibility: t.field({ type: ThreadVisibility, description: 'Who sees it; PRIVATE if absent.' }),
+  }),
+});
+
+builder.mutationField('createThread', (t) =>
+  t.field({
+    type: ThreadPayload('CreateThreadPayload', 'A thread that was created.'),
+    description: 'Creates an empty thread.',
+    args: { input: t.arg({ type: CreateThreadInput, required: true, description: 'The thread.' }) },
+    errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
+    resolve: async (_root, { input }, context) => ({
+      thread: await createThread(context.deps, requireViewer(context), input),
+    }),
+  }),
+);
+
+const UpdateThreadInput = builder.inputType('UpdateThreadInput', {
+  description: 'What to change about a thread. Fields left out stay as they are.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'Id of the thread.' }),
+    title: t.string({ description: 'A new title, up to 200 characters.' }),
+    visibility: t.field({
+      type: ThreadVisibility,
+      description: 'Who sees it from now on. Only its creator may change that.',
+    }),
+  }),
+});
+
+builder.mutationField('updateThread', (t) =>
+  t.field({
+    type: ThreadPayload('UpdateThreadPayload', 'A thread that was changed.'),
+    description: 'Changes a thread’s title or who sees it.',
+    args: { input: t.arg({ type: UpdateThreadInput, required: true, description: 'What to change.' }) },
+    errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
+    resolve: async (_root, { input }, context) => ({
+      thread: await updateThread(context.deps, requireViewer(context), input),
+    }),
+  }),
+);
+
+const DeleteThreadInput = builder.inputType('DeleteThreadInput', {
+  description: 'Which thread to delete.',
+  fields: (t) => ({ id: t.id({ required: true, description: 'Id of the thread.' }) }),
+});
+
+const DeleteThreadPayload = builder.objectRef<{ removedId: string }>('DeleteThreadPayload').implement({
+  description: 'A thread that was deleted.',
+  fields: (t) => ({ removedId: t.exposeID('removedId', { description: 'Id of the deleted thread.' }) }),
+});
+
+builder.mutationField('deleteThread', (t) =>
+  t.field({
+    type: DeleteThreadPayload,
+    description: 'Deletes a thread and everything in it for good. Answers that are being written in it end.',
+    args: { input: t.arg({ type: DeleteThreadInput, required: true, description: 'Which thread.' }) },
+    errors: { types: [errors.NotPermittedError, errors.NotFoundError] },
+    resolve: async (_root, { input }, context) => ({
+      removedId: await deleteThread(context.deps, requireViewer(context), input.id),
+    }),
+  }),
+);

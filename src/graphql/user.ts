@@ -1,0 +1,44 @@
+import type { Viewer as ViewerShape } from '../accounts/session.ts';
+import type { User as UserShape } from '../accounts/user.ts';
+import { ensurePersonalWorkspace, findWorkspaces } from '../workspaces/workspace.ts';
+import { builder } from './builder.ts';
+import { Workspace } from './workspace.ts';
+
+export const User = builder.objectRef<UserShape>('User').implement({
+  description: 'A person as others see them.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'Id of the person.' }),
+    name: t.exposeString('name', { description: 'The name they gave at sign-up.' }),
+  }),
+});
+
+const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
+  description: 'The person who is signed in.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'Id of the person, the same as `user.id`.' }),
+    user: t.field({ type: User, description: 'The viewer as others see them.', resolve: (viewer) => viewer }),
+    email: t.exposeString('email', { description: 'The address they sign in with. Nobody else sees it.' }),
+    personalWorkspace: t.field({
+      type: Workspace,
+      description: 'The workspace that is theirs alone. There always is one.',
+      resolve: (viewer, _args, { deps }) => ensurePersonalWorkspace(deps, viewer),
+    }),
+    workspaces: t.field({
+      type: [Workspace],
+      description: 'All workspaces they are a member of, the personal one first.',
+      resolve: async (viewer, _args, { deps }) => {
+        await ensurePersonalWorkspace(deps, viewer);
+        return await findWorkspaces(deps, viewer);
+      },
+    }),
+  }),
+});
+
+builder.queryField('viewer', (t) =>
+  t.field({
+    type: Viewer,
+    nullable: true,
+    description: 'The person who is signed in. Null for nobody.',
+    resolve: (_root, _args, { viewer }) => viewer,
+  }),
+);

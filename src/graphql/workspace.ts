@@ -1,0 +1,103 @@
+import { listApiKeys } from '../keys/api-key.ts';
+import { findSealingKey } from '../keys/sealing-key.ts';
+import type { SealingKey as SealingKeyShape } from '../keys/submission.ts';
+import { listModels } from '../models/catalogue.ts';
+import { listThreads } from '../threads/thread.ts';
+import { planOf } from '../workspaces/plan.ts';
+import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
+import { ApiKeyConnection } from './api-key.ts';
+import { builder } from './builder.ts';
+import { pageArguments } from './connection.ts';
+import { requireViewer } from './context.ts';
+import { ModelConnection } from './model.ts';
+import { Node } from './node.ts';
+import { ThreadConnection } from './thread.ts';
+
+const WorkspaceKind = builder.enumType('WorkspaceKind', {
+  description: 'Whose workspace it is.',
+  values: {
+    PERSONAL: { description: 'One person alone. Everybody has exactly one.' },
+    SHARED: { description: 'A group of people.' },
+  } as const,
+});
+
+export const Plan = builder.enumType('Plan', {
+  description: 'What the payer of a workspace has booked.',
+  values: {
+    FREE: { description: 'No provider keys of one’s own.' },
+    PREMIUM: { description: 'Provider keys of one’s own.' },
+    BUSINESS: { description: 'Everything in PREMIUM, and keys of a team.' },
+  } as const,
+});
+
+export const Role = builder.enumType('Role', {
+  description: 'What a member may do. Each role includes the ones after it.',
+  values: {
+    OWNER: { description: 'Everything. There is exactly one.' },
+    ADMIN: { description: 'Manage keys and members.' },
+    MEMBER: { description: 'Write threads and ask models.' },
+    VIEWER: { description: 'Read.' },
+  } as const,
+});
+
+export const Workspace = builder.objectRef<WorkspaceShape>('Workspace');
+
+Workspace.implement({
+  description: 'Where threads live, and whose keys pay for their answers.',
+  interfaces: [Node],
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Its name.' }),
+    kind: t.expose('kind', { type: WorkspaceKind, description: 'Whether it is personal or shared.' }),
+    plan: t.field({
+      type: Plan,
+      description: 'The plan of its payer, which decides whether it may have provider keys.',
+      resolve: (workspace, _args, { deps }) => planOf(workspace, deps.defaultPlan),
+    }),
+    viewerRole: t.expose('viewerRole', { type: Role, description: 'What the viewer may do here.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    sealingKey: t.field({
+      type: SealingKey,
+      description: 'The key to seal secrets with for this workspace.',
+      resolve: (workspace, _args, { deps }) => findSealingKey(deps, workspace.id),
+    }),
+    apiKeys: t.field({
+      type: ApiKeyConnection,
+      description: 'Its provider keys, oldest first. Empty for members who may not manage keys.',
+      args: pageArguments(),
+      resolve: (workspace, page, { deps }) => listApiKeys(deps, workspace, page),
+    }),
+    models: t.field({
+      type: ModelConnection,
+      description:
+        'All models that became known through its keys, oldest first. Those no key offers any more are listed too, with `isAvailable` false.',
+      args: pageArguments(500),
+      resolve: (workspace, page, { deps }) => listModels(deps, workspace, page),
+    }),
+    threads: t.field({
+      type: ThreadConnection,
+      description: 'Its threads that the viewer may see, newest first.',
+      args: pageArguments(),
+      resolve: (workspace, page, context) =>
+        listThreads(context.deps, requireViewer(context), workspace, page),
+    }),
+  }),
+});
+
+export const SealingKey = builder.objectRef<SealingKeyShape>('SealingKey').implement({
+  description:
+    'The public key with which a client seals a secret so that only this server can open it, for this owner only. See `/seal.js`.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'Names the key pair. Send it along as `sealed.keyId`.' }),
+    publicKey: t.exposeString('publicKey', { description: 'X25519 public key, 32 bytes in base64.' }),
+  }),
+});
+
+builder.queryField('workspace', (t) =>
+  t.field({
+    type: Workspace,
+    nullable: true,
+    description: 'The workspace with this id. Null if there is none or the viewer is no member.',
+    args: { id: t.arg.id({ required: true, description: 'Id of the workspace.' }) },
+    resolve: (_root, { id }, { loaders }) => loaders.workspaces.load(id),
+  }),
+);

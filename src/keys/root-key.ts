@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import {
+  inventSecretFile,
+  missingSecretSentence,
+  parseSecret,
+  readSecret,
+  SecretSourceError,
+} from '../secret-source.ts';
+import { Root } from './seal-record.ts';
+
+/**
+ * The root keys to start with: the first seals, all of them open. Before anything is sealed or made up it is certain that
+ * they open every saved key; otherwise this throws SecretSourceError, whose sentence names root keys by id only.
+ */
+export async function loadRoots(input: RootKeyInput): Promise<[Root, ...Root[]]> {
+  const inventedFile = join(input.dataDir, 'root.key');
+  const mayInvent = input.isEmbedded && input.isLoopback;
+  const found = await readSecret({
+    name: 'LATCHKEY_ROOT_KEY',
+    value: input.rootKey,
+    file: input.rootKeyFile,
+    inventedFile,
+    mayInvent,
+  });
+  const given = found === null ? [] : parseRoots(found.text, found.place);
+
+  const decision = decideRoots({ given, mayInvent, inventedFile, rowsByRootId: await input.rowsByRootId() });
+  switch (decision.type) {
+    case 'use':
+      return decision.roots;
+    case 'refuse':
+      throw new SecretSourceError(decision.sentence);
+    case 'invent': {
+      const roots = parseRoots(await inventSecretFile(inventedFile), inventedFile);
+      input.say(
+        `Made a root key and saved it as ${inventedFile}. Back it up apart from the database: no saved key opens without it.`,
+      );
+      return roots;
+    }
+    default:
+      return decision satisfies never;
+  }
+}
+
+export interface RootKeyInput {
+  /** LATCHKEY_ROOT_KEY as it was set: base64, several separated by commas. */
+  rootKey: string | undefined;
+  /** LATCHKEY_ROOT_KEY_FILE: path of a file that holds the same. */
+  rootKeyFile: string | undefined;
+  dataDir: string;
+  isEmbedded: boolean;
+  isLoopback: boolean;
+  /** Counts the saved keys under each root id, without those that have to be pasted again anyway. */
+  rowsByRootId: () => Promise<ReadonlyMap<string, number>>;
+  /** Tells the person at the terminal. */
+  say: (sentence: string) => void;
+}
+
+/** What to do about root keys, given all the facts. A key is made up only where none could have been in use before. */
+function decideRoots(facts: RootKeyFacts): RootDecision {
+  const [primary, ...others] = facts.given;
+  const known = new Set(facts.given.map(({ id }) => id));
+  const wanted = [...facts.rowsByRootId].filter(([id, rows]) => rows > 0 && !known.has(id));
+
+  if (wanted.length > 0) {
+    const needed = wanted.map(([id, rows]) => `${id} (${rows} saved ${rows === 1 ? 'key' : 'keys'})`);
+    const sentence =
+      `Root key needed: ${needed.join(', ')}. Given: ${[...known].join(', ') || 'none'}. ` +
+      'Name the file that holds it in LATCHKEY_ROOT_KEY_FILE; several keys are separated by commas, the first one seals. ' +
+      `If Latchkey made it, it was saved as ${facts.inventedFile}. A new one would not open these keys.`;
+    return { type: 'refuse', sentence };
+  }
+  if (primary !== undefined) return { type: 'use', roots: [primary, ...others] };
+  if (facts.mayInvent) return { type: 'invent' };
+  return { type: 'refuse', sentence: missingSecretSentence('LATCHKEY_ROOT_KEY') };
+}
+
+interface RootKeyFacts {
+  given: readonly Root[];
+  mayInvent: boolean;
+  inventedFile: string;
+  rowsByRootId: ReadonlyMap<string, number>;
+}
+
+type RootDecision =
+  | { type: 'use'; roots: [Root, ...Root[]] }
+  | { type: 'invent' }
+  | { type: 'refuse'; sentence: string };
+
+function parseRoots(text: string, place: string): [Root, ...Root[]] {
+  const [first = '', ...others] = text.split(',');
+  const rootAt = (part: string, index: number) => {
+    const bytes = parseSecret(part.trim(), others.length === 0 ? place : `Key ${index + 1} of ${place}`);
+    const root = new Root(bytes);
+    bytes.fill(0);
+    return root;
+  };
+  return [rootAt(first, 0), ...others.map((part, index) => rootAt(part, index + 1))];
+}

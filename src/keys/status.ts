@@ -1,0 +1,71 @@
+/** How a key stands, the same everywhere it is shown. The first that applies, in this order. */
+export const KEY_STATUSES = [
+  'NEEDS_REENTRY',
+  'SUSPENDED',
+  'DISABLED',
+  'EXPIRED',
+  'INVALID',
+  'EXHAUSTED',
+  'RATE_LIMITED',
+  'UNVERIFIED',
+  'ACTIVE',
+] as const;
+
+export type KeyStatus = (typeof KEY_STATUSES)[number];
+
+/**
+ * Derives a key's status from separate facts, each with its own writer. Nothing stores the result: a downgrade, a passing
+ * minute or a switch changes it without writing to the key's row.
+ */
+export function keyStatus(facts: KeyFacts, now: Date): KeyStatus {
+  if (facts.needsReentry) return 'NEEDS_REENTRY';
+  if (!facts.planAllowsKeys) return 'SUSPENDED';
+  if (!facts.isEnabled) return 'DISABLED';
+  if (facts.expiresAt !== null && facts.expiresAt <= now) return 'EXPIRED';
+  if (facts.health === 'EXPIRED') return 'EXPIRED';
+  if (facts.health === 'INVALID') return 'INVALID';
+  if (facts.health === 'EXHAUSTED') return 'EXHAUSTED';
+  if (facts.rateLimitedUntil !== null && facts.rateLimitedUntil > now) return 'RATE_LIMITED';
+  return facts.health;
+}
+
+/**
+ * Whether a key of this status may pay for an answer. EXHAUSTED and RATE_LIMITED keys may: no provider tells when credit
+ * was added or a limit lifted, so only trying shows it. INVALID and EXPIRED keys may not: every try would
+ * be refused, and a check by a person who manages the key brings it back.
+ */
+export function isUsable(status: KeyStatus): boolean {
+  switch (status) {
+    case 'ACTIVE':
+    case 'UNVERIFIED':
+    case 'RATE_LIMITED':
+    case 'EXHAUSTED':
+      return true;
+    case 'NEEDS_REENTRY':
+    case 'SUSPENDED':
+    case 'DISABLED':
+    case 'EXPIRED':
+    case 'INVALID':
+      return false;
+    default:
+      return status satisfies never;
+  }
+}
+
+/** What the provider last said about a key. UNVERIFIED: nothing yet that could be told. */
+export const KEY_HEALTHS = ['UNVERIFIED', 'ACTIVE', 'INVALID', 'EXPIRED', 'EXHAUSTED'] as const;
+
+export type KeyHealth = (typeof KEY_HEALTHS)[number];
+
+export interface KeyFacts {
+  /** The sealed secret is gone for good, e.g. with a lost root key, and has to be pasted again. */
+  needsReentry: boolean;
+  /** Whether the plan of the key's payer includes keys of this scope. */
+  planAllowsKeys: boolean;
+  isEnabled: boolean;
+  /** Until when its owner wants it used, the moment itself excluded; null for no end. */
+  expiresAt: Date | null;
+  health: KeyHealth;
+  /** Until when the provider refuses it for being asked too often, the moment itself excluded; null for not at all. */
+  rateLimitedUntil: Date | null;
+}

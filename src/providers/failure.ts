@@ -1,0 +1,168 @@
+import type { ErrorCode } from '../errors.ts';
+import { describeError, describeErrorBody, type ErrorDescription } from './error-body.ts';
+import { findFailureRow } from './failure-table.ts';
+import { findNetworkRow } from './network-table.ts';
+import type { ProviderName } from './provider.ts';
+import { redact } from './redact.ts';
+import { type ResponseHeaders, readRetryAfter } from './retry-after.ts';
+import { findStreamStatus } from './stream-status.ts';
+
+/** What a provider call can end with besides an answer. */
+export const PROVIDER_FAILURE_CODES = [
+  'INVALID_KEY',
+  'KEY_EXPIRED',
+  'KEY_LACKS_PERMISSION',
+  'MODEL_NOT_FOUND',
+  'MODEL_UNAVAILABLE',
+  'QUOTA_EXCEEDED',
+  'RATE_LIMITED',
+  'CONTEXT_TOO_LONG',
+  'CONTENT_FILTERED',
+  'BAD_REQUEST',
+  'PROVIDER_OVERLOADED',
+  'PROVIDER_ERROR',
+  'NETWORK',
+  'TIMEOUT',
+  'STREAM_CUT',
+  'OUTPUT_TOO_LARGE',
+  'EMPTY_ANSWER',
+] as const satisfies readonly ErrorCode[];
+
+export type ProviderFailureCode = (typeof PROVIDER_FAILURE_CODES)[number];
+
+/**
+ * A provider call that failed. Its `message` is written here and safe to show and to log; it carries no headers, body,
+ * request, URL or `cause`, because each of them is a way for a key to reach a log.
+ */
+export class ProviderError extends Error {
+  override readonly name: string = 'ProviderError';
+  readonly code: ProviderFailureCode;
+  /** HTTP status of the response; null where there was none. */
+  readonly status: number | null;
+  /** How long the provider asks to wait, at most an hour; null if it does not say or waiting would not help. */
+  readonly retryAfterMs: number | null;
+  readonly #providerText: string | null;
+
+  constructor(code: ProviderFailureCode, facts: ProviderErrorFacts = {}) {
+    super(facts.message ?? MESSAGES[code]);
+    this.code = code;
+    this.status = facts.status ?? null;
+    this.retryAfterMs = facts.retryAfterMs ?? null;
+    this.#providerText = facts.providerText ?? null;
+  }
+
+  /**
+   * The provider's own words, redacted and cut to 500 characters; null if it gave none. For those who manage the key and
+   * never for logs: providers echo parts of keys and prompts. Private underneath, so that no logger finds it by itself.
+   */
+  get providerText(): string | null {
+    return this.#providerText;
+  }
+}
+
+export interface ProviderErrorFacts {
+  status?: number | null;
+  retryAfterMs?: number | null;
+  /** Must be redacted already. */
+  providerText?: string | null;
+  /** Replaces the code's usual message; must be written by us. */
+  message?: string | undefined;
+}
+
+export interface FailedResponse {
+  status: number;
+  headers: ResponseHeaders;
+  /** The body as text; empty if it could not be read. */
+  body: string;
+  /** The secret of the call: its every occurrence is redacted, whatever its shape. */
+  secret?: string;
+}
+
+/** Tells from a response with another status than 2xx what went wrong. `nowMs` is the time that HTTP dates are compared with. */
+export function classifyFailure(
+  provider: ProviderName,
+  { status, headers, body, secret }: FailedResponse,
+  nowMs: number = Date.now(),
+): ProviderError {
+  const description = describeErrorBody(body);
+  return providerError(provider, status, description, { status, headers, secret, nowMs });
+}
+
+/** Tells from an error object inside a stream that began with status 200 what went wrong. */
+export function classifyStreamError(provider: ProviderName, json: unknown, secret?: string): ProviderError {
+  const description = describeError(json);
+  const status = description.status ?? findStreamStatus(description.evidence);
+  const facts = { status: description.status, headers: {}, secret, nowMs: Date.now() };
+  return providerError(provider, status, description, facts);
+}
+
+/**
+ * Tells from an exception of the HTTP client why there was no response; a ProviderError is returned as it is.
+ * An aborted call is no failure: whoever sees `signal.aborted` throws `signal.reason` and does not ask here.
+ */
+export function classifyNetworkError(error: unknown): ProviderError {
+  if (error instanceof ProviderError) return error;
+  const row = findNetworkRow(networkCodes(error));
+  return new ProviderError(row?.code ?? 'NETWORK', { message: row?.message });
+}
+
+function providerError(
+  provider: ProviderName,
+  status: number,
+  description: ErrorDescription,
+  facts: { status: number | null; headers: ResponseHeaders; secret: string | undefined; nowMs: number },
+): ProviderError {
+  const row = findFailureRow(provider, status, description.evidence);
+  const waits = CODES_THAT_PASS.has(row.code);
+  return new ProviderError(row.code, {
+    status: facts.status,
+    retryAfterMs: waits ? readRetryAfter(facts.headers, description, facts.nowMs) : null,
+    // Redacted before it is cut, or the first half of a key could survive at the edge.
+    providerText:
+      description.message && redact(description.message, facts.secret).slice(0, PROVIDER_TEXT_LENGTH),
+    message: row.message,
+  });
+}
+
+/** Gemini sends a short delay with a quota that lasts the day, so only these are believed when they say "wait". */
+const CODES_THAT_PASS: ReadonlySet<ProviderFailureCode> = new Set([
+  'RATE_LIMITED',
+  'PROVIDER_OVERLOADED',
+  'PROVIDER_ERROR',
+]);
+
+const PROVIDER_TEXT_LENGTH = 500;
+
+/** The error's own code, its cause's, and those of every address that was tried. */
+function networkCodes(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  const attempts: unknown[] = error instanceof AggregateError ? error.errors : [];
+  return [error, error.cause, ...attempts].flatMap((part) => {
+    if (!(part instanceof Error)) return [];
+    return 'code' in part && typeof part.code === 'string' ? [part.code] : [part.name];
+  });
+}
+
+const MESSAGES: Record<ProviderFailureCode, string> = {
+  INVALID_KEY: 'The provider did not accept this key. Check that it is complete and active.',
+  KEY_EXPIRED: 'This key has expired. Make a new one at the provider and replace it here.',
+  KEY_LACKS_PERMISSION:
+    'The provider knows this key but does not allow it to do this. Check its permissions.',
+  MODEL_NOT_FOUND:
+    'The provider does not offer this model to this key. Refresh the models or choose another.',
+  MODEL_UNAVAILABLE: 'The provider does not run this model at present. Choose another model.',
+  QUOTA_EXCEEDED:
+    'The credit or quota of this key is used up. Add credit at the provider or use another key.',
+  RATE_LIMITED: 'The provider is asked too often with this key. Wait a moment and try again.',
+  CONTEXT_TOO_LONG:
+    'The conversation is too long for this model. Shorten it or choose a model with more room.',
+  CONTENT_FILTERED: 'The provider refused the content under its policy. Change the wording and try again.',
+  BAD_REQUEST: 'The provider did not accept the request. Try other settings or another model.',
+  PROVIDER_OVERLOADED: 'The provider is overloaded. Try again in a moment or choose another model.',
+  PROVIDER_ERROR: 'The provider failed to answer. Try again later.',
+  NETWORK: 'The provider could not be reached. Check the connection and the address, then try again.',
+  TIMEOUT: 'The provider did not answer in time. Try again.',
+  STREAM_CUT: 'The connection ended before the answer did. Try again or continue the answer.',
+  OUTPUT_TOO_LARGE: 'The provider sent more than Latchkey takes in. Ask for less at once.',
+  EMPTY_ANSWER: 'The provider ended the answer without a word. Try again or choose another model.',
+};

@@ -1,0 +1,87 @@
+import { answerByGenerateContent } from './generate-content.ts';
+import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { listedModel, withoutDuplicates } from './listed-model.ts';
+import type { AnswerRequest, ListedModel, Provider, ProviderCall, Turn } from './provider.ts';
+import type { Transport } from './transport.ts';
+import { alternateTurns } from './turns.ts';
+
+/** Google Gemini: the Developer API. */
+export function createGemini(transport: Transport): Provider {
+  const listModels = async (call: ProviderCall): Promise<ListedModel[]> => {
+    const models: ListedModel[] = [];
+    let after = '';
+    for (let page = 0; page < MOST_PAGES; page += 1) {
+      const path = `/models?pageSize=1000${after}`;
+      const json = asObject(await transport.getJson(call, path, headersOf(call)));
+      models.push(...asObjects(json?.models).flatMap((entry) => modelIn(entry) ?? []));
+      const next = asText(json?.nextPageToken);
+      if (next === null) break;
+      after = `&pageToken=${encodeURIComponent(next)}`;
+    }
+    return withoutDuplicates(models);
+  };
+
+  return {
+    name: 'GEMINI',
+    title: 'Google Gemini',
+    keysUrl: 'https://aistudio.google.com/api-keys',
+    keyPlaceholder: 'AQ.…',
+    baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+    checkKey: listModels,
+    listModels,
+    answer(call, request, sink) {
+      const { model } = request;
+      const headers = headersOf(call);
+      return answerByGenerateContent(transport, call, sink, { model, headers, body: bodyOf(request) });
+    },
+  };
+}
+
+// A page holds a thousand models; the bound is for a server that says "more" for ever.
+const MOST_PAGES = 20;
+
+const DOES_NOT_CHAT =
+  /(embedding|aqa|image|tts|live|audio|veo|imagen|lyria|robotics|computer-use|deep-research)/;
+
+// As a query parameter the key would stand in every proxy's log, and keys of the current kind are refused there.
+function headersOf(call: ProviderCall): Record<string, string> {
+  return { 'x-goog-api-key': call.secret };
+}
+
+function modelIn(entry: JsonObject): ListedModel | null {
+  const name = asText(entry.name)?.replace(/^models\//, '');
+  if (!name || DOES_NOT_CHAT.test(name)) return null;
+  if (!asArray(entry.supportedGenerationMethods).includes('generateContent')) return null;
+  return listedModel(name, {
+    title: asText(entry.displayName) ?? name,
+    contextWindow: asCount(entry.inputTokenLimit),
+    maxOutputTokens: asCount(entry.outputTokenLimit),
+    capabilities: [
+      ...(name.startsWith('gemini-') ? (['IMAGE_INPUT', 'PDF_INPUT'] as const) : []),
+      ...(entry.thinking === true ? (['REASONING'] as const) : []),
+    ],
+  });
+}
+
+function bodyOf(request: AnswerRequest): JsonObject {
+  // Gemma refuses instructions in their own field; to it they are the beginning of what the user says.
+  const isGemma = request.model.startsWith('gemma-');
+  const instructions: Turn[] =
+    isGemma && request.system !== null ? [{ role: 'user', text: request.system }] : [];
+  return {
+    ...(!isGemma && request.system !== null && { systemInstruction: { parts: [{ text: request.system }] } }),
+    contents: alternateTurns([...instructions, ...request.turns]).map(({ role, text }) => ({
+      role: role === 'assistant' ? 'model' : 'user',
+      parts: [{ text }],
+    })),
+    generationConfig: {
+      ...(request.maxOutputTokens !== null && { maxOutputTokens: request.maxOutputTokens }),
+      ...(thinks(request.model) && { thinkingConfig: { includeThoughts: true } }),
+    },
+  };
+}
+
+/** Models that do not think refuse the request when asked to show their thoughts. */
+function thinks(model: string): boolean {
+  return /^gemini-(2\.5|[3-9]|\d\d|(pro|flash|flash-lite)-latest)/.test(model);
+}

@@ -1,0 +1,134 @@
+import type { AnswerWriter } from './answer-writer.ts';
+import { ProviderError } from './failure.ts';
+import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import type {
+  AnswerEnd,
+  AnswerRequest,
+  AnswerSink,
+  FinishReason,
+  ProviderCall,
+  TokenUsage,
+} from './provider.ts';
+import { type AnswerReader, type FailureIn, streamAnswer } from './stream-answer.ts';
+import { createThinkTagReader, type ThinkTagReader } from './think-tags.ts';
+import { bearer, type SecondTry, type Transport } from './transport.ts';
+
+/** How one vendor speaks the OpenAI chat protocol. */
+export interface ChatDialect {
+  /** The whole body of a request. */
+  body: JsonObject;
+  secondTry?: SecondTry;
+  /** Whether models may write their reasoning as `<think>…</think>` at the start of the text. */
+  mayThinkInTags?: boolean;
+}
+
+/** Streams one answer from `POST /chat/completions`. */
+export function answerByChat(
+  transport: Transport,
+  call: ProviderCall,
+  sink: AnswerSink,
+  { body, secondTry, mayThinkInTags }: ChatDialect,
+): Promise<AnswerEnd> {
+  const post = { path: '/chat/completions', headers: bearer(call), body, secondTry };
+  return streamAnswer(transport, call, post, sink, (writer, failureIn) =>
+    createChatReader(writer, failureIn, mayThinkInTags === true),
+  );
+}
+
+/** The conversation as chat messages; the system prompt goes first, in the given role. */
+export function chatMessages(request: AnswerRequest, systemRole: 'system' | 'developer'): JsonObject[] {
+  const turns = request.turns.map(({ role, text }) => ({ role, content: text }));
+  return request.system === null ? turns : [{ role: systemRole, content: request.system }, ...turns];
+}
+
+function createChatReader(writer: AnswerWriter, failureIn: FailureIn, mayThinkInTags: boolean): AnswerReader {
+  const tags = mayThinkInTags ? createThinkTagReader(writer) : null;
+  let finish: string | null = null;
+  let isDone = false;
+
+  return {
+    get isFinished() {
+      return finish !== null || isDone;
+    },
+    done() {
+      isDone = true;
+    },
+    read(chunk) {
+      if (isError(chunk)) throw failureIn(chunk);
+      const choice = asObject(asArray(chunk.choices)[0]);
+      const delta = choice && asObject(choice.delta);
+      if (delta) readDelta(delta, writer, tags);
+      if (choice) finish = asText(choice.finish_reason) ?? finish;
+      // xAI names its sources once, beside the choices of the last chunk.
+      for (const url of asArray(chunk.citations)) writer.citation(url, null, null, null);
+      const usage = asObject(chunk.usage);
+      if (usage) writer.usage(chatUsage(usage));
+      return false;
+    },
+    end() {
+      tags?.end();
+      if (finish === 'error') throw new ProviderError('PROVIDER_ERROR');
+      if (finish !== null) return { finishReason: finishReasonOf(finish), providerFinishReason: finish };
+      return isDone ? { finishReason: 'OTHER', providerFinishReason: '[DONE]' } : null;
+    },
+  };
+}
+
+/** An error envelope, or the flat errors of Mistral and Novita. */
+function isError(chunk: JsonObject): boolean {
+  return Boolean(chunk.error) || (chunk.choices === undefined && asText(chunk.message) !== null);
+}
+
+function readDelta(delta: JsonObject, writer: AnswerWriter, tags: ThinkTagReader | null): void {
+  writer.reasoning(asText(delta.reasoning_content) ?? delta.reasoning, 0);
+  if (Array.isArray(delta.content)) readParts(delta.content, writer);
+  else if (tags) tags.text(delta.content);
+  else writer.text(delta.content);
+  writer.text(delta.refusal);
+  if (delta.annotations !== undefined) readAnnotations(delta.annotations, writer);
+}
+
+/** Mistral writes reasoning, and the text after it, as typed parts instead of a string. */
+function readParts(parts: unknown[], writer: AnswerWriter): void {
+  for (const part of asObjects(parts)) {
+    if (part.type === 'text') writer.text(part.text);
+    if (part.type === 'thinking') for (const { text } of asObjects(part.thinking)) writer.reasoning(text, 0);
+  }
+}
+
+function readAnnotations(annotations: unknown, writer: AnswerWriter): void {
+  for (const annotation of asObjects(annotations)) {
+    const source = asObject(annotation.url_citation);
+    if (source === null) continue;
+    writer.citation(source.url, source.title, asCount(source.start_index), asCount(source.end_index));
+  }
+}
+
+function chatUsage(usage: JsonObject): TokenUsage {
+  const input = asCount(usage.prompt_tokens);
+  const completion = asCount(usage.completion_tokens);
+  const reasoning = asCount(asObject(usage.completion_tokens_details)?.reasoning_tokens);
+  // Everyone counts reasoning as part of the completion except xAI, whose total shows it standing beside.
+  const standsBeside =
+    completion !== null && reasoning !== null && usage.total_tokens === (input ?? 0) + completion + reasoning;
+  return {
+    inputTokens: input,
+    outputTokens: standsBeside ? completion + reasoning : completion,
+    cachedInputTokens: asCount(asObject(usage.prompt_tokens_details)?.cached_tokens),
+    reasoningTokens: reasoning,
+  };
+}
+
+function finishReasonOf(finish: string): FinishReason {
+  switch (finish) {
+    case 'stop':
+      return 'STOP';
+    case 'length':
+    case 'model_length':
+      return 'LENGTH';
+    case 'content_filter':
+      return 'CONTENT_FILTER';
+    default:
+      return 'OTHER';
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * What Latchkey asks of a provider, in Latchkey's own words. An adapter knows this file; this file knows no adapter.
+ */
+export interface Provider {
+  name: ProviderName;
+  /** Name as its users know it, e.g. `Google Gemini`. */
+  title: string;
+  /** Page where a person makes a key; null for CUSTOM. */
+  keysUrl: string | null;
+  /** What a key of this provider looks like, e.g. `sk-proj-…`. */
+  keyPlaceholder: string;
+  /** Published base URL without a trailing slash; null for CUSTOM, whose keys bring their own. */
+  baseUrl: string | null;
+
+  /**
+   * Asks the provider whether it accepts the secret, for free where that is possible.
+   * Resolves when it does: with the models where the check had to list them anyway, else with null.
+   * Throws ProviderError: INVALID_KEY, KEY_EXPIRED, KEY_LACKS_PERMISSION are refusals; QUOTA_EXCEEDED and RATE_LIMITED
+   * prove that the key is known; every other code means "could not be told".
+   */
+  checkKey(call: ProviderCall): Promise<ListedModel[] | null>;
+
+  /** The models that can chat, in the provider's order, without duplicates. Throws ProviderError. */
+  listModels(call: ProviderCall): Promise<ListedModel[]>;
+
+  /**
+   * Streams one answer into the sink and resolves when the provider has properly ended it. Throws ProviderError, also for
+   * errors inside a stream that began well; what the sink has received by then stays received.
+   * An exception thrown by the sink ends the call and is passed on unchanged.
+   */
+  answer(call: ProviderCall, request: AnswerRequest, sink: AnswerSink): Promise<AnswerEnd>;
+}
+
+export const PROVIDER_NAMES = [
+  'OPENAI',
+  'ANTHROPIC',
+  'GEMINI',
+  'MISTRAL',
+  'PERPLEXITY',
+  'XAI',
+  'NOVITA',
+  'CUSTOM',
+] as const;
+
+export type ProviderName = (typeof PROVIDER_NAMES)[number];
+
+/** One call of a provider: where to, with which secret, on whose behalf, until when. */
+export interface ProviderCall {
+  /** Base URL that the key is bound to, without a trailing slash. */
+  baseUrl: string;
+  /** The opened key. Empty only for a CUSTOM server that needs none. Goes into headers, never into a URL. */
+  secret: string;
+  /** Workspace or team that owns the key: connections are never shared between owners. */
+  ownerId: string;
+  /** Ends the call when aborted; its reason is thrown. */
+  signal: AbortSignal;
+}
+
+export interface AnswerRequest {
+  /** The provider's own name of the model. */
+  model: string;
+  /** System prompt; null for none. */
+  system: string | null;
+  /** The conversation, oldest first; the last one is the user's. Texts are never empty; roles may repeat. */
+  turns: readonly Turn[];
+  /** Most tokens to write, null to leave it to the provider. */
+  maxOutputTokens: number | null;
+}
+
+export interface Turn {
+  role: 'user' | 'assistant';
+  text: string;
+}
+
+/** Receives an answer as it arrives, in order, synchronously. */
+export interface AnswerSink {
+  /** Part of the answer's text; never empty. */
+  text(delta: string): void;
+  /** Part of the model's reasoning; never empty. A new `block` number begins a new block. */
+  reasoning(delta: string, block: number): void;
+  citation(citation: Citation): void;
+  /** Token counts so far; a later call replaces an earlier one. */
+  usage(usage: TokenUsage): void;
+}
+
+export interface AnswerEnd {
+  finishReason: FinishReason;
+  /** The provider's own word, kept as it came. */
+  providerFinishReason: string;
+}
+
+export const FINISH_REASONS = ['STOP', 'LENGTH', 'CONTENT_FILTER', 'OTHER'] as const;
+
+export type FinishReason = (typeof FINISH_REASONS)[number];
+
+/** A source named by the provider. Offsets are UTF-16 code units into the answer's text. */
+export interface Citation {
+  url: string;
+  title: string | null;
+  startOffset: number | null;
+  endOffset: number | null;
+}
+
+/** Tokens as the provider counted them; null where it did not say. */
+export interface TokenUsage {
+  /** All of the input, cached tokens included. */
+  inputTokens: number | null;
+  /** All of the output, reasoning included. */
+  outputTokens: number | null;
+  cachedInputTokens: number | null;
+  reasoningTokens: number | null;
+}
+
+export interface ListedModel {
+  /** The name to ask for, e.g. `gpt-5.6-luna`. */
+  name: string;
+  /** The provider's display name, else the name. */
+  title: string;
+  /** Tokens that fit into one request; null if the provider does not say. */
+  contextWindow: number | null;
+  /** Most tokens of one answer; null if the provider does not say. */
+  maxOutputTokens: number | null;
+  capabilities: ModelCapability[];
+  /** As the provider's list states it; null if it does not. */
+  price: ListedPrice | null;
+}
+
+export const MODEL_CAPABILITIES = ['IMAGE_INPUT', 'PDF_INPUT', 'REASONING', 'WEB_SEARCH'] as const;
+
+export type ModelCapability = (typeof MODEL_CAPABILITIES)[number];
+
+/** US dollars per million tokens. */
+export interface ListedPrice {
+  input: number;
+  output: number;
+  cachedInput: number | null;
+}

@@ -1,0 +1,30 @@
+/**
+ * Takes keys and account names out of a provider's text. `secret` is the key of the call, taken out whatever its shape;
+ * the shapes catch other keys and those that the provider has half masked itself. Best effort, and meant to err towards
+ * taking out too much: what remains is a sentence for a person, not data.
+ */
+export function redact(text: string, secret = ''): string {
+  const known = secret.length >= SHORTEST_SECRET_LENGTH ? text.replaceAll(secret, REPLACEMENT) : text;
+  return SHAPES.reduce((redacted, shape) => redacted.replace(shape, REPLACEMENT), known);
+}
+
+const REPLACEMENT = '[redacted]';
+
+// Taking out every "a" would spell out that the secret is "a".
+const SHORTEST_SECRET_LENGTH = 4;
+
+// Every expression is one prefix and one run of characters: linear in the text's length.
+const SHAPES: readonly RegExp[] = [
+  // Credentials in addresses.
+  /(?<=[?&](?:api[-_]?)?(?:key|token)=)[^&\s"'<>]+/gi,
+  /(?<=:\/\/)[^\s/@]{1,300}@/g,
+  // Keys by prefix, also half masked ones: OpenAI, Anthropic, Novita, xAI, Perplexity, Groq, Google, and others pasted by mistake.
+  /(?<![A-Za-z])(?:sk[-_]|sess-|xai-|pplx-|gsk_|AIza|AQ\.|ya29\.|hf_|fw_|tgp_v1_|r8_|AKIA|gh[oprsu]_|github_pat_)[\w.*-]{4,}/g,
+  /\bbearer\s[\w.*~+/=-]{6,}/gi,
+  // Accounts.
+  /(?:org-|proj_)[\w*]{6,}/g,
+  /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi,
+  // Keys without a prefix (Mistral: 32 letters and digits) or with something glued to it.
+  /[A-Za-z0-9]{24,}/g,
+  /[\w-]{40,}/g,
+];

@@ -1,0 +1,162 @@
+import { anthropicFrames } from './anthropic-frames.ts';
+import { anthropicRefusal } from './anthropic-refusal.ts';
+import { modelFault } from './faults.ts';
+import { asNumber, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import {
+  type Asked,
+  type Conversation,
+  type ModelFacts,
+  modelFacts,
+  type Reply,
+  refusal,
+  type SimulatedProvider,
+  type Turn,
+} from './provider.ts';
+import { countInputTokens } from './script.ts';
+
+const DEFAULT_PAGE_SIZE = 20;
+const MAX_OUTPUT_TOKENS = 64_000;
+
+/** Anthropic's Messages API. */
+export const anthropic: SimulatedProvider = {
+  name: 'ANTHROPIC',
+  mount: '/anthropic',
+  basePath: '/anthropic',
+  faultModelPrefix: 'claude-sim-',
+  models: [
+    modelFacts('claude-opus-4-8', { title: 'Claude Opus 4.8', contextTokens: 1_000_000, reasons: true }),
+    modelFacts('claude-sonnet-5', { title: 'Claude Sonnet 5', contextTokens: 1_000_000, reasons: true }),
+    modelFacts('claude-sonnet-4-5-20250929', { title: 'Claude Sonnet 4.5', contextTokens: 200_000 }),
+    modelFacts('claude-haiku-4-5-20251001', { title: 'Claude Haiku 4.5', contextTokens: 200_000 }),
+  ],
+  headers: {
+    'request-id': 'req_simulated',
+    'anthropic-organization-id': 'simulated-organization',
+    'anthropic-ratelimit-requests-limit': '4000',
+    'anthropic-ratelimit-requests-remaining': '3999',
+  },
+  keyOf: (headers) => headerText(headers['x-api-key']),
+  route: ({ method, path, query, headers }) => {
+    const isKnown =
+      (method === 'GET' && path === '/v1/models') || (method === 'POST' && path === '/v1/messages');
+    if (!isKnown) return null;
+    if (headers['x-api-key'] && !headers['anthropic-version']) {
+      return { type: 'reply', reply: badRequest('anthropic-version: header is required') };
+    }
+    if (path === '/v1/messages') return { type: 'answer', key: 'required', read: readQuestion };
+    // One model is what a client asks for that only wants to know whether the key is good.
+    if (query.get('limit') === '1') {
+      return { type: 'check', key: 'required', reply: () => listModels(query, anthropic.models) };
+    }
+    return { type: 'list', key: 'required', reply: (models) => listModels(query, models) };
+  },
+  refuse: anthropicRefusal,
+};
+
+function listModels(query: URLSearchParams, models: readonly ModelFacts[]): Reply {
+  const limit = Number(query.get('limit') ?? DEFAULT_PAGE_SIZE);
+  if (!(limit >= 1 && limit <= 1000)) return badRequest('limit: Input should be between 1 and 1000');
+  const start = models.findIndex((model) => model.id === query.get('after_id')) + 1;
+  const page = models.slice(start, start + limit);
+  const data = page.map((model) => ({
+    type: 'model',
+    id: model.id,
+    display_name: model.title,
+    created_at: '2026-02-01T00:00:00Z',
+    max_input_tokens: model.contextTokens,
+    max_tokens: MAX_OUTPUT_TOKENS,
+    capabilities: {
+      image_input: { supported: model.readsImages },
+      pdf_input: { supported: model.readsImages },
+      thinking: {
+        supported: model.reasons,
+        types: { enabled: { supported: true }, adaptive: { supported: true } },
+      },
+      citations: { supported: true },
+      batch: { supported: true },
+    },
+  }));
+  const body = {
+    data,
+    has_more: start + limit < models.length,
+    first_id: page.at(0)?.id ?? null,
+    last_id: page.at(-1)?.id ?? null,
+  };
+  return { status: 200, body };
+}
+
+function readQuestion(body: JsonObject): Asked | Reply {
+  const messages = asObjects(body.messages);
+  const model = asText(body.model);
+  const maxTokens = asNumber(body.max_tokens);
+  if (!model) return badRequest('model: Field required');
+  if (maxTokens === null) return badRequest('max_tokens: Field required');
+  if (maxTokens > MAX_OUTPUT_TOKENS) {
+    return badRequest(
+      `max_tokens: ${maxTokens} > ${MAX_OUTPUT_TOKENS}, which is the maximum allowed number of output tokens for ${model}`,
+    );
+  }
+  if (messages.length === 0) return badRequest('messages: at least one message is required');
+  if (messages.some(({ role }) => role !== 'user' && role !== 'assistant')) {
+    return badRequest('messages: Unexpected role. Use the top-level `system` parameter for a system prompt.');
+  }
+  if (messages[0]?.role !== 'user') return badRequest('messages: first message must use the "user" role');
+  if (messages.at(-1)?.role !== 'user' && isNewest(model)) {
+    return badRequest(
+      'This model does not support assistant message prefill. The conversation must end with a user message.',
+    );
+  }
+  if (messages.some(({ content }) => hasEmptyText(content)) || hasEmptyText(body.system ?? 'none')) {
+    return badRequest('messages: text content blocks must be non-empty');
+  }
+  if (isNewest(model) && ['temperature', 'top_p', 'top_k'].some((name) => body[name] !== undefined)) {
+    return badRequest('`temperature`, `top_p` and `top_k` are not supported for this model.');
+  }
+  const conversation: Conversation = {
+    model,
+    system: readContent(body.system).text || null,
+    turns: messages.map(readTurn),
+    maxOutputTokens: maxTokens,
+    isStreaming: body.stream === true,
+    wantsSources: asObjects(body.tools).some((tool) => asText(tool.type).startsWith('web_search')),
+  };
+  const thinking = asText(asObject(body.thinking)?.type);
+  const showsThinking =
+    thinking === 'enabled' || thinking === 'adaptive' || modelFault(model) === 'reasoning';
+  return { conversation, frames: anthropicFrames(model, countInputTokens(conversation), showsThinking) };
+}
+
+function isNewest(model: string): boolean {
+  return /^claude-(opus-4-[78]|(opus|sonnet|fable)-5)/.test(model);
+}
+
+function hasEmptyText(content: unknown): boolean {
+  if (typeof content === 'string') return content === '';
+  return asObjects(content).some((block) => block.type === 'text' && asText(block.text) === '');
+}
+
+function readTurn(message: JsonObject): Turn {
+  return { role: message.role === 'assistant' ? 'assistant' : 'user', ...readContent(message.content) };
+}
+
+function readContent(content: unknown): { text: string; attachments: string[] } {
+  if (typeof content === 'string') return { text: content, attachments: [] };
+  const blocks = asObjects(content);
+  return {
+    text: blocks.map((block) => asText(block.text)).join(''),
+    attachments: blocks
+      .filter((block) => block.type !== 'text')
+      .map((block) => {
+        const source = asObject(block.source);
+        return `${asText(block.type)} ${asText(source?.media_type) || asText(source?.url)}`.trim();
+      }),
+  };
+}
+
+function badRequest(detail: string): Reply {
+  return anthropicRefusal(refusal('bad-request', { detail }));
+}
+
+function headerText(value: string | string[] | undefined): string {
+  return typeof value === 'string' ? value.trim() : '';
+}

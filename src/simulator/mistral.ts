@@ -1,0 +1,168 @@
+import { dataFrame, freshId, nowSeconds, padding } from './frame.ts';
+import { asText, type JsonObject } from './json.ts';
+import { mistralRefusal } from './mistral-refusal.ts';
+import { type ChatFlavour, chatFrames, DONE } from './openai-chat.ts';
+import { readChat } from './openai-read.ts';
+import {
+  type Asked,
+  bearerKey,
+  type ModelFacts,
+  modelFacts,
+  type Reply,
+  refusal,
+  type SimulatedProvider,
+} from './provider.ts';
+
+const FIELDS = [
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'max_tokens',
+  'temperature',
+  'top_p',
+  'stop',
+  'random_seed',
+  'safe_prompt',
+  'reasoning_effort',
+  'prompt_mode',
+  'response_format',
+  'tools',
+  'tool_choice',
+  'presence_penalty',
+  'frequency_penalty',
+  'n',
+  'prediction',
+  'parallel_tool_calls',
+  'metadata',
+];
+
+/** Mistral: chat completions with its own capabilities, thinking parts and strictness. */
+export const mistral: SimulatedProvider = {
+  name: 'MISTRAL',
+  mount: '/mistral',
+  basePath: '/mistral/v1',
+  faultModelPrefix: 'mistral-sim-',
+  models: [
+    modelFacts('mistral-small-latest', {
+      title: 'mistral-small-2603',
+      contextTokens: 262_144,
+      aliases: ['mistral-small-2603'],
+    }),
+    modelFacts('mistral-small-2603', {
+      title: 'mistral-small-2603',
+      contextTokens: 262_144,
+      aliases: ['mistral-small-latest'],
+    }),
+    modelFacts('mistral-large-latest', { title: 'mistral-large-2512', contextTokens: 262_144 }),
+    modelFacts('magistral-medium-latest', {
+      title: 'magistral-medium-2509',
+      reasons: true,
+      readsImages: false,
+    }),
+    modelFacts('mistral-embed', { title: 'mistral-embed', chats: false, readsImages: false }),
+  ],
+  headers: { 'mistral-correlation-id': 'simulated' },
+  keyOf: bearerKey,
+  route: ({ method, path }) => {
+    if (method === 'GET' && path === '/v1/models')
+      return { type: 'list', key: 'required', reply: listModels };
+    if (method === 'POST' && path === '/v1/chat/completions') {
+      return { type: 'answer', key: 'required', read: readQuestion };
+    }
+    return null;
+  },
+  refuse: mistralRefusal,
+};
+
+function listModels(models: readonly ModelFacts[]): Reply {
+  const data = models.map((model) => ({
+    id: model.id,
+    object: 'model',
+    created: nowSeconds(),
+    owned_by: 'mistralai',
+    capabilities: {
+      completion_chat: model.chats,
+      completion_fim: false,
+      function_calling: model.chats,
+      reasoning: model.reasons,
+      fine_tuning: false,
+      vision: model.readsImages,
+      ocr: false,
+      classification: false,
+      moderation: false,
+      audio: false,
+    },
+    name: model.title,
+    description: 'A simulated model.',
+    max_context_length: model.contextTokens,
+    aliases: model.aliases,
+    deprecation: null,
+    deprecation_replacement_model: null,
+    default_model_temperature: 0.3,
+    type: 'base',
+  }));
+  return { status: 200, body: { object: 'list', data } };
+}
+
+function readQuestion(body: JsonObject): Asked | Reply {
+  const unknownField = Object.keys(body).find((name) => !FIELDS.includes(name));
+  if (unknownField) return mistralRefusal(refusal('unknown-field', { detail: unknownField }));
+  const conversation = readChat(body);
+  if (!conversation) return mistralRefusal(refusal('bad-request', { detail: 'messages: Field required' }));
+  if (conversation.turns.at(-1)?.role !== 'user') {
+    const detail =
+      'Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant';
+    return mistralRefusal(refusal('bad-request', { detail }));
+  }
+  return { conversation, frames: chatFrames(mistralFlavour(asText(body.model))) };
+}
+
+function mistralFlavour(model: string): ChatFlavour {
+  const id = freshId('');
+  const created = nowSeconds();
+  let chunkCount = 0;
+  const envelope: ChatFlavour['envelope'] = (object, choices, usage) => ({
+    id,
+    object,
+    created,
+    model,
+    choices,
+    ...(usage ? { usage } : {}),
+    ...(object === 'chat.completion.chunk' ? { p: padding(chunkCount++) } : {}),
+  });
+  const choice: ChatFlavour['choice'] = (delta, finishReason) => ({
+    index: 0,
+    delta,
+    finish_reason: finishReason,
+    logprobs: null,
+  });
+  return {
+    envelope,
+    choice,
+    openingDelta: { role: 'assistant', content: '' },
+    reasoningDelta: (text) => ({ content: [{ type: 'thinking', thinking: [{ type: 'text', text }] }] }),
+    sourcesDelta: (sources) => ({
+      content: [{ type: 'reference', reference_ids: sources.map((_, index) => index + 1) }],
+    }),
+    usage: (tokens) => ({
+      prompt_tokens: tokens.input,
+      total_tokens: tokens.input + tokens.text + tokens.reasoning,
+      completion_tokens: tokens.text + tokens.reasoning,
+    }),
+    usageRidesOn: 'finish-event',
+    keepalive: [],
+    // An answer that was under way ends with a finish reason of its own; before that it is an error object.
+    failure: (isFirst) =>
+      isFirst
+        ? [
+            dataFrame({
+              object: 'error',
+              message: 'Service unavailable.',
+              type: 'internal_server_error',
+              code: '3000',
+            }),
+          ]
+        : [dataFrame(envelope('chat.completion.chunk', [choice({ content: '' }, 'error')])), DONE],
+  };
+}

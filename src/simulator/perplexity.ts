@@ -1,0 +1,109 @@
+import { asObjects, type JsonObject } from './json.ts';
+import { readResponses } from './openai-read.ts';
+import { perplexityFrames } from './perplexity-frames.ts';
+import { perplexityRefusal } from './perplexity-refusal.ts';
+import {
+  type Asked,
+  bearerKey,
+  type ModelFacts,
+  modelFacts,
+  type Reply,
+  refusal,
+  type SimulatedProvider,
+} from './provider.ts';
+
+const FIELDS = [
+  'model',
+  'preset',
+  'instructions',
+  'input',
+  'max_output_tokens',
+  'temperature',
+  'top_p',
+  'stream',
+  'tools',
+  'reasoning',
+  'store',
+];
+const PRESETS = ['fast', 'low', 'medium', 'high', 'xhigh'];
+const MIN_OUTPUT_TOKENS = 16;
+
+/** Perplexity's Agent API. Its list needs no key, and its old chat completions are gone. */
+export const perplexity: SimulatedProvider = {
+  name: 'PERPLEXITY',
+  mount: '/perplexity',
+  basePath: '/perplexity',
+  faultModelPrefix: 'perplexity/sim-',
+  models: [
+    modelFacts('perplexity/sonar'),
+    modelFacts('anthropic/claude-sonnet-5', { reasons: true }),
+    modelFacts('openai/gpt-5.6-luna', { reasons: true }),
+    modelFacts('google/gemini-3-pro-preview', { reasons: true }),
+  ],
+  headers: { 'x-request-id': 'simulated', 'x-ratelimit-limit': '50', 'x-ratelimit-remaining': '49' },
+  keyOf: bearerKey,
+  route: ({ method, path }) => {
+    if (method === 'GET' && path === '/v1/models') return { type: 'list', key: 'ignored', reply: listModels };
+    // Asking for an answer that does not exist tells a good key (404) from a bad one (401) without a cost.
+    if (method === 'GET' && path.startsWith('/v1/responses/')) {
+      return { type: 'check', key: 'required', reply: checkKey };
+    }
+    if (method === 'POST' && (path === '/v1/agent' || path === '/v1/responses')) {
+      return { type: 'answer', key: 'required', read: readQuestion };
+    }
+    if (method === 'POST' && /^(\/v1)?\/(sonar|chat\/completions)$/.test(path)) {
+      return { type: 'reply', reply: CHAT_IS_GONE };
+    }
+    return null;
+  },
+  refuse: perplexityRefusal,
+};
+
+function listModels(models: readonly ModelFacts[]): Reply {
+  const data = models.map(({ id }) => ({ id, object: 'model', created: 0, owned_by: id.split('/')[0] }));
+  return { status: 200, body: { object: 'list', data } };
+}
+
+function checkKey(secret: string): Reply {
+  // Exhausted credits are documented as a 401 of every endpoint.
+  return perplexityRefusal(refusal(secret.includes('quota') ? 'no-credit' : 'unknown-path'));
+}
+
+function readQuestion(body: JsonObject): Asked | Reply {
+  const unknownField = Object.keys(body).find((name) => !FIELDS.includes(name));
+  if (unknownField) return perplexityRefusal(refusal('unknown-field', { detail: unknownField }));
+  const asked = readResponses(body);
+  if (!asked) return badRequest('input is required');
+  const preset = body.preset;
+  if (!asked.model && !PRESETS.includes(String(preset))) return badRequest('model or preset is required');
+  const limit = asked.maxOutputTokens;
+  if (limit !== null && limit < MIN_OUTPUT_TOKENS) return badRequest('max_output_tokens must be at least 16');
+  if (limit === null && asked.model.startsWith('anthropic/')) {
+    return badRequest('max_output_tokens is required for anthropic models');
+  }
+  if (asObjects(body.input).some((message) => asObjects(message.content).some(isFile))) {
+    return badRequest('unsupported content type "input_file"');
+  }
+  // A preset searches by itself.
+  const conversation = asked.model ? asked : { ...asked, model: 'perplexity/sonar', wantsSources: true };
+  return { conversation, frames: perplexityFrames(conversation.model) };
+}
+
+function isFile(part: JsonObject): boolean {
+  return part.type === 'input_file';
+}
+
+function badRequest(detail: string): Reply {
+  return perplexityRefusal(refusal('bad-request', { detail }));
+}
+
+const CHAT_IS_GONE: Reply = {
+  status: 403,
+  body: {
+    error: {
+      message: 'Sonar is now the Agent API. Use /v1/responses instead of /v1/sonar (or /chat/completions)',
+      type: 'chat_completions_not_available',
+      code: 403,
+    },
+  },
+};

@@ -1,0 +1,112 @@
+import { and, desc, eq, inArray } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
+import type { Database } from '../db/database.ts';
+import { type Page, type PageInput, readPage } from '../db/page.ts';
+import { messages, threads } from '../db/tables/thread.ts';
+import { findThreads, type Thread } from './thread.ts';
+
+/** A message as it is stored. While an answer is being written its text lives elsewhere; a thread does not know where. */
+export type Message = Omit<
+  typeof messages.$inferSelect,
+  'idempotencyKey' | 'writerId' | 'leaseUntil' | 'fence'
+>;
+
+/** The messages with these ids in threads that the viewer may see. */
+export async function findMessages(
+  deps: { db: Database },
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<Message[]> {
+  const found = await readMessages(deps, ids);
+  const threadIds = new Set(found.map((message) => message.threadId));
+  const visible = new Set((await findThreads(deps, viewer, [...threadIds])).map((thread) => thread.id));
+  return found.filter((message) => visible.has(message.threadId));
+}
+
+/** The messages of a thread, oldest first. The caller has made sure that the viewer may see the thread. */
+export async function listMessages(
+  { db }: { db: Database },
+  thread: Pick<Thread, 'id'>,
+  page: PageInput,
+): Promise<Page<Message>> {
+  return await readPage<Message>(page, {
+    column: messages.position,
+    order: 'ascending',
+    maxRows: 100,
+    valueOf: (message) => message.position,
+    read: (conditions, orderBy, limit) =>
+      db
+        .select(messageColumns)
+        .from(messages)
+        .where(and(eq(messages.threadId, thread.id), ...conditions))
+        .orderBy(orderBy)
+        .limit(limit),
+  });
+}
+
+/** Messages by id, for callers that have made sure who may see them; in no particular order. */
+export async function readMessages({ db }: { db: Database }, ids: readonly string[]): Promise<Message[]> {
+  return await db
+    .select(messageColumns)
+    .from(messages)
+    .where(inArray(messages.id, [...ids]));
+}
+
+/** The answers of a thread that are being written, oldest first. */
+export async function writingMessages({ db }: { db: Database }, threadId: string): Promise<Message[]> {
+  return await db
+    .select(messageColumns)
+    .from(messages)
+    .where(and(eq(messages.threadId, threadId), eq(messages.status, 'WRITING')))
+    .orderBy(messages.position);
+}
+
+/** The position of the newest message of a thread; 0 for an empty one. */
+export async function newestPosition({ db }: { db: Database }, threadId: string): Promise<number> {
+  const [row] = await db
+    .select({ position: threads.lastPosition })
+    .from(threads)
+    .where(eq(threads.id, threadId));
+  return row?.position ?? 0;
+}
+
+/** The newest answer of each of these threads, by thread. */
+export async function newestAnswers(
+  { db }: { db: Database },
+  threadIds: readonly string[],
+): Promise<Map<string, Message>> {
+  const rows = await db
+    .selectDistinctOn([messages.threadId], messageColumns)
+    .from(messages)
+    .where(and(inArray(messages.threadId, [...threadIds]), eq(messages.role, 'ASSISTANT')))
+    .orderBy(messages.threadId, desc(messages.position));
+  return new Map(rows.map((message) => [message.threadId, message]));
+}
+
+export const messageColumns = {
+  id: messages.id,
+  threadId: messages.threadId,
+  position: messages.position,
+  parentId: messages.parentId,
+  role: messages.role,
+  status: messages.status,
+  text: messages.text,
+  reasoning: messages.reasoning,
+  citations: messages.citations,
+  authorId: messages.authorId,
+  createdAt: messages.createdAt,
+  modelId: messages.modelId,
+  modelName: messages.modelName,
+  provider: messages.provider,
+  apiKeyId: messages.apiKeyId,
+  paidBy: messages.paidBy,
+  finishReason: messages.finishReason,
+  providerFinishReason: messages.providerFinishReason,
+  errorCode: messages.errorCode,
+  errorRetryAt: messages.errorRetryAt,
+  inputTokens: messages.inputTokens,
+  outputTokens: messages.outputTokens,
+  cachedInputTokens: messages.cachedInputTokens,
+  reasoningTokens: messages.reasoningTokens,
+  isUsageEstimated: messages.isUsageEstimated,
+};

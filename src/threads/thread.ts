@@ -1,0 +1,170 @@
+import { and, eq, inArray, or, sql } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
+import type { Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
+import { type Page, type PageInput, readPage } from '../db/page.ts';
+import { threads } from '../db/tables/thread.ts';
+import { memberships } from '../db/tables/workspace.ts';
+import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
+import { type Action, mayDo, type Role, requireRole } from '../workspaces/membership.ts';
+import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
+
+export const VISIBILITIES = ['PRIVATE', 'WORKSPACE'] as const;
+
+export type Visibility = (typeof VISIBILITIES)[number];
+
+/** A thread as the viewer sees it. */
+export interface Thread {
+  id: string;
+  workspaceId: string;
+  title: string;
+  visibility: Visibility;
+  revision: number;
+  createdBy: string | null;
+  createdAt: Date;
+  viewerRole: Role;
+}
+
+interface ThreadDeps {
+  db: Database;
+  changes: Changes;
+}
+
+/** The threads with these ids that the viewer may see. */
+export async function findThreads(
+  { db }: { db: Database },
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<Thread[]> {
+  return await visibleThreads(db, viewer).where(and(isVisible(viewer), inArray(threads.id, [...ids])));
+}
+
+/** The threads of a workspace that the viewer may see, newest first. */
+export async function listThreads(
+  { db }: { db: Database },
+  viewer: Viewer,
+  workspace: Pick<Workspace, 'id'>,
+  page: PageInput,
+): Promise<Page<Thread>> {
+  return await readPage<Thread>(page, {
+    column: threads.id,
+    order: 'descending',
+    maxRows: 100,
+    valueOf: (thread) => thread.id,
+    read: (conditions, orderBy, limit) =>
+      visibleThreads(db, viewer)
+        .where(and(isVisible(viewer), eq(threads.workspaceId, workspace.id), ...conditions))
+        .orderBy(orderBy)
+        .limit(limit),
+  });
+}
+
+/** The thread, if the viewer can see it and has a role that allows the action. Else NotFoundError or NotPermittedError. */
+export async function requireThread(
+  deps: { db: Database },
+  viewer: Viewer,
+  threadId: string,
+  action: Action,
+): Promise<Thread> {
+  const [thread] = await findThreads(deps, viewer, [threadId]);
+  if (thread === undefined) throw new NotFoundError('thread');
+  requireRole(thread.viewerRole, action);
+  return thread;
+}
+
+export async function createThread(
+  deps: ThreadDeps,
+  viewer: Viewer,
+  input: {
+    workspaceId: string;
+    title?: string | null | undefined;
+    visibility?: Visibility | null | undefined;
+  },
+): Promise<Thread> {
+  const title = checkTitle(input.title ?? 'New thread');
+  const workspace = await requireWorkspace(deps, viewer, input.workspaceId, 'chat');
+  const [made] = await deps.db
+    .insert(threads)
+    .values({
+      workspaceId: workspace.id,
+      title,
+      visibility: input.visibility ?? 'PRIVATE',
+      createdBy: viewer.id,
+    })
+    .returning({ id: threads.id });
+  deps.changes.announce(workspace.id, made === undefined ? [] : [made.id]);
+  return await requireThread(deps, viewer, made?.id ?? '', 'read');
+}
+
+/** Changes title or visibility; only who created a thread may decide who sees it. */
+export async function updateThread(
+  deps: ThreadDeps,
+  viewer: Viewer,
+  input: { id: string; title?: string | null | undefined; visibility?: Visibility | null | undefined },
+): Promise<Thread> {
+  const title = input.title == null ? undefined : checkTitle(input.title);
+  const thread = await requireThread(deps, viewer, input.id, 'chat');
+  const visibility = input.visibility ?? thread.visibility;
+  if (visibility !== thread.visibility && thread.createdBy !== viewer.id)
+    throw new NotPermittedError('OWNER', 'change who sees a thread that somebody else created');
+  await deps.db
+    .update(threads)
+    .set({ title: title ?? thread.title, visibility, revision: sql`${threads.revision} + 1` })
+    .where(eq(threads.id, thread.id));
+  announceThread(deps.changes, thread, [thread.id]);
+  return await requireThread(deps, viewer, thread.id, 'read');
+}
+
+/** Deletes a thread with everything in it; its creator may, and whoever manages the workspace. */
+export async function deleteThread(deps: ThreadDeps, viewer: Viewer, id: string): Promise<string> {
+  const thread = await requireThread(deps, viewer, id, 'chat');
+  if (thread.createdBy !== viewer.id && !mayDo(thread.viewerRole, 'manageThreads'))
+    throw new NotPermittedError('ADMIN', 'delete a thread that somebody else created');
+  await deps.db.delete(threads).where(eq(threads.id, thread.id));
+  announceThread(deps.changes, thread, [thread.id]);
+  return thread.id;
+}
+
+/** Tells the thread's and the workspace's listeners that something in the thread changed. */
+export function announceThread(
+  changes: Changes,
+  thread: Pick<Thread, 'id' | 'workspaceId'>,
+  ids: readonly string[],
+): void {
+  changes.announce(thread.id, ids);
+  changes.announce(thread.workspaceId, [thread.id]);
+}
+
+function visibleThreads(db: Database, viewer: Viewer) {
+  return db
+    .select({
+      id: threads.id,
+      workspaceId: threads.workspaceId,
+      title: threads.title,
+      visibility: threads.visibility,
+      revision: threads.revision,
+      createdBy: threads.createdBy,
+      createdAt: threads.createdAt,
+      viewerRole: memberships.role,
+    })
+    .from(threads)
+    .innerJoin(
+      memberships,
+      and(eq(memberships.workspaceId, threads.workspaceId), eq(memberships.userId, viewer.id)),
+    )
+    .$dynamic();
+}
+
+function isVisible(viewer: Viewer) {
+  return or(eq(threads.visibility, 'WORKSPACE'), eq(threads.createdBy, viewer.id));
+}
+
+function checkTitle(text: string): string {
+  const title = text.replaceAll('\0', '').toWellFormed().trim();
+  if (title.length >= 1 && title.length <= MAX_TITLE_LENGTH) return title;
+  throw new InvalidInputError([
+    { path: 'title', message: `A title has between 1 and ${MAX_TITLE_LENGTH} characters.` },
+  ]);
+}
+
+const MAX_TITLE_LENGTH = 200;

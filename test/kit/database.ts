@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto';
+import { openAsBlob } from 'node:fs';
+import { PGlite } from '@electric-sql/pglite';
+import postgres from 'postgres';
+import { inject } from 'vitest';
+import { type OpenDatabase, openDatabase, openEmbedded } from '../../src/db/database.ts';
+
+/** The database that all tests of a worker share; each makes its own users and workspaces. Never closed. */
+export function sharedDatabase(): Promise<OpenDatabase> {
+  shared ??= freshDatabase().then((database) => ({ ...database, close: async () => {} }));
+  return shared;
+}
+
+let shared: Promise<OpenDatabase> | undefined;
+
+/** An empty, migrated database of its own, for tests that count rows or break things. */
+export async function freshDatabase(): Promise<OpenDatabase> {
+  const serverUrl = inject('postgresUrl');
+  if (serverUrl !== undefined)
+    return await openDatabase({ databaseUrl: await createDatabase(serverUrl), dataDir: '' });
+  return await openEmbedded(await PGlite.create({ loadDataDir: await openAsBlob(inject('templateFile')) }));
+}
+
+async function createDatabase(serverUrl: string): Promise<string> {
+  const name = `latchkey_test_${randomBytes(6).toString('hex')}`;
+  const client = postgres(serverUrl, { max: 1 });
+  await client`create database ${client(name)}`;
+  await client.end();
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}

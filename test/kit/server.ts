@@ -1,0 +1,54 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type App, openApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import type { OpenDatabase } from '../../src/db/database.ts';
+import { startServer } from '../../src/server/http.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { sharedDatabase } from './database.ts';
+import { type Person, signUp } from './person.ts';
+
+/** A whole Latchkey on a free port, with a simulator in the place of the providers. */
+export interface TestServer extends AsyncDisposable {
+  url: string;
+  app: App;
+  simulator: Simulator;
+  /** Signs up somebody new. */
+  signUp(name?: string): Promise<Person>;
+  close(): Promise<void>;
+}
+
+export async function startTestServer(
+  env: Readonly<Record<string, string>> = {},
+  options: { database?: OpenDatabase; simulator?: Simulator } = {},
+): Promise<TestServer> {
+  const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
+  const { CUSTOM, ...urls } = simulator.baseUrls;
+  const config = readConfig({
+    PORT: '0',
+    LATCHKEY_DATA_DIR: mkdtempSync(join(tmpdir(), 'latchkey-data-')),
+    LATCHKEY_PROVIDER_URLS: JSON.stringify(urls),
+    LATCHKEY_ALLOWED_PRIVATE_HOSTS: new URL(CUSTOM).host,
+    LATCHKEY_ROOT_KEY: TEST_ROOT_KEY,
+    ...env,
+  });
+  const app = await openApp(config, () => {}, options.database ?? (await sharedDatabase()));
+  const server = await startServer(app, config);
+  async function close(): Promise<void> {
+    await server.close();
+    await app.close();
+    if (options.simulator === undefined) await simulator.close();
+  }
+  return {
+    url: server.url,
+    app,
+    simulator,
+    signUp: (name) => signUp(server.url, name),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Random, and the same for all servers of a run, since they share a database. */
+const TEST_ROOT_KEY = 'p0v0sGJYkTbT1wJq7k3n8m2cX4yZ5aB6dE9fH0iLuNw=';

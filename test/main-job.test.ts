@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { follow } from './kit/answer.ts';
+import { startTestServer } from './kit/server.ts';
+
+test('a person connects a key, sees its models, asks one and reads the answer as it is written', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  const { apiKey, models } = await ada.addKey('OPENAI');
+  expect(apiKey).toMatchObject({ status: 'ACTIVE', statusMessage: null });
+  expect(models.every((model) => model.isAvailable)).toBe(true);
+
+  const sent = await ada.ask('What is a latchkey?\nsimulate: held', models.slice(0, 1));
+  expect(sent).toMatchObject({ __typename: 'SendMessagePayload', answers: [{ modelName: models[0]?.name }] });
+  const client = ada.socket();
+  const deltas: string[] = [];
+  server.simulator.release(1);
+  for await (const event of follow(client, 'answer-events', { messageId: sent.answers[0]?.id })) {
+    if (event.__typename === 'AnswerDelta') {
+      expect(event).toMatchObject({ part: 'TEXT', offset: deltas.join('').length });
+      deltas.push(event.text);
+      server.simulator.release(deltas.length === 3 ? 10_000 : 1);
+      continue;
+    }
+    expect(event).toMatchObject({
+      __typename: 'AnswerFinished',
+      message: { status: 'COMPLETE', finishReason: 'STOP', text: deltas.join('') },
+    });
+  }
+  expect(deltas.length).toBeGreaterThan(3);
+  expect(deltas.join('')).toContain('What is a latchkey?');
+  await client.dispose();
+});

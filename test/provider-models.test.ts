@@ -1,0 +1,363 @@
+import { describe, expect, test } from 'vitest';
+import type { ListedModel, ProviderName } from '../src/providers/provider.ts';
+import { callOf, codeOf, SECRET, scriptedProviders } from './fixtures/ask.ts';
+import { json, type ScriptedResponse } from './fixtures/scripted-egress.ts';
+
+// What no list may stumble over: entries of other types and without a name.
+const ODD_ENTRIES = [null, 7, 'text', [], {}, { id: 12, name: {} }];
+
+describe('the list of models', () => {
+  async function listed(
+    provider: ProviderName,
+    respond: (path: string, number: number) => object,
+  ): Promise<string[]> {
+    const { providers } = scriptedProviders(({ url }, number) => {
+      const { pathname, search } = new URL(url);
+      return json(respond(pathname + search, number));
+    });
+    return (await providers[provider].listModels(callOf(providers, provider))).map(show);
+  }
+
+  test('of OpenAI has what chats, by name', async () => {
+    const names = [
+      'gpt-5.6-luna',
+      'gpt-4.1',
+      'gpt-4.1',
+      'gpt-5-chat-latest',
+      'gpt-5.6-pro',
+      'gpt-5.3-codex',
+      'o3-deep-research',
+      'chatgpt-4o-latest',
+      'gpt-4o-realtime-preview',
+      'gpt-image-1',
+      'gpt-3.5-turbo-instruct',
+      'text-embedding-3-small',
+      'whisper-1',
+      'sora-2',
+      'computer-use-preview',
+    ];
+    const data = [...names.map((id) => ({ id, object: 'model' })), ...ODD_ENTRIES];
+    expect(await listed('OPENAI', () => ({ object: 'list', data }))).toMatchInlineSnapshot(`
+      [
+        "gpt-5.6-luna "gpt-5.6-luna" null/null [REASONING]",
+        "gpt-4.1 "gpt-4.1" null/null []",
+        "gpt-5-chat-latest "gpt-5-chat-latest" null/null []",
+        "gpt-5.6-pro "gpt-5.6-pro" null/null [REASONING]",
+        "gpt-5.3-codex "gpt-5.3-codex" null/null [REASONING]",
+        "o3-deep-research "o3-deep-research" null/null [REASONING WEB_SEARCH]",
+        "chatgpt-4o-latest "chatgpt-4o-latest" null/null []",
+      ]
+    `);
+  });
+
+  test('of Anthropic is read page by page', async () => {
+    const pages: Record<string, object> = {
+      '/v1/models?limit=1000': {
+        data: [
+          {
+            id: 'claude-new',
+            display_name: 'Claude New',
+            max_input_tokens: 1_000_000,
+            max_tokens: 128_000,
+            capabilities: {
+              image_input: { supported: true },
+              pdf_input: { supported: true },
+              thinking: { supported: true },
+              batch: { supported: true },
+            },
+          },
+          ...ODD_ENTRIES,
+        ],
+        has_more: true,
+        last_id: 'claude-new',
+      },
+      '/v1/models?limit=1000&after_id=claude-new': {
+        data: [{ id: 'claude-old', display_name: 'Claude Old', capabilities: null, max_input_tokens: null }],
+        has_more: false,
+        last_id: 'claude-old',
+      },
+    };
+    expect(await listed('ANTHROPIC', (path) => pages[path] ?? {})).toMatchInlineSnapshot(`
+      [
+        "claude-new "Claude New" 1000000/128000 [IMAGE_INPUT PDF_INPUT REASONING]",
+        "claude-old "Claude Old" null/null []",
+      ]
+    `);
+  });
+
+  test('of Gemini is read page by page', async () => {
+    const generateContent = ['generateContent', 'countTokens'];
+    const pages: Record<string, object> = {
+      '/v1beta/models?pageSize=1000': {
+        models: [
+          {
+            name: 'models/gemini-3-pro-preview',
+            displayName: 'Gemini 3 Pro Preview',
+            inputTokenLimit: 1_048_576,
+            outputTokenLimit: 65_536,
+            supportedGenerationMethods: generateContent,
+            thinking: true,
+          },
+          { name: 'models/gemini-3-pro-image', supportedGenerationMethods: generateContent },
+          { name: 'models/text-embedding-004', supportedGenerationMethods: ['embedContent'] },
+          ...ODD_ENTRIES,
+        ],
+        nextPageToken: 'a/b+c',
+      },
+      '/v1beta/models?pageSize=1000&pageToken=a%2Fb%2Bc': {
+        models: [{ name: 'models/gemma-3-27b-it', supportedGenerationMethods: generateContent }],
+      },
+    };
+    expect(await listed('GEMINI', (path) => pages[path] ?? {})).toMatchInlineSnapshot(`
+      [
+        "gemini-3-pro-preview "Gemini 3 Pro Preview" 1048576/65536 [IMAGE_INPUT PDF_INPUT REASONING]",
+        "gemma-3-27b-it "gemma-3-27b-it" null/null []",
+      ]
+    `);
+  });
+
+  test('of Mistral has each model once, under the first of its names', async () => {
+    const capabilities = { completion_chat: true, vision: true, reasoning: false };
+    const data = [
+      {
+        id: 'mistral-small-latest',
+        name: 'mistral-small-2603',
+        aliases: ['mistral-small-2603'],
+        max_context_length: 262_144,
+        capabilities,
+      },
+      {
+        id: 'mistral-small-2603',
+        name: 'mistral-small-2603',
+        aliases: ['mistral-small-latest'],
+        capabilities,
+      },
+      {
+        id: 'magistral-medium',
+        name: 'magistral-medium',
+        capabilities: { completion_chat: true, reasoning: true },
+      },
+      { id: 'mistral-embed', name: 'mistral-embed', capabilities: { completion_chat: false } },
+      ...ODD_ENTRIES,
+    ];
+    expect(await listed('MISTRAL', () => ({ data }))).toMatchInlineSnapshot(`
+      [
+        "mistral-small-latest "mistral-small-2603" 262144/null [IMAGE_INPUT]",
+        "magistral-medium "magistral-medium" null/null [REASONING]",
+      ]
+    `);
+  });
+
+  test('of Perplexity has its own models and its presets', async () => {
+    const data = [{ id: 'perplexity/sonar' }, { id: 'anthropic/claude-x' }, ...ODD_ENTRIES];
+    expect(await listed('PERPLEXITY', () => ({ data }))).toMatchInlineSnapshot(`
+      [
+        "perplexity/sonar "perplexity/sonar" null/null [IMAGE_INPUT WEB_SEARCH]",
+        "preset/fast "Perplexity preset: fast" null/null [IMAGE_INPUT WEB_SEARCH]",
+        "preset/low "Perplexity preset: low" null/null [IMAGE_INPUT WEB_SEARCH]",
+        "preset/medium "Perplexity preset: medium" null/null [IMAGE_INPUT WEB_SEARCH]",
+        "preset/high "Perplexity preset: high" null/null [IMAGE_INPUT WEB_SEARCH]",
+        "preset/xhigh "Perplexity preset: xhigh" null/null [IMAGE_INPUT WEB_SEARCH]",
+      ]
+    `);
+    expect((await listed('PERPLEXITY', () => ({ data: [] })))[0]).toContain('perplexity/sonar');
+  });
+
+  test('of xAI joins prices with context lengths', async () => {
+    const models = [
+      {
+        id: 'grok-4.3',
+        input_modalities: ['text', 'image'],
+        output_modalities: ['text'],
+        prompt_text_token_price: 12_500,
+        cached_prompt_text_token_price: 2_000,
+        completion_text_token_price: 25_000,
+      },
+      { id: 'grok-imagine', input_modalities: ['text'], output_modalities: ['image'] },
+      ...ODD_ENTRIES,
+    ];
+    const data = [
+      { id: 'grok-4.3', context_length: 256_000, capabilities: { reasoning_effort: ['low', 'high'] } },
+      ...ODD_ENTRIES,
+    ];
+    expect(
+      await listed('XAI', (path) => (path.endsWith('/language-models') ? { models } : { data })),
+    ).toMatchInlineSnapshot(`
+      [
+        "grok-4.3 "grok-4.3" 256000/null [IMAGE_INPUT REASONING] $1.25/2.5/0.2",
+      ]
+    `);
+    expect(await listed('XAI', (path) => (path.endsWith('/language-models') ? { models } : []))).toHaveLength(
+      1,
+    );
+  });
+
+  test('of Novita has what chats and runs, with prices', async () => {
+    const model = {
+      id: 'deepseek/deepseek-v3.1',
+      display_name: 'Deepseek V3.1',
+      context_size: 131_072,
+      max_output_tokens: 32_768,
+      model_type: 'chat',
+      features: ['reasoning'],
+      input_modalities: ['text'],
+      endpoints: ['chat/completions'],
+      status: 1,
+      input_token_price_per_m: 2_700,
+      output_token_price_per_m: 10_000,
+      pricing: { input_cache_read: { price_per_m: 1_350 } },
+    };
+    const data = [
+      model,
+      { ...model, id: 'asleep', status: 0 },
+      { ...model, id: 'image', model_type: 'image' },
+      { ...model, id: 'elsewhere', endpoints: ['embeddings'] },
+      ...ODD_ENTRIES,
+    ];
+    expect(await listed('NOVITA', () => ({ data }))).toMatchInlineSnapshot(`
+      [
+        "deepseek/deepseek-v3.1 "Deepseek V3.1" 131072/32768 [REASONING] $0.27/1/0.135",
+      ]
+    `);
+  });
+
+  test('of a server of one’s own is taken as it is, without what only embeds', async () => {
+    const data = [
+      { id: 'llama3:8b', object: 'model', owned_by: 'library' },
+      { id: 'Qwen/Qwen3-32B', max_model_len: 40_960 },
+      { id: 'some/model', name: 'Some Model', context_length: 8_192 },
+      { id: 'text-embedding-nomic-embed-text-v1.5' },
+      ...ODD_ENTRIES,
+    ];
+    expect(await listed('CUSTOM', () => ({ object: 'list', data }))).toMatchInlineSnapshot(`
+      [
+        "llama3:8b "llama3:8b" null/null []",
+        "Qwen/Qwen3-32B "Qwen/Qwen3-32B" 40960/null []",
+        "some/model "Some Model" 8192/null []",
+      ]
+    `);
+  });
+
+  test('ends although the provider says "more" for ever', async () => {
+    let pages = 0;
+    const more = () => {
+      pages += 1;
+      return { data: [{ id: `claude-${pages}` }], has_more: true, last_id: 'x', nextPageToken: 'x' };
+    };
+    expect(await listed('ANTHROPIC', more)).toHaveLength(20);
+    pages = 0;
+    await listed('GEMINI', more);
+    expect(pages).toBe(20);
+  });
+});
+
+describe('the check of a key', () => {
+  const OPENAI_KEY_ERROR = {
+    error: { message: `Incorrect API key provided: ${SECRET}.`, code: 'invalid_api_key' },
+  };
+  const SCOPES = { error: { message: 'You have insufficient permissions. Missing scopes: api.model.read' } };
+  const GEMINI_EXPIRED = [
+    {
+      error: {
+        code: 400,
+        message: 'API key expired. Please renew the API key.',
+        status: 'INVALID_ARGUMENT',
+        details: [{ reason: 'API_KEY_INVALID' }],
+      },
+    },
+  ];
+  const NOT_FOUND = { error: { message: 'response not found', type: 'not_found', code: 404 } };
+  const XAI_KEY = { api_key_blocked: false, api_key_disabled: false, team_blocked: false };
+  const HTML = { headers: { 'content-type': 'text/html' }, body: '<html>Hello</html>' };
+
+  test.each<[ProviderName, string, ScriptedResponse, unknown]>([
+    ['OPENAI', 'an accepted key', json({ data: [{ id: 'gpt-4.1' }] }), ['gpt-4.1']],
+    ['OPENAI', 'an accepted key of an empty project', json({ data: [] }), []],
+    ['OPENAI', 'a key that may not list', json(SCOPES, 403), null],
+    ['OPENAI', 'a wrong key', json(OPENAI_KEY_ERROR, 401), 'INVALID_KEY'],
+    [
+      'OPENAI',
+      'a key of a refused country',
+      json({ error: { code: 'unsupported_country_region_territory' } }, 403),
+      'KEY_LACKS_PERMISSION',
+    ],
+    ['ANTHROPIC', 'an accepted key', json({ data: [{ id: 'claude-x' }], has_more: false }), ['claude-x']],
+    [
+      'ANTHROPIC',
+      'a wrong key',
+      json({ type: 'error', error: { type: 'authentication_error', message: 'invalid x-api-key' } }, 401),
+      'INVALID_KEY',
+    ],
+    ['GEMINI', 'an expired key', json(GEMINI_EXPIRED, 400), 'KEY_EXPIRED'],
+    ['MISTRAL', 'a wrong key', { status: 401 }, 'INVALID_KEY'],
+    ['PERPLEXITY', 'an accepted key', json(NOT_FOUND, 404), null],
+    ['PERPLEXITY', 'a wrong key', json({ error: { message: 'forbidden', code: 401 } }, 401), 'INVALID_KEY'],
+    [
+      'PERPLEXITY',
+      'a key out of credit',
+      json({ error: { message: 'No credits left', code: 401 } }, 401),
+      'QUOTA_EXCEEDED',
+    ],
+    ['PERPLEXITY', 'a wrong path', { status: 404, ...HTML }, 'PROVIDER_ERROR'],
+    ['PERPLEXITY', 'an answer that tells nothing', json({}, 400), 'PROVIDER_ERROR'],
+    ['PERPLEXITY', 'a busy provider', json({}, 429), 'RATE_LIMITED'],
+    ['XAI', 'an accepted key', json(XAI_KEY), null],
+    ['XAI', 'a blocked key', json({ ...XAI_KEY, api_key_blocked: true }), 'INVALID_KEY'],
+    ['XAI', 'a disabled key', json({ ...XAI_KEY, api_key_disabled: true }), 'INVALID_KEY'],
+    ['XAI', 'a blocked team', json({ ...XAI_KEY, team_blocked: true }), 'INVALID_KEY'],
+    [
+      'XAI',
+      'a wrong key',
+      json({ code: 'invalid-argument', error: 'Incorrect API key provided: xa***.' }, 400),
+      'INVALID_KEY',
+    ],
+    ['NOVITA', 'an accepted key', json({ availableBalance: '120000' }), null],
+    ['NOVITA', 'a balance in words of the future', json({ balance: { amount: 1 } }), null],
+    ['NOVITA', 'an empty balance', json({ availableBalance: '0' }), 'QUOTA_EXCEEDED'],
+    [
+      'NOVITA',
+      'a wrong key',
+      json({ code: 403, reason: 'INVALID_API_KEY', message: 'invalid api-key' }, 403),
+      'INVALID_KEY',
+    ],
+    ['CUSTOM', 'a server with models', json({ data: [{ id: 'llama3' }] }), ['llama3']],
+    ['CUSTOM', 'a server without a list', json({ error: 'not found' }, 404), null],
+    ['CUSTOM', 'a web page', HTML, 'PROVIDER_ERROR'],
+    [
+      'CUSTOM',
+      'a refusal with status 200',
+      json({ error: { message: 'Unauthorized', code: 401 } }),
+      'INVALID_KEY',
+    ],
+    ['CUSTOM', 'a wrong key', json({ error: 'Unauthorized' }, 401), 'INVALID_KEY'],
+  ])('at %s tells %s', async (provider, _title, response, told) => {
+    const { providers, egress } = scriptedProviders(() => response);
+    const check = providers[provider].checkKey(callOf(providers, provider));
+    const outcome = await check.then(
+      (models) => models?.map(({ name }) => name) ?? null,
+      (error: unknown) => codeOf(error),
+    );
+    expect(outcome).toEqual(told);
+    for (const { method, url, headers, body } of egress.requests) {
+      expect(method).toBe('GET');
+      expect(`${url}${body ?? ''}`).not.toContain(SECRET);
+      expect(new URL(url).origin).toBe(new URL(callOf(providers, provider).baseUrl).origin);
+      expect(JSON.stringify(headers)).toContain(SECRET);
+    }
+  });
+
+  test('without an answer of the provider is undecided, and never shows the key', async () => {
+    const { providers } = scriptedProviders(() => json(OPENAI_KEY_ERROR, 500));
+    const error = await providers.OPENAI.checkKey(callOf(providers, 'OPENAI')).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(codeOf(error)).not.toBe('INVALID_KEY');
+    expect([error, (error as { providerText: string }).providerText].join()).not.toContain('canary');
+  });
+});
+
+/** One line for a model: name, title, context/output, capabilities, input/output/cached price. */
+function show({ name, title, contextWindow, maxOutputTokens, capabilities, price }: ListedModel): string {
+  const prices = price ? ` $${price.input}/${price.output}/${price.cachedInput}` : '';
+  return `${name} "${title}" ${contextWindow}/${maxOutputTokens} [${capabilities.join(' ')}]${prices}`;
+}

@@ -1,0 +1,579 @@
+import { randomBytes } from 'node:crypto';
+import { PGlite } from '@electric-sql/pglite';
+import { asc, eq } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/pglite';
+import fc from 'fast-check';
+import sodium from 'libsodium-wrappers';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Database, type OpenDatabase, openEmbedded } from '../src/db/database.ts';
+import { newId } from '../src/db/id.ts';
+import { apiKeys, sealingGenerations } from '../src/db/tables/api-key.ts';
+import { users } from '../src/db/tables/user.ts';
+import { workspaces } from '../src/db/tables/workspace.ts';
+import { rotateOwnerCommand, rotateRootCommand, verifyCommand } from '../src/keys/command.ts';
+import { rotateOwner, rotateRoot } from '../src/keys/rotate.ts';
+import { openRecord, Root, sealRecord } from '../src/keys/seal-record.ts';
+import { ownerGeneration, rowsByRootId } from '../src/keys/sealing-key.ts';
+import { verifyKeys } from '../src/keys/verify.ts';
+
+const oldRoot = new Root(randomBytes(32));
+const newRoot = new Root(randomBytes(32));
+
+let client: PGlite;
+let database: OpenDatabase;
+let db: Database;
+let owners: [string, string, string];
+
+beforeAll(async () => {
+  client = await PGlite.create();
+  database = await openEmbedded(client);
+  db = database.db;
+  const [user] = await db.insert(users).values({ name: 'Ada', email: 'ada@example.org' }).returning();
+  const values = ['one', 'two', 'three'].map((name) => ({
+    kind: 'SHARED' as const,
+    name,
+    ownerUserId: user?.id ?? '',
+  }));
+  const rows = await db.insert(workspaces).values(values).returning({ id: workspaces.id });
+  owners = rows.map(({ id }) => id) as typeof owners;
+});
+
+beforeEach(async () => {
+  await db.delete(apiKeys);
+  await db.delete(sealingGenerations);
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+afterAll(() => database.close());
+
+describe('rotating the root', () => {
+  test('seals the keys of every owner with the first root and leaves those that already are', async () => {
+    const before = await addKeys([
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[1], root: oldRoot },
+      { owner: owners[1], root: newRoot },
+    ]);
+    expect(await rowsByRootId(db)).toEqual(
+      new Map([
+        [oldRoot.id, 2],
+        [newRoot.id, 1],
+      ]),
+    );
+    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toEqual({
+      resealed: 2,
+      skipped: 0,
+      failures: [],
+    });
+    expect(await rowsByRootId(db)).toEqual(new Map([[newRoot.id, 3]]));
+    expect(await secrets([newRoot])).toEqual(before);
+    expect((await storedKeys()).map(({ version }) => version)).toEqual([2, 2, 1]);
+  });
+
+  test('reaches every key beyond one batch', async () => {
+    const before = await addKeys(Array.from({ length: 230 }, () => ({ owner: owners[0], root: oldRoot })));
+    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toMatchObject({ resealed: 230 });
+    expect(await secrets([newRoot])).toEqual(before);
+  });
+
+  test('brings keys to the newest generation of their owner, never to an older one', async () => {
+    const before = await addKeys([
+      { owner: owners[0], root: oldRoot, generation: 1 },
+      { owner: owners[1], root: oldRoot, generation: 4 },
+      { owner: owners[2], root: oldRoot, generation: 1 },
+    ]);
+    await db.insert(sealingGenerations).values({ ownerId: owners[0], generation: 3 });
+    await db.insert(sealingGenerations).values({ ownerId: owners[1], generation: 2 });
+    await rotateRoot({ db, roots: [newRoot, oldRoot] });
+    expect((await storedKeys()).map(({ generation }) => generation)).toEqual([3, 4, 1]);
+    expect(await secrets([newRoot])).toEqual(before);
+  });
+
+  test('ends with every key under the new root alone, wherever it was killed and however often', async () => {
+    let kills = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ owner: fc.nat(2), isOld: fc.boolean() }), { minLength: 2, maxLength: 8 }),
+        fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        async (rows, killedAfter, isAnswerLost) => {
+          await db.delete(apiKeys);
+          const before = await addKeys(
+            rows.map(({ owner, isOld }) => ({
+              owner: owners[owner] ?? '',
+              root: isOld ? oldRoot : newRoot,
+            })),
+          );
+          for (const pick of killedAfter) {
+            const left = (await rowsByRootId(db)).get(oldRoot.id) ?? 0;
+            // Reading the rows, two statements for each and a last look, if there are any.
+            const statements = 1 + 2 * left + (left > 0 ? 1 : 0);
+            const mortal = killedAfterStatements(pick % statements, isAnswerLost);
+            await expect(rotateRoot({ db: mortal, roots: [newRoot, oldRoot] })).rejects.toMatchObject(killed);
+            kills += 1;
+            expect(await secrets([newRoot, oldRoot])).toEqual(before);
+          }
+          expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toMatchObject({ failures: [] });
+          expect(await secrets([newRoot])).toEqual(before);
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect(kills).toBeGreaterThanOrEqual(50);
+    report(`killed and finished: ${kills} root rotations`);
+  });
+
+  test('does not overwrite a key that somebody changed meanwhile, and looks at it again', async () => {
+    await addKeys([
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[0], root: oldRoot },
+    ]);
+    const [first, second, third] = (await storedKeys()).map(({ id }) => id);
+    const changes = [
+      () => replaceSecret(first ?? '', oldRoot, 'sk-canary-old-root'),
+      () => replaceSecret(second ?? '', newRoot, 'sk-canary-new-root'),
+      () => db.delete(apiKeys).where(eq(apiKeys.id, third ?? '')),
+    ];
+    const crowded = aroundStatements(async (statement, run) => {
+      if (statement.startsWith('update')) await changes.shift()?.();
+      return await run();
+    });
+    const rotation = await rotateRoot({ db: crowded, roots: [newRoot, oldRoot] });
+    expect(rotation).toEqual({ resealed: 1, skipped: 0, failures: [] });
+    expect(await secrets([newRoot])).toEqual(
+      new Map([
+        [first, 'sk-canary-old-root'],
+        [second, 'sk-canary-new-root'],
+      ]),
+    );
+  });
+
+  test('names a key that does not open, leaves it as it is and goes on', async () => {
+    await addKeys([
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[1], root: new Root(randomBytes(32)) },
+      { owner: owners[1], root: oldRoot, needsReentry: true },
+      { owner: owners[1], root: oldRoot },
+    ]);
+    const [tampered, , unknown, waiting] = await storedKeys();
+    await db
+      .update(apiKeys)
+      .set({ baseUrl: 'https://gateway.evil/v1' })
+      .where(eq(apiKeys.id, tampered?.id ?? ''));
+    const untouched = [{ ...tampered, baseUrl: 'https://gateway.evil/v1' }, unknown, waiting];
+
+    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toEqual({
+      resealed: 2,
+      skipped: 1,
+      failures: [
+        { id: tampered?.id, type: 'tampered' },
+        { id: unknown?.id, type: 'unknown-root' },
+      ],
+    });
+    const after = await storedKeys();
+    expect([after[0], after[2], after[3]]).toEqual(untouched);
+  });
+
+  test('makes no string of a secret and wipes its bytes', async () => {
+    await addKeys([
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[1], root: oldRoot },
+    ]);
+    const decoded = vi.spyOn(TextDecoder.prototype, 'decode');
+    const toText = vi.spyOn(sodium, 'to_string');
+    const opened: Uint8Array[] = [];
+    const unpad = sodium.unpad;
+    vi.spyOn(sodium, 'unpad').mockImplementation((padded, blockSize) => {
+      const plain = unpad(padded, blockSize);
+      plain.slice = (start) => {
+        const copy = Uint8Array.from(plain.subarray(start));
+        opened.push(copy);
+        expect(Buffer.from(copy).toString()).toContain('sk-canary');
+        return copy;
+      };
+      return plain;
+    });
+    await rotateRoot({ db, roots: [newRoot, oldRoot] });
+    expect(opened.map((bytes) => bytes.length > 0 && bytes.every((byte) => byte === 0))).toEqual([
+      true,
+      true,
+    ]);
+    expect(toText).not.toHaveBeenCalled();
+    expect(decoded.mock.results.filter(({ value }) => String(value).includes('sk-canary'))).toEqual([]);
+  });
+});
+
+describe('rotating an owner', () => {
+  test('begins a generation and seals the keys of that owner with it', async () => {
+    const before = await addKeys([
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[1], root: newRoot },
+      { owner: owners[0], root: newRoot },
+    ]);
+    const roots = [newRoot, oldRoot] as const;
+    expect(await rotateOwner({ db, roots }, owners[0])).toEqual({
+      type: 'begun',
+      generation: 2,
+      resealed: 2,
+      skipped: 0,
+      failures: [],
+    });
+    expect(await rotateOwner({ db, roots }, owners[0])).toMatchObject({ type: 'begun', generation: 3 });
+    expect((await storedKeys()).map(({ generation, rootId }) => [generation, rootId])).toEqual([
+      [3, newRoot.id],
+      [1, newRoot.id],
+      [3, newRoot.id],
+    ]);
+    expect(await secrets([newRoot])).toEqual(before);
+  });
+
+  test('uses up one generation, wherever it was killed and however often', async () => {
+    let kills = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 2, max: 6 }),
+        fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        async (keys, killedAfter, isAnswerLost) => {
+          await db.delete(apiKeys);
+          await db.delete(sealingGenerations);
+          const before = await addKeys(
+            Array.from({ length: keys }, () => ({ owner: owners[0], root: newRoot })),
+          );
+          for (const pick of killedAfter) {
+            const left = await unfinishedKeys(owners[0]);
+            const generation = await ownerGeneration(db, owners[0]);
+            const statements = left > 0 ? 3 + 2 * left : 6 + 2 * keys;
+            const mortal = killedAfterStatements(pick % statements, isAnswerLost);
+            await expect(rotateOwner({ db: mortal, roots: [newRoot] }, owners[0])).rejects.toMatchObject(
+              killed,
+            );
+            kills += 1;
+            expect(await secrets([newRoot])).toEqual(before);
+            if (left > 0) expect(await ownerGeneration(db, owners[0])).toBe(generation);
+          }
+          const left = await unfinishedKeys(owners[0]);
+          const last = await rotateOwner({ db, roots: [newRoot] }, owners[0]);
+          expect(last).toMatchObject({ type: left > 0 ? 'finished-earlier' : 'begun', failures: [] });
+          expect(await unfinishedKeys(owners[0])).toBe(0);
+          expect(await secrets([newRoot])).toEqual(before);
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect(kills).toBeGreaterThanOrEqual(50);
+    report(`killed and finished: ${kills} owner rotations`);
+  });
+
+  test('never goes back behind what somebody else began meanwhile', async () => {
+    await addKeys([{ owner: owners[0], root: newRoot }]);
+    let theirs: unknown;
+    const crowded = aroundStatements(async (statement, run) => {
+      if (statement.startsWith('insert')) {
+        await rotateOwner({ db, roots: [newRoot] }, owners[0]);
+        theirs = await rotateOwner({ db, roots: [newRoot] }, owners[0]);
+      }
+      return await run();
+    });
+    const mine = await rotateOwner({ db: crowded, roots: [newRoot] }, owners[0]);
+    expect(theirs).toMatchObject({ generation: 3, resealed: 1 });
+    expect(mine).toMatchObject({ generation: 3, resealed: 0 });
+  });
+
+  test('is not held up for ever by a key that does not open', async () => {
+    await addKeys([
+      { owner: owners[0], root: newRoot },
+      { owner: owners[0], root: newRoot },
+    ]);
+    const [broken] = await storedKeys();
+    await tamper(broken?.id ?? '');
+    const failures = [{ id: broken?.id, type: 'tampered' }];
+    expect(await rotateOwner({ db, roots: [newRoot] }, owners[0])).toMatchObject({ generation: 2, failures });
+    expect(await rotateOwner({ db, roots: [newRoot] }, owners[0])).toMatchObject({
+      type: 'begun',
+      generation: 3,
+      resealed: 1,
+      failures,
+    });
+  });
+});
+
+test('verifying counts what opens by root and generation, names what does not, and changes nothing', async () => {
+  await addKeys([
+    { owner: owners[0], root: newRoot },
+    { owner: owners[0], root: newRoot },
+    { owner: owners[0], root: newRoot, generation: 2 },
+    { owner: owners[1], root: oldRoot },
+    { owner: owners[1], root: oldRoot },
+    { owner: owners[1], root: oldRoot, needsReentry: true },
+    { owner: owners[1], root: new Root(randomBytes(32)) },
+  ]);
+  const tampered = (await storedKeys())[3]?.id ?? '';
+  await tamper(tampered);
+  const before = await storedKeys();
+  const { opened, skipped, failures } = await verifyKeys({ db, roots: [newRoot, oldRoot] });
+  const counts = new Map(
+    opened.map(({ rootId, generation, keys }) => [`${rootId} generation ${generation}`, keys]),
+  );
+  expect(counts).toEqual(
+    new Map([
+      [`${newRoot.id} generation 1`, 2],
+      [`${newRoot.id} generation 2`, 1],
+      [`${oldRoot.id} generation 1`, 1],
+    ]),
+  );
+  expect(skipped).toBe(1);
+  expect(failures).toEqual([
+    { id: tampered, type: 'tampered' },
+    { id: before[6]?.id, type: 'unknown-root' },
+  ]);
+  expect(await storedKeys()).toEqual(before);
+  expect((await rowsByRootId(db)).get(oldRoot.id), 'those to be pasted again need no root').toBe(2);
+});
+
+describe('the commands tell without any secret', () => {
+  test('that the root was rotated and what to do next', async () => {
+    await addKeys(Array.from({ length: 3 }, () => ({ owner: owners[0], root: oldRoot })));
+    expect(await told((say) => verifyCommand({ db, roots: [newRoot, oldRoot], say }))).toMatchInlineSnapshot(`
+      "Root <old root>, generation 1: 3 keys opened.
+      Every key opens: 3 keys.
+      Some are not sealed with the first root, <new root>, yet. To seal them with it, run keys rotate-root.
+      exit code 0"
+    `);
+    expect(
+      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+    ).toMatchInlineSnapshot(`
+      "Sealing every key with root <new root>. If this is interrupted, run it again.
+      3 keys sealed anew.
+      Every key is sealed with root <new root> and opens: 3 keys.
+      The old root key can be taken out of LATCHKEY_ROOT_KEY or its file now. Store it for as long as you keep older backups: they need it.
+      exit code 0"
+    `);
+    expect(await told((say) => verifyCommand({ db, roots: [newRoot], say }))).toMatchInlineSnapshot(`
+      "Root <new root>, generation 1: 3 keys opened.
+      Every key opens: 3 keys.
+      exit code 0"
+    `);
+    expect(await told((say) => rotateRootCommand({ db, roots: [newRoot], say }))).toMatchInlineSnapshot(`
+      "Sealing every key with root <new root>. If this is interrupted, run it again.
+      0 keys sealed anew.
+      Every key is sealed with root <new root> and opens: 3 keys.
+      It is the only root key given. To change it, put a new one and a comma before it in LATCHKEY_ROOT_KEY or its file, restart the server and run this again.
+      exit code 0"
+    `);
+  });
+
+  test('which keys do not open, and that the old root is still needed', async () => {
+    await addKeys([
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[0], root: new Root(randomBytes(32)) },
+      { owner: owners[0], root: oldRoot, needsReentry: true },
+    ]);
+    await tamper((await storedKeys())[0]?.id ?? '');
+    expect(
+      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+    ).toMatchInlineSnapshot(`
+      "Sealing every key with root <new root>. If this is interrupted, run it again.
+      0 keys sealed anew.
+      1 key skipped, waiting for the secret to be pasted again.
+      <key 1> does not open: tampered.
+      <key 2> does not open: unknown-root.
+      2 keys left as found.
+      unknown-root: add the root key that sealed it to LATCHKEY_ROOT_KEY or its file, after the first one.
+      tampered: the row was changed outside Latchkey. Restore it from a backup, replace its secret or remove the key.
+      Then run this again. Until it ends without such a key, keep the old root key where it is.
+      exit code 1"
+    `);
+    expect(await told((say) => verifyCommand({ db, roots: [newRoot, oldRoot], say }))).toMatchInlineSnapshot(`
+      "1 key skipped, waiting for the secret to be pasted again.
+      <key 1> does not open: tampered.
+      <key 2> does not open: unknown-root.
+      2 keys left as found.
+      unknown-root: add the root key that sealed it to LATCHKEY_ROOT_KEY or its file, after the first one.
+      tampered: the row was changed outside Latchkey. Restore it from a backup, replace its secret or remove the key.
+      exit code 1"
+    `);
+  });
+
+  test('that a server still seals with the old root', async () => {
+    await addKeys([
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[0], root: oldRoot },
+    ]);
+    const [late] = await db
+      .delete(apiKeys)
+      .where(eq(apiKeys.id, (await storedKeys())[0]?.id ?? ''))
+      .returning();
+    const crowded = aroundStatements(async (statement, run) => {
+      if (statement.startsWith('update') && late !== undefined) await db.insert(apiKeys).values(late);
+      return await run();
+    });
+    expect(
+      await told((say) => rotateRootCommand({ db: crowded, roots: [newRoot, oldRoot], say })),
+    ).toMatchInlineSnapshot(`
+      "Sealing every key with root <new root>. If this is interrupted, run it again.
+      1 key sealed anew.
+      1 key sealed with another root meanwhile, by a server that still runs with the old order of roots.
+      Restart every server with <new root> as its first root, then run this again.
+      exit code 1"
+    `);
+    expect(
+      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+    ).toMatchInlineSnapshot(`
+      "Sealing every key with root <new root>. If this is interrupted, run it again.
+      1 key sealed anew.
+      Every key is sealed with root <new root> and opens: 2 keys.
+      The old root key can be taken out of LATCHKEY_ROOT_KEY or its file now. Store it for as long as you keep older backups: they need it.
+      exit code 0"
+    `);
+  });
+
+  test('that a key only claims to be sealed with the new root', async () => {
+    await addKeys([{ owner: owners[0], root: oldRoot }]);
+    await db.update(apiKeys).set({ rootId: newRoot.id });
+    expect(
+      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+    ).toMatchInlineSnapshot(`
+      "Sealing every key with root <new root>. If this is interrupted, run it again.
+      0 keys sealed anew.
+      <key 1> does not open: tampered.
+      1 key left as found.
+      tampered: the row was changed outside Latchkey. Restore it from a backup, replace its secret or remove the key.
+      Then run this again. Until it ends without such a key, keep the old root key where it is.
+      exit code 1"
+    `);
+  });
+
+  test('that an owner was rotated, or that an earlier rotation was finished', async () => {
+    await addKeys([
+      { owner: owners[0], root: newRoot },
+      { owner: owners[0], root: newRoot },
+    ]);
+    const deps = { db, roots: [newRoot] as const };
+    expect(await told((say) => rotateOwnerCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
+      "Sealing the keys of <workspace> anew. If this is interrupted, run it again.
+      2 keys sealed anew with generation 2.
+      exit code 0"
+    `);
+    await db.update(sealingGenerations).set({ generation: 3 });
+    expect(await told((say) => rotateOwnerCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
+      "Sealing the keys of <workspace> anew. If this is interrupted, run it again.
+      2 keys sealed anew with generation 3.
+      This finished a rotation that was begun earlier. Run it again to begin a further generation.
+      exit code 0"
+    `);
+    expect(await told((say) => rotateOwnerCommand({ ...deps, say }, 'wsp_nowhere'))).toMatchInlineSnapshot(`
+      "There is no workspace with this id. Nothing was changed.
+      exit code 1"
+    `);
+  });
+});
+
+/** Adds one key per item, in the order of their ids, and returns the secrets by id. */
+async function addKeys(
+  items: { owner: string; root: Root; generation?: number; needsReentry?: boolean }[],
+): Promise<Map<string, string>> {
+  const added = new Map<string, string>();
+  const rows = items.map(({ owner, root, generation = 1, needsReentry = false }) => {
+    const id = newId('key');
+    const secret = `sk-canary-${randomBytes(12).toString('hex')}`;
+    added.set(id, secret);
+    const key = { provider: 'OPENAI', baseUrl: 'https://api.openai.com/v1', generation, version: 1 };
+    const record = sealRecord(root, { ...key, ownerId: owner, apiKeyId: id }, secret);
+    const row = { id, workspaceId: owner, label: 'a key', health: 'ACTIVE' as const, needsReentry };
+    return { ...row, ...key, ...record };
+  });
+  await db.insert(apiKeys).values(rows);
+  return added;
+}
+
+function storedKeys() {
+  return db.select().from(apiKeys).orderBy(asc(apiKeys.id));
+}
+
+/** Every secret by the id of its key, opened with these roots only. */
+async function secrets(roots: readonly Root[]): Promise<Map<string, string>> {
+  const rows = await storedKeys();
+  return new Map(
+    rows.map((row) => {
+      const bytes = openRecord(roots, { ...row, ownerId: row.workspaceId, apiKeyId: row.id }, row);
+      return [row.id, Buffer.from(bytes).toString()];
+    }),
+  );
+}
+
+async function replaceSecret(id: string, root: Root, secret: string): Promise<void> {
+  const [row] = await db.select().from(apiKeys).where(eq(apiKeys.id, id));
+  if (row === undefined) throw new Error('no such key');
+  const version = row.version + 1;
+  const record = sealRecord(root, { ...row, ownerId: row.workspaceId, apiKeyId: id, version }, secret);
+  await db
+    .update(apiKeys)
+    .set({ ...record, version })
+    .where(eq(apiKeys.id, id));
+}
+
+async function tamper(id: string): Promise<void> {
+  await db
+    .update(apiKeys)
+    .set({ tag: new Uint8Array(32) })
+    .where(eq(apiKeys.id, id));
+}
+
+/** How many of an owner's keys are on an older generation. */
+async function unfinishedKeys(ownerId: string): Promise<number> {
+  const newest = await ownerGeneration(db, ownerId);
+  return (await storedKeys()).filter((row) => row.workspaceId === ownerId && row.generation < newest).length;
+}
+
+class Killed extends Error {}
+const killed = { cause: expect.any(Killed) };
+
+/**
+ * The database of a process that dies after so many statements: before the next one is sent or, with `isAnswerLost`, after
+ * it was carried out.
+ */
+function killedAfterStatements(statements: number, isAnswerLost: boolean): Database {
+  let left = statements;
+  return aroundStatements(async (_statement, run) => {
+    left -= 1;
+    if (left >= 0) return await run();
+    if (left === -1 && isAnswerLost) await run();
+    throw new Killed();
+  });
+}
+
+/** The same database, with something done around each statement on its way there. */
+function aroundStatements(
+  around: (statement: string, run: () => Promise<unknown>) => Promise<unknown>,
+): Database {
+  const query = (statement: string, ...rest: unknown[]) =>
+    around(statement, () => Reflect.apply(client.query, client, [statement, ...rest]));
+  return drizzle({
+    client: new Proxy(client, {
+      get: (target, name) => (name === 'query' ? query : Reflect.get(target, name, target)),
+    }),
+  });
+}
+
+/** What a command says, with its exit code as the last line and ids as names. */
+async function told(command: (say: (sentence: string) => void) => Promise<number>): Promise<string> {
+  const lines: string[] = [];
+  lines.push(`exit code ${await command((sentence) => lines.push(sentence))}`);
+  const names = new Map([
+    [oldRoot.id, '<old root>'],
+    [newRoot.id, '<new root>'],
+    ...owners.map((id): [string, string] => [id, '<workspace>']),
+    ...(await storedKeys()).map(({ id }, index): [string, string] => [id, `<key ${index + 1}>`]),
+  ]);
+  let text = lines.join('\n');
+  for (const [id, name] of names) text = text.replaceAll(id, name);
+  expect(text).not.toContain('sk-canary');
+  return text;
+}
+
+function report(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
