@@ -13,12 +13,13 @@ test('a person connects a key, sees its models, asks one and reads the answer as
   expect(sent).toMatchObject({ __typename: 'SendMessagePayload', answers: [{ modelName: models[0]?.name }] });
   const client = ada.socket();
   const deltas: string[] = [];
-  server.simulator.release(1);
+  const call = await server.simulator.waitForRequest(({ body }) => body.includes('What is a latchkey?'));
+  call.release(1);
   for await (const event of follow(client, 'answer-events', { messageId: sent.answers[0]?.id })) {
     if (event.__typename === 'AnswerDelta') {
       expect(event).toMatchObject({ part: 'TEXT', offset: deltas.join('').length });
       deltas.push(event.text);
-      server.simulator.release(deltas.length === 3 ? 10_000 : 1);
+      call.release(deltas.length === 3 ? undefined : 1);
       continue;
     }
     expect(event).toMatchObject({
