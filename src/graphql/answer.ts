@@ -1,11 +1,10 @@
 import { answerEvents } from '../answers/answer-events.ts';
 import type { AnswerEvent as AnswerEventShape } from '../answers/live-answer.ts';
 import { type ThreadEvent as ThreadEventShape, threadEvents } from '../answers/thread-events.ts';
-import { AnswerError as AnswerErrorShape } from '../errors.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
-import { answerErrorOf, Message } from './message.ts';
+import { answerErrorOf, describeFailure, Message } from './message.ts';
 import { Thread } from './thread.ts';
 import { AnswerError } from './user-error.ts';
 
@@ -42,8 +41,8 @@ const AnswerRetrying = builder.objectRef<Of<'retrying'>>('AnswerRetrying').imple
     error: t.field({
       type: AnswerError,
       description: 'What the last attempt failed with.',
-      resolve: ({ code, provider, retryAt }, _args, { deps }) =>
-        new AnswerErrorShape(code, deps.providers[provider as ProviderName].title, retryAt),
+      resolve: ({ code, provider, retryAt }, _args, context) =>
+        describeFailure(code, provider as ProviderName, retryAt, context),
     }),
   }),
 });

@@ -174,11 +174,24 @@ Message.implement({
 export const MessageConnection = connectionOf(Message);
 
 /** Why an answer failed, in words for whoever reads it; null if it did not. */
-export function answerErrorOf(message: MessageShape, { deps }: Context): errors.AnswerError | null {
+export function answerErrorOf(message: MessageShape, context: Context): AnswerErrorFields | null {
   if (message.errorCode === null || message.provider === null) return null;
-  const { title } = deps.providers[message.provider as ProviderNameShape];
-  return new errors.AnswerError(message.errorCode as errors.AnswerErrorCode, title, message.errorRetryAt);
+  const code = message.errorCode as errors.AnswerErrorCode;
+  return describeFailure(code, message.provider as ProviderNameShape, message.errorRetryAt, context);
 }
+
+/** An AnswerError as a plain object: GraphQL takes a returned Error for a thrown one. */
+export function describeFailure(
+  code: errors.AnswerErrorCode,
+  provider: ProviderNameShape,
+  retryAt: Date | null,
+  { deps }: Context,
+): AnswerErrorFields {
+  const { name, message, fixableBy } = new errors.AnswerError(code, deps.providers[provider].title);
+  return { name, code, message, fixableBy, retryAt };
+}
+
+type AnswerErrorFields = Pick<errors.AnswerError, 'name' | 'code' | 'message' | 'fixableBy' | 'retryAt'>;
 
 const SendMessageInput = builder.inputType('SendMessageInput', {
   description: 'A message to send, and who shall answer it.',

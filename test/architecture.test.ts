@@ -1,0 +1,227 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path/posix';
+import { expect, test } from 'vitest';
+
+/**
+ * Who may import whom in `src`: folders, or single files where only those are meant. `(type)` allows `import type` alone.
+ * `app` may import everything but `main` and `server`; everybody except the simulator may import `errors` and `log`.
+ */
+const RULES = `
+main → config, app, server, simulator, audit, accounts, keys
+app → config, accounts, workspaces, keys, models, threads, answers, audit, graphql, providers, db, changes, secret-source
+server → app (type), config (type), graphql, accounts, db (type)
+graphql → accounts, workspaces, keys, models, threads, answers, audit, changes, providers/registry, providers/provider, db/id, db/page (type)
+answers → threads, models, keys, workspaces, providers, db, changes, accounts (type)
+threads → workspaces, db, changes, accounts (type)
+keys → models, workspaces, providers, audit, db, changes, secret-source, accounts (type)
+keys/seal-record →
+models → workspaces, providers, db, changes, accounts (type)
+workspaces → accounts, audit, db, changes
+accounts → db
+audit → db
+providers →
+db →
+changes →
+simulator →
+config →
+secret-source →
+errors →
+log →
+`;
+
+/** The outside things, and the only places that touch each of them. */
+const OWNERS: Record<string, string[]> = {
+  'libsodium-wrappers': ['keys/seal-record'],
+  undici: ['providers/egress'],
+  'eventsource-parser': ['providers/sse'],
+  'better-auth': ['accounts', 'server/http'],
+  '@pothos': ['graphql'],
+  'graphql-yoga': ['server'],
+  '@graphql-yoga': ['server'],
+  'graphql-ws': ['server'],
+  ws: ['server'],
+  postgres: ['db'],
+  '@electric-sql': ['db'],
+  'drizzle-orm/pglite': ['db'],
+  'drizzle-orm/postgres-js': ['db'],
+  pino: ['log'],
+};
+
+const files = read('src');
+const imports = files.flatMap(importsOf);
+const edges = imports.filter(
+  (edge) => edge.to.startsWith('src/') && folderOf(edge.from) !== folderOf(edge.to),
+);
+
+test('every import between folders is one that the rules allow', () => {
+  const rules = parseRules();
+  expect(unique(files.map(({ path }) => folderOf(path))).filter((folder) => !rules.has(folder))).toEqual([]);
+  expect(edges.filter((edge) => !isAllowed(rules, edge)).map(print)).toEqual([]);
+  show('imports between folders', unique(edges.map(folderEdge)).sort());
+});
+
+test('no folders import each other in a circle', () => {
+  const targets = Map.groupBy(edges, (edge) => folderOf(edge.from));
+  const reachable = (folder: string, seen = new Set<string>()): Set<string> => {
+    for (const edge of targets.get(folder) ?? []) {
+      const next = folderOf(edge.to);
+      if (seen.has(next)) continue;
+      seen.add(next);
+      reachable(next, seen);
+    }
+    return seen;
+  };
+  expect([...targets.keys()].filter((folder) => reachable(folder).has(folder))).toEqual([]);
+});
+
+test('each outside thing is touched in one place', () => {
+  const strays = imports.filter(({ from, to }) => {
+    const owners = Object.entries(OWNERS).find(([name]) => to === name || to.startsWith(`${name}/`))?.[1];
+    return owners !== undefined && !owners.some((owner) => isWithin(from, owner));
+  });
+  expect(strays.map(print)).toEqual([]);
+});
+
+test('the environment is read by the command line alone, and understood by config', () => {
+  const readers = files.filter(({ code }) => code.includes('process.env')).map(({ path }) => path);
+  expect(readers.filter((path) => path !== 'src/main.ts' && path !== 'src/config.ts')).toEqual([]);
+});
+
+test('no file only passes on what others export, or is named after nothing in particular', () => {
+  expect(files.filter(({ code }) => /^export\s[^;=(]*\sfrom\s/m.test(code)).map(({ path }) => path)).toEqual(
+    [],
+  );
+  const vague = /\/(utils?|helpers?|types?|common|index)\.ts$/;
+  expect([...files, ...read('test')].map(({ path }) => path).filter((path) => vague.test(path))).toEqual([]);
+});
+
+test('nothing switches off a check, leaves out a test or puts work off', () => {
+  const forbidden = /@ts-(ignore|expect-error|nocheck)|biome-ignore|\.(only|skip|todo)\(|\bTODO\b|\bFIXME\b/;
+  const looseType = /[:<|&(,]\s*any\b(?!['\w])|\bas any\b/;
+  const found = [...files, ...read('test')]
+    .filter(({ path }) => path !== 'test/architecture.test.ts')
+    .flatMap(({ path, text, code }) =>
+      [
+        ...text.split('\n').filter((line) => forbidden.test(line)),
+        ...code.split('\n').filter((line) => looseType.test(line)),
+      ].map((line) => `${path}: ${line.trim()}`),
+    );
+  expect(found).toEqual([]);
+});
+
+test('the size of every part is known', () => {
+  const lines = files.map(({ path, text }) => ({ path, count: text.split('\n').length - 1 }));
+  const folders = Map.groupBy(lines, ({ path }) => folderOf(path));
+  show(
+    'lines',
+    [...folders].map(([folder, parts]) => `${sum(parts)} ${folder} (${parts.length})`),
+  );
+  const longest = lines.toSorted((left, right) => right.count - left.count).slice(0, 5);
+  show(
+    'longest files',
+    longest.map(({ path, count }) => `${count} ${path}`),
+  );
+  expect(longest.filter(({ count }) => count > LONGEST_FILE_LINES)).toEqual([]);
+});
+
+interface SourceFile {
+  path: string;
+  text: string;
+  /** The text without comments and without what strings say. */
+  code: string;
+}
+
+interface Import {
+  from: string;
+  /** Path of a file of ours, else the name of a package. */
+  to: string;
+  isType: boolean;
+}
+
+interface Target {
+  place: string;
+  isTypeOnly: boolean;
+}
+
+function read(folder: string): SourceFile[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => {
+      const path = join(folder, name);
+      const text = readFileSync(path, 'utf8');
+      const withoutComments = text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$| \/\/ .*$/gm, '');
+      return { path, text, code: withoutComments.replace(/'[^'\n]*'|"[^"\n]*"|`[^`]*`/g, "''") };
+    });
+}
+
+function importsOf({ path, text }: SourceFile): Import[] {
+  const statements = text.matchAll(/^(?:import|export)\s(type\s)?(?:[^'";]*?\sfrom\s)?\s*'([^']+)'/gm);
+  return [...statements].map(([, type, name = '']) => ({
+    from: path,
+    to: name.startsWith('.') ? join(dirname(path), name) : name,
+    isType: type !== undefined,
+  }));
+}
+
+function parseRules(): Map<string, Target[]> {
+  const lines = RULES.trim().split('\n');
+  return new Map(
+    lines.map((line) => {
+      const [from = '', to = ''] = line.split('→').map((part) => part.trim());
+      const targets = to.split(', ').filter((target) => target !== '');
+      return [
+        from,
+        targets.map((target) => ({
+          place: target.replace(' (type)', ''),
+          isTypeOnly: target.endsWith('(type)'),
+        })),
+      ];
+    }),
+  );
+}
+
+function isAllowed(rules: Map<string, Target[]>, { from, to, isType }: Import): boolean {
+  const folder = folderOf(from);
+  if (folder !== 'simulator' && (isWithin(to, 'errors') || isWithin(to, 'log'))) return true;
+  const targets = rules.get(placeOf(from)) ?? rules.get(folder) ?? [];
+  return targets.some(({ place, isTypeOnly }) => isWithin(to, place) && (isType || !isTypeOnly));
+}
+
+/** Whether a file is that file or in that folder: `src/db/id.ts` is within `db` and within `db/id`. */
+function isWithin(path: string, place: string): boolean {
+  return placeOf(path) === place || placeOf(path).startsWith(`${place}/`);
+}
+
+function placeOf(path: string): string {
+  return path.replace(/^src\//, '').replace(/\.ts$/, '');
+}
+
+function folderOf(path: string): string {
+  return placeOf(path).split('/')[0] ?? '';
+}
+
+function folderEdge({ from, to }: Import): string {
+  const same = edges.filter(
+    (edge) => folderOf(edge.from) === folderOf(from) && folderOf(edge.to) === folderOf(to),
+  );
+  return `${folderOf(from)} → ${folderOf(to)}${same.every((edge) => edge.isType) ? ' (type)' : ''}`;
+}
+
+function print({ from, to, isType }: Import): string {
+  return `${from} → ${to}${isType ? ' (type)' : ''}`;
+}
+
+function sum(parts: readonly { count: number }[]): number {
+  return parts.reduce((total, { count }) => total + count, 0);
+}
+
+function unique(texts: readonly string[]): string[] {
+  return [...new Set(texts)];
+}
+
+function show(title: string, rows: readonly string[]): void {
+  process.stdout.write(`${title}: ${rows.join(', ')}\n`);
+}
+
+/** A file this long holds a second idea. */
+const LONGEST_FILE_LINES = 320;
