@@ -92,9 +92,11 @@ async function openOn(database: OpenDatabase, config: Config, say: (sentence: st
     engine: database.engine,
     authSecret,
     async close() {
-      running.close();
+      const ended = running.close();
       const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
       await Promise.all(running.begun().map((live) => endAnswer(deps, live, ending)));
+      // Those that are being committed now begin, find the server closing, and end too.
+      await ended;
       await Promise.all(work);
       await stopCheckpoints();
       await egress.close();

@@ -73,6 +73,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   };
 }
 
+/**
+ * Reads the configuration of this process and takes what is secret out of its environment, where child processes, crash
+ * reports and /proc would go on showing it. Throws ConfigError.
+ */
+export function takeConfig(env: Record<string, string | undefined>): Config {
+  const config = readConfig(env);
+  for (const name of SECRET_SETTINGS) delete env[name];
+  return config;
+}
+
+/** Names that look like settings of Latchkey and are none: spelling mistakes, most likely. */
+export function unknownSettings(env: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.keys(env).filter((name) => name.startsWith('LATCHKEY_') && !SETTINGS.includes(name));
+}
+
 function readPort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
@@ -144,10 +159,13 @@ function readProviderUrls(text: string | undefined): Record<string, string> {
   );
 }
 
+/** Spelled as the URL of a key will spell it: hosts are compared as text. */
 function checkPrivateHost(text: string): string {
-  if (/^(\[[0-9a-f:]+\]|[a-z0-9.-]+):\d{1,5}$/.test(text)) return text;
+  const [, name = '', port = ''] = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+):(\d{1,5})$/i.exec(text) ?? [];
+  const host = URL.parse(`http://${name}`)?.hostname.replace(/\.$/, '');
+  if (host && Number(port) >= 1 && Number(port) <= 65_535) return `${host}:${Number(port)}`;
   throw new ConfigError(
-    `LATCHKEY_ALLOWED_PRIVATE_HOSTS has "${text}". Write host:port, e.g. 127.0.0.1:11434.`,
+    `LATCHKEY_ALLOWED_PRIVATE_HOSTS has "${text}". Write host:port, e.g. 127.0.0.1:11434 or [::1]:8080.`,
   );
 }
 
@@ -158,3 +176,23 @@ function checkProxy(text: string): string {
 
 /** CUSTOM keys bring their own base URL. */
 const OVERRIDABLE = ['OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL', 'PERPLEXITY', 'XAI', 'NOVITA'];
+
+const SECRET_SETTINGS = ['LATCHKEY_ROOT_KEY', 'LATCHKEY_AUTH_SECRET', 'DATABASE_URL'];
+
+/** All that begin with `LATCHKEY_`. */
+const SETTINGS = [
+  'LATCHKEY_DATA_DIR',
+  'LATCHKEY_PUBLIC_URL',
+  'LATCHKEY_ROOT_KEY',
+  'LATCHKEY_ROOT_KEY_FILE',
+  'LATCHKEY_AUTH_SECRET',
+  'LATCHKEY_AUTH_SECRET_FILE',
+  'LATCHKEY_SIGN_UP',
+  'LATCHKEY_DEFAULT_PLAN',
+  'LATCHKEY_REQUIRE_SEALED_KEYS',
+  'LATCHKEY_GRAPHIQL',
+  'LATCHKEY_PROVIDER_URLS',
+  'LATCHKEY_ALLOWED_ORIGINS',
+  'LATCHKEY_ALLOWED_PRIVATE_HOSTS',
+  'LATCHKEY_TRUSTED_PROXIES',
+];

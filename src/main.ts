@@ -1,23 +1,96 @@
-import { openApp } from './app.ts';
-import { readConfig } from './config.ts';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { explainFailure } from './command/failure.ts';
+import { HELP, UsageError } from './command/help.ts';
+import { say, sayWrong } from './command/terminal.ts';
+import { type Config, takeConfig, unknownSettings } from './config.ts';
 import { failureName, log } from './log.ts';
-import { startServer } from './server/http.ts';
 
-const [command = 'serve'] = process.argv.slice(2);
+process.on('uncaughtException', crash);
+process.on('unhandledRejection', crash);
 
-if (command === 'serve') await serve();
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  const { sentence, exitCode } = explainFailure(error);
+  sayWrong(sentence);
+  process.exitCode = exitCode;
+}
 
-async function serve() {
-  const config = readConfig(process.env);
-  const app = await openApp(config, (sentence) => log.info(sentence));
-  const server = await startServer(app, config);
-  log.info({ engine: app.engine, url: server.url }, 'Latchkey is ready');
-  process.once('SIGTERM', shutDown);
-  process.once('SIGINT', shutDown);
-  async function shutDown() {
-    await server.close();
-    await app.close();
-    log.info('Latchkey has stopped');
+/** Does what the arguments ask for and returns the exit code. Each command loads only what it needs, so that help is at hand. */
+async function run([command = 'serve', ...rest]: string[]): Promise<number> {
+  switch (command) {
+    case '--help':
+    case '-h':
+    case 'help':
+      process.stdout.write(HELP);
+      return 0;
+    case '--version':
+      say(readVersion());
+      return 0;
+    case 'serve': {
+      readArguments(rest, {}, 0);
+      const { serve } = await import('./command/serve.ts');
+      return await serve(readSettings());
+    }
+    case 'migrate': {
+      readArguments(rest, {}, 0);
+      const { migrate } = await import('./command/migrate.ts');
+      return await migrate(readSettings());
+    }
+    case 'keys': {
+      const { words } = readArguments(rest, {}, 2);
+      const { runKeysCommand } = await import('./command/keys.ts');
+      return await runKeysCommand(readSettings, words);
+    }
+    case 'user': {
+      const { words, options } = readArguments(rest, { name: { type: 'string' } }, 2);
+      const { addUser } = await import('./command/user.ts');
+      return await addUser(readSettings, words, options.name);
+    }
+    case 'simulator': {
+      const { options } = readArguments(rest, { port: { type: 'string' } }, 0);
+      const { simulate } = await import('./command/simulate.ts');
+      return await simulate(options.port);
+    }
+    case 'demo': {
+      const { options } = readArguments(rest, { once: { type: 'boolean' } }, 0);
+      const { runDemo } = await import('./demo/demo.ts');
+      return await runDemo({ port: process.env.PORT ?? '0', isOnce: options.once === true });
+    }
+    default:
+      throw new UsageError(`There is no command "${command}".`);
   }
 }
-void failureName;
+
+function readSettings(): Config {
+  for (const name of unknownSettings(process.env))
+    sayWrong(`${name} is not a setting of Latchkey and changes nothing. Is it spelled right?`);
+  return takeConfig(process.env);
+}
+
+type Options = Record<string, { type: 'string' | 'boolean' }>;
+
+/** The options of a command and at most so many words besides. Throws UsageError. */
+function readArguments<Known extends Options>(args: string[], options: Known, wordsAtMost: number) {
+  try {
+    const parsed = parseArgs({ args, options, allowPositionals: true });
+    const surplus = parsed.positionals[wordsAtMost];
+    if (surplus !== undefined) throw new UsageError(`"${surplus}" is one word too many.`);
+    return { words: parsed.positionals, options: parsed.values };
+  } catch (error) {
+    if (error instanceof UsageError || !(error instanceof TypeError)) throw error;
+    throw new UsageError(error.message);
+  }
+}
+
+function readVersion(): string {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return `Latchkey ${(JSON.parse(file) as { version: string }).version}`;
+}
+
+/** After a failure that nobody awaited nothing is known for certain, so nothing goes on. */
+function crash(error: unknown): void {
+  log.fatal({ failure: failureName(error) }, 'an unexpected failure ended the process');
+  process.exit(1);
+}

@@ -7,7 +7,9 @@ import { expect, test } from 'vitest';
  * `app` may import everything but `main` and `server`; everybody except the simulator may import `errors` and `log`.
  */
 const RULES = `
-main → config, app, server, simulator, audit, accounts, keys
+main → command, demo, config, app, server, simulator, audit, accounts, keys
+command → config, app, server, simulator, audit, accounts, keys, db, secret-source
+demo → config, app, server, simulator, command/terminal
 app → config, accounts, workspaces, keys, models, threads, answers, audit, graphql, providers, db, changes, secret-source
 server → app (type), config (type), graphql, accounts, db (type)
 graphql → accounts, workspaces, keys, models, threads, answers, audit, changes, providers/registry, providers/provider, db/id, db/page (type)
@@ -29,17 +31,17 @@ errors →
 log →
 `;
 
-/** The outside things, and the only places that touch each of them. */
+/** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {
-  'libsodium-wrappers': ['keys/seal-record'],
+  'libsodium-wrappers': ['keys/seal-record', 'demo/client'],
   undici: ['providers/egress'],
   'eventsource-parser': ['providers/sse'],
   'better-auth': ['accounts', 'server/http'],
   '@pothos': ['graphql'],
   'graphql-yoga': ['server'],
   '@graphql-yoga': ['server'],
-  'graphql-ws': ['server'],
-  ws: ['server'],
+  'graphql-ws': ['server', 'demo/client'],
+  ws: ['server', 'demo/client'],
   postgres: ['db'],
   '@electric-sql': ['db'],
   'drizzle-orm/pglite': ['db'],

@@ -372,7 +372,12 @@ test('the search for other ways out finds them', () => {
 });
 
 /** Files that open a server or speak to their own. */
-const ALLOWED_WAYS_OUT = ['providers/egress.ts: undici', 'server/http.ts: http', 'main.ts: fetch'];
+const ALLOWED_WAYS_OUT = [
+  'providers/egress.ts: undici',
+  'server/http.ts: http',
+  'command/data-folder.ts: net',
+  'demo/client.ts: fetch',
+];
 
 /** Modules and functions through which a file could reach the network. */
 function waysOut(source: string): string[] {

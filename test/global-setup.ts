@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
+import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { openEmbedded } from '../src/db/database.ts';
 
@@ -11,6 +13,8 @@ declare module 'vitest' {
     templateFile: string;
     /** PostgreSQL server to test on; undefined for the embedded database. */
     postgresUrl: string | undefined;
+    /** Names of databases made on that server begin with it. */
+    databasePrefix: string;
   }
 }
 
@@ -18,13 +22,46 @@ declare module 'vitest' {
 export default async function setUp(project: TestProject) {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
   const client = await PGlite.create();
-  const { engine, close } = await openEmbedded(client);
+  const embedded = await openEmbedded(client);
   const templateFile = join(folder, 'template.tar');
   writeFileSync(templateFile, Buffer.from(await (await client.dumpDataDir('none')).arrayBuffer()));
-  await close();
+  await embedded.close();
+
   const postgresUrl = process.env.LATCHKEY_TEST_DATABASE_URL;
+  const databasePrefix = `latchkey_test_${randomBytes(4).toString('hex')}_`;
   project.provide('templateFile', templateFile);
   project.provide('postgresUrl', postgresUrl);
-  process.stdout.write(`Testing on ${postgresUrl === undefined ? engine : 'the PostgreSQL server given'}\n`);
-  return () => rmSync(folder, { recursive: true });
+  project.provide('databasePrefix', databasePrefix);
+  const engine = postgresUrl === undefined ? embedded.engine : await serverEngine(postgresUrl);
+  process.stdout.write(`Testing on ${engine}\n`);
+  return async () => {
+    rmSync(folder, { recursive: true });
+    if (postgresUrl !== undefined) await dropDatabases(postgresUrl, databasePrefix);
+  };
+}
+
+async function serverEngine(url: string): Promise<string> {
+  return await withServer(url, async (client) => {
+    const [row] = await client`show server_version`;
+    return `PostgreSQL ${row?.server_version} (server)`;
+  });
+}
+
+async function dropDatabases(url: string, prefix: string): Promise<void> {
+  await withServer(url, async (client) => {
+    const rows = await client`select datname from pg_database where starts_with(datname, ${prefix})`;
+    for (const { datname } of rows) await client`drop database ${client(datname)} with (force)`;
+  });
+}
+
+async function withServer<Result>(
+  url: string,
+  use: (client: postgres.Sql) => Promise<Result>,
+): Promise<Result> {
+  const client = postgres(url, { max: 1 });
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
 }

@@ -7,6 +7,7 @@ import type { KeyScope } from '../keys/api-key.ts';
 import { findOffers } from '../keys/offer.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
 import { nearestModels } from '../models/nearest.ts';
+import type { Turn } from '../providers/provider.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
 import { leaseFromNow } from './checkpoint.ts';
@@ -50,7 +51,7 @@ export async function prepareAnswers(
       if (model === undefined || offer === undefined) throw new NotFoundError('model in this workspace');
       if (!offer.isAvailable) {
         const { sentence, fixableBy } = ANSWER_ERRORS[offer.code];
-        const suggestions = await nearestModels(deps, model);
+        const suggestions = await suggestionsFor(deps, model);
         const message = sentence(deps.providers[model.provider].title);
         throw new ModelUnavailableError(offer.code, message, fixableBy, suggestions);
       }
@@ -100,22 +101,37 @@ export function startAnswers(
   prepared: readonly PreparedAnswer[],
 ): void {
   deps.running.begin(prepared.map(({ live }) => live));
-  deps.track(
-    (async () => {
-      try {
-        const turns = await conversationTo(deps.db, replyTo.threadId, replyTo.parentId);
-        await Promise.all(
-          prepared.map(({ live, model, apiKeyId }) =>
-            generateAnswer(deps, { live, model, apiKeyId, request: { system: null, turns } }),
-          ),
-        );
-      } catch {
-        // The thread could not be read: nothing was asked, and nobody else will end these answers.
-        const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
-        await Promise.all(prepared.map(({ live }) => endAnswer(deps, live, ending)));
-      }
-    })(),
+  deps.track(generateAnswers(deps, replyTo, prepared));
+}
+
+async function generateAnswers(
+  deps: AnswerDeps,
+  replyTo: { threadId: string; parentId: string },
+  prepared: readonly PreparedAnswer[],
+): Promise<void> {
+  let turns: Turn[];
+  try {
+    deps.running.closing.throwIfAborted();
+    turns = await conversationTo(deps.db, replyTo.threadId, replyTo.parentId);
+  } catch {
+    // The server shuts down, or the thread could not be read: nothing was asked, and nobody else will end these answers.
+    const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
+    await Promise.all(prepared.map(({ live }) => endAnswer(deps, live, ending)));
+    return;
+  }
+  await Promise.all(
+    prepared.map(({ live, model, apiKeyId }) =>
+      generateAnswer(deps, { live, model, apiKeyId, request: { system: null, turns } }),
+    ),
   );
 }
 
+/** Models that can be asked in place of one that cannot, those of the most similar name first. */
+async function suggestionsFor(deps: AnswerDeps, model: Model): Promise<string[]> {
+  const nearest = await nearestModels(deps, model);
+  const offers = await findOffers(deps, nearest);
+  return nearest.filter((modelId) => offers.get(modelId)?.isAvailable).slice(0, MAX_SUGGESTIONS);
+}
+
+const MAX_SUGGESTIONS = 5;
 const FIRST_FENCE = 1;

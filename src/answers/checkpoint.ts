@@ -3,7 +3,6 @@ import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { memberships } from '../db/tables/workspace.ts';
-import type { AnswerErrorCode } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';
 import type { Ending, LiveAnswer, UnsavedChunk } from './live-answer.ts';
@@ -13,7 +12,7 @@ import type { Ending, LiveAnswer, UnsavedChunk } from './live-answer.ts';
  * leases and tells what changed underneath. It beats without text too, so that a removed key or member stops an answer that
  * is silent. Returns a function that ends it.
  */
-export function startCheckpoints(deps: EndDeps & { writerId: string }): () => Promise<void> {
+export function startCheckpoints(deps: CheckpointDeps): () => Promise<void> {
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
     // A slow database gets fewer and larger checkpoints, never two at once.
@@ -27,7 +26,13 @@ export function startCheckpoints(deps: EndDeps & { writerId: string }): () => Pr
   };
 }
 
-async function checkpoint(deps: EndDeps & { writerId: string }): Promise<void> {
+export interface CheckpointDeps extends EndDeps {
+  writerId: string;
+  /** Keeps hold of an ending that is being saved. */
+  track(work: Promise<void>): void;
+}
+
+async function checkpoint(deps: CheckpointDeps): Promise<void> {
   const live = deps.running.begun();
   if (live.length === 0) return;
   const chunks = live.flatMap((answer) => answer.unsaved());
@@ -35,7 +40,7 @@ async function checkpoint(deps: EndDeps & { writerId: string }): Promise<void> {
     const held = await saveAndLook(deps, live, chunks);
     for (const chunk of chunks)
       if (held.has(chunk.messageId)) deps.running.get(chunk.messageId)?.saved(chunk);
-    await Promise.all(live.map((answer) => endIfChanged(deps, answer, held.get(answer.id))));
+    for (const answer of live) endIfChanged(deps, answer, held.get(answer.id));
   } catch (error) {
     // The text stays in memory and goes out with a later beat.
     log.warn({ answers: live.length, failure: failureName(error) }, 'a checkpoint could not be saved');
@@ -96,23 +101,22 @@ async function saveAndLook(
   );
 }
 
-async function endIfChanged(
-  deps: EndDeps,
+/** Not awaited by the beat: the end of one answer that cannot be saved yet must not hold up the others. */
+function endIfChanged(
+  deps: CheckpointDeps,
   live: LiveAnswer,
   held: { isKeyUsable: boolean; isMember: boolean } | undefined,
-): Promise<void> {
+): void {
+  if (live.isSettled || (held?.isMember && held.isKeyUsable)) return;
   // An answer without a row, or with another writer, is not ours to write any more; the save of its end finds that out.
-  if (held === undefined || !held.isMember) await endAnswer(deps, live, failed('INTERRUPTED'));
-  else if (!held.isKeyUsable) await endAnswer(deps, live, failed('KEY_REMOVED'));
+  const code = held?.isMember ? 'KEY_REMOVED' : 'INTERRUPTED';
+  const ending: Ending = { type: 'failed', status: 'FAILED', code, retryAt: null };
+  deps.track(endAnswer(deps, live, ending).then(() => {}));
 }
 
 /** A lease that starts now, by the database's clock. */
 export function leaseFromNow() {
   return sql`now() + interval '15 seconds'`;
-}
-
-function failed(code: AnswerErrorCode): Ending {
-  return { type: 'failed', status: 'FAILED', code, retryAt: null };
 }
 
 const CHECKPOINT_MS = 500; // what a crash may lose

@@ -1,11 +1,12 @@
 import { and, eq, inArray, ne } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { messages } from '../db/tables/thread.ts';
+import { NotFoundError } from '../errors.ts';
 import type { Turn } from '../providers/provider.ts';
 
 /**
  * The conversation that leads to a message, oldest first and itself included: the chain of its parents. Answers that failed
- * or are empty are left out; so is an answer that is still being written.
+ * or are empty are left out; so is an answer that is still being written. Throws NotFoundError if the message is gone.
  */
 export async function conversationTo(
   db: Pick<Database, 'select'>,
@@ -17,6 +18,7 @@ export async function conversationTo(
     .select({ id: messages.id, parentId: messages.parentId })
     .from(messages)
     .where(eq(messages.threadId, threadId));
+  if (!shape.some((message) => message.id === messageId)) throw new NotFoundError('message');
   const parents = new Map(shape.map((message) => [message.id, message.parentId]));
   const chain: string[] = [];
   for (let id: string | null | undefined = messageId; id != null && !chain.includes(id); id = parents.get(id))

@@ -1,10 +1,12 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread } from '../threads/thread.ts';
+import { cleanWords } from './clean-facts.ts';
 import type { Ending, LiveAnswer } from './live-answer.ts';
 import type { RunningAnswers } from './running.ts';
 
@@ -16,7 +18,8 @@ export interface EndDeps {
 
 /**
  * The one way an answer ends. The first ending wins in memory, is saved, and only then told; later ones do nothing.
- * Resolves, for every caller, with the saved message once the end has been told; null if the answer was deleted meanwhile.
+ * Resolves, for every caller, with the saved message once the end has been told; null if the answer was deleted meanwhile,
+ * or could not be saved before a shutdown.
  */
 export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending): Promise<Message | null> {
   if (!live.settle()) return await live.ended;
@@ -27,7 +30,10 @@ export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending)
   return message?.row ?? null;
 }
 
-/** The text is safe in memory while the database is away, so the save is tried again until it is back. */
+/**
+ * The text is safe in memory while the database is away, so the save is tried again until it is back. Not while the server
+ * shuts down: then the next start makes the answer INTERRUPTED with the text of its last checkpoint.
+ */
 async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
   for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
     try {
@@ -37,7 +43,8 @@ async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
         { messageId: live.id, failure: failureName(error) },
         'the end of an answer could not be saved',
       );
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      if (deps.running.isClosed) return null;
+      await sleep(delayMs, undefined, { signal: deps.running.closing }).catch(() => {});
     }
   }
 }
@@ -69,16 +76,33 @@ async function save(db: Database, live: LiveAnswer, ending: Ending) {
       })
       .where(and(eq(messages.id, live.id), eq(messages.status, 'WRITING'), eq(messages.fence, live.fence)))
       .returning(messageColumns);
-    if (row === undefined || thread === undefined) return null;
+    if (thread === undefined) return null;
+    if (row === undefined) return await endedByAnother(tx, live, thread);
     await tx.delete(answerChunks).where(eq(answerChunks.messageId, live.id));
     return { row, thread };
   });
 }
 
+/** What became of an answer that was taken away from this writer; null if it is gone. */
+async function endedByAnother(
+  tx: Pick<Database, 'select'>,
+  live: LiveAnswer,
+  thread: { id: string; workspaceId: string },
+) {
+  const [row] = await tx
+    .select(messageColumns)
+    .from(messages)
+    .where(and(eq(messages.id, live.id), ne(messages.status, 'WRITING')));
+  return row === undefined ? null : { row, thread };
+}
+
 function endColumns(ending: Ending) {
   if (ending.type === 'failed') return { errorCode: ending.code, errorRetryAt: ending.retryAt };
   if (ending.status === 'STOPPED') return {};
-  return { finishReason: ending.finishReason, providerFinishReason: ending.providerFinishReason };
+  return {
+    finishReason: ending.finishReason,
+    providerFinishReason: cleanWords(ending.providerFinishReason, MAX_REASON_LENGTH),
+  };
 }
 
 /** A rough count for providers that give none: about four characters a token in most languages they are used in. */
@@ -86,5 +110,6 @@ function estimateTokens(text: string): number {
   return Math.ceil(text.length / 4);
 }
 
+const MAX_REASON_LENGTH = 200;
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;

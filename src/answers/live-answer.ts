@@ -2,7 +2,8 @@ import type { AnswerErrorCode } from '../errors.ts';
 import { ProviderError } from '../providers/failure.ts';
 import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../providers/provider.ts';
 import type { Message } from '../threads/message.ts';
-import { TextCleaner } from './clean-text.ts';
+import { cleanCitation, cleanUsage } from './clean-facts.ts';
+import { LivePart } from './live-part.ts';
 
 /** How an answer came to its end. `finished` is what the provider or a person ended, `failed` is everything else. */
 export type Ending =
@@ -72,11 +73,12 @@ export class LiveAnswer implements AnswerSink {
 
   citation(citation: Citation): void {
     if (this.#isSettled || this.#citations.size >= MAX_CITATIONS) return;
-    this.#citations.set(`${citation.startOffset} ${citation.endOffset} ${citation.url}`, citation);
+    const clean = cleanCitation(citation);
+    this.#citations.set(`${clean.startOffset} ${clean.endOffset} ${clean.url}`, clean);
   }
 
   usage(usage: TokenUsage): void {
-    if (!this.#isSettled) this.#usage = usage;
+    if (!this.#isSettled) this.#usage = cleanUsage(usage);
   }
 
   /** Tells readers that the provider will be asked again. */
@@ -95,6 +97,10 @@ export class LiveAnswer implements AnswerSink {
   }
 
   // How it ends.
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
 
   /** Fixes the end in memory. True for the first caller, who must save it and then call `end`; the others do nothing. */
   settle(): boolean {
@@ -204,36 +210,6 @@ export interface UnsavedChunk {
   part: 'TEXT' | 'REASONING';
   fromOffset: number;
   text: string;
-}
-
-/** One growing text of an answer. */
-class LivePart {
-  readonly #cleaner = new TextCleaner();
-  #text = '';
-  savedLength = 0;
-
-  get length(): number {
-    return this.#text.length;
-  }
-
-  get text(): string {
-    return this.#text;
-  }
-
-  /** Whether anything was added. */
-  append(delta: string): boolean {
-    const clean = this.#cleaner.clean(delta);
-    this.#text += clean;
-    return clean !== '';
-  }
-
-  seal(): void {
-    this.#text += this.#cleaner.flush();
-  }
-
-  from(offset: number): string {
-    return offset < this.#text.length ? this.#text.slice(offset) : '';
-  }
 }
 
 const MAX_ANSWER_LENGTH = 8 * 1024 * 1024; // UTF-16 code units of text and reasoning together

@@ -1,15 +1,23 @@
-import { eq, inArray } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
-import { answerChunks, messages } from '../db/tables/thread.ts';
+import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 
 /**
  * Ends the answers that an earlier process of this server left behind as being written: each becomes INTERRUPTED with the
  * text of its last checkpoint. Runs before the server takes requests, so nobody is writing. Returns how many there were.
  */
 export async function recoverAnswers({ db }: { db: Database }): Promise<number> {
-  const left = await db.select({ id: messages.id }).from(messages).where(eq(messages.status, 'WRITING'));
-  for (const { id } of left) {
+  const left = await db
+    .select({ id: messages.id, threadId: messages.threadId })
+    .from(messages)
+    .where(eq(messages.status, 'WRITING'));
+  for (const { id, threadId } of left) {
     await db.transaction(async (tx) => {
+      // Clients that come back compare the revision to know that they must fetch.
+      await tx
+        .update(threads)
+        .set({ revision: sql`${threads.revision} + 1` })
+        .where(eq(threads.id, threadId));
       const chunks = await tx
         .select()
         .from(answerChunks)
@@ -31,7 +39,7 @@ export async function recoverAnswers({ db }: { db: Database }): Promise<number> 
           leaseUntil: null,
         })
         .where(eq(messages.id, id));
-      await tx.delete(answerChunks).where(inArray(answerChunks.messageId, [id]));
+      await tx.delete(answerChunks).where(eq(answerChunks.messageId, id));
     });
   }
   return left.length;

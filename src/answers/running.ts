@@ -1,14 +1,18 @@
 import { BusyError } from '../errors.ts';
-import type { Message } from '../threads/message.ts';
 import type { LiveAnswer } from './live-answer.ts';
 
 /** The answers that this process is writing. */
 export class RunningAnswers {
   readonly #live = new Map<string, { answer: LiveAnswer; personId: string; isBegun: boolean }>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
+  readonly #emptied = Promise.withResolvers<void>();
 
   get(messageId: string): LiveAnswer | undefined {
     return this.#live.get(messageId)?.answer;
+  }
+
+  has(messageId: string): boolean {
+    return this.#live.has(messageId);
   }
 
   /** Those whose rows are committed. */
@@ -21,7 +25,7 @@ export class RunningAnswers {
    * here too. Throws BusyError when the person or the server has too many.
    */
   add(personId: string, answers: readonly LiveAnswer[]): void {
-    if (this.#isClosed) throw new BusyError('This server is shutting down. Try again in a moment.', null);
+    if (this.isClosed) throw new BusyError('This server is shutting down. Try again in a moment.', null);
     const ofPerson = [...this.#live.values()].filter((running) => running.personId === personId).length;
     if (ofPerson + answers.length > MAX_RUNNING_PER_PERSON)
       throw new BusyError(
@@ -43,21 +47,23 @@ export class RunningAnswers {
 
   remove(answer: LiveAnswer): void {
     this.#live.delete(answer.id);
+    if (this.isClosed && this.#live.size === 0) this.#emptied.resolve();
   }
 
-  /** Takes no further answers. */
-  close(): void {
-    this.#isClosed = true;
+  /** Takes no further answers. Resolves when the last one has ended. */
+  close(): Promise<void> {
+    this.#closing.abort();
+    if (this.#live.size === 0) this.#emptied.resolve();
+    return this.#emptied.promise;
   }
 
-  /** The same messages, with what has been written so far in those that are still being written. */
-  withLiveText(messages: readonly Message[]): Message[] {
-    return messages.map((message) => {
-      const live = message.status === 'WRITING' ? this.get(message.id) : undefined;
-      if (live === undefined) return message;
-      const { text, reasoning, citations } = live.snapshot;
-      return { ...message, text, reasoning, citations };
-    });
+  get isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /** Aborted once no further answers are taken. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 }
 

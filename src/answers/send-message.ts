@@ -25,9 +25,10 @@ export async function sendMessage(
 ): Promise<{ message: Message; answers: Message[]; thread: Thread }> {
   const text = checkText(input.text);
   checkModelIds(input.modelIds);
+  const idempotencyKey = input.idempotencyKey ?? null;
+  checkIdempotencyKey(idempotencyKey);
   const thread = await requireThread(deps, viewer, input.threadId, 'chat');
 
-  const idempotencyKey = input.idempotencyKey ?? null;
   const repeated = await findRepeated(deps.db, viewer, thread, idempotencyKey, text);
   if (repeated !== undefined) return { ...repeated, thread };
 
@@ -36,10 +37,6 @@ export async function sendMessage(
   const messageId = newId('msg');
   let answers: Message[];
   let message: Message | undefined;
-  deps.running.add(
-    viewer.id,
-    prepared.map((answer) => answer.live),
-  );
   try {
     [message, answers] = await deps.db.transaction(async (tx) => {
       const [counted] = await tx
@@ -68,6 +65,11 @@ export async function sendMessage(
         .onConflictDoNothing({ target: [messages.threadId, messages.authorId, messages.idempotencyKey] })
         .returning(messageColumns);
       if (added === undefined) throw new RepeatedSendError();
+      // Only now is it known to be no repetition, which would need no room.
+      deps.running.add(
+        viewer.id,
+        prepared.map((answer) => answer.live),
+      );
       const replyTo = { threadId: thread.id, parentId: messageId, firstPosition: position + 1 };
       return [added, await beginAnswers(tx, deps, viewer, replyTo, prepared)];
     });
@@ -77,7 +79,7 @@ export async function sendMessage(
     // The same send came twice at once, and the other one was first.
     const first = await findRepeated(deps.db, viewer, thread, idempotencyKey, text);
     if (first === undefined) throw error;
-    return { ...first, thread };
+    return { ...first, thread: await requireThread(deps, viewer, thread.id, 'read') };
   }
   announceThread(deps.changes, thread, [message.id, ...answers.map((answer) => answer.id)]);
   startAnswers(deps, { threadId: thread.id, parentId: messageId }, prepared);
@@ -113,7 +115,7 @@ async function findRepeated(
   const answers = await db
     .select(messageColumns)
     .from(messages)
-    .where(eq(messages.parentId, message.id))
+    .where(and(eq(messages.parentId, message.id), eq(messages.role, 'ASSISTANT')))
     .orderBy(asc(messages.position));
   return { message, answers };
 }
@@ -159,9 +161,21 @@ function checkModelIds(modelIds: readonly string[]): void {
     throw badInput('modelIds', 'A model is named twice. Name each model once.');
 }
 
+function checkIdempotencyKey(idempotencyKey: string | null): void {
+  if (idempotencyKey === null) return;
+  if (idempotencyKey.length < 1 || idempotencyKey.length > MAX_IDEMPOTENCY_KEY_LENGTH)
+    throw badInput(
+      'idempotencyKey',
+      `An idempotency key has between 1 and ${MAX_IDEMPOTENCY_KEY_LENGTH} characters.`,
+    );
+  if (idempotencyKey.includes('\0') || !idempotencyKey.isWellFormed())
+    throw badInput('idempotencyKey', 'An idempotency key is text. Use a UUID, for example.');
+}
+
 function badInput(path: string, message: string): InvalidInputError {
   return new InvalidInputError([{ path, message }]);
 }
 
 const MAX_TEXT_BYTES = 256 * 1024;
+const MAX_IDEMPOTENCY_KEY_LENGTH = 200;
 const MAX_MODELS = 8; // side by side on one screen

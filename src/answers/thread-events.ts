@@ -1,9 +1,16 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { ChangeListener, Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
-import { type Message, newestPosition, readMessages, writingMessages } from '../threads/message.ts';
+import {
+  existingIds,
+  type Message,
+  messagesAfter,
+  newestPosition,
+  writingMessages,
+} from '../threads/message.ts';
 import { findThreads, requireThread, type Thread } from '../threads/thread.ts';
 import type { AnswerEvent, AnswerReader } from './live-answer.ts';
+import { withLiveText } from './live-text.ts';
 import { type PullSource, pull } from './pull.ts';
 import type { RunningAnswers } from './running.ts';
 
@@ -43,6 +50,7 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   #pending: ThreadEvent[] = [];
   #lastPosition: number | undefined;
   #isGone = false;
+  #isClosed = false;
 
   constructor(deps: FollowDeps, viewer: Viewer, threadId: string, wake: () => void) {
     this.#deps = deps;
@@ -63,6 +71,7 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#changes.close();
     for (const reader of this.#readers.values()) reader.close();
   }
@@ -70,9 +79,12 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   async #snapshot(): Promise<ThreadEvent | undefined> {
     const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
     if (thread === undefined) return this.#gone();
-    this.#lastPosition = await newestPosition(this.#deps, this.#threadId);
+    const newest = await newestPosition(this.#deps, this.#threadId);
+    this.#lastPosition = newest;
     const writing = await writingMessages(this.#deps, this.#threadId);
-    return { type: 'snapshot', thread, writing: await this.#follow(writing) };
+    // One that began since then is told as added.
+    const begun = writing.filter((message) => message.position <= newest);
+    return { type: 'snapshot', thread, writing: await this.#follow(begun) };
   }
 
   /** Finds out what happened to the things that changed. */
@@ -80,39 +92,34 @@ class ThreadFollower implements PullSource<ThreadEvent> {
     const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
     if (thread === undefined) return this.#gone();
     const messageIds = dirty.filter((id) => id !== this.#threadId);
-    const found = await readMessages(this.#deps, messageIds);
-    const foundIds = new Set(found.map((message) => message.id));
+    const existing = await existingIds(this.#deps, messageIds);
     for (const messageId of messageIds)
-      if (!foundIds.has(messageId)) this.#pending.push({ type: 'message-removed', messageId, thread });
+      if (!existing.has(messageId)) this.#pending.push({ type: 'message-removed', messageId, thread });
 
-    const known = this.#lastPosition ?? 0;
-    const added = found
-      .filter((message) => message.position > known)
-      .sort((left, right) => left.position - right.position);
-    this.#lastPosition = added.at(-1)?.position ?? known;
+    // By position and not by what was announced: announcements of two sends may come in either order.
+    const added = await messagesAfter(this.#deps, this.#threadId, this.#lastPosition ?? 0);
+    this.#lastPosition = added.at(-1)?.position ?? this.#lastPosition;
     for (const message of await this.#follow(added)) this.#pending.push({ type: 'message-added', message });
     if (dirty.includes(this.#threadId)) this.#pending.push({ type: 'thread-updated', thread });
-    return this.#pending.shift() ?? null;
+    // What woke us may have been an answer's end and its announcement together: then there is more than this look found.
+    return this.#pending.shift() ?? this.#takeFromReaders();
   }
 
   /** Reads on from the text that these messages are told with. */
   async #follow(messages: readonly Message[]): Promise<Message[]> {
-    const followed: Message[] = [];
-    for (const message of messages) {
+    const current = await withLiveText(this.#deps, messages);
+    // Whoever left during the look has closed the readers there were; no new one may begin.
+    if (this.#isClosed) return [];
+    return current.map((message) => {
       const live = message.status === 'WRITING' ? this.#deps.running.get(message.id) : undefined;
-      if (live === undefined) {
-        // It may have ended since its row was read.
-        const [ended] =
-          message.status === 'WRITING' ? await readMessages(this.#deps, [message.id]) : [message];
-        if (ended !== undefined) followed.push(ended);
-        continue;
-      }
-      const { text, reasoning, citations } = live.snapshot;
-      const offsets = { text: text.length, reasoning: reasoning.length };
-      this.#readers.set(message.id, live.read(offsets, this.#wake));
-      followed.push({ ...message, text, reasoning, citations });
-    }
-    return followed;
+      if (live === undefined) return message;
+      const { text, reasoning } = message;
+      this.#readers.set(
+        message.id,
+        live.read({ text: text.length, reasoning: reasoning.length }, this.#wake),
+      );
+      return message;
+    });
   }
 
   #takeFromReaders(): AnswerEvent | null {

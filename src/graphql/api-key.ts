@@ -1,8 +1,10 @@
 import * as errors from '../errors.ts';
-import { type AddedApiKey, addApiKey, replaceApiKeySecret } from '../keys/add-api-key.ts';
+import { type AddedApiKey, addApiKey } from '../keys/add-api-key.ts';
 import { type ApiKey as ApiKeyShape, type KEY_SCOPES, removeApiKey, updateApiKey } from '../keys/api-key.ts';
 import { checkApiKey, refreshModels } from '../keys/check-api-key.ts';
+import { replaceApiKeySecret } from '../keys/replace-api-key-secret.ts';
 import type { KEY_STATUSES } from '../keys/status.ts';
+import { statusMessage } from '../keys/status-message.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
@@ -57,12 +59,7 @@ ApiKey.implement({
     statusMessage: t.string({
       nullable: true,
       description: 'Why it stands so and what to do. Null when there is nothing to do.',
-      resolve: ({ provider, healthReason }, _args, { deps }) =>
-        healthReason === null
-          ? null
-          : errors.ANSWER_ERRORS[healthReason as errors.AnswerErrorCode].sentence(
-              deps.providers[provider].title,
-            ),
+      resolve: (apiKey, _args, { deps }) => statusMessage(apiKey, deps.providers[apiKey.provider].title),
     }),
     isEnabled: t.exposeBoolean('isEnabled', { description: 'Whether it is switched on.' }),
     baseUrl: t.string({
@@ -144,7 +141,7 @@ const AddApiKeyPayload = builder.objectRef<AddedApiKey>('AddApiKeyPayload').impl
     warning: t.exposeString('warning', {
       nullable: true,
       description:
-        'Set when the key looks like another provider’s, e.g. "This looks like a key of Anthropic."',
+        'A hint for the person if the key looks like another provider’s, e.g. `This looks like a key of Anthropic.`; null otherwise.',
     }),
   }),
 });
@@ -170,7 +167,7 @@ builder.mutationField('addApiKey', (t) =>
   }),
 );
 
-const ApiKeyPayload = (name: string, description: string) =>
+const apiKeyPayload = (name: string, description: string) =>
   builder.objectRef<{ apiKey: ApiKeyShape }>(name).implement({
     description,
     fields: (t) => ({
@@ -185,7 +182,7 @@ const CheckApiKeyInput = builder.inputType('CheckApiKeyInput', {
 
 builder.mutationField('checkApiKey', (t) =>
   t.field({
-    type: ApiKeyPayload('CheckApiKeyPayload', 'A key that was checked.'),
+    type: apiKeyPayload('CheckApiKeyPayload', 'A key that was checked.'),
     description:
       'Asks the provider again whether it accepts a key, and fetches its models. What it says becomes the status.',
     args: { input: t.arg({ type: CheckApiKeyInput, required: true, description: 'Which key.' }) },
@@ -213,7 +210,7 @@ const UpdateApiKeyInput = builder.inputType('UpdateApiKeyInput', {
 
 builder.mutationField('updateApiKey', (t) =>
   t.field({
-    type: ApiKeyPayload('UpdateApiKeyPayload', 'A key that was changed.'),
+    type: apiKeyPayload('UpdateApiKeyPayload', 'A key that was changed.'),
     description: 'Changes what is known about a key besides its secret.',
     args: { input: t.arg({ type: UpdateApiKeyInput, required: true, description: 'What to change.' }) },
     errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
@@ -237,7 +234,7 @@ const ReplaceApiKeySecretInput = builder.inputType('ReplaceApiKeySecretInput', {
 
 builder.mutationField('replaceApiKeySecret', (t) =>
   t.field({
-    type: ApiKeyPayload('ReplaceApiKeySecretPayload', 'A key with a new secret.'),
+    type: apiKeyPayload('ReplaceApiKeySecretPayload', 'A key with a new secret.'),
     description:
       'Puts a new secret into a key, which keeps its id and label; answers under way finish with the old one. Checked like a new key.',
     args: {
@@ -250,7 +247,6 @@ builder.mutationField('replaceApiKeySecret', (t) =>
         errors.PlanRequiredError,
         errors.NotPermittedError,
         errors.NotFoundError,
-        errors.ConflictError,
         errors.StaleSealingKeyError,
         errors.BusyError,
       ],

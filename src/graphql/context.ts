@@ -3,6 +3,7 @@ import { GraphQLError } from 'graphql';
 import type { Viewer } from '../accounts/session.ts';
 import { findUsers, type User } from '../accounts/user.ts';
 import type { AnswerDeps } from '../answers/begin-answers.ts';
+import { withLiveText } from '../answers/live-text.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findOffers, type Offer } from '../keys/offer.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
@@ -62,9 +63,7 @@ function createLoaders(deps: AnswerDeps, viewer: Viewer | null) {
     apiKeys: byId<ApiKey>((person, ids) => findApiKeys(deps, person, ids)),
     models: byId<Model>((person, ids) => findModels(deps, person, ids)),
     threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),
-    messages: byId<Message>(async (person, ids) =>
-      deps.running.withLiveText(await findMessages(deps, person, ids)),
-    ),
+    messages: byId<Message>(async (person, ids) => withLiveText(deps, await findMessages(deps, person, ids))),
     /** By model id. */
     offers: byKey<Offer>((modelIds) => findOffers(deps, modelIds)),
     /** By thread id. */

@@ -1,4 +1,5 @@
 import { type DocumentNode, GraphQLError, Kind, parse, type SelectionSetNode } from 'graphql';
+import { maskError } from './mask-error.ts';
 
 /**
  * Parses a document and refuses one that is too large to be looked at, before it is validated or run: validation alone can
@@ -9,7 +10,8 @@ export function parseWithinLimits(source: string): DocumentNode {
   try {
     document = parse(source, { maxTokens: MAX_TOKENS });
   } catch (error) {
-    if (error instanceof GraphQLError) throw refused(error.message);
+    if (error instanceof GraphQLError && !TOO_MANY_TOKENS.test(error.message)) throw maskError(error);
+    if (error instanceof GraphQLError) throw refused(`The document has more than ${MAX_TOKENS} tokens.`);
     // Thousands of nested braces overflow the parser's stack.
     throw refused('The document is nested too deeply to be read.');
   }
@@ -36,6 +38,7 @@ function refused(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'DOCUMENT_LIMIT' } });
 }
 
+const TOO_MANY_TOKENS = /contains more than \d+ tokens/;
 const MAX_TOKENS = 2_000;
 const MAX_DEPTH = 12;
 const MAX_FIELDS = 500;

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { InvalidInputError, UserError } from '../errors.ts';
+import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 
 /**
@@ -17,14 +17,49 @@ export function maskError(error: unknown): GraphQLError {
     });
   }
   if (error instanceof GraphQLError && (original == null || original instanceof GraphQLError)) {
-    return visible(error, error.message, { code: 'BAD_INPUT', ...error.extensions });
+    const { code } = error.extensions;
+    const isOwnCode = typeof code === 'string' && OWN_CODES.includes(code);
+    const extensions = { ...error.extensions, code: isOwnCode ? code : 'BAD_INPUT' };
+    return visible(error, withoutValues(error.message), extensions);
   }
   log.error({ failure: failureName(original) }, 'an operation failed');
   return visible(error, 'Unexpected error.', { code: 'INTERNAL' });
 }
+
+/** GraphQL quotes the values that it does not accept, and one of them may be a secret in the wrong place. */
+function withoutValues(message: string): string {
+  return withoutVariable(message)
+    .replace(/Value ".*" does not exist/s, 'The value does not exist')
+    .replace(/\b(?:Block)?String ".*"/s, 'a string')
+    .replace(/(, found|\. Found|; found|(?<!invalid )\bvalue): .*/s, '$1: …');
+}
+
+function withoutVariable(message: string): string {
+  const [start, variable] = /^Variable "(\$\w+)" got invalid value /.exec(message) ?? [];
+  if (start === undefined) return message;
+  const [, path = '', reason = 'It does not fit its type.'] = AFTER_VALUE.exec(message) ?? [];
+  return `Variable "${variable}" has an invalid value${path}: ${reason}`;
+}
+
+/** What follows the value of a variable: where in it the fault lies, and the sentence that says which. */
+const AFTER_VALUE =
+  /( at "[\w.[\]]+")?; ((?:Expected value|Value "|Enum "|Field "|A DateTime |[A-Z]\w+ cannot represent).*)$/s;
 
 function visible(error: unknown, message: string, extensions: Record<string, unknown>): GraphQLError {
   if (!(error instanceof GraphQLError)) return new GraphQLError(message, { extensions });
   const { nodes, source, positions, path } = error;
   return new GraphQLError(message, { nodes, source, positions, path, extensions });
 }
+
+/** Whatever else GraphQL and its server call it, to clients it is input that cannot be used. */
+const OWN_CODES: readonly string[] = [
+  // The server below says BAD_REQUEST of a malformed request; ours is about an answer and never comes this way.
+  ...ERROR_CODES.filter((code) => code !== 'BAD_REQUEST'),
+  'UNAUTHENTICATED',
+  'DOCUMENT_LIMIT',
+  'TOO_MANY_SUBSCRIPTIONS',
+  'RATE_LIMITED',
+  'OVERLOADED',
+  'SHUTTING_DOWN',
+  'INTERNAL',
+];

@@ -1,3 +1,4 @@
+import { withLiveText } from '../answers/live-text.ts';
 import { regenerateAnswer } from '../answers/regenerate-answer.ts';
 import { sendMessage } from '../answers/send-message.ts';
 import { stopAnswer } from '../answers/stop-answer.ts';
@@ -220,7 +221,7 @@ const SendMessagePayload = builder
         type: [Message],
         description:
           'One answer per model, in the order of `modelIds`. Follow them with `answerEvents` or `threadEvents`.',
-        resolve: ({ answers }, _args, { deps }) => deps.running.withLiveText(answers),
+        resolve: ({ answers }, _args, { deps }) => withLiveText(deps, answers),
       }),
       thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
     }),

@@ -1,3 +1,4 @@
+import { withLiveText } from '../answers/live-text.ts';
 import * as errors from '../errors.ts';
 import { listMessages } from '../threads/message.ts';
 import {
@@ -52,7 +53,7 @@ Thread.implement({
       args: pageArguments(),
       resolve: async (thread, page, { deps }) => {
         const { rows, ...rest } = await listMessages(deps, thread, page);
-        return { ...rest, rows: deps.running.withLiveText(rows) };
+        return { ...rest, rows: await withLiveText(deps, rows) };
       },
     }),
     createdBy: t.field({
@@ -102,7 +103,7 @@ builder.queryField('thread', (t) =>
   }),
 );
 
-const ThreadPayload = (name: string, description: string) =>
+const threadPayload = (name: string, description: string) =>
   builder.objectRef<{ thread: ThreadShape }>(name).implement({
     description,
     fields: (t) => ({
@@ -121,7 +122,7 @@ const CreateThreadInput = builder.inputType('CreateThreadInput', {
 
 builder.mutationField('createThread', (t) =>
   t.field({
-    type: ThreadPayload('CreateThreadPayload', 'A thread that was created.'),
+    type: threadPayload('CreateThreadPayload', 'A thread that was created.'),
     description: 'Creates an empty thread.',
     args: { input: t.arg({ type: CreateThreadInput, required: true, description: 'The thread.' }) },
     errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
@@ -145,7 +146,7 @@ const UpdateThreadInput = builder.inputType('UpdateThreadInput', {
 
 builder.mutationField('updateThread', (t) =>
   t.field({
-    type: ThreadPayload('UpdateThreadPayload', 'A thread that was changed.'),
+    type: threadPayload('UpdateThreadPayload', 'A thread that was changed.'),
     description: 'Changes a thread’s title or who sees it.',
     args: { input: t.arg({ type: UpdateThreadInput, required: true, description: 'What to change.' }) },
     errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },

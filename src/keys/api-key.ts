@@ -4,7 +4,7 @@ import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
-import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { type AnswerErrorCode, InvalidInputError, NotFoundError } from '../errors.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Providers } from '../providers/registry.ts';
@@ -12,7 +12,8 @@ import { mayDo, requireRole } from '../workspaces/membership.ts';
 import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 import type { CheckLimits } from './check-limits.ts';
-import { openRecord, type Root } from './seal-record.ts';
+import type { Root } from './seal-record.ts';
+import { openSealedKey, sealedKeyColumns } from './sealed-key.ts';
 import { type KeyFacts, type KeyStatus, keyStatus } from './status.ts';
 
 /** A provider key as those who may manage it see it. Its sealed record stays in this folder. */
@@ -27,7 +28,7 @@ export interface ApiKey extends Omit<KeyFacts, 'planAllowsKeys'> {
   scope: KeyScope;
   status: KeyStatus;
   /** The error code behind the health, if the provider gave a reason. */
-  healthReason: string | null;
+  healthReason: AnswerErrorCode | null;
   createdBy: string | null;
   createdAt: Date;
   lastUsedAt: Date | null;
@@ -167,26 +168,13 @@ export async function withSecret<Result>(
   apiKeyId: string,
   use: (secret: string, key: { provider: ProviderName; baseUrl: string; ownerId: string }) => Promise<Result>,
 ): Promise<Result> {
-  const [row] = await deps.db.select().from(apiKeys).where(eq(apiKeys.id, apiKeyId));
-  if (row === undefined) throw new NotFoundError('API key');
-  const secretBytes = openRecord(
-    deps.roots,
-    {
-      ownerId: row.workspaceId,
-      apiKeyId: row.id,
-      provider: row.provider,
-      baseUrl: row.baseUrl,
-      generation: row.generation,
-      version: row.version,
-    },
-    row,
-  );
+  const [key] = await deps.db.select(sealedKeyColumns).from(apiKeys).where(eq(apiKeys.id, apiKeyId));
+  if (key === undefined) throw new NotFoundError('API key');
+  const { baseUrl, ownerId } = key;
+  const secretBytes = openSealedKey(deps.roots, key);
   try {
-    return await use(new TextDecoder().decode(secretBytes), {
-      provider: row.provider as ProviderName,
-      baseUrl: row.baseUrl,
-      ownerId: row.workspaceId,
-    });
+    const secret = new TextDecoder().decode(secretBytes);
+    return await use(secret, { provider: key.provider as ProviderName, baseUrl, ownerId });
   } finally {
     secretBytes.fill(0);
   }
@@ -227,6 +215,7 @@ function toApiKey(row: KeyRow, workspace: Workspace, defaultPlan: Plan): ApiKey 
   return {
     ...row,
     provider: row.provider as ProviderName,
+    healthReason: row.healthReason as AnswerErrorCode | null,
     scope: workspace.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
     status: keyStatus(facts, new Date()),
   };

@@ -1,6 +1,6 @@
 import { eq } from 'drizzle-orm';
 import { apiKeys } from '../db/tables/api-key.ts';
-import { type AnswerErrorCode, ProviderRefusedError } from '../errors.ts';
+import { type AnswerErrorCode, NotFoundError, ProviderRefusedError } from '../errors.ts';
 import { saveKeyModels } from '../models/catalogue.ts';
 import { ProviderError } from '../providers/failure.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
@@ -70,14 +70,19 @@ export function probeColumns(probe: Probe) {
   };
 }
 
-/** Saves what a probe of a stored key found. */
+/** Saves what a probe of a stored key found. Throws NotFoundError if the key was removed meanwhile. */
 export async function saveProbe(
   deps: Pick<KeyDeps, 'db' | 'changes'>,
   key: { id: string; workspaceId: string; provider: ProviderName; baseUrl: string },
   probe: Probe,
 ): Promise<void> {
   await deps.db.transaction(async (tx) => {
-    await tx.update(apiKeys).set(probeColumns(probe)).where(eq(apiKeys.id, key.id));
+    const saved = await tx
+      .update(apiKeys)
+      .set(probeColumns(probe))
+      .where(eq(apiKeys.id, key.id))
+      .returning({ id: apiKeys.id });
+    if (saved.length === 0) throw new NotFoundError('API key');
     if (probe.models !== null) await saveKeyModels(tx, key, probe.models);
   });
   deps.changes.announce(key.workspaceId, [key.id]);

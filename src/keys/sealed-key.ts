@@ -51,7 +51,7 @@ export interface SealedKeyFailure {
   type: SealError['type'];
 }
 
-const sealedKeyColumns = {
+export const sealedKeyColumns = {
   id: apiKeys.id,
   ownerId: apiKeys.workspaceId,
   provider: apiKeys.provider,

@@ -49,14 +49,16 @@ export function hintOf(secret: string): string | null {
 }
 
 function clean(path: string, text: string, provider: Provider): string {
-  // A server of one's own may need no key at all.
-  if (text.trim() === '' && provider.baseUrl === null) return '';
+  let secret: string;
   try {
-    return normaliseSecret(text);
+    secret = normaliseSecret(text);
   } catch (error) {
     if (error instanceof SecretFormatError) throw badInput(path, error.message);
     throw error;
   }
+  // A server of one's own may need no key at all.
+  if (secret === '' && provider.baseUrl !== null) throw badInput(path, 'The key is empty. Paste it.');
+  return secret;
 }
 
 function badInput(path: string, message: string): InvalidInputError {

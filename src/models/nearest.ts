@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { Model } from './catalogue.ts';
 
-/** Ids of models of the same workspace that some key offers, those of the most similar name first. */
+/** Ids of the other models of the same workspace that some key offers, those of the most similar name first. */
 export async function nearestModels({ db }: { db: Database }, wanted: Model): Promise<string[]> {
   const offered = await db
     .selectDistinct({ id: models.id, name: models.name, provider: models.provider })
@@ -14,7 +14,6 @@ export async function nearestModels({ db }: { db: Database }, wanted: Model): Pr
     .filter((model) => model.id !== wanted.id)
     .map((model) => ({ id: model.id, distance: distanceBetween(model, wanted) }))
     .sort((left, right) => left.distance - right.distance)
-    .slice(0, MAX_SUGGESTIONS)
     .map((model) => model.id);
 }
 
@@ -32,5 +31,3 @@ function pairsOf(name: string): Set<string> {
   for (let index = 0; index + 1 < name.length; index++) pairs.add(name.slice(index, index + 2).toLowerCase());
   return pairs;
 }
-
-const MAX_SUGGESTIONS = 5;

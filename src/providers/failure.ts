@@ -31,7 +31,7 @@ export const PROVIDER_FAILURE_CODES = [
 export type ProviderFailureCode = (typeof PROVIDER_FAILURE_CODES)[number];
 
 /**
- * A provider call that failed. Its `message` is written here and safe to show and to log; it carries no headers, body,
+ * A provider call that failed. What a person is told about `code` is written in errors.ts. It carries no headers, body,
  * request, URL or `cause`, because each of them is a way for a key to reach a log.
  */
 export class ProviderError extends Error {
@@ -44,7 +44,7 @@ export class ProviderError extends Error {
   readonly #providerText: string | null;
 
   constructor(code: ProviderFailureCode, facts: ProviderErrorFacts = {}) {
-    super(facts.message ?? MESSAGES[code]);
+    super(facts.message ?? `Provider call failed: ${code}`);
     this.code = code;
     this.status = facts.status ?? null;
     this.retryAfterMs = facts.retryAfterMs ?? null;
@@ -65,8 +65,8 @@ export interface ProviderErrorFacts {
   retryAfterMs?: number | null;
   /** Must be redacted already. */
   providerText?: string | null;
-  /** Replaces the code's usual message; must be written by us. */
-  message?: string | undefined;
+  /** A sentence for the person, where there is more to say than the code does; must be written by us. */
+  message?: string;
 }
 
 export interface FailedResponse {
@@ -102,8 +102,7 @@ export function classifyStreamError(provider: ProviderName, json: unknown, secre
  */
 export function classifyNetworkError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
-  const row = findNetworkRow(networkCodes(error));
-  return new ProviderError(row?.code ?? 'NETWORK', { message: row?.message });
+  return new ProviderError(findNetworkRow(networkCodes(error))?.code ?? 'NETWORK');
 }
 
 function providerError(
@@ -120,7 +119,6 @@ function providerError(
     // Redacted before it is cut, or the first half of a key could survive at the edge.
     providerText:
       description.message && redact(description.message, facts.secret).slice(0, PROVIDER_TEXT_LENGTH),
-    message: row.message,
   });
 }
 
@@ -142,27 +140,3 @@ function networkCodes(error: unknown): string[] {
     return 'code' in part && typeof part.code === 'string' ? [part.code] : [part.name];
   });
 }
-
-const MESSAGES: Record<ProviderFailureCode, string> = {
-  INVALID_KEY: 'The provider did not accept this key. Check that it is complete and active.',
-  KEY_EXPIRED: 'This key has expired. Make a new one at the provider and replace it here.',
-  KEY_LACKS_PERMISSION:
-    'The provider knows this key but does not allow it to do this. Check its permissions.',
-  MODEL_NOT_FOUND:
-    'The provider does not offer this model to this key. Refresh the models or choose another.',
-  MODEL_UNAVAILABLE: 'The provider does not run this model at present. Choose another model.',
-  QUOTA_EXCEEDED:
-    'The credit or quota of this key is used up. Add credit at the provider or use another key.',
-  RATE_LIMITED: 'The provider is asked too often with this key. Wait a moment and try again.',
-  CONTEXT_TOO_LONG:
-    'The conversation is too long for this model. Shorten it or choose a model with more room.',
-  CONTENT_FILTERED: 'The provider refused the content under its policy. Change the wording and try again.',
-  BAD_REQUEST: 'The provider did not accept the request. Try other settings or another model.',
-  PROVIDER_OVERLOADED: 'The provider is overloaded. Try again in a moment or choose another model.',
-  PROVIDER_ERROR: 'The provider failed to answer. Try again later.',
-  NETWORK: 'The provider could not be reached. Check the connection and the address, then try again.',
-  TIMEOUT: 'The provider did not answer in time. Try again.',
-  STREAM_CUT: 'The connection ended before the answer did. Try again or continue the answer.',
-  OUTPUT_TOO_LARGE: 'The provider sent more than Latchkey takes in. Ask for less at once.',
-  EMPTY_ANSWER: 'The provider ended the answer without a word. Try again or choose another model.',
-};

@@ -5,25 +5,13 @@ export interface NetworkRow {
   /** Matched against Node's and undici's `code`, or against the name of an error that has none. */
   codes: RegExp;
   code: ProviderFailureCode;
-  /** What to tell the person where the code's usual message would mislead. */
-  message?: string;
 }
 
 /** The first row that fits wins; whatever else keeps a response from arriving is the network's. */
 export const NETWORK_ROWS: readonly NetworkRow[] = [
   { codes: /^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT|TimeoutError)$/, code: 'TIMEOUT' },
-  {
-    codes:
-      /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|HOSTNAME_MISMATCH|EPROTO)/,
-    code: 'NETWORK',
-    message: 'No secure connection to the provider could be made. Check its certificate and the address.',
-  },
-  {
-    codes: /^(HTTPParserError|HPE_|UND_ERR_HEADERS_OVERFLOW)/,
-    code: 'PROVIDER_ERROR',
-    message:
-      'The server answered, but not in HTTP. Check the base URL, above all https or http and the port.',
-  },
+  // It answered, but not in HTTP: the wrong port, or http in the place of https.
+  { codes: /^(HTTPParserError|HPE_|UND_ERR_HEADERS_OVERFLOW)/, code: 'PROVIDER_ERROR' },
   { codes: /^(UND_ERR_INVALID_ARG|ERR_INVALID_CHAR)$/, code: 'BAD_REQUEST' },
 ];
 

@@ -7,7 +7,6 @@ import { createContext } from '../graphql/context.ts';
 import { parseWithinLimits } from '../graphql/limits.ts';
 import { maskError } from '../graphql/mask-error.ts';
 import { schema } from '../graphql/schema.ts';
-import { graphiqlOptions } from './graphiql.ts';
 import { viewerOfRequest } from './viewer.ts';
 
 export type Yoga = ReturnType<typeof createGraphQL>;
@@ -27,7 +26,7 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
     batching: false,
     cors: { origin: [...config.allowedOrigins], credentials: true },
     maskedErrors: { isDev: false, maskError },
-    ...graphiqlOptions(config),
+    graphiql: false, // its page would be nine megabytes of script in one document; see graphiql.ts
     plugins: [limitsPlugin],
     async context({ req, viewer }) {
       if (viewer !== undefined || req === undefined) return createContext(app, viewer ?? null);
@@ -39,5 +38,8 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
 const limitsPlugin: Plugin = {
   onParse({ params, setParsedDocument }) {
     setParsedDocument(parseWithinLimits(String(params.source)));
+  },
+  onValidate() {
+    return ({ result, setResult }) => setResult(result.map(maskError));
   },
 };

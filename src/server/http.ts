@@ -8,7 +8,7 @@ import type { Config } from '../config.ts';
 import { failureName, log } from '../log.ts';
 import { createGraphQL, type Yoga } from './graphql.ts';
 import { isReady } from './health.ts';
-import { servePage } from './page.ts';
+import { createPages, type ServePage } from './page.ts';
 import { restsOnCookie } from './viewer.ts';
 import { serveWebSocket } from './websocket.ts';
 
@@ -34,7 +34,8 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
     signUp: config.signUp,
   });
   const yoga = createGraphQL(app, sessions, config);
-  server.on('request', createHandler(app, sessions, yoga));
+  const servePage = createPages(app, config, publicUrl);
+  server.on('request', createHandler(app, sessions, yoga, servePage));
   const closeSockets = serveWebSocket(server, yoga, sessions, { ...config, publicUrl });
   return {
     url,
@@ -46,14 +47,14 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
   };
 }
 
-function createHandler(app: App, sessions: Sessions, yoga: Yoga) {
+function createHandler(app: App, sessions: Sessions, yoga: Yoga, servePage: ServePage) {
   const auth = toNodeHandler(sessions.handler);
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader('x-request-id', randomUUID());
     const path = request.url?.split('?')[0] ?? '/';
     try {
       if (path.startsWith('/api/auth/')) await auth(request, response);
-      else if (path === '/graphql') await serveGraphQL(yoga, request, response);
+      else if (path === '/graphql' && !isAskedForPage(request)) await serveGraphQL(yoga, request, response);
       else if (path === '/health/live') sendText(response, 200, 'live');
       else if (path === '/health/ready') await serveReadiness(app, response);
       else await servePage(path, request, response);
@@ -65,10 +66,17 @@ function createHandler(app: App, sessions: Sessions, yoga: Yoga) {
   };
 }
 
+/** Whether a browser is being pointed at this path, rather than a program sending an operation. */
+function isAskedForPage({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.accept?.includes('text/html') === true;
+}
+
 /** A foreign page can make a browser send the cookie, but neither this header nor this content type. */
 async function serveGraphQL(yoga: Yoga, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { headers } = request;
-  if (request.method === 'POST' && !/^application\/json\b/i.test(headers['content-type'] ?? ''))
+  if (request.method === 'GET' || request.method === 'HEAD')
+    sendText(response, 405, 'Send operations with POST.', { allow: 'POST' });
+  else if (request.method === 'POST' && !/^application\/json\b/i.test(headers['content-type'] ?? ''))
     sendText(response, 415, 'Send the operation as application/json.');
   else if (request.method === 'POST' && restsOnCookie(request) && headers['x-latchkey-csrf'] === undefined)
     sendText(response, 403, 'Requests with a session cookie need the header x-latchkey-csrf: 1.');
@@ -80,8 +88,9 @@ async function serveReadiness(app: App, response: ServerResponse): Promise<void>
   else sendText(response, 503, 'The database does not answer.');
 }
 
-function sendText(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+function sendText(response: ServerResponse, status: number, text: string, headers: object = {}): void {
+  const safe = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
+  response.writeHead(status, { ...safe, ...headers }).end(`${text}\n`);
 }
 
 async function listen(server: Server, { port, host }: Config): Promise<void> {

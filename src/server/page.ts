@@ -1,29 +1,114 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { hasAnyUser } from '../accounts/user.ts';
+import type { App } from '../app.ts';
+import type { Config } from '../config.ts';
+import { graphiqlFiles } from './graphiql.ts';
+import { CSS, HTML, type LoadedFile, loadFile, type PageFile, readPage, SCRIPT } from './page-file.ts';
 
-/** Serves the few files that browsers fetch from here. Nothing is served that is not named below. */
-export async function servePage(
-  path: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const page = PAGES[path];
-  if (page === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) {
-    response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('There is nothing here.\n');
-    return;
-  }
-  const content = await readFile(page.file);
-  response.writeHead(200, {
-    'content-type': page.contentType,
-    'content-length': content.length,
-    'x-content-type-options': 'nosniff',
-  });
-  response.end(request.method === 'HEAD' ? undefined : content);
+/**
+ * Serves what browsers fetch from here: the front page, GraphiQL and `seal.js`. Nothing is served that is not named below,
+ * and no page asks another host for anything.
+ */
+export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: string): ServePage {
+  const files: Readonly<Record<string, PageFile | undefined>> = {
+    '/': {
+      contentType: HTML,
+      headers: { 'content-security-policy': FRONT_PAGE_POLICY },
+      varies: true,
+      load: () => loadFrontPage({ db }, config),
+    },
+    '/front-page.css': { contentType: CSS, load: () => readPage('front-page.css') },
+    '/front-page.js': { contentType: SCRIPT, load: () => readPage('front-page.js') },
+    '/latchkey.svg': { contentType: 'image/svg+xml', load: () => readPage('latchkey.svg') },
+    '/seal.js': {
+      contentType: SCRIPT,
+      // Chat pages on other origins import it as a module.
+      headers: { 'access-control-allow-origin': '*' },
+      load: () => readFile(new URL('../../schema/seal.js', import.meta.url)),
+    },
+    ...(config.graphiql ? graphiqlFiles() : {}),
+  };
+  const loaded = new Map<string, Promise<LoadedFile>>();
+
+  return async (path, request, response) => {
+    const file = Object.hasOwn(files, path) ? files[path] : undefined;
+    if (file === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) {
+      response.writeHead(404, { 'content-type': TEXT, ...SAFE_HEADERS }).end('There is nothing here.\n');
+      return;
+    }
+    if (file.contentType === HTML && isAskedByOtherName(request, config, publicUrl)) {
+      response.writeHead(302, { location: publicUrl + path, ...SAFE_HEADERS }).end();
+      return;
+    }
+    const loading = loaded.get(path) ?? loadFile(file);
+    if (file.varies !== true) loaded.set(path, loading);
+    const { content, packed, etag } = await loading.catch((error: unknown) => {
+      loaded.delete(path);
+      throw error;
+    });
+    const headers = {
+      'content-type': file.contentType,
+      'cache-control': 'no-cache', // kept, but asked about each time: an upgrade must not mix old files with new ones
+      etag,
+      vary: 'accept-encoding',
+      ...SAFE_HEADERS,
+      ...file.headers,
+    };
+    if (request.headers['if-none-match'] === etag) {
+      response.writeHead(304, headers).end();
+      return;
+    }
+    const isPacked = /\bgzip\b/.test(String(request.headers['accept-encoding']));
+    const body = isPacked ? packed : content;
+    response.writeHead(200, {
+      ...headers,
+      'content-length': body.length,
+      ...(isPacked && { 'content-encoding': 'gzip' }),
+    });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  };
 }
 
-const PAGES: Readonly<Record<string, { file: URL; contentType: string } | undefined>> = {
-  '/seal.js': {
-    file: new URL('../../schema/seal.js', import.meta.url),
-    contentType: 'text/javascript; charset=utf-8',
-  },
+/** Answers a request for the page at a path, with 404 if there is none. */
+export type ServePage = (path: string, request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+const TEXT = 'text/plain; charset=utf-8';
+
+const SAFE_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
 };
+
+/** Forms are sent by script; were one sent without it, a password would end up where it does not belong. */
+const FRONT_PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** The page is shown as it is for this server, so that it can be read without running a script. */
+async function loadFrontPage({ db }: Pick<App, 'db'>, config: Config): Promise<string> {
+  const isOpen = config.signUp === 'open' || (config.signUp === 'invited' && !(await hasAnyUser({ db })));
+  const html = await readPage('front-page.html');
+  return html
+    .replace('data-sign-up=""', `data-sign-up="${isOpen ? 'open' : 'closed'}"`)
+    .replace('data-graphiql=""', `data-graphiql="${config.graphiql ? 'on' : 'off'}"`);
+}
+
+/**
+ * Whether somebody on this machine wrote `localhost` for 127.0.0.1 or the like. To browsers these are different sites, and
+ * signing in works on one of them.
+ */
+function isAskedByOtherName({ headers }: IncomingMessage, config: Config, publicUrl: string): boolean {
+  if (!config.isLoopback || config.publicUrl !== undefined) return false;
+  return LOOPBACK_NAME.test(headers.host ?? '') && headers.host !== new URL(publicUrl).host;
+}
+
+const LOOPBACK_NAME = /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/;

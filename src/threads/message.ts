@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
@@ -52,13 +52,35 @@ export async function readMessages({ db }: { db: Database }, ids: readonly strin
     .where(inArray(messages.id, [...ids]));
 }
 
+/** Which of these messages exist. */
+export async function existingIds({ db }: { db: Database }, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await db
+    .select({ id: messages.id })
+    .from(messages)
+    .where(inArray(messages.id, [...ids]));
+  return new Set(rows.map((row) => row.id));
+}
+
+/** The messages of a thread behind a position, oldest first. */
+export async function messagesAfter(
+  { db }: { db: Database },
+  threadId: string,
+  position: number,
+): Promise<Message[]> {
+  return await db
+    .select(messageColumns)
+    .from(messages)
+    .where(and(eq(messages.threadId, threadId), gt(messages.position, position)))
+    .orderBy(asc(messages.position));
+}
+
 /** The answers of a thread that are being written, oldest first. */
 export async function writingMessages({ db }: { db: Database }, threadId: string): Promise<Message[]> {
   return await db
     .select(messageColumns)
     .from(messages)
     .where(and(eq(messages.threadId, threadId), eq(messages.status, 'WRITING')))
-    .orderBy(messages.position);
+    .orderBy(asc(messages.position));
 }
 
 /** The position of the newest message of a thread; 0 for an empty one. */

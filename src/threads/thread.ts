@@ -92,8 +92,9 @@ export async function createThread(
       createdBy: viewer.id,
     })
     .returning({ id: threads.id });
-  deps.changes.announce(workspace.id, made === undefined ? [] : [made.id]);
-  return await requireThread(deps, viewer, made?.id ?? '', 'read');
+  if (made === undefined) throw new Error('an inserted thread was not returned');
+  deps.changes.announce(workspace.id, [made.id]);
+  return await requireThread(deps, viewer, made.id, 'read');
 }
 
 /** Changes title or visibility; only who created a thread may decide who sees it. */
@@ -104,12 +105,13 @@ export async function updateThread(
 ): Promise<Thread> {
   const title = input.title == null ? undefined : checkTitle(input.title);
   const thread = await requireThread(deps, viewer, input.id, 'chat');
-  const visibility = input.visibility ?? thread.visibility;
-  if (visibility !== thread.visibility && thread.createdBy !== viewer.id)
+  const visibility = input.visibility ?? undefined;
+  if (visibility !== undefined && visibility !== thread.visibility && thread.createdBy !== viewer.id)
     throw new NotPermittedError('OWNER', 'change who sees a thread that somebody else created');
   await deps.db
     .update(threads)
-    .set({ title: title ?? thread.title, visibility, revision: sql`${threads.revision} + 1` })
+    // What is undefined stays as it is, also when somebody else is changing it now.
+    .set({ title, visibility, revision: sql`${threads.revision} + 1` })
     .where(eq(threads.id, thread.id));
   announceThread(deps.changes, thread, [thread.id]);
   return await requireThread(deps, viewer, thread.id, 'read');

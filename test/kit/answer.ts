@@ -1,5 +1,8 @@
-import type { Client } from 'graphql-ws';
-import { documentOf } from './person.ts';
+import { createClient as createSseClient } from 'graphql-sse';
+import { createClient as createSocketClient } from 'graphql-ws';
+import { WebSocket } from 'ws';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import { documentOf, type Person } from './person.ts';
 
 /** An event of `answerEvents` or `threadEvents`, with the fields that the documents of `schema/operations` ask for. */
 export interface Event {
@@ -9,6 +12,7 @@ export interface Event {
   offset: number;
   text: string;
   attempt: number;
+  retryAt: string;
   error: { code: string; message: string; fixableBy: string; retryAt: string | null };
   message: EndedMessage;
   thread: { id: string; title: string; revision: number };
@@ -22,14 +26,54 @@ export interface EndedMessage {
   status: string;
   text: string;
   reasoning: string;
+  modelName: string | null;
   finishReason: string | null;
   providerFinishReason: string | null;
   usage: { inputTokens: number; outputTokens: number; isEstimated: boolean };
+  thread: { revision: number };
 }
 
+/** What subscriptions are followed with: a client of graphql-ws or of graphql-sse. */
+export interface Follower {
+  iterate(payload: {
+    query: string;
+    variables: Record<string, unknown>;
+  }): AsyncIterableIterator<{ data?: unknown; errors?: unknown }>;
+  dispose(): void | Promise<void>;
+}
+
+/** Clients that never reconnect by themselves, one for each way to subscribe. `drop` breaks the connection off. */
+export const TRANSPORTS = {
+  WebSocket(person: Person): Follower & { drop(): void } {
+    const client = createSocketClient({
+      url: `${person.url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${person.token}` },
+      retryAttempts: 0,
+    });
+    return {
+      iterate: (payload) => client.iterate(payload),
+      dispose: () => client.dispose(),
+      drop: () => client.terminate(),
+    };
+  },
+  'server-sent events'(person: Person): Follower & { drop(): void } {
+    const client = createSseClient({
+      url: `${person.url}/graphql`,
+      headers: { authorization: `Bearer ${person.token}` },
+      retryAttempts: 0,
+    });
+    return {
+      iterate: (payload) => client.iterate(payload),
+      dispose: () => client.dispose(),
+      drop: () => client.dispose(),
+    };
+  },
+} as const;
+
 /** The events of a subscription, one by one. Leaving the loop ends the subscription. */
-export function follow(client: Client, operation: string, variables: object): AsyncGenerator<Event> {
-  const results = client.iterate<Record<string, Event>>({
+export function follow(client: Follower, operation: string, variables: object): AsyncGenerator<Event> {
+  const results = client.iterate({
     query: documentOf(operation),
     variables: variables as Record<string, unknown>,
   });
@@ -37,7 +81,7 @@ export function follow(client: Client, operation: string, variables: object): As
     try {
       for await (const { data, errors } of results) {
         if (errors !== undefined) throw new Error(JSON.stringify(errors));
-        for (const event of Object.values(data ?? {})) yield event;
+        for (const event of Object.values((data ?? {}) as Record<string, Event>)) yield event;
       }
     } finally {
       await results.return?.();
@@ -45,26 +89,63 @@ export function follow(client: Client, operation: string, variables: object): As
   })();
 }
 
-/** Follows an answer to its end with the rule of the schema's description and returns what a client then holds. */
-export async function readAnswer(client: Client, messageId: string): Promise<Read> {
+/** What a client holds of an answer. */
+export interface Held {
+  text: string;
+  reasoning: string;
+}
+
+/** Applies a delta with the rule of the schema's description. False if a piece is missing before it. */
+export function applyDelta(held: Held, { part, offset, text }: Event): boolean {
+  const name = part === 'TEXT' ? 'text' : 'reasoning';
+  if (offset > held[name].length) return false;
+  held[name] = held[name].slice(0, offset) + text + held[name].slice(offset + text.length);
+  return true;
+}
+
+/** Whether an event tells that its answer has ended. */
+export function isEnd(event: Event): boolean {
+  return event.__typename === 'AnswerFinished' || event.__typename === 'AnswerFailed';
+}
+
+/** Follows an answer to its end and returns what a client then holds. */
+export async function readAnswer(client: Follower, messageId: string, offsets: object = {}): Promise<Read> {
   const read: Read = { text: '', reasoning: '', deltas: 0, retries: 0, end: undefined };
-  for await (const event of follow(client, 'answer-events', { messageId })) {
+  for await (const event of follow(client, 'answer-events', { messageId, ...offsets })) {
     if (event.__typename === 'AnswerRetrying') read.retries++;
     if (event.__typename === 'AnswerDelta') {
       read.deltas++;
-      const part = event.part === 'TEXT' ? 'text' : 'reasoning';
-      read[part] =
-        read[part].slice(0, event.offset) + event.text + read[part].slice(event.offset + event.text.length);
+      applyDelta(read, event);
     }
-    if (event.__typename === 'AnswerFinished' || event.__typename === 'AnswerFailed') read.end = event;
+    if (isEnd(event)) read.end = event;
   }
   return read;
 }
 
-export interface Read {
-  text: string;
-  reasoning: string;
+export interface Read extends Held {
   deltas: number;
   retries: number;
   end: Event | undefined;
+}
+
+/** Asks a question that the simulator holds back token by token, and waits until the provider has received it. */
+export async function askHeld(
+  simulator: Simulator,
+  person: Person,
+  model: { id: string },
+  more: { threadId?: string; directive?: string } = {},
+) {
+  const question = `Question ${crypto.randomUUID()}`;
+  const sent = await person.ask(
+    `${question}\nsimulate: held ${more.directive ?? ''}`,
+    [model],
+    more.threadId,
+  );
+  const call = await simulator.waitForRequest(({ body }) => body.includes(question));
+  return {
+    messageId: sent.answers[0]?.id ?? '',
+    threadId: sent.thread.id,
+    userMessageId: sent.sent.id,
+    call,
+  };
 }

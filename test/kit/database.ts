@@ -22,7 +22,7 @@ export async function freshDatabase(): Promise<OpenDatabase> {
 }
 
 async function createDatabase(serverUrl: string): Promise<string> {
-  const name = `latchkey_test_${randomBytes(6).toString('hex')}`;
+  const name = inject('databasePrefix') + randomBytes(4).toString('hex');
   const client = postgres(serverUrl, { max: 1 });
   await client`create database ${client(name)}`;
   await client.end();

@@ -1,0 +1,44 @@
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  streams: number;
+  tokens: number;
+  rounds: number;
+  paceMs: number;
+  /** A second checkout to measure beside this one. */
+  against: string | undefined;
+  /** Folder for CPU profiles of Latchkey, which make it slower. */
+  profile: string | undefined;
+}
+
+/** Reads the flags. Throws an Error whose message says what is wrong. */
+export function readOptions(args: string[]): Options {
+  const { values } = parseArgs({ args, options: FLAGS });
+  const isQuick = values.quick === true;
+  return {
+    streams: readCount('streams', values.streams ?? '100', MOST_STREAMS),
+    tokens: readCount('tokens', values.tokens ?? (isQuick ? '100' : '300'), 100_000),
+    rounds: readCount('rounds', values.rounds ?? (isQuick ? '2' : '5'), 100),
+    paceMs: readCount('pace-ms', values['pace-ms'] ?? '20', 1_000),
+    against: values.against,
+    profile: values.profile,
+  };
+}
+
+const FLAGS = {
+  streams: { type: 'string' },
+  tokens: { type: 'string' },
+  rounds: { type: 'string' },
+  'pace-ms': { type: 'string' },
+  quick: { type: 'boolean' },
+  against: { type: 'string' },
+  profile: { type: 'string' },
+} as const;
+
+const MOST_STREAMS = 200; // what one process of Latchkey answers at a time
+
+function readCount(name: string, text: string, most: number): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+  throw new Error(`--${name} is "${text}". Give a whole number from 1 to ${most}.`);
+}

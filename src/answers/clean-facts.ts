@@ -1,0 +1,37 @@
+import type { Citation, TokenUsage } from '../providers/provider.ts';
+
+/**
+ * Makes what a provider says about an answer fit to be stored. A value that the database refuses would keep the end of the
+ * answer from ever being saved, so nothing of a provider's goes into a row as it came.
+ */
+export function cleanCitation(citation: Citation): Citation {
+  return {
+    url: cleanWords(citation.url, MAX_URL_LENGTH),
+    title: citation.title === null ? null : cleanWords(citation.title, MAX_TITLE_LENGTH),
+    startOffset: cleanCount(citation.startOffset),
+    endOffset: cleanCount(citation.endOffset),
+  };
+}
+
+/** Token counts as whole numbers that a column holds; null in the place of one that is none. */
+export function cleanUsage(usage: TokenUsage): TokenUsage {
+  return {
+    inputTokens: cleanCount(usage.inputTokens),
+    outputTokens: cleanCount(usage.outputTokens),
+    cachedInputTokens: cleanCount(usage.cachedInputTokens),
+    reasoningTokens: cleanCount(usage.reasoningTokens),
+  };
+}
+
+/** A short text without NUL and lone surrogates, both of which PostgreSQL refuses in text or JSON. */
+export function cleanWords(text: string, maxLength: number): string {
+  return text.replaceAll('\0', '').slice(0, maxLength).toWellFormed();
+}
+
+function cleanCount(value: number | null): number | null {
+  return value !== null && Number.isInteger(value) && value >= 0 && value <= MAX_INTEGER ? value : null;
+}
+
+const MAX_URL_LENGTH = 4_096;
+const MAX_TITLE_LENGTH = 500;
+const MAX_INTEGER = 2_147_483_647; // of a PostgreSQL integer and of GraphQL's Int

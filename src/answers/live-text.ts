@@ -1,0 +1,24 @@
+import type { Database } from '../db/database.ts';
+import { type Message, readMessages } from '../threads/message.ts';
+import type { RunningAnswers } from './running.ts';
+
+/**
+ * The same messages, with what has been written so far in those that are still being written. One that ended after its row
+ * was read is read again, since its row held no text yet; one that is gone by then is left out.
+ */
+export async function withLiveText(
+  deps: { db: Database; running: RunningAnswers },
+  messages: readonly Message[],
+): Promise<Message[]> {
+  const current = messages.map((message) => {
+    const live = message.status === 'WRITING' ? deps.running.get(message.id) : undefined;
+    if (live === undefined) return message;
+    const { text, reasoning, citations } = live.snapshot;
+    return { ...message, text, reasoning, citations };
+  });
+  const isStale = (message: Message) => message.status === 'WRITING' && !deps.running.has(message.id);
+  const staleIds = current.filter(isStale).map((message) => message.id);
+  if (staleIds.length === 0) return current;
+  const ended = new Map((await readMessages(deps, staleIds)).map((message) => [message.id, message]));
+  return current.flatMap((message) => (isStale(message) ? (ended.get(message.id) ?? []) : message));
+}

@@ -1,0 +1,34 @@
+/** What `--help` prints. */
+export const HELP = `Latchkey: a GraphQL backend for AI chat on your own provider keys.
+
+  npm run latchkey -- <command>      or      node src/main.ts <command>
+
+  serve                           Serve the API. This is what happens without a command.
+  demo [--once]                   Show the whole thing with simulated providers; leaves nothing behind.
+  simulator [--port <port>]       Run simulated providers by themselves. Default port: 4010.
+
+  migrate                         Bring the database up to date. serve does so too.
+  user add <email> --name <name>  Make an account, also where sign-up is closed. The password is read
+                                  from standard input.
+
+  keys verify                     Open every saved key, changing nothing.
+  keys rotate-root                Seal every key with the first root key given.
+  keys rotate-owner <workspace>   Seal the keys of one workspace anew.
+
+  --help, --version
+
+Settings come from the environment: PORT, HOST, DATABASE_URL, LATCHKEY_DATA_DIR and others. With the embedded
+database, stop the server before migrate, user and keys: only one process at a time can work with a data folder.
+
+Exit codes: 0 done · 1 failed · 64 wrong arguments · 78 wrong settings.
+`;
+
+/** The arguments make no sense. The message says which. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly exitCode = 64; // EX_USAGE of sysexits.h
+
+  constructor(message: string) {
+    super(`${message} Run it with --help to see what there is.`);
+  }
+}

@@ -1,0 +1,58 @@
+import { openApp } from '../app.ts';
+import type { Config } from '../config.ts';
+import { log } from '../log.ts';
+import { missingSecretSentence, SecretSourceError } from '../secret-source.ts';
+import { startServer } from '../server/http.ts';
+import { holdDataFolder } from './data-folder.ts';
+import { say, sayWrong, untilToldToStop } from './terminal.ts';
+
+/** Serves until the process is told to stop, then closes everything in order. */
+export async function serve(config: Config): Promise<0> {
+  requireSecrets(config);
+  if (!config.isLoopback && config.publicUrl === undefined) sayWrong(PUBLIC_URL_SENTENCE);
+  const isTerminal = process.stdout.isTTY === true;
+  const letGo = await holdDataFolder(config);
+  try {
+    const app = await openApp(config, isTerminal ? say : (sentence) => log.info(sentence));
+    try {
+      const server = await startServer(app, config);
+      if (isTerminal) greet(config, server.url, app.engine);
+      else log.info({ engine: app.engine, url: server.url }, 'Latchkey is ready');
+      await untilToldToStop();
+      await server.close();
+    } finally {
+      await app.close();
+    }
+  } finally {
+    await letGo();
+  }
+  if (isTerminal) say('Latchkey has stopped.');
+  else log.info('Latchkey has stopped');
+  return 0;
+}
+
+/** Refuses before the database is dialled what would be refused afterwards. */
+function requireSecrets(config: Config): void {
+  if (config.databaseUrl === undefined) return;
+  if (config.rootKey === undefined && config.rootKeyFile === undefined)
+    throw new SecretSourceError(missingSecretSentence('LATCHKEY_ROOT_KEY'));
+  if (config.authSecret === undefined && config.authSecretFile === undefined)
+    throw new SecretSourceError(missingSecretSentence('LATCHKEY_AUTH_SECRET'));
+}
+
+function greet(config: Config, listeningUrl: string, engine: string): void {
+  const url = config.publicUrl ?? listeningUrl;
+  const socketUrl = url.replace(/^http/, 'ws');
+  say('');
+  say('Latchkey is ready. Ctrl-C stops it.');
+  say('');
+  say(`  Sign up and in   ${url}`);
+  if (config.graphiql) say(`  GraphiQL         ${url}/graphql`);
+  say(`  GraphQL          ${url}/graphql  ${socketUrl}/graphql`);
+  say(`  Database         ${engine}`);
+  if (config.databaseUrl === undefined) say(`  Data folder      ${config.dataDir}`);
+  say('');
+}
+
+const PUBLIC_URL_SENTENCE =
+  'LATCHKEY_PUBLIC_URL is not set, so browsers cannot sign in from other machines. Set it to the address they use, like https://chat.example.com.';

@@ -1,0 +1,51 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+
+/** Tells the person at the terminal. Control characters are left out: names from the database could steer the terminal. */
+export function say(sentence: string): void {
+  process.stdout.write(`${printable(sentence)}\n`);
+}
+
+/** Tells the person at the terminal what is wrong. */
+export function sayWrong(sentence: string): void {
+  process.stderr.write(`${printable(sentence)}\n`);
+}
+
+/** Reads a secret from standard input: all of it, or one line that is not shown while it is typed on a terminal. */
+export async function readPassword(prompt: string): Promise<string> {
+  if (!process.stdin.isTTY) return (await text(process.stdin)).replace(/\r?\n$/, '');
+  process.stderr.write(prompt);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  try {
+    return await new Promise<string>((resolve) => {
+      lines.once('line', resolve);
+      lines.once('close', () => resolve(''));
+    });
+  } finally {
+    lines.close();
+    process.stderr.write('\n');
+  }
+}
+
+/**
+ * Resolves when the process is told to stop. From then on a second signal ends it at once. On Ctrl-C npm passes the signal on
+ * to a process that the terminal has told already, so what follows within a second is the same wish.
+ */
+export async function untilToldToStop(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let toldAtMs: number | undefined;
+  function stop(): void {
+    if (toldAtMs !== undefined && performance.now() - toldAtMs > 1_000) process.exit(1);
+    toldAtMs ??= performance.now();
+    resolve();
+  }
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  await promise;
+}
+
+function printable(sentence: string): string {
+  return sentence.replace(/\p{Cc}/gu, '');
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { printAnswer, printSideBySide } from './answer.ts';
+import { type DemoClient, seal, type Usage } from './client.ts';
+import { faint, heading, line, pair, strong } from './paper.ts';
+
+/** Connects two providers, asks one model, then two at once, and prints each step as it happens. */
+export async function performMainJob(client: DemoClient, name: string): Promise<void> {
+  heading(1, `${name} signs up`, 'POST /api/auth/sign-up/email');
+  const viewer = await client.run<Viewer>('viewer');
+  const workspace = viewer.personalWorkspace;
+  pair('Account', viewer.email);
+  pair('Workspace', `${workspace.id} (${workspace.plan.toLowerCase()} plan)`);
+
+  heading(2, 'Connects OpenAI and Anthropic', 'mutation addApiKey');
+  line('Each key is sealed on this side first. Only the server can open the box, and');
+  line('only for this workspace and this provider.');
+  const openai = await connect(client, workspace, 'OPENAI', 'sk-proj-');
+  const anthropic = await connect(client, workspace, 'ANTHROPIC', 'sk-ant-api03-');
+
+  heading(3, 'Sees what can be asked', 'query models');
+  const { models } = await client.run<{ models: { nodes: Model[] } }>('models', {
+    workspaceId: workspace.id,
+  });
+  for (const model of models.nodes) printModel(model);
+
+  const { thread } = await client.run<{ thread: { id: string } }>('create-thread', {
+    input: { workspaceId: workspace.id, title: 'First steps' },
+  });
+  const sonnet = named(anthropic, 'claude-sonnet-5');
+  heading(4, `Asks ${sonnet.title}`, 'subscription answerEvents');
+  const question = 'How do I begin something new?';
+  const [answer = ''] = await ask(client, thread.id, question, [sonnet]);
+  await printAnswer(client, answer);
+
+  const nano = named(openai, 'gpt-4.1-nano');
+  const haiku = named(anthropic, 'claude-haiku-4-5-20251001');
+  heading(5, 'Asks two models at once', 'two answerEvents on one socket');
+  const answers = await ask(client, thread.id, 'And when I get stuck?', [nano, haiku]);
+  await printSideBySide(client, [nano.title, haiku.title], answers);
+
+  heading(6, 'Looks back', 'query thread');
+  const { messages } = await client.run<{ messages: { nodes: SavedMessage[] } }>('thread', { id: thread.id });
+  for (const message of messages.nodes) printSaved(message);
+}
+
+interface Viewer {
+  email: string;
+  personalWorkspace: Workspace;
+}
+
+interface Workspace {
+  id: string;
+  plan: string;
+  sealingKey: { id: string; publicKey: string };
+}
+
+interface Model {
+  id: string;
+  provider: string;
+  name: string;
+  title: string;
+  contextWindow: number | null;
+}
+
+interface SavedMessage {
+  role: string;
+  text: string;
+  modelName: string | null;
+  usage: Usage | null;
+}
+
+async function connect(
+  client: DemoClient,
+  workspace: Workspace,
+  provider: string,
+  prefix: string,
+): Promise<Model[]> {
+  const secret = prefix + randomBytes(30).toString('base64url');
+  const sealed = await seal(workspace, provider, secret);
+  const { apiKey, models } = await client.run<{
+    apiKey: { hint: string; status: string };
+    models: Model[];
+  }>('add-api-key', { input: { workspaceId: workspace.id, provider, sealed } });
+  line();
+  pair('Key', `${secret.slice(0, prefix.length + 4)}…${secret.slice(-4)}`);
+  pair('Sent', `${sealed.box.slice(0, 44)}… ${faint(`(${sealed.box.length} characters)`)}`);
+  pair('Saved', `${provider} …${apiKey.hint}, ${apiKey.status}, offers ${models.length} models`);
+  return models;
+}
+
+function printModel({ provider, name, contextWindow }: Model): void {
+  const size = contextWindow === null ? '' : `${contextWindow.toLocaleString('en-US')} tokens`;
+  pair(provider, size === '' ? name : `${name.padEnd(42)}${faint(size.padStart(20))}`);
+}
+
+function named(models: readonly Model[], name: string): Model {
+  const model = models.find((offered) => offered.name === name);
+  if (model === undefined) throw new Error(`The simulator does not offer ${name}.`);
+  return model;
+}
+
+/** Sends a message to the models and returns the ids of the answers that are being written. */
+async function ask(
+  client: DemoClient,
+  threadId: string,
+  text: string,
+  models: readonly Model[],
+): Promise<string[]> {
+  line(strong(`“${text}”`));
+  line();
+  const { answers } = await client.run<{ answers: { id: string }[] }>('send-message', {
+    input: { threadId, text, modelIds: models.map(({ id }) => id) },
+  });
+  return answers.map(({ id }) => id);
+}
+
+function printSaved({ role, text, modelName, usage }: SavedMessage): void {
+  if (role === 'USER') {
+    line(`“${text}”`);
+    return;
+  }
+  const tokens = `${usage?.inputTokens ?? '?'} tokens in, ${usage?.outputTokens ?? '?'} out`;
+  line(`  ${faint((modelName ?? '').padEnd(42))}${tokens.padStart(30)}`);
+}

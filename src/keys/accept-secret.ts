@@ -1,0 +1,46 @@
+import type { Viewer } from '../accounts/session.ts';
+import type { Database } from '../db/database.ts';
+import type { ProviderName } from '../providers/provider.ts';
+import type { KeyDeps } from './api-key.ts';
+import { type Probe, probeKey, requireAccepted } from './probe.ts';
+import { type Root, sealRecord } from './seal-record.ts';
+import { ownerGeneration } from './sealing-key.ts';
+import { hintOf, receiveSecret, type SecretInput } from './secret-input.ts';
+
+/** The submitted secret, once its provider has not refused it, and what the provider said. */
+export async function acceptSecret(
+  deps: KeyDeps,
+  viewer: Viewer,
+  input: SecretInput,
+  { workspaceId, provider: name, baseUrl }: KeyIdentity,
+  submittedBaseUrl: string | null,
+): Promise<{ secret: string; probe: Probe }> {
+  const provider = deps.providers[name];
+  const owner = { id: workspaceId, generation: await ownerGeneration(deps.db, workspaceId) };
+  const secret = receiveSecret(deps, input, owner, provider, submittedBaseUrl);
+  deps.checkLimits.take(viewer);
+  const probe = await probeKey(deps, { provider: name, baseUrl, ownerId: workspaceId }, secret);
+  requireAccepted(probe, provider, secret);
+  return { secret, probe };
+}
+
+/** The columns that hold a secret. The generation is read here, because the check before took seconds. */
+export async function sealedColumns(
+  tx: Pick<Database, 'select'>,
+  root: Root,
+  { id, workspaceId, provider, baseUrl }: KeyIdentity,
+  version: number,
+  secret: string,
+) {
+  const generation = await ownerGeneration(tx, workspaceId);
+  const context = { ownerId: workspaceId, apiKeyId: id, provider, baseUrl, generation, version };
+  return { hint: hintOf(secret), generation, version, ...sealRecord(root, context, secret) };
+}
+
+/** What a key is apart from its secret. */
+export interface KeyIdentity {
+  id: string;
+  workspaceId: string;
+  provider: ProviderName;
+  baseUrl: string;
+}

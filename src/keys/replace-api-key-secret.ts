@@ -1,0 +1,58 @@
+import { eq } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
+import { apiKeys } from '../db/tables/api-key.ts';
+import { NotFoundError } from '../errors.ts';
+import { saveKeyModels } from '../models/catalogue.ts';
+import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
+import { requireWorkspace } from '../workspaces/workspace.ts';
+import { acceptSecret, sealedColumns } from './accept-secret.ts';
+import { type ApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
+import { checkKeyBaseUrl } from './base-url.ts';
+import { probeColumns } from './probe.ts';
+import type { SecretInput } from './secret-input.ts';
+
+/**
+ * Puts another secret into a key, which keeps its id and label. For a CUSTOM key the base URL may change with it, never
+ * without it: a stored secret goes only where it was checked.
+ */
+export async function replaceApiKeySecret(
+  deps: KeyDeps,
+  viewer: Viewer,
+  input: SecretInput & { id: string; baseUrl?: string | null | undefined },
+): Promise<ApiKey> {
+  const apiKey = await requireApiKey(deps, viewer, input.id);
+  const provider = deps.providers[apiKey.provider];
+  const baseUrl =
+    input.baseUrl == null
+      ? apiKey.baseUrl
+      : checkKeyBaseUrl(provider, input.baseUrl, deps.allowedPrivateHosts);
+  const workspace = await requireWorkspace(deps, viewer, apiKey.workspaceId, 'manageKeys');
+  requirePlanForKeys(planOf(workspace, deps.defaultPlan));
+
+  const key = { id: apiKey.id, workspaceId: workspace.id, provider: provider.name, baseUrl };
+  const submittedBaseUrl = provider.baseUrl === null ? (input.baseUrl ?? apiKey.baseUrl) : null;
+  const { secret, probe } = await acceptSecret(deps, viewer, input, key, submittedBaseUrl);
+
+  await deps.db.transaction(async (tx) => {
+    const [stored] = await tx
+      .select({ version: apiKeys.version })
+      .from(apiKeys)
+      .where(eq(apiKeys.id, key.id))
+      .for('update');
+    if (stored === undefined) throw new NotFoundError('API key');
+    await tx
+      .update(apiKeys)
+      .set({
+        baseUrl,
+        needsReentry: false,
+        ...(await sealedColumns(tx, deps.roots[0], key, stored.version + 1, secret)),
+        ...probeColumns(probe),
+      })
+      .where(eq(apiKeys.id, key.id));
+    // What was listed at another place is not offered at this one.
+    const models = probe.models ?? (baseUrl === apiKey.baseUrl ? null : []);
+    if (models !== null) await saveKeyModels(tx, key, models);
+  });
+  deps.changes.announce(workspace.id, [key.id]);
+  return await requireApiKey(deps, viewer, key.id);
+}

@@ -1,0 +1,29 @@
+import { ANSWER_ERRORS } from '../errors.ts';
+import type { ApiKey } from './api-key.ts';
+
+/** Why a key stands as it does and what to do, in words for whoever manages it; null when there is nothing to do. */
+export function statusMessage(
+  { status, healthReason }: Pick<ApiKey, 'status' | 'healthReason'>,
+  providerTitle: string,
+): string | null {
+  switch (status) {
+    case 'NEEDS_REENTRY':
+      return ANSWER_ERRORS.KEY_UNAVAILABLE.sentence(providerTitle);
+    case 'SUSPENDED':
+      return ANSWER_ERRORS.PLAN_REQUIRED.sentence(providerTitle);
+    case 'DISABLED':
+      return 'This key is switched off. Switch it on to use it again.';
+    case 'RATE_LIMITED':
+      return ANSWER_ERRORS.RATE_LIMITED.sentence(providerTitle);
+    case 'EXPIRED':
+      if (healthReason === 'KEY_EXPIRED') return ANSWER_ERRORS.KEY_EXPIRED.sentence(providerTitle);
+      return 'The expiry date set for this key has passed. Set a later one to use it again.';
+    case 'INVALID':
+    case 'EXHAUSTED':
+    case 'UNVERIFIED':
+    case 'ACTIVE': // with a reason if its models could not be listed
+      return healthReason && ANSWER_ERRORS[healthReason].sentence(providerTitle);
+    default:
+      return status satisfies never;
+  }
+}

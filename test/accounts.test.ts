@@ -1,0 +1,267 @@
+import { and, eq } from 'drizzle-orm';
+import { createClient } from 'graphql-ws';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { sessions } from '../src/db/tables/user.ts';
+import { memberships, workspaces } from '../src/db/tables/workspace.ts';
+import { freshDatabase } from './kit/database.ts';
+import { documentOf } from './kit/person.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+const password = 'correct horse battery';
+const viewer = '{ viewer { id email user { id name } } }';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+afterAll(() => server.close());
+
+describe('an account', () => {
+  test('is made, left and come back to', async () => {
+    const email = `ada-${crypto.randomUUID()}@example.com`;
+    const made = await signUp(server.url, email);
+    expect(made.status).toBe(200);
+    const [first, second] = [tokenOf(made), tokenOf(await signIn(email))];
+    expect(first).not.toBe(second);
+    const ada = { email, user: { name: 'Ada' } };
+    expect(await ask(bearer(first))).toMatchObject({ data: { viewer: ada } });
+    expect(await ask(bearer(second))).toMatchObject({ data: { viewer: ada } });
+
+    expect((await auth(server.url, 'sign-out', {}, bearer(first))).status).toBe(200);
+    expect(await ask(bearer(first))).toEqual({ data: { viewer: null } });
+    expect(await ask(bearer(second))).toMatchObject({ data: { viewer: ada } });
+  });
+
+  test('is not opened by a wrong password, nor made twice for one address', async () => {
+    const email = `ada-${crypto.randomUUID()}@example.com`;
+    await signUp(server.url, email);
+    const wrong = await auth(server.url, 'sign-in/email', { email, password: 'incorrect horse' });
+    const nobody = await auth(server.url, 'sign-in/email', { email: `no-${email}`, password });
+    expect(wrong.status).toBe(401);
+    // Whether an address has an account is nobody's business.
+    expect(await wrong.text()).toBe(await nobody.text());
+    expect((await signUp(server.url, email)).status).toBe(422);
+  });
+
+  test('gets one personal workspace, however many first requests come at once', async () => {
+    const token = tokenOf(await signUp(server.url, `ada-${crypto.randomUUID()}@example.com`));
+    const query = '{ viewer { id personalWorkspace { id kind viewerRole } workspaces { id } } }';
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(bearer(token), query)));
+    const [answer] = answers as [Answer];
+    const { id, personalWorkspace } = answer.data.viewer;
+    expect(answer).toMatchObject({
+      data: {
+        viewer: {
+          personalWorkspace: { kind: 'PERSONAL', viewerRole: 'OWNER' },
+          workspaces: [{ id: personalWorkspace.id }],
+        },
+      },
+    });
+    for (const other of answers) expect(other).toEqual(answer);
+    const { db } = server.app;
+    const owned = await db.select().from(workspaces).where(eq(workspaces.ownerUserId, id));
+    expect(owned).toHaveLength(1);
+    const roles = await db
+      .select()
+      .from(memberships)
+      .where(and(eq(memberships.userId, id), eq(memberships.role, 'OWNER')));
+    expect(roles).toMatchObject([{ workspaceId: personalWorkspace.id }]);
+  });
+});
+
+describe('a session', () => {
+  test('is a signed bearer token or a signed cookie; the token alone, as a database dump has it, opens nothing', async () => {
+    const email = `ada-${crypto.randomUUID()}@example.com`;
+    const made = await signUp(server.url, email);
+    const token = tokenOf(made);
+    const cookie = cookieOf(made);
+    expect(await ask(bearer(token))).toMatchObject({ data: { viewer: { email } } });
+    expect(await ask({ cookie, 'x-latchkey-csrf': '1' })).toMatchObject({ data: { viewer: { email } } });
+
+    const unsigned = token.split('.')[0] ?? '';
+    const stored = await server.app.db.select().from(sessions).where(eq(sessions.token, unsigned));
+    expect(stored).toHaveLength(1);
+    const nobody = { data: { viewer: null } };
+    const [cookieName = ''] = cookie.split('=');
+    for (const headers of [
+      bearer(unsigned),
+      bearer(`${unsigned}.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
+      bearer(''),
+      { cookie: `${cookieName}=${unsigned}`, 'x-latchkey-csrf': '1' },
+      {},
+    ])
+      expect(await ask(headers)).toEqual(nobody);
+  });
+
+  test('that rests on the cookie needs the header that no foreign page can send', async () => {
+    const cookie = cookieOf(await signUp(server.url, `ada-${crypto.randomUUID()}@example.com`));
+    const refused = await graphql({ cookie }, viewer);
+    expect(refused.status).toBe(403);
+    expect(await refused.text()).toBe('Requests with a session cookie need the header x-latchkey-csrf: 1.\n');
+    const form = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { cookie, 'content-type': 'text/plain', 'x-latchkey-csrf': '1' },
+      body: JSON.stringify({ query: viewer }),
+    });
+    expect(form.status).toBe(415);
+  });
+
+  test('over WebSocket is the cookie too, for pages of allowed origins only', async () => {
+    const cookie = cookieOf(await signUp(server.url, `ada-${crypto.randomUUID()}@example.com`));
+    expect(await connect({ headers: { cookie, origin: server.url } })).toBe('connected');
+    expect(await connect({ headers: { cookie, origin: 'https://evil.example.com' } })).toBe(
+      'refused with 403',
+    );
+  });
+});
+
+describe('sign-up', () => {
+  test('that is closed lets nobody in, not even the first person', async () => {
+    const database = await freshDatabase();
+    await using closed = await startTestServer({ LATCHKEY_SIGN_UP: 'closed' }, { database });
+    const response = await signUp(closed.url, 'ada@example.com');
+    expect(response.status).toBe(403);
+    expect(await response.json()).toEqual({
+      code: 'SIGN_UP_CLOSED',
+      message: 'Sign-up is closed on this server. Ask its operator for an account.',
+    });
+  });
+
+  test('by invitation lets in the first person, who runs the server, and nobody after', async () => {
+    const database = await freshDatabase();
+    await using invited = await startTestServer({ LATCHKEY_SIGN_UP: 'invited' }, { database });
+    expect((await signUp(invited.url, 'ada@example.com')).status).toBe(200);
+    expect((await signUp(invited.url, 'eve@example.com')).status).toBe(403);
+    expect((await auth(invited.url, 'sign-in/email', { email: 'ada@example.com', password })).status).toBe(
+      200,
+    );
+  });
+});
+
+describe('nobody', () => {
+  const follow = { query: documentOf('answer-events'), variables: { messageId: 'msg_0' } };
+
+  test('may ask who they are and what providers there are, and is told to sign in for anything else', async () => {
+    expect(await ask({}, '{ viewer { id } providers { name } node(id: "x") { id } }')).toMatchObject({
+      data: { viewer: null, node: null },
+    });
+    const response = await graphql({}, documentOf('create-thread'), { input: { workspaceId: 'wsp_0' } });
+    expect(response.headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/);
+    expect(await response.json()).toMatchObject({
+      errors: [
+        {
+          message: 'Sign in first: send a session cookie or an Authorization header.',
+          extensions: { code: 'UNAUTHENTICATED' },
+        },
+      ],
+    });
+  });
+
+  test('follows nothing over server-sent events', async () => {
+    const response = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify(follow),
+    });
+    const text = await response.text();
+    expect(text).toContain('"code":"UNAUTHENTICATED"');
+    expect(text).not.toContain('"data":{"answerEvents"');
+  });
+
+  test.each([
+    ['no token', {}],
+    ['a token that is none', { connectionParams: { authorization: 'Bearer nonsense' } }],
+    ['something that is no text', { connectionParams: { authorization: { token: 1 } } }],
+  ])('is sent away from the socket with 4403: %s', async (_what, options) => {
+    expect(await connect(options)).toBe('closed with 4403 Forbidden');
+  });
+});
+
+/** How an attempt to open a socket ends. */
+async function connect(options: {
+  headers?: Record<string, string>;
+  connectionParams?: Record<string, unknown>;
+}): Promise<string> {
+  class SocketWithHeaders extends WebSocket {
+    constructor(url: string, protocols: string[]) {
+      super(url, protocols, { headers: options.headers });
+      this.on('unexpected-response', (_request, response) => {
+        resolve(`refused with ${response.statusCode}`);
+        this.terminate();
+      });
+    }
+  }
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const client = createClient({
+    url: `${server.url.replace('http', 'ws')}/graphql`,
+    webSocketImpl: SocketWithHeaders,
+    ...(options.connectionParams && { connectionParams: options.connectionParams }),
+    lazy: false,
+    retryAttempts: 0,
+    onNonLazyError: () => {},
+    on: {
+      connected: () => resolve('connected'),
+      closed: (event) => {
+        const { code, reason } = event as { code: number; reason: string };
+        resolve(`closed with ${code} ${reason}`);
+      },
+    },
+  });
+  const outcome = await promise;
+  await client.dispose();
+  return outcome;
+}
+
+interface Answer {
+  data: { viewer: { id: string; personalWorkspace: { id: string } } };
+}
+
+async function ask(headers: Record<string, string>, query: string = viewer): Promise<Answer> {
+  return (await (await graphql(headers, query)).json()) as Answer;
+}
+
+async function graphql(
+  headers: Record<string, string>,
+  query: string,
+  variables: object = {},
+): Promise<Response> {
+  return await fetch(`${server.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ query, variables }),
+  });
+}
+
+function signUp(url: string, email: string): Promise<Response> {
+  return auth(url, 'sign-up/email', { name: 'Ada', email, password });
+}
+
+function signIn(email: string): Promise<Response> {
+  return auth(server.url, 'sign-in/email', { email, password });
+}
+
+async function auth(
+  url: string,
+  path: string,
+  body: object,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return await fetch(`${url}/api/auth/${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin: url, ...headers },
+    body: JSON.stringify(body),
+  });
+}
+
+function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` };
+}
+
+function tokenOf(response: Response): string {
+  return response.headers.get('set-auth-token') ?? '';
+}
+
+function cookieOf(response: Response): string {
+  return response.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+}

@@ -1,0 +1,463 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  applyDelta,
+  askHeld,
+  type Event,
+  type Follower,
+  follow,
+  isEnd,
+  readAnswer,
+  TRANSPORTS,
+} from './kit/answer.ts';
+import { eventually } from './kit/eventually.ts';
+import type { NamedModel, Person } from './kit/person.ts';
+import { type ScriptedProvider, startScriptedProvider } from './kit/scripted-provider.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+let provider: ScriptedProvider;
+let server: TestServer;
+let ada: Person;
+let model: NamedModel;
+let scripted: NamedModel;
+let client: Follower;
+
+beforeAll(async () => {
+  provider = await startScriptedProvider();
+  server = await startTestServer({ LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host });
+  ada = await server.signUp();
+  model = await modelOf(ada);
+  const custom = await ada.addKey('CUSTOM', 'none', { baseUrl: provider.baseUrl });
+  scripted = custom.models[0] as NamedModel;
+  client = ada.socket();
+});
+
+afterAll(async () => {
+  await client?.dispose();
+  await server?.close();
+  await provider?.[Symbol.asyncDispose]();
+});
+
+/** A new key of the simulator, and its model that neither reasons nor is an alias. */
+async function keyAndModel(person: Person): Promise<{ apiKeyId: string; model: NamedModel }> {
+  const { apiKey, models } = await person.addKey('OPENAI');
+  const found = models.find(({ name }) => name === 'gpt-4.1-nano');
+  if (found === undefined) throw new Error('the simulator does not list the model');
+  return { apiKeyId: apiKey.id, model: found };
+}
+
+async function modelOf(person: Person): Promise<NamedModel> {
+  return (await keyAndModel(person)).model;
+}
+
+/** Asks the scripted provider, and gives the answer's id and the call to be written. */
+async function askScripted() {
+  const sent = await ada.ask('Go on.', [scripted]);
+  return { messageId: sent.answers[0]?.id ?? '', call: await provider.nextCall() };
+}
+
+describe('following an answer', () => {
+  test.for([0, 3])('a reader that has %i characters gets the rest and nothing twice', async (offset) => {
+    const { messageId, call } = await askScripted();
+    call.write({ content: 'Good ' });
+    const events = follow(client, 'answer-events', { messageId, offset });
+    const first = await nextOf(events);
+    expect(first).toMatchObject({ __typename: 'AnswerDelta', part: 'TEXT', offset });
+    expect('Good '.startsWith(first.text, offset)).toBe(true);
+    call.write({ content: 'morning.' });
+    call.finish();
+    const rest: Event[] = [first];
+    for await (const event of events) rest.push(event);
+    expect(rest.filter((event) => !isEnd(event)).map(({ text }) => text)).not.toContain('');
+    expect(rest.map((event) => (isEnd(event) ? '' : event.text)).join('')).toBe(
+      'Good morning.'.slice(offset),
+    );
+    expect(rest.at(-1)).toMatchObject({
+      __typename: 'AnswerFinished',
+      message: { status: 'COMPLETE', text: 'Good morning.' },
+    });
+  });
+
+  test('a reader that claims more than there is waits, and the end corrects it', async () => {
+    const { messageId, call } = await askScripted();
+    const reading = readAnswer(client, messageId, { offset: 1_000, reasoningOffset: 1_000 });
+    call.write({ reasoning_content: 'Hm.' });
+    call.write({ content: 'Short.' });
+    call.finish();
+    expect(await reading).toMatchObject({
+      deltas: 0,
+      end: { message: { text: 'Short.', reasoning: 'Hm.' } },
+    });
+  });
+
+  test('an answer that has ended gives its end at once, whatever the offset', async () => {
+    const { messageId, call } = await askScripted();
+    call.write({ content: 'Done.' });
+    call.finish();
+    const { end } = await readAnswer(client, messageId);
+    for (const offset of [0, 2, 5, 99]) {
+      expect(await readAnswer(client, messageId, { offset })).toEqual({
+        ...{ text: '', reasoning: '', deltas: 0, retries: 0 },
+        end,
+      });
+    }
+  });
+
+  test('a negative offset is refused', async () => {
+    const { messageId, call } = await askScripted();
+    call.write({ content: 'x' });
+    call.finish();
+    await expect(readAnswer(client, messageId, { offset: -1 })).rejects.toThrow('cannot be negative');
+  });
+
+  test('reasoning has offsets of its own and one blank line between its blocks', async () => {
+    const { messageId, call } = await askScripted();
+    call.write({ reasoning_content: 'First ' });
+    call.write({ reasoning_content: 'thought.' });
+    call.write({ content: 'A' });
+    call.write({ reasoning_content: 'Second thought.' });
+    call.write({ content: 'B' });
+    const expected = { text: 'AB', reasoning: 'First thought.\n\nSecond thought.' };
+    const held = { text: '', reasoning: '' };
+    for await (const event of follow(client, 'answer-events', { messageId })) {
+      if (isEnd(event)) expect(event.message).toMatchObject(expected);
+      else applyDelta(held, event);
+      if (held.text === expected.text) call.finish();
+    }
+    expect(held).toEqual(expected);
+  });
+
+  test('a provider that refuses twice is asked again, and readers are told', async () => {
+    const { messageId, call } = await askScripted();
+    const events = follow(client, 'answer-events', { messageId });
+    call.refuse(429, { 'retry-after-ms': '20' });
+    expect(await nextOf(events)).toMatchObject({
+      __typename: 'AnswerRetrying',
+      attempt: 1,
+      retryAt: expect.stringMatching(/Z$/),
+      error: { code: 'RATE_LIMITED', fixableBy: 'YOU' },
+    });
+    (await provider.nextCall()).refuse(429, { 'retry-after-ms': '20' });
+    expect(await nextOf(events)).toMatchObject({ __typename: 'AnswerRetrying', attempt: 2 });
+    const third = await provider.nextCall();
+    third.write({ content: 'At last.' });
+    third.finish();
+    const rest: Event[] = [];
+    for await (const event of events) rest.push(event);
+    expect(rest.map((event) => event.__typename)).toEqual(['AnswerDelta', 'AnswerFinished']);
+  });
+
+  test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
+    'a reader that leaves is forgotten at once, over %s',
+    async (transport) => {
+      const { messageId, call } = await askHeld(server.simulator, ada, model);
+      const live = server.app.running.get(messageId);
+      const closed = new Set<number>();
+      let opened = 0;
+      const read = live?.read.bind(live);
+      if (live === undefined || read === undefined) throw new Error('the answer is not being written');
+      live.read = (offsets, wake) => {
+        const reader = read(offsets, wake);
+        const number = ++opened;
+        return { take: reader.take, close };
+        function close() {
+          closed.add(number);
+          reader.close();
+        }
+      };
+      const parked = TRANSPORTS[transport](ada);
+      const left = parked.iterate(subscriptionTo(messageId));
+      const waiting = left.next();
+      await eventually('a parked reader', () => opened === 1);
+      await left.return?.();
+      await eventually('the parked reader is closed', () => closed.has(1));
+      await waiting;
+
+      const busy = TRANSPORTS[transport](ada);
+      call.release(5);
+      const leaving = busy.iterate(subscriptionTo(messageId));
+      await leaving.next();
+      busy.drop();
+      await eventually('the busy reader is closed', () => closed.has(2));
+      call.release();
+      expect((await readAnswer(client, messageId)).end?.__typename).toBe('AnswerFinished');
+      await parked.dispose();
+    },
+  );
+
+  test('a reader that leaves before it has begun is forgotten too', async () => {
+    const { messageId, threadId, call } = await askHeld(server.simulator, ada, model);
+    const live = server.app.running.get(messageId);
+    const read = live?.read.bind(live);
+    if (live === undefined || read === undefined) throw new Error('the answer is not being written');
+    let open = 0;
+    live.read = (offsets, wake) => {
+      const reader = read(offsets, wake);
+      open += 1;
+      return {
+        take: reader.take,
+        close() {
+          open -= 1;
+          reader.close();
+        },
+      };
+    };
+    const socket = ada.socket();
+    await nextOf(follow(socket, 'thread-events', { threadId }));
+    const stays = socket.iterate(subscriptionTo(messageId));
+    const gone = Array.from({ length: 10 }, () => {
+      const leaving = socket.iterate(subscriptionTo(messageId));
+      leaving.next().catch(() => {});
+      return leaving.return?.();
+    });
+    await Promise.all(gone);
+    call.release(1);
+    await stays.next();
+    await eventually('the thread and the one that stays are left', () => open === 2);
+    call.release();
+    await socket.dispose();
+  });
+
+  test('readers that left make room for others on their socket', async () => {
+    const { messageId, call } = await askHeld(server.simulator, ada, model);
+    const socket = ada.socket();
+    for (let round = 0; round < 3; round++) {
+      const readers = Array.from({ length: 50 }, () => follow(socket, 'answer-events', { messageId }));
+      call.release(1);
+      const firsts = await Promise.all(readers.map(nextOf));
+      expect(firsts.every((event) => event.__typename === 'AnswerDelta')).toBe(true);
+      await Promise.all(readers.map((reader) => reader.return(undefined)));
+    }
+    call.release();
+    await socket.dispose();
+  });
+
+  test('what is no answer of the viewer cannot be followed, and says no more than what is not there', async () => {
+    const { messageId, call } = await askHeld(server.simulator, ada, model);
+    call.release();
+    const eve = await server.signUp('Eve');
+    const socket = eve.socket();
+    const refusals = await Promise.all(
+      [messageId, 'msg_00000000000000000000000000', 'nonsense', ''].map((id) =>
+        readAnswer(socket, id).catch((error: Error) => error.message),
+      ),
+    );
+    expect(new Set(refusals).size).toBe(1);
+    expect(refusals[0]).toContain('NOT_FOUND');
+    await socket.dispose();
+  });
+});
+
+describe('how an answer ends', () => {
+  test('whatever a provider does, the answer ends with its name and keeps its text', async () => {
+    const faults = [
+      'cut',
+      'eof',
+      'error',
+      'empty',
+      'length',
+      'filter',
+      'blocked',
+      'long',
+      'unknown',
+      'disabled',
+    ];
+    const endings = await Promise.all(
+      [...faults, 'limited-always', 'overloaded'].map(async (fault) => {
+        const sent = await ada.ask(`simulate: ${fault}`, [model]);
+        const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
+        const message = end?.message;
+        const hasRetry = end?.error?.retryAt != null ? ' with a time to try again' : '';
+        const why = end?.error?.code ?? message?.finishReason;
+        return `${fault}: ${message?.status} ${why}${message?.text === '' ? ' without text' : ''}${hasRetry}`;
+      }),
+    );
+    expect(endings).toMatchInlineSnapshot(`
+      [
+        "cut: FAILED STREAM_CUT",
+        "eof: FAILED STREAM_CUT",
+        "error: FAILED PROVIDER_ERROR",
+        "empty: FAILED EMPTY_ANSWER without text",
+        "length: COMPLETE LENGTH",
+        "filter: COMPLETE CONTENT_FILTER",
+        "blocked: FAILED CONTENT_FILTERED without text",
+        "long: FAILED CONTEXT_TOO_LONG without text",
+        "unknown: FAILED MODEL_NOT_FOUND without text",
+        "disabled: FAILED MODEL_NOT_FOUND without text",
+        "limited-always: FAILED RATE_LIMITED without text with a time to try again",
+        "overloaded: FAILED PROVIDER_OVERLOADED without text",
+      ]
+    `);
+  });
+
+  test('an answer without end is ended at 8 MiB', async () => {
+    const sent = await ada.ask('simulate: flood', [model]);
+    const { end, text } = await readAnswer(client, sent.answers[0]?.id ?? '');
+    expect(end).toMatchObject({
+      __typename: 'AnswerFailed',
+      message: { status: 'FAILED' },
+      error: { code: 'OUTPUT_TOO_LARGE', fixableBy: 'YOU' },
+    });
+    expect(end?.message.text === text).toBe(true);
+    expect(text.length).toBeGreaterThan(8_000_000);
+    expect(text.length).toBeLessThanOrEqual(8 * 1024 * 1024);
+  });
+
+  test('a key that the provider no longer accepts fails the answer and is remembered', async () => {
+    const { apiKey, models } = await ada.addKey('CUSTOM', 'none', {
+      baseUrl: `${provider.baseUrl}/revoked`,
+    });
+    const sent = await ada.ask('Go on.', models);
+    (await provider.nextCall()).refuse(401);
+    const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
+    expect(end).toMatchObject({ message: { status: 'FAILED' }, error: { code: 'INVALID_KEY' } });
+    await eventually('the key is marked', async () => {
+      const { apiKeys } = await ada.run<{ apiKeys: { nodes: { id: string; status: string }[] } }>(
+        'api-keys',
+        {
+          workspaceId: ada.workspaceId,
+        },
+      );
+      return apiKeys.nodes.find(({ id }) => id === apiKey.id)?.status === 'INVALID';
+    });
+  });
+
+  test('nonsense from a provider does not keep an answer from ending', async () => {
+    const { messageId, call } = await askScripted();
+    const annotation = (url: string, title: string, start_index: number) => ({
+      type: 'url_citation',
+      url_citation: { url, title, start_index, end_index: 2 ** 40 },
+    });
+    const annotations = [annotation('https://example.com/\0', 'a\0\ud800', 0.5)];
+    call.event({ choices: [{ index: 0, delta: { content: 'Fine.', annotations } }] });
+    call.finish('st\0op\udc00', { prompt_tokens: 1e15, completion_tokens: 1.5 });
+    expect((await readAnswer(client, messageId)).end).toMatchObject({
+      message: {
+        status: 'COMPLETE',
+        text: 'Fine.',
+        providerFinishReason: 'stop\ufffd',
+        usage: { inputTokens: null, outputTokens: 2, isEstimated: true },
+        citations: [{ url: 'https://example.com/', title: 'a\ufffd', startOffset: null, endOffset: null }],
+      },
+    });
+  });
+
+  test('stopping closes the provider’s socket, keeps the text and returns after the save', async () => {
+    const { messageId, threadId, call } = await askHeld(server.simulator, ada, model);
+    const events = follow(client, 'answer-events', { messageId });
+    call.release(4);
+    await nextOf(events);
+    const { answer } = await ada.run<{ answer: Event['message'] }>('stop-answer', { input: { messageId } });
+    expect(answer.status).toBe('STOPPED');
+    expect(await call.closed).toBe('left');
+    expect(await messagesOf(ada, threadId)).toMatchObject([
+      { role: 'USER' },
+      { id: messageId, status: 'STOPPED', text: answer.text, error: null },
+    ]);
+    const rest: Event[] = [];
+    for await (const event of events) rest.push(event);
+    expect(rest.at(-1)).toMatchObject({ __typename: 'AnswerFinished', message: { text: answer.text } });
+
+    const again = await ada.run<{ answer: Event['message'] }>('stop-answer', { input: { messageId } });
+    expect(again.answer).toEqual(answer);
+  });
+
+  test('an answer that has ended is left as it is by stopping', async () => {
+    const { messageId, call } = await askScripted();
+    call.write({ content: 'Done.' });
+    call.finish();
+    await readAnswer(client, messageId);
+    expect(await ada.run('stop-answer', { input: { messageId } })).toMatchObject({
+      answer: { status: 'COMPLETE', text: 'Done.' },
+    });
+  });
+
+  test('stopping and finishing at once give one end, the same for everybody', async () => {
+    for (let round = 0; round < 10; round++) {
+      const { messageId, call } = await askScripted();
+      call.write({ content: 'Done.' });
+      const readers = [readEnds(messageId), readEnds(messageId)];
+      call.finish();
+      const stops = await Promise.all(
+        [1, 2].map(() => ada.run<{ answer: Event['message'] }>('stop-answer', { input: { messageId } })),
+      );
+      const ends = await Promise.all(readers);
+      const statuses = [
+        ...stops.map(({ answer }) => answer.status),
+        ...ends.flat().map(({ message }) => message.status),
+      ];
+      expect(ends.map((list) => list.length)).toEqual([1, 1]);
+      expect(new Set(statuses).size).toBe(1);
+      expect(['COMPLETE', 'STOPPED']).toContain(statuses[0]);
+    }
+  });
+
+  test.for([
+    ['removed', 'remove-api-key', {}],
+    ['switched off', 'update-api-key', { isEnabled: false }],
+  ] as const)(
+    'a key that is %s ends the answers it pays for within a second',
+    async ([, operation, change]) => {
+      const key = await keyAndModel(ada);
+      const { messageId, call } = await askHeld(server.simulator, ada, key.model);
+      const reading = readAnswer(client, messageId);
+      call.release(3);
+      const startedAt = performance.now();
+      // The model is offered by an older key too; both go.
+      for (const id of await apiKeyIds(ada, 'OPENAI')) await ada.run(operation, { input: { id, ...change } });
+      const read = await reading;
+      expect(performance.now() - startedAt).toBeLessThan(1_500);
+      expect(read.end).toMatchObject({
+        __typename: 'AnswerFailed',
+        message: { status: 'FAILED', text: read.text },
+        error: { code: 'KEY_REMOVED', fixableBy: 'KEY_MANAGER' },
+      });
+      expect(await call.closed).toBe('left');
+      model = await modelOf(ada);
+    },
+  );
+
+  test('deleting a thread ends its answers and their readers, and closes the provider’s socket', async () => {
+    const { messageId, threadId, call } = await askHeld(server.simulator, ada, model);
+    const events = follow(client, 'answer-events', { messageId });
+    call.release(1);
+    await nextOf(events);
+    await ada.run('delete-thread', { input: { id: threadId } });
+    expect(await call.closed).toBe('left');
+    const rest: Event[] = [];
+    for await (const event of events) rest.push(event);
+    expect(rest.filter(isEnd)).toEqual([]);
+  });
+});
+
+function subscriptionTo(messageId: string) {
+  const query = 'subscription ($id: ID!) { answerEvents(messageId: $id) { __typename } }';
+  return { query, variables: { id: messageId } };
+}
+
+async function nextOf(events: AsyncGenerator<Event>): Promise<Event> {
+  const { value, done } = await events.next();
+  if (done) throw new Error('the subscription ended');
+  return value;
+}
+
+async function readEnds(messageId: string): Promise<Event[]> {
+  const ends: Event[] = [];
+  for await (const event of follow(client, 'answer-events', { messageId }))
+    if (isEnd(event)) ends.push(event);
+  return ends;
+}
+
+async function messagesOf(person: Person, id: string): Promise<object[]> {
+  const thread = await person.run<{ messages: { nodes: object[] } }>('thread', { id });
+  return thread.messages.nodes;
+}
+
+async function apiKeyIds(person: Person, provider: string): Promise<string[]> {
+  const { apiKeys } = await person.run<{ apiKeys: { nodes: { id: string; provider: string }[] } }>(
+    'api-keys',
+    {
+      workspaceId: person.workspaceId,
+    },
+  );
+  return apiKeys.nodes.filter((apiKey) => apiKey.provider === provider).map(({ id }) => id);
+}

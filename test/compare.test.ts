@@ -1,0 +1,317 @@
+import { count, eq } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { messages } from '../src/db/tables/thread.ts';
+import { askHeld, type Event, type Follower, follow, readAnswer } from './kit/answer.ts';
+import { eventually } from './kit/eventually.ts';
+import type { NamedModel, Person, Sent } from './kit/person.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+let server: TestServer;
+let ada: Person;
+let models: NamedModel[];
+let nano: NamedModel;
+let client: Follower;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  ada = await server.signUp();
+  const lists = await Promise.all(['OPENAI', 'ANTHROPIC', 'GEMINI'].map((provider) => ada.addKey(provider)));
+  models = lists.flatMap((added) => added.models);
+  nano = named('gpt-4.1-nano');
+  client = ada.socket();
+});
+
+afterAll(async () => {
+  await client?.dispose();
+  await server?.close();
+});
+
+function named(name: string): NamedModel {
+  const found = models.find((model) => model.name === name);
+  if (found === undefined) throw new Error(`no model ${name} in ${models.map((model) => model.name)}`);
+  return found;
+}
+
+async function newThread(person = ada): Promise<string> {
+  const input = { workspaceId: person.workspaceId };
+  return (await person.run<{ thread: { id: string } }>('create-thread', { input })).thread.id;
+}
+
+function send(threadId: string, more: object = {}, person = ada): Promise<Sent & Refusal> {
+  const input = { threadId, text: 'Hello.', modelIds: [nano.id], ...more };
+  return person.run<Sent & Refusal>('send-message', { input });
+}
+
+interface Refusal {
+  code: string;
+  message: string;
+  suggestions: { id: string; title: string }[];
+}
+
+async function messageCount(threadId: string): Promise<number> {
+  const [row] = await server.app.db
+    .select({ count: count() })
+    .from(messages)
+    .where(eq(messages.threadId, threadId));
+  return row?.count ?? 0;
+}
+
+async function finish(sent: Sent): Promise<Event['message'][]> {
+  const reads = await Promise.all(sent.answers.map(({ id }) => readAnswer(client, id)));
+  return reads.map(({ end }) => end?.message as Event['message']);
+}
+
+/** The conversation that the simulator received, which it answers with when asked to echo. */
+async function echoed(sent: Sent): Promise<string[]> {
+  const [answer] = await finish(sent);
+  const { turns } = JSON.parse(answer?.text ?? '') as { turns: { role: string; text: string }[] };
+  return turns.map(({ role, text }) => `${role}: ${text.split('\n')[0]}`);
+}
+
+describe('sending a message', () => {
+  test('eight models answer at once, in the order they were named', async () => {
+    const chosen = models.slice(0, 8);
+    const threadId = await newThread();
+    const sent = await send(threadId, { modelIds: chosen.map(({ id }) => id) });
+    expect(sent.answers.map(({ modelName }) => modelName)).toEqual(chosen.map(({ name }) => name));
+    expect(sent.answers.map(({ status }) => status)).toEqual(chosen.map(() => 'WRITING'));
+    const answers = await finish(sent);
+    for (const [index, answer] of answers.entries()) {
+      expect(answer.status).toBe('COMPLETE');
+      expect(answer.text).toContain(chosen[index]?.name);
+    }
+  });
+
+  test('what cannot be sent is refused with the field that is wrong, and nothing is stored', async () => {
+    const threadId = await newThread();
+    const nine = models.slice(0, 9).map(({ id }) => id);
+    const refusals = await Promise.all(
+      [
+        { modelIds: [] },
+        { modelIds: nine },
+        { modelIds: [nano.id, nano.id] },
+        { text: '' },
+        { text: ' \0\n' },
+        { text: 'ä'.repeat(128 * 1024 + 1) },
+        { idempotencyKey: '' },
+        { idempotencyKey: 'k'.repeat(201) },
+        { idempotencyKey: 'k\0' },
+      ].map((input) => send(threadId, input)),
+    );
+    expect(refusals.map(({ code, message }) => `${code} ${message}`)).toMatchInlineSnapshot(`
+      [
+        "BAD_INPUT Choose between 1 and 8 models.",
+        "BAD_INPUT Choose between 1 and 8 models.",
+        "BAD_INPUT A model is named twice. Name each model once.",
+        "BAD_INPUT Write something: the text is empty.",
+        "BAD_INPUT Write something: the text is empty.",
+        "BAD_INPUT The text is longer than 256 KiB. Shorten it, or send it in parts.",
+        "BAD_INPUT An idempotency key has between 1 and 200 characters.",
+        "BAD_INPUT An idempotency key has between 1 and 200 characters.",
+        "BAD_INPUT An idempotency key is text. Use a UUID, for example.",
+      ]
+    `);
+    expect(await messageCount(threadId)).toBe(0);
+  });
+
+  test('a message may have 256 KiB', async () => {
+    const sent = await send(await newThread(), { text: 'ä'.repeat(128 * 1024) });
+    expect(sent).toMatchObject({ __typename: 'SendMessagePayload' });
+    await finish(sent);
+  });
+
+  test('a model of somebody else is answered like one that does not exist', async () => {
+    const eve = await server.signUp('Eve');
+    const foreign = (await eve.addKey('OPENAI')).models[0]?.id;
+    const threadId = await newThread();
+    const [unknown, notOurs] = await Promise.all(
+      ['mdl_00000000000000000000000000', foreign].map((id) => send(threadId, { modelIds: [nano.id, id] })),
+    );
+    expect(unknown).toMatchObject({ __typename: 'NotFoundError', code: 'NOT_FOUND' });
+    expect(JSON.stringify(notOurs)).toBe(JSON.stringify(unknown));
+    expect(await messageCount(threadId)).toBe(0);
+  });
+
+  test('a model without a key is refused, and only models that can be asked are suggested', async () => {
+    const bob = await server.signUp('Bob');
+    const gone = await bob.addKey('OPENAI');
+    const switchedOff = await bob.addKey('MISTRAL');
+    const left = await bob.addKey('XAI');
+    const wanted = gone.models.find(({ name }) => name === 'gpt-5.1');
+    await bob.run('remove-api-key', { input: { id: gone.apiKey.id } });
+    await bob.run('update-api-key', { input: { id: switchedOff.apiKey.id, isEnabled: false } });
+    const threadId = await newThread(bob);
+    const refusal = await send(threadId, { modelIds: [wanted?.id] }, bob);
+    expect(refusal).toMatchObject({ __typename: 'ModelUnavailableError', code: 'NO_KEY' });
+    const offered = new Set(left.models.map(({ id }) => id));
+    expect(refusal.suggestions.length).toBeGreaterThan(0);
+    expect(refusal.suggestions.every(({ id }) => offered.has(id))).toBe(true);
+  });
+
+  test('a parent in another thread is answered like one that does not exist', async () => {
+    const elsewhere = await send(await newThread());
+    const threadId = await newThread();
+    const [unknown, foreign] = await Promise.all(
+      ['msg_00000000000000000000000000', elsewhere.sent.id].map((parentId) => send(threadId, { parentId })),
+    );
+    expect(unknown).toMatchObject({ code: 'NOT_FOUND' });
+    expect(JSON.stringify(foreign)).toBe(JSON.stringify(unknown));
+    await finish(elsewhere);
+  });
+
+  test('a message replies to the newest answer of the newest message unless it says otherwise', async () => {
+    const threadId = await newThread();
+    const first = await send(threadId, {
+      text: 'One\nsimulate: say Uno.',
+      modelIds: [nano.id, named('gpt-5.1').id],
+    });
+    await finish(first);
+    const second = await send(threadId, { text: 'Two\nsimulate: say Due.' });
+    await finish(second);
+    const third = await send(threadId, { text: 'Three\nsimulate: echo', parentId: first.answers[0]?.id });
+    expect(await echoed(third)).toEqual(['user: One', 'assistant: Uno.', 'user: Three']);
+    const { messages } = await ada.run<{ messages: { nodes: { id: string; parent: { id: string } }[] } }>(
+      'thread',
+      { id: threadId },
+    );
+    const parents = new Map(messages.nodes.map(({ id, parent }) => [id, parent?.id]));
+    expect(parents.get(first.sent.id)).toBeUndefined();
+    expect(parents.get(second.sent.id)).toBe(first.answers[1]?.id);
+    expect(parents.get(third.sent.id)).toBe(first.answers[0]?.id);
+  });
+
+  test('a provider receives the conversation without failed and empty answers', async () => {
+    const threadId = await newThread();
+    for (const text of [
+      'One\nsimulate: say Uno.',
+      'Two\nsimulate: cut',
+      'Three\nsimulate: empty',
+      'Four\nsimulate: say Quattro.',
+    ])
+      await finish(await send(threadId, { text }));
+    const { messageId, call } = await askHeld(server.simulator, ada, nano, { threadId });
+    call.release(3);
+    await ada.run('stop-answer', { input: { messageId } });
+    const turns = await echoed(await send(threadId, { text: 'Six\nsimulate: echo' }));
+    expect(turns.map((turn) => turn.replace(/Question .*/, 'Five'))).toEqual([
+      'user: One',
+      'assistant: Uno.',
+      'user: Two',
+      'user: Three',
+      'user: Four',
+      'assistant: Quattro.',
+      'user: Five',
+      expect.stringMatching(/^assistant: Good/),
+      'user: Six',
+    ]);
+  });
+
+  test('the same send twenty times at once is one message and one call for each model', async () => {
+    const threadId = await newThread();
+    const text = `Only once ${crypto.randomUUID()}`;
+    const modelIds = [nano.id, named('gpt-5.1').id];
+    const idempotencyKey = crypto.randomUUID();
+    const all = await Promise.all(
+      Array.from({ length: 20 }, () => send(threadId, { text, modelIds, idempotencyKey })),
+    );
+    expect(new Set(all.map(({ __typename }) => __typename))).toEqual(new Set(['SendMessagePayload']));
+    expect(new Set(all.map(({ sent }) => sent.id)).size).toBe(1);
+    expect(new Set(all.map(({ answers }) => answers.map(({ id }) => id).join())).size).toBe(1);
+    await finish(all[0] as Sent);
+    expect(server.simulator.requests.filter(({ body }) => body.includes(text))).toHaveLength(2);
+    expect(await messageCount(threadId)).toBe(3);
+
+    const later = await send(threadId, { text, modelIds, idempotencyKey });
+    expect(later.answers.map(({ status }) => status)).toEqual(['COMPLETE', 'COMPLETE']);
+    expect(await send(threadId, { text: 'Another', modelIds, idempotencyKey })).toMatchObject({
+      __typename: 'ConflictError',
+      code: 'CONFLICT',
+    });
+    expect(await messageCount(threadId)).toBe(3);
+  });
+
+  test('a seventeenth answer at a time is refused and nothing is stored; another person is not held up', async () => {
+    const carl = await server.signUp('Carl');
+    const own = (await carl.addKey('OPENAI')).models;
+    const eight = [...own, ...(await carl.addKey('ANTHROPIC')).models].slice(0, 8).map(({ id }) => id);
+    const held = { text: 'simulate: held', modelIds: eight };
+    const threadId = await newThread(carl);
+    const running = [await send(threadId, held, carl), await send(threadId, held, carl)];
+    const before = await messageCount(threadId);
+    expect(await send(threadId, { modelIds: [own[0]?.id] }, carl)).toMatchObject({
+      __typename: 'BusyError',
+      code: 'BUSY',
+    });
+    expect(
+      await carl.run('regenerate-answer', { input: { messageId: running[0]?.answers[0]?.id } }),
+    ).toMatchObject({ __typename: 'BusyError' });
+    expect(await messageCount(threadId)).toBe(before);
+    await finish(await send(await newThread()));
+
+    for (const { answers } of running)
+      await Promise.all(answers.map(({ id }) => carl.run('stop-answer', { input: { messageId: id } })));
+    expect(await send(threadId, { modelIds: [own[0]?.id] }, carl)).toMatchObject({
+      __typename: 'SendMessagePayload',
+    });
+  });
+
+  test('who closes the connection at once finds the answer finished all the same', async () => {
+    const socket = ada.socket();
+    const { messageId, threadId, call } = await askHeld(server.simulator, ada, nano);
+    call.release(1);
+    await follow(socket, 'answer-events', { messageId }).next();
+    await socket.dispose();
+    call.release();
+    await call.closed;
+    await eventually('the answer is complete', async () => {
+      const thread = await ada.run<{ messages: { nodes: { id: string; status: string }[] } }>('thread', {
+        id: threadId,
+      });
+      return thread.messages.nodes.find(({ id }) => id === messageId)?.status === 'COMPLETE';
+    });
+  });
+});
+
+describe('regenerating an answer', () => {
+  test('begins a sibling by the same model or another, and leaves the first as it is', async () => {
+    const threadId = await newThread();
+    const sent = await send(threadId, { text: 'One\nsimulate: say Uno.' });
+    const [original] = await finish(sent);
+    const messageId = original?.id;
+    const { answer: same } = await ada.run<{ answer: Event['message'] }>('regenerate-answer', {
+      input: { messageId },
+    });
+    const { answer: other } = await ada.run<{ answer: Event['message'] }>('regenerate-answer', {
+      input: { messageId, modelId: named('gpt-5.1').id },
+    });
+    expect([same.modelName, other.modelName]).toEqual(['gpt-4.1-nano', 'gpt-5.1']);
+    for (const { id } of [same, other])
+      expect((await readAnswer(client, id)).end).toMatchObject({ message: { text: 'Uno.' } });
+    const thread = await ada.run<{ messages: { nodes: { id: string; text: string; parent: object }[] } }>(
+      'thread',
+      {
+        id: threadId,
+      },
+    );
+    expect(thread.messages.nodes).toMatchObject([
+      { id: sent.sent.id, parent: null },
+      { id: messageId, text: 'Uno.', status: 'COMPLETE', parent: { id: sent.sent.id } },
+      { id: same.id, parent: { id: sent.sent.id } },
+      { id: other.id, parent: { id: sent.sent.id } },
+    ]);
+  });
+
+  test('a message of a person and an answer of somebody else cannot be', async () => {
+    const sent = await send(await newThread());
+    await finish(sent);
+    const eve = await server.signUp('Eve');
+    const [foreign, unknown] = await Promise.all(
+      [sent.answers[0]?.id, 'msg_00000000000000000000000000'].map((messageId) =>
+        eve.run('regenerate-answer', { input: { messageId } }),
+      ),
+    );
+    expect(unknown).toMatchObject({ code: 'NOT_FOUND' });
+    expect(JSON.stringify(foreign)).toBe(JSON.stringify(unknown));
+    expect(await ada.run('regenerate-answer', { input: { messageId: sent.sent.id } })).toEqual(unknown);
+  });
+});

@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** The command line as a process of its own, with no setting but those given. */
+export interface CommandProcess {
+  process: ChildProcess;
+  /** Resolves with the first line of standard output that matches, rejects if the process ends without one. */
+  line(pattern: RegExp): Promise<string>;
+  /** Everything said until the process has ended, and how it ended. */
+  ended: Promise<CommandResult>;
+}
+
+export interface CommandResult {
+  exitCode: number | null;
+  out: string;
+  error: string;
+}
+
+/** Starts `node src/main.ts …`. The caller sees to it that it ends. */
+export function startCommand(
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input = '',
+): CommandProcess {
+  const main = new URL('../../src/main.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [main, ...words], { env: { PATH: process.env.PATH ?? '', ...env } });
+  child.stdin.end(input);
+  const lines: string[] = [];
+  const arrived = new EventTarget();
+  createInterface({ input: child.stdout }).on('line', (text) => {
+    lines.push(text);
+    arrived.dispatchEvent(new Event('line'));
+  });
+  let error = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    error += text;
+  });
+  const ended = once(child, 'close').then(() => {
+    arrived.dispatchEvent(new Event('line'));
+    return { exitCode: child.exitCode, out: lines.join('\n'), error: error.trim() };
+  });
+  return {
+    process: child,
+    ended,
+    async line(pattern) {
+      for (;;) {
+        const found = lines.find((text) => pattern.test(text));
+        if (found !== undefined) return found;
+        if (child.exitCode !== null) throw new Error(`It ended with ${child.exitCode}: ${error}`);
+        await once(arrived, 'line');
+      }
+    },
+  };
+}
+
+/** Runs `node src/main.ts …` to its end. */
+export async function runCommand(
+  words: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  input = '',
+): Promise<CommandResult> {
+  return await startCommand(words, env, input).ended;
+}
+
+/** A data folder in which no server has run yet. Its database is a copy, since making one takes seconds. */
+export async function newDataFolder(): Promise<string> {
+  prepared ??= prepareDataFolder();
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-command-'));
+  await cp(await prepared, folder, { recursive: true });
+  return folder;
+}
+
+let prepared: Promise<string> | undefined;
+
+async function prepareDataFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-command-'));
+  const { exitCode, error } = await runCommand(['migrate'], { LATCHKEY_DATA_DIR: folder });
+  if (exitCode !== 0) throw new Error(error);
+  return folder;
+}
+
+/** Starts `serve` and resolves with its URL once it is ready. */
+export async function startServe(
+  env: Readonly<Record<string, string>>,
+): Promise<{ url: string; stop(): Promise<CommandResult> }> {
+  const command = startCommand(['serve'], { PORT: '0', ...env });
+  const ready = JSON.parse(await command.line(/Latchkey is ready/)) as { url: string };
+  return {
+    url: ready.url,
+    async stop() {
+      command.process.kill('SIGTERM');
+      return await command.ended;
+    },
+  };
+}

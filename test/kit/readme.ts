@@ -1,0 +1,43 @@
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** The front page, whose recipes are run as they stand there. */
+export const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+
+/** Where the recipes expect the server. A test puts its own in this place and changes nothing else. */
+const PUBLISHED_URL = '127.0.0.1:4000';
+
+/** The code of the block that README.md opens with `test=` and this name, for the server at `url`. */
+export function recipe(name: string, url: string): string {
+  const [, code] = new RegExp(`^\`\`\`\\w+ test=${name}\n(.*?)^\`\`\`$`, 'ms').exec(readme) ?? [];
+  if (code === undefined) throw new Error(`README.md has no block marked test=${name}.`);
+  return code.replaceAll(PUBLISHED_URL, new URL(url).host);
+}
+
+/** A folder outside of the checkout in which modules find the same packages. Removed when disposed of. */
+export function recipeFolder(): Disposable & { path: string; write(file: string, code: string): string } {
+  const path = mkdtempSync(join(tmpdir(), 'latchkey-readme-'));
+  symlinkSync(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(path, 'node_modules'));
+  return {
+    path,
+    write(file, code) {
+      writeFileSync(join(path, file), code);
+      return pathToFileURL(join(path, file)).href;
+    },
+    [Symbol.dispose]: () => rmSync(path, { recursive: true }),
+  };
+}
+
+/** Runs a recipe as a module and gives what it exports. */
+export async function importRecipe<Exports>(
+  name: string,
+  url: string,
+  /** Further files beside it, by name, e.g. what a browser would fetch from the server. */
+  files: Readonly<Record<string, string>> = {},
+): Promise<Exports> {
+  using folder = recipeFolder();
+  for (const [file, code] of Object.entries(files)) folder.write(file, code);
+  return await import(/* @vite-ignore */ folder.write(`${name}.ts`, recipe(name, url)));
+}

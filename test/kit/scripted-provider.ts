@@ -1,0 +1,75 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** An OpenAI-compatible server whose every delta the test writes itself. */
+export interface ScriptedProvider extends AsyncDisposable {
+  /** To give as `baseUrl` of a CUSTOM key. */
+  baseUrl: string;
+  /** `127.0.0.1:port`, to be allowed as a private host. */
+  host: string;
+  /** The next question; it is answered by what the test does with it. */
+  nextCall(): Promise<ScriptedCall>;
+}
+
+export interface ScriptedCall {
+  /** Sends one event with this delta; pieces of characters arrive as such. */
+  write(delta: { content?: string; reasoning_content?: string }): void;
+  /** Sends an event as it is. */
+  event(event: object): void;
+  /** Ends the answer properly, with the provider's word for why. */
+  finish(reason?: string, usage?: object): void;
+  /** Refuses the question instead of answering it. */
+  refuse(status: number, headers?: Record<string, string>): void;
+}
+
+export async function startScriptedProvider(): Promise<ScriptedProvider> {
+  const calls: ScriptedCall[] = [];
+  const waiting: ((call: ScriptedCall) => void)[] = [];
+  const server = createServer((request, response) => {
+    request.resume().once('end', () => {
+      if (request.method === 'GET') {
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify({ object: 'list', data: [{ id: 'scripted', object: 'model' }] }));
+        return;
+      }
+      const call = scriptedCall(response);
+      const taker = waiting.shift();
+      if (taker === undefined) calls.push(call);
+      else taker(call);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    baseUrl: `http://${host}/v1`,
+    host,
+    async nextCall() {
+      return calls.shift() ?? (await new Promise((resolve) => waiting.push(resolve)));
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function scriptedCall(response: ServerResponse): ScriptedCall {
+  function event(data: object): void {
+    if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write(`data: ${JSON.stringify({ object: 'chat.completion.chunk', ...data })}\n\n`);
+  }
+  return {
+    event,
+    write: (delta) => event({ choices: [{ index: 0, delta, finish_reason: null }] }),
+    finish(reason = 'stop', usage) {
+      event({ choices: [{ index: 0, delta: {}, finish_reason: reason }] });
+      if (usage !== undefined) event({ choices: [], usage });
+      response.end('data: [DONE]\n\n');
+    },
+    refuse(status, headers) {
+      response.writeHead(status, { 'content-type': 'application/json', ...headers });
+      response.end(JSON.stringify({ error: { message: 'No.', type: 'refused', code: null } }));
+    },
+  };
+}

@@ -1,0 +1,170 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { ANSWER_ERRORS, ERROR_CODES } from '../src/errors.ts';
+import { startSimulator } from '../src/simulator/simulator.ts';
+import { freshDatabase } from './kit/database.ts';
+import { post } from './kit/person.ts';
+import { importRecipe, readme, recipe, recipeFolder } from './kit/readme.ts';
+import { startTestServer } from './kit/server.ts';
+
+const run = promisify(execFile);
+
+test('the demo prints what the front page shows of it', async () => {
+  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+  const { stdout } = await run(process.execPath, [main, 'demo', '--once'], {
+    env: { ...process.env, PORT: '0' },
+  });
+  const [, transcript = ''] = /^```\n( +Latchkey\n.*?)^```$/ms.exec(readme) ?? [];
+  const printed = linesOf(stdout);
+  const shown = linesOf(transcript).filter((line) => line !== '*');
+  expect(shown.length).toBeGreaterThan(40);
+  expect(shown.filter((line) => !printed.includes(line))).toEqual([]);
+}, 60_000);
+
+/** Lines of text, with what differs from run to run (ids, keys and boxes) left out. */
+function linesOf(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim().replace(/wsp_\w+|\S*…[^\s,]*/g, '*'))
+    .filter((line) => line !== '');
+}
+
+test('the recipe for a terminal does the main job as it stands', async () => {
+  if (spawnSync('curl', ['--version']).error !== undefined)
+    throw new Error('curl is not installed. This test runs the recipe for a terminal: install curl.');
+  // The recipe signs up the same person every time.
+  const database = await freshDatabase();
+  const simulator = await startSimulator({ paceMs: 20 });
+  await using server = await startTestServer({}, { database, simulator });
+  const { stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', recipe('curl', server.url)], {
+    env: { ...process.env, OPENAI_API_KEY: 'sk-sim-from-the-terminal' },
+  });
+
+  await simulator.close();
+  expect(stderr).toBe('');
+  expect(stdout).toContain('{"data":{"workspace":{"models":{"nodes":[{"title":"');
+  const events = [...stdout.matchAll(/^data: (\{.*\})$/gm)].map(
+    ([, data]) => JSON.parse(data ?? '').data.answerEvents as StreamedEvent,
+  );
+  const end = events.pop();
+  expect(end).toMatchObject({ __typename: 'AnswerFinished', message: { status: 'COMPLETE' } });
+  expect(end?.message?.text).toContain('What is a latchkey?');
+  // A slow machine may ask only after the answer has ended, and then gets just its end.
+  expect(['', end?.message?.text]).toContain(events.map(({ text }) => text).join(''));
+}, 60_000);
+
+interface StreamedEvent {
+  __typename: string;
+  text?: string;
+  message?: { status: string; text: string };
+}
+
+test('the recipe for a browser adds a key that no request holds readably', async () => {
+  await using server = await startTestServer({ LATCHKEY_REQUIRE_SEALED_KEYS: 'on' });
+  const ada = await server.signUp();
+  const response = await fetch(`${server.url}/seal.js`);
+  const { addSealedApiKey } = await importRecipe<Seal>('seal-key', server.url, {
+    'seal.js': await response.text(),
+  });
+  const secret = 'sk-sim-pasted-into-a-page';
+  const sent: string[] = [];
+  async function send(query: string, variables: object): Promise<object> {
+    sent.push(JSON.stringify(variables));
+    const { data, errors } = await post(server.url, ada.token, { query, variables });
+    expect(errors).toBeUndefined();
+    return data ?? {};
+  }
+  const added = { __typename: 'AddApiKeyPayload', apiKey: { hint: 'page', status: 'ACTIVE' } };
+  expect(await addSealedApiKey(send, ada.workspaceId, 'OPENAI', secret)).toMatchObject(added);
+
+  // A page that was opened before the server's keys were rotated holds a key that is no longer in use.
+  const stale = { id: 'a key of long ago', publicKey: Buffer.alloc(32, 9).toString('base64') };
+  const sendLate = async (query: string, variables: object) =>
+    query.startsWith('query') ? { workspace: { sealingKey: stale } } : await send(query, variables);
+  expect(await addSealedApiKey(sendLate, ada.workspaceId, 'OPENAI', secret)).toMatchObject(added);
+
+  expect(sent).toHaveLength(4);
+  for (const variables of sent) expect(variables).not.toContain(secret);
+});
+
+interface Seal {
+  addSealedApiKey(
+    send: (query: string, variables: object) => Promise<object>,
+    workspaceId: string,
+    provider: string,
+    secret: string,
+  ): Promise<object>;
+}
+
+test('the recipes in TypeScript pass the compiler in strict mode', async () => {
+  using folder = recipeFolder();
+  const copied = ['possible-types.json', 'seal.js'] as const;
+  for (const file of copied) folder.write(file, readText(`schema/${file}`));
+  const files = ['apollo', 'follow', 'seal-key', 'urql'].map((name) => {
+    folder.write(`${name}.ts`, recipe(name, 'http://127.0.0.1:4000'));
+    return `${name}.ts`;
+  });
+  folder.write('package.json', '{ "type": "module" }');
+  const { compilerOptions } = JSON.parse(readText('tsconfig.json'));
+  folder.write(
+    'tsconfig.json',
+    // The types of urql and graphql-ws do not meet under this one.
+    JSON.stringify({ compilerOptions: { ...compilerOptions, exactOptionalPropertyTypes: false }, files }),
+  );
+  const compiler = fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url));
+  const { stdout } = await run(compiler, ['-p', folder.path]).catch((error: { stdout: string }) => error);
+  expect(stdout).toBe('');
+});
+
+test('every setting is in the table of settings, and nothing else', () => {
+  const read = [...readText('src/config.ts').matchAll(/\benv\.([A-Z_]+)/g)].map(([, name]) => name);
+  const section = sectionOf('Configuration');
+  const told = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+  expect(told.toSorted()).toEqual([...new Set(read)].toSorted());
+});
+
+test('every error code is in the table of errors, with who can mend it', () => {
+  const rows = [...sectionOf('Errors').matchAll(/^\| `([A-Z_]+)` \| ([A-Z_]+) \|/gm)];
+  const told = Object.fromEntries(rows.map(([, code, fixableBy]) => [code, fixableBy]));
+  expect(Object.keys(told).toSorted()).toEqual([...ERROR_CODES].toSorted());
+  for (const [code, { fixableBy }] of Object.entries(ANSWER_ERRORS))
+    expect(`${code} ${told[code]}`).toBe(`${code} ${fixableBy}`);
+});
+
+test('every npm script, file and heading that the front page names exists', () => {
+  const { scripts } = JSON.parse(readText('package.json')) as { scripts: Record<string, string> };
+  const pages = { 'README.md': readme, 'SECURITY.md': readText('SECURITY.md') };
+  for (const [page, text] of Object.entries(pages)) {
+    for (const [, script] of text.matchAll(/\bnpm run ([\w:-]+)/g))
+      expect(scripts, `${page} names npm run ${script}`).toHaveProperty([script ?? '']);
+    for (const [, target] of text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
+      const [file, heading] = (target ?? '').split('#');
+      const linked = file === '' ? page : (file ?? '');
+      expect(existsSync(new URL(`../${linked}`, import.meta.url)), `${page} links to ${target}`).toBe(true);
+      if (heading !== undefined) expect(anchorsOf(readText(linked)), page).toContain(heading);
+    }
+  }
+});
+
+function readText(path: string): string {
+  return readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+}
+
+function sectionOf(heading: string): string {
+  const [, section] = new RegExp(`^## ${heading}\n(.*?)^## `, 'ms').exec(readme) ?? [];
+  if (section === undefined) throw new Error(`README.md has no section "${heading}".`);
+  return section;
+}
+
+/** What a link to a heading says after the `#`. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replace(/ /g, '-'),
+  );
+}

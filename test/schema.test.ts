@@ -1,0 +1,443 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import {
+  buildSchema,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLOutputType,
+  getNamedType,
+  getNullableType,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isListType,
+  isNullableType,
+  isObjectType,
+  isUnionType,
+  Kind,
+  parse,
+  print,
+  validate,
+} from 'graphql';
+import { describe, expect, test } from 'vitest';
+import { staleFiles } from '../src/graphql/print.ts';
+import { documentOf, post } from './kit/person.ts';
+import { startTestServer } from './kit/server.ts';
+
+const schema = buildSchema(readFileSync('schema/schema.graphql', 'utf8'));
+const types = Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'));
+const scalars = ['ID', 'String', 'Int', 'Float', 'Boolean'];
+const outputFields = types.flatMap((type) =>
+  isObjectType(type) || isInterfaceType(type)
+    ? Object.values(type.getFields()).map((field) => ({ type, field, name: `${type.name}.${field.name}` }))
+    : [],
+);
+
+test('the printed schema and its possible types are those of the code', () => {
+  expect(staleFiles()).toEqual([]);
+});
+
+test('everything in the schema is described in whole sentences', () => {
+  const described = types
+    .filter(({ name }) => !scalars.includes(name))
+    .flatMap((type) => [{ name: type.name, description: type.description }, ...partsOf(type)]);
+  const lacking = described.filter(
+    ({ description }) => !/^["`A-Za-z].*[.!]$/s.test(description?.trim() ?? ''),
+  );
+  expect(lacking).toEqual([]);
+});
+
+describe('a mutation', () => {
+  const mutations = Object.values(schema.getMutationType()?.getFields() ?? {});
+
+  test.each(mutations)(
+    '$name takes one input and gives its payload or an error that somebody can mend',
+    (field) => {
+      const name = field.name.charAt(0).toUpperCase() + field.name.slice(1);
+      expect(field.args.map((argument) => `${argument.name}: ${argument.type}`)).toEqual([
+        `input: ${name}Input!`,
+      ]);
+      expect(String(field.type)).toBe(`${name}Result!`);
+      const result = getNamedType(field.type);
+      const members = isUnionType(result) ? result.getTypes() : [];
+      const errors = members.filter((type) =>
+        type.getInterfaces().some((known) => known.name === 'UserError'),
+      );
+      expect(members.filter((type) => !errors.includes(type)).map((type) => type.name)).toEqual([
+        `${name}Payload`,
+      ]);
+    },
+  );
+});
+
+test('no answer of the API has a field that could carry a secret', () => {
+  const secretWords = ['secret', 'secrets', 'sealed', 'ciphertext', 'tag', 'token', 'password', 'credential'];
+  const suspicious = outputFields
+    .filter(({ type }) => type !== schema.getMutationType())
+    .filter(({ field }) =>
+      field.name.split(/(?=[A-Z])/).some((word) => secretWords.includes(word.toLowerCase())),
+    );
+  expect(suspicious.map(({ name }) => name)).toEqual([]);
+});
+
+describe('a list', () => {
+  test('that can grow is a connection with nodes, edges and pageInfo, read from either end', () => {
+    const connections = outputFields.filter(({ field }) => /Connection$/.test(getNamedType(field.type).name));
+    expect(connections.map(({ name }) => name)).toEqual([
+      'Thread.messages',
+      'Workspace.apiKeys',
+      'Workspace.models',
+      'Workspace.threads',
+    ]);
+    for (const { field } of connections) {
+      expect(field.args.map((argument) => `${argument.name}: ${argument.type}`)).toEqual([
+        'after: String',
+        'before: String',
+        'first: Int',
+        'last: Int',
+      ]);
+      const noun = getNamedType(field.type).name.replace('Connection', '');
+      expect(fieldsOf(`${noun}Connection`)).toEqual([
+        `edges: [${noun}Edge!]!`,
+        `nodes: [${noun}!]!`,
+        'pageInfo: PageInfo!',
+      ]);
+      expect(fieldsOf(`${noun}Edge`)).toEqual(['cursor: String!', `node: ${noun}!`]);
+    }
+  });
+
+  test('is given whole only where it is short by its nature', () => {
+    const whole = outputFields.filter(
+      ({ field, name }) => isListed(field.type) && !/Connection\./.test(name),
+    );
+    expect(whole.map(({ name }) => name)).toEqual([
+      'AddApiKeyPayload.models',
+      'InvalidInputError.fields',
+      'Message.citations',
+      'Model.apiKeys',
+      'Model.capabilities',
+      'ModelUnavailableError.suggestions',
+      'Query.nodes',
+      'Query.providers',
+      'RefreshModelsPayload.models',
+      'RemoveApiKeyPayload.models',
+      'SendMessagePayload.answers',
+      'ThreadSnapshot.writing',
+      'Viewer.workspaces',
+    ]);
+  });
+
+  test('is not read from both ends at once, nor by pages too large or too small', async () => {
+    await using server = await startTestServer();
+    const ada = await server.signUp();
+    const answer = async (list: string) =>
+      await post(server.url, ada.token, {
+        query: `{ workspace(id: "${ada.workspaceId}") { ${list} { nodes { id } } } }`,
+      });
+    const code = async (list: string) =>
+      (await answer(list)).errors?.map(({ extensions }) => extensions.code);
+    expect(await answer('apiKeys(first: 1, last: 1)')).toMatchObject({
+      errors: [
+        {
+          message: 'Give either first or last, not both.',
+          extensions: { code: 'BAD_INPUT', fixableBy: 'YOU', fields: [{ path: 'first' }] },
+        },
+      ],
+    });
+    for (const list of ['apiKeys', 'models', 'threads']) {
+      const most = list === 'models' ? 500 : 100;
+      expect(await code(`${list}(first: 1, last: 1)`)).toEqual(['BAD_INPUT']);
+      expect(await code(`${list}(first: 0)`)).toEqual(['BAD_INPUT']);
+      expect(await code(`${list}(last: ${most + 1})`)).toEqual(['BAD_INPUT']);
+      expect(await code(`${list}(after: "nonsense")`)).toEqual(['BAD_INPUT']);
+      expect(await code(`${list}(last: ${most})`)).toBeUndefined();
+    }
+  });
+});
+
+describe('the shared operation', () => {
+  const names = readdirSync('schema/operations').map((file) => file.replace('.graphql', ''));
+
+  test.each(names)('%s is one documented operation of this schema', (name) => {
+    const text = documentOf(name);
+    const document = parse(text);
+    expect(validate(schema, document)).toEqual([]);
+    expect(text).toMatch(/^# [A-Z].*[.?)]$/m);
+    expect(text.startsWith('# ')).toBe(true);
+    const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+    expect(operations).toHaveLength(1);
+    expect(document.definitions).toHaveLength(1);
+    // Named after its file, so that logs and clients' caches show which one it is.
+    expect(operations[0]?.kind === Kind.OPERATION_DEFINITION && operations[0].name?.value).toBe(
+      name.replace(/(^|-)(\w)/g, (_match, _dash, letter: string) => letter.toUpperCase()),
+    );
+  });
+
+  test('exists for everything that can be done or followed', () => {
+    const documents = names.map(documentOf).join('\n');
+    const roots = [schema.getMutationType(), schema.getSubscriptionType()];
+    const fields = roots.flatMap((type) => Object.keys(type?.getFields() ?? {}));
+    expect(fields.filter((field) => !new RegExp(`^ {2}${field}\\(`, 'm').test(documents))).toEqual([]);
+  });
+});
+
+/** The names that clients rely on: they stay, and more may come. A signature counts as a whole, a name alone as a name. */
+const CONTRACT = `
+enum ProviderName: OPENAI ANTHROPIC GEMINI MISTRAL PERPLEXITY XAI NOVITA CUSTOM
+enum WorkspaceKind: PERSONAL SHARED
+enum Plan: FREE PREMIUM BUSINESS
+enum Role: OWNER ADMIN MEMBER VIEWER
+enum KeyScope: PERSONAL WORKSPACE TEAM
+enum KeyStatus: UNVERIFIED ACTIVE RATE_LIMITED EXHAUSTED INVALID EXPIRED DISABLED SUSPENDED NEEDS_REENTRY
+enum MessageRole: USER ASSISTANT
+enum MessageStatus: WRITING COMPLETE STOPPED FAILED INTERRUPTED
+enum DeltaPart: TEXT REASONING
+enum FinishReason: STOP LENGTH CONTENT_FILTER OTHER
+enum FixableBy: YOU KEY_MANAGER WORKSPACE_ADMIN OPERATOR PROVIDER NOBODY
+enum ErrorCode: INVALID_KEY KEY_EXPIRED KEY_LACKS_PERMISSION MODEL_NOT_FOUND MODEL_UNAVAILABLE QUOTA_EXCEEDED RATE_LIMITED
+enum ErrorCode: CONTEXT_TOO_LONG CONTENT_FILTERED BAD_REQUEST PROVIDER_OVERLOADED PROVIDER_ERROR NETWORK TIMEOUT STREAM_CUT
+enum ErrorCode: OUTPUT_TOO_LARGE EMPTY_ANSWER INTERRUPTED NO_KEY KEY_REMOVED KEY_UNAVAILABLE PLAN_REQUIRED NOT_PERMITTED
+enum ErrorCode: BUDGET_EXCEEDED NOT_FOUND BAD_INPUT CONFLICT BUSY STALE_SEALING_KEY
+interface Node: id
+interface UserError: code message fixableBy retryAt
+type InvalidInputError: code message fixableBy retryAt fields
+type ProviderRefusedError: code message fixableBy retryAt provider
+type PlanRequiredError: code message fixableBy retryAt requiredPlan
+type NotPermittedError: code message fixableBy retryAt requiredRole
+type NotFoundError: code message fixableBy retryAt
+type ConflictError: code message fixableBy retryAt
+type ModelUnavailableError: code message fixableBy retryAt suggestions
+type StaleSealingKeyError: code message fixableBy retryAt sealingKey
+type BusyError: code message fixableBy retryAt
+type AnswerError: code message fixableBy retryAt
+type Query: viewer node nodes providers workspace thread
+type Viewer: id user email personalWorkspace workspaces
+type User: id name
+type Workspace: id name kind plan viewerRole sealingKey apiKeys models threads
+type SealingKey: id publicKey
+type Provider: id name title keysUrl keyPlaceholder
+type ApiKey: id provider label hint scope status statusMessage isEnabled baseUrl createdBy createdAt lastUsedAt
+type ApiKey: expiresAt modelsRefreshedAt
+type Model: id provider name title isAvailable unavailableReason paidBy apiKeys contextWindow maxOutputTokens
+type Model: capabilities price
+type Thread: id title workspace visibility revision messages createdBy createdAt canGenerate cannotGenerateReason viewerCanSend
+type Message: id thread parent role status text reasoning citations finishReason providerFinishReason author model
+type Message: modelName provider paidBy error usage createdAt
+type Usage: inputTokens outputTokens cachedInputTokens reasoningTokens isEstimated
+type Citation: url title startOffset endOffset
+type Mutation: addApiKey checkApiKey updateApiKey replaceApiKeySecret removeApiKey refreshModels
+type Mutation: createThread updateThread deleteThread sendMessage stopAnswer regenerateAnswer
+input AddApiKeyInput: workspaceId provider label secret sealed baseUrl expiresAt
+input SealedSecretInput: keyId box
+input CheckApiKeyInput: id
+input UpdateApiKeyInput: id label isEnabled expiresAt
+input ReplaceApiKeySecretInput: id secret sealed baseUrl
+input RemoveApiKeyInput: id
+input RefreshModelsInput: apiKeyId
+input CreateThreadInput: workspaceId title visibility
+input UpdateThreadInput: id title visibility
+input DeleteThreadInput: id
+input SendMessageInput: threadId text modelIds parentId idempotencyKey
+input StopAnswerInput: messageId
+input RegenerateAnswerInput: messageId modelId
+type AddApiKeyPayload: apiKey workspace models
+type CheckApiKeyPayload: apiKey
+type UpdateApiKeyPayload: apiKey
+type ReplaceApiKeySecretPayload: apiKey
+type RemoveApiKeyPayload: removedId models
+type RefreshModelsPayload: models
+type CreateThreadPayload: thread
+type UpdateThreadPayload: thread
+type SendMessagePayload: message answers thread
+type StopAnswerPayload: message
+type RegenerateAnswerPayload: answer
+type Subscription: answerEvents threadEvents
+union AnswerEvent: AnswerDelta AnswerRetrying AnswerFinished AnswerFailed
+union ThreadEvent: ThreadSnapshot MessageAdded AnswerDelta AnswerRetrying AnswerFinished AnswerFailed ThreadUpdated
+union ThreadEvent: MessageRemoved ThreadRemoved
+type AnswerDelta: messageId part offset text
+type AnswerRetrying: messageId attempt retryAt error
+type AnswerFinished: message
+type AnswerFailed: message error
+type ThreadSnapshot: thread writing
+type MessageAdded: message
+type ThreadUpdated: thread
+type MessageRemoved: messageId thread
+type ThreadRemoved: threadId
+`;
+
+/** Those of them whose types and arguments are fixed as well. */
+const SIGNATURES = [
+  'Query.viewer: Viewer',
+  'Query.node(id: ID!): Node',
+  'Query.nodes(ids: [ID!]!): [Node]!',
+  'Query.providers: [Provider!]!',
+  'Query.workspace(id: ID!): Workspace',
+  'Query.thread(id: ID!): Thread',
+  'UserError.code: ErrorCode!',
+  'UserError.message: String!',
+  'UserError.fixableBy: FixableBy!',
+  'UserError.retryAt: DateTime',
+  'ModelUnavailableError.suggestions: [Model!]!',
+  'Model.paidBy: KeyScope',
+  'Usage.inputTokens: Int',
+  'Usage.outputTokens: Int',
+  'Usage.cachedInputTokens: Int',
+  'Usage.reasoningTokens: Int',
+  'Usage.isEstimated: Boolean!',
+  'Citation.url: String!',
+  'Citation.title: String',
+  'Citation.startOffset: Int',
+  'Citation.endOffset: Int',
+  'Subscription.answerEvents(messageId: ID!, offset: Int! = 0, reasoningOffset: Int! = 0): AnswerEvent!',
+  'Subscription.threadEvents(threadId: ID!): ThreadEvent!',
+  'AnswerDelta.messageId: ID!',
+  'AnswerDelta.part: DeltaPart!',
+  'AnswerDelta.offset: Int!',
+  'AnswerDelta.text: String!',
+  'AnswerRetrying.messageId: ID!',
+  'AnswerRetrying.attempt: Int!',
+  'AnswerRetrying.retryAt: DateTime!',
+  'AnswerRetrying.error: AnswerError!',
+  'AnswerFinished.message: Message!',
+  'AnswerFailed.message: Message!',
+  'AnswerFailed.error: AnswerError!',
+  'ThreadSnapshot.thread: Thread!',
+  'ThreadSnapshot.writing: [Message!]!',
+  'MessageAdded.message: Message!',
+  'ThreadUpdated.thread: Thread!',
+  'MessageRemoved.messageId: ID!',
+  'MessageRemoved.thread: Thread!',
+  'ThreadRemoved.threadId: ID!',
+];
+
+/** Part of the contract and not built yet. What comes moves up into it. */
+const LATER = [
+  'Team',
+  'Query.team',
+  'Viewer.teams',
+  'Workspace.members',
+  'Workspace.auditLog',
+  'Workspace.usage',
+  'AddApiKeyInput.teamId',
+  'AddApiKeyPayload.team',
+  'Subscription.workspaceEvents',
+  'WorkspaceEvent',
+  'WorkspaceSnapshot',
+  'ApiKeyChanged',
+  'ApiKeyRemoved',
+  'ModelsChanged',
+  'MemberChanged',
+  'MemberRemoved',
+];
+
+describe('the contract', () => {
+  test('keeps every name that clients may rely on', () => {
+    const lines = CONTRACT.trim().split('\n');
+    const missing = lines.flatMap((line) => {
+      const [kind = '', typeName = '', names = ''] = /^(\w+) (\w+): (.+)$/.exec(line)?.slice(1) ?? [];
+      const type = schema.getType(typeName);
+      if (type === undefined || kindOf(type) !== kind) return [`${kind} ${typeName}`];
+      return names
+        .split(' ')
+        .filter((name) => !namesIn(type).includes(name))
+        .map((name) => `${typeName}.${name}`);
+    });
+    expect(missing).toEqual([]);
+  });
+
+  test('keeps the arguments and types that it states', () => {
+    const stated = outputFields.map(({ type, field }) => signatureOf(type.name, field));
+    expect(SIGNATURES.filter((signature) => !stated.includes(signature))).toEqual([]);
+  });
+
+  test('lists as missing only what is not built yet', () => {
+    const built = LATER.filter((name) => {
+      const [typeName = '', member] = name.split('.');
+      const type = schema.getType(typeName);
+      return type !== undefined && (member === undefined || namesIn(type).includes(member));
+    });
+    expect(built).toEqual([]);
+  });
+
+  test('lets a client leave out every input that came after the first ones', () => {
+    const required = types.flatMap((type) =>
+      isInputObjectType(type)
+        ? Object.values(type.getFields())
+            .filter((field) => !isNullableType(field.type) && field.defaultValue === undefined)
+            .map((field) => `${type.name}.${field.name}`)
+        : [],
+    );
+    expect(required).toEqual([
+      'AddApiKeyInput.provider',
+      'AddApiKeyInput.workspaceId',
+      'CheckApiKeyInput.id',
+      'CreateThreadInput.workspaceId',
+      'DeleteThreadInput.id',
+      'RefreshModelsInput.apiKeyId',
+      'RegenerateAnswerInput.messageId',
+      'RemoveApiKeyInput.id',
+      'ReplaceApiKeySecretInput.id',
+      'SealedSecretInput.box',
+      'SealedSecretInput.keyId',
+      'SendMessageInput.modelIds',
+      'SendMessageInput.text',
+      'SendMessageInput.threadId',
+      'StopAnswerInput.messageId',
+      'UpdateApiKeyInput.id',
+      'UpdateThreadInput.id',
+    ]);
+  });
+});
+
+interface Described {
+  name: string;
+  description: string | null | undefined;
+}
+
+/** Fields, arguments, input fields and enum values of a type. */
+function partsOf(type: GraphQLNamedType): Described[] {
+  if (isEnumType(type)) return type.getValues().map((value) => named(type.name, value));
+  if (isInputObjectType(type)) return Object.values(type.getFields()).map((field) => named(type.name, field));
+  if (!isObjectType(type) && !isInterfaceType(type)) return [];
+  return Object.values(type.getFields()).flatMap((field) => [
+    named(type.name, field),
+    ...field.args.map((argument) => named(`${type.name}.${field.name}`, argument)),
+  ]);
+}
+
+function named(parent: string, { name, description }: Described): Described {
+  return { name: `${parent}.${name}`, description };
+}
+
+function namesIn(type: GraphQLNamedType): string[] {
+  if (isUnionType(type)) return type.getTypes().map(({ name }) => name);
+  if (isEnumType(type)) return type.getValues().map(({ name }) => name);
+  if (isInputObjectType(type) || isObjectType(type) || isInterfaceType(type))
+    return Object.keys(type.getFields());
+  return [];
+}
+
+function kindOf(type: GraphQLNamedType): string {
+  if (isUnionType(type)) return 'union';
+  if (isEnumType(type)) return 'enum';
+  if (isInputObjectType(type)) return 'input';
+  return isInterfaceType(type) ? 'interface' : 'type';
+}
+
+function fieldsOf(typeName: string): string[] {
+  const type = schema.getType(typeName);
+  if (!isObjectType(type)) return [];
+  return Object.values(type.getFields()).map((field) => `${field.name}: ${field.type}`);
+}
+
+function signatureOf(typeName: string, field: GraphQLField<unknown, unknown>): string {
+  const list = field.args.map((argument) => {
+    const literal = argument.default?.literal;
+    return `${argument.name}: ${argument.type}${literal === undefined ? '' : ` = ${print(literal)}`}`;
+  });
+  return `${typeName}.${field.name}${list.length > 0 ? `(${list.join(', ')})` : ''}: ${field.type}`;
+}
+
+function isListed(type: GraphQLOutputType): boolean {
+  return isListType(getNullableType(type));
+}
