@@ -26,7 +26,8 @@ const transports = Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[];
 
 test.for(transports)(
   'a lost connection resumes without losing a word, over %s',
-  async (transport, { annotate }) => {
+  { timeout: 60_000 },
+  async (transport) => {
     await using provider = await startScriptedProvider();
     await using server = await startTestServer({ LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host });
     const ada = await server.signUp();
@@ -41,11 +42,12 @@ test.for(transports)(
         const sent = await ada.ask('Go on.', models);
         const messageId = sent.answers[0]?.id ?? '';
         const call = await provider.nextCall();
-        const expected = { text: clean([...writing, 'End.']), reasoning: clean(thinking) };
+        // Both end in a whole character: half of one would be held back until the answer has ended.
+        const expected = { text: clean([...writing, 'End.']), reasoning: clean([...thinking, 'So.']) };
         const clients = plans.map((plan) =>
           readWithBreaks(() => TRANSPORTS[transport](ada), messageId, plan, expected),
         );
-        for (const reasoning_content of thinking) await write(call, { reasoning_content });
+        for (const reasoning_content of [...thinking, 'So.']) await write(call, { reasoning_content });
         for (const content of [...writing, 'End.']) await write(call, { content });
         await Promise.all(clients.map((client) => client.hasAll));
         call.finish();
@@ -61,7 +63,7 @@ test.for(transports)(
     );
     await fc.assert(resumes, { numRuns: 12, endOnFailure: true });
 
-    await annotate(`${broken} broken connections`);
+    process.stdout.write(`${transport}: resumed after ${broken} broken connections, not a word lost\n`);
     expect(broken).toBeGreaterThanOrEqual(200);
   },
 );

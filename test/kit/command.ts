@@ -4,6 +4,7 @@ import { cp, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
 
 /** The command line as a process of its own, with no setting but those given. */
 export interface CommandProcess {
@@ -20,7 +21,7 @@ export interface CommandResult {
   error: string;
 }
 
-/** Starts `node src/main.ts …`. The caller sees to it that it ends. */
+/** Starts `node src/main.ts …`. It lives no longer than the test. */
 export function startCommand(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -28,6 +29,7 @@ export function startCommand(
 ): CommandProcess {
   const main = new URL('../../src/main.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [main, ...words], { env: { PATH: process.env.PATH ?? '', ...env } });
+  onTestFinished(() => void child.kill('SIGKILL')); // a test that fails half-way leaves no server behind
   child.stdin.end(input);
   const lines: string[] = [];
   const arrived = new EventTarget();
