@@ -161,6 +161,11 @@ export type AnswerErrorCode = Exclude<
   'NOT_PERMITTED' | 'NOT_FOUND' | 'BAD_INPUT' | 'CONFLICT' | 'BUSY' | 'STALE_SEALING_KEY'
 >;
 
+/** The code that a row holds; PROVIDER_ERROR for one that no version of this server writes. */
+export function answerErrorCode(stored: string): AnswerErrorCode {
+  return Object.hasOwn(ANSWER_ERRORS, stored) ? (stored as AnswerErrorCode) : 'PROVIDER_ERROR';
+}
+
 /** For each way an answer can fail: who can mend it, and the sentence shown. The provider's title is passed in. */
 export const ANSWER_ERRORS: Record<
   AnswerErrorCode,
@@ -173,7 +178,8 @@ export const ANSWER_ERRORS: Record<
   },
   KEY_EXPIRED: {
     fixableBy: 'KEY_MANAGER',
-    sentence: (provider) => `This key has expired at ${provider}. Replace it with a new one.`,
+    sentence: (provider) =>
+      `This ${provider} key has expired. Replace it, or set a later expiry date if one was set here.`,
   },
   KEY_LACKS_PERMISSION: {
     fixableBy: 'KEY_MANAGER',

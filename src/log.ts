@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino } from 'pino';
 
 /**
@@ -9,7 +10,18 @@ export const log = pino({
   level: 'info',
   base: null,
   timestamp: pino.stdTimeFunctions.isoTime,
+  mixin: () => ({ ...logScope.getStore() }),
 });
+
+/** What all lines carry that are written on behalf of one request or operation. */
+export const logScope = new AsyncLocalStorage<LogScope>();
+
+export interface LogScope {
+  /** Also sent to the client in `x-request-id`; operations on one socket share that of its handshake. */
+  requestId: string;
+  /** The name that the client gave the operation. */
+  operation?: string;
+}
 
 /** A failure's name for the log: an error code where there is one, else its class. Messages may quote data, so they stay out. */
 export function failureName(error: unknown): string {

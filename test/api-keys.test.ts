@@ -97,7 +97,7 @@ describe('a key that its provider refuses', () => {
       'GEMINI',
       'sk-sim-expired',
       'KEY_EXPIRED',
-      'This key has expired at Google Gemini. Replace it with a new one.',
+      'This Google Gemini key has expired. Replace it, or set a later expiry date if one was set here.',
     ],
     [
       'MISTRAL',

@@ -15,11 +15,11 @@ server → app (type), config (type), graphql, accounts, db (type)
 graphql → accounts, workspaces, keys, models, threads, answers, audit, changes, providers/registry, providers/provider, db/id, db/page (type)
 answers → threads, models, keys, workspaces, providers, db, changes, accounts (type)
 threads → workspaces, db, changes, accounts (type)
-keys → models, workspaces, providers, audit, db, changes, secret-source, accounts (type)
+keys → models, workspaces, providers, audit, db, changes, secret-source, sliding-window, accounts (type)
 keys/seal-record →
 models → workspaces, providers, db, changes, accounts (type)
 workspaces → accounts, audit, db, changes
-accounts → db
+accounts → db, sliding-window
 audit → db
 providers →
 db →
@@ -27,6 +27,7 @@ changes →
 simulator →
 config →
 secret-source →
+sliding-window →
 errors →
 log →
 `;
@@ -36,7 +37,7 @@ const OWNERS: Record<string, string[]> = {
   'libsodium-wrappers': ['keys/seal-record', 'demo/client'],
   undici: ['providers/egress'],
   'eventsource-parser': ['providers/sse'],
-  'better-auth': ['accounts', 'server/http'],
+  'better-auth': ['accounts'],
   '@pothos': ['graphql'],
   'graphql-yoga': ['server'],
   '@graphql-yoga': ['server'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { follow } from './kit/answer.ts';
+import { follow, readAnswer } from './kit/answer.ts';
 import { startTestServer } from './kit/server.ts';
 
 test('a person connects a key, sees its models, asks one and reads the answer as it is written', async () => {
@@ -30,4 +30,17 @@ test('a person connects a key, sees its models, asks one and reads the answer as
   expect(deltas.length).toBeGreaterThan(3);
   expect(deltas.join('')).toContain('What is a latchkey?');
   await client.dispose();
+});
+
+test('how long an answer may become is left to the provider', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  for (const provider of ['OPENAI', 'GEMINI', 'MISTRAL', 'XAI', 'NOVITA']) {
+    const { models } = await ada.addKey(provider);
+    const sent = await ada.ask('simulate: echo', models.slice(0, 1));
+    const client = ada.socket();
+    const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
+    await client.dispose();
+    expect(JSON.parse(end?.message.text ?? '')).toMatchObject({ maxOutputTokens: null });
+  }
 });

@@ -5,6 +5,7 @@ import { bearer } from 'better-auth/plugins/bearer';
 import type { Database } from '../db/database.ts';
 import { type IdPrefix, newId } from '../db/id.ts';
 import { accounts, sessions, users, verifications } from '../db/tables/user.ts';
+import { faultOf } from './account-input.ts';
 import { hasAnyUser } from './user.ts';
 
 /** Who may sign up: anybody, only the first person (then by invitation), or nobody. */
@@ -15,6 +16,8 @@ export type Sessions = ReturnType<typeof createSessions>;
 /** The person behind a session. */
 export interface Viewer {
   id: string;
+  /** Of the session that speaks for them. */
+  sessionId: string;
   name: string;
   email: string;
   /** Network address the request came from. */
@@ -24,7 +27,8 @@ export interface Viewer {
 /**
  * Accounts by email and password, with sessions as a cookie or a signed bearer token. better-auth does the work; it is told
  * to take only signed tokens, to keep no copy of a session in a cookie (a signed-out one would live on) and to log nothing,
- * since it would print whole database errors.
+ * since it would print whole database errors. It prints them without its logger too unless it may throw them, so callers of
+ * `handler` catch what it throws.
  */
 export function createSessions(options: {
   db: Database;
@@ -35,6 +39,8 @@ export function createSessions(options: {
   /** Further origins whose pages may sign in. */
   allowedOrigins: readonly string[];
   signUp: SignUp;
+  /** Called after a session was ended by its owner, however that came about. */
+  onSessionEnd?: (sessionId: string) => void;
 }) {
   const auth = betterAuth({
     baseURL: options.publicUrl,
@@ -43,17 +49,26 @@ export function createSessions(options: {
     trustedOrigins: [...options.allowedOrigins],
     telemetry: { enabled: false },
     logger: { disabled: true },
-    rateLimit: { enabled: false },
+    onAPIError: { throw: true },
+    rateLimit: { enabled: false }, // it counts by headers that anybody can write
     database: drizzleAdapter(options.db, {
       provider: 'pg',
       transaction: true,
       schema: { user: users, session: sessions, account: accounts, verification: verifications },
     }),
-    advanced: { database: { generateId: ({ model }) => newId(PREFIX[model] ?? 'ver') } },
+    advanced: {
+      database: { generateId: ({ model }) => newId(PREFIX[model] ?? 'ver') },
+      ipAddress: { ipAddressHeaders: [ADDRESS_HEADER] },
+    },
+    databaseHooks: {
+      session: { delete: { after: async ({ id }) => options.onSessionEnd?.(id) } },
+    },
     emailAndPassword: { enabled: true },
     plugins: [bearer({ requireSignature: true })],
     hooks: {
       before: createAuthMiddleware(async (context) => {
+        const fault = faultOf(context.body ?? {});
+        if (fault !== null) throw new APIError('BAD_REQUEST', { code: 'BAD_INPUT', message: fault });
         if (context.path !== '/sign-up/email' || options.signUp === 'open') return;
         if (options.signUp === 'invited' && !(await hasAnyUser(options))) return;
         throw new APIError('FORBIDDEN', {
@@ -65,16 +80,20 @@ export function createSessions(options: {
   });
 
   return {
-    /** Answers `/api/auth/*`. */
+    /** Answers `/api/auth/*`. Rejects with the raw error of whatever failed. */
     handler: (request: Request): Promise<Response> => auth.handler(request),
 
     /** The viewer whose cookie or bearer token is in the headers, null for nobody. */
     async viewerOf(headers: Headers, address: string): Promise<Viewer | null> {
       const session = await auth.api.getSession({ headers });
       if (session === null) return null;
-      return { id: session.user.id, name: session.user.name, email: session.user.email, address };
+      const { id, name, email } = session.user;
+      return { id, sessionId: session.session.id, name, email, address };
     },
   };
 }
+
+/** Where `handler` looks for the network address of a request. Whoever calls it sets it, or takes it out. */
+export const ADDRESS_HEADER = 'x-latchkey-address';
 
 const PREFIX: Record<string, IdPrefix> = { user: 'usr', session: 'ses', account: 'acc' };

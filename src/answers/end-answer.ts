@@ -4,9 +4,9 @@ import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
+import { cleanWords } from '../providers/clean-facts.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread } from '../threads/thread.ts';
-import { cleanWords } from './clean-facts.ts';
 import type { Ending, LiveAnswer } from './live-answer.ts';
 import type { RunningAnswers } from './running.ts';
 
@@ -35,22 +35,34 @@ export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending)
  * shuts down: then the next start makes the answer INTERRUPTED with the text of its last checkpoint.
  */
 async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
+  let toSave: ToSave = { ...live.snapshot, ending };
   for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
     try {
-      return await save(deps.db, live, ending);
+      return await save(deps.db, live, toSave);
     } catch (error) {
       log.error(
         { messageId: live.id, failure: failureName(error) },
         'the end of an answer could not be saved',
       );
+      // What the database refuses now it refuses for ever; the text is what the person waits for.
+      if (isRefused(error)) toSave = { ...toSave, citations: [], usage: undefined, ending: UNSAVABLE };
       if (deps.running.isClosed) return null;
       await sleep(delayMs, undefined, { signal: deps.running.closing }).catch(() => {});
     }
   }
 }
 
-async function save(db: Database, live: LiveAnswer, ending: Ending) {
-  const { text, reasoning, citations, usage } = live.snapshot;
+type ToSave = LiveAnswer['snapshot'] & { ending: Ending };
+
+const UNSAVABLE: Ending = { type: 'failed', status: 'FAILED', code: 'PROVIDER_ERROR', retryAt: null };
+
+/** Whether the database refused the data itself (SQLSTATE classes 22 and 54), not being away or busy. */
+function isRefused(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && /^(22|54)/.test(String(cause.code));
+}
+
+async function save(db: Database, live: LiveAnswer, { text, reasoning, citations, usage, ending }: ToSave) {
   return await db.transaction(async (tx) => {
     // The thread's row first, as everywhere: two answers of one thread that end together then wait instead of deadlocking.
     const [thread] = await tx

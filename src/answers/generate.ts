@@ -1,5 +1,5 @@
 import { type AnswerErrorCode, NotFoundError } from '../errors.ts';
-import { type KeyDeps, withSecret } from '../keys/api-key.ts';
+import { type KeyDeps, type OpenedKey, withSecret } from '../keys/api-key.ts';
 import { learnFromAnswer } from '../keys/check-api-key.ts';
 import { SealError } from '../keys/seal-record.ts';
 import { failureName, log } from '../log.ts';
@@ -21,12 +21,13 @@ export interface Assignment {
 
 /** Writes one answer from the first request to its saved end. Never throws: whatever happens is how the answer ended. */
 export async function generateAnswer(deps: GenerateDeps, assignment: Assignment): Promise<void> {
-  const { live, model } = assignment;
+  const { live } = assignment;
+  const asked: Asked = {};
   const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const signal = AbortSignal.any([live.abort.signal, deadline]);
   let ending: Ending;
   try {
-    const end = await askWithRetries(deps, assignment, signal);
+    const end = await askWithRetries(deps, assignment, asked, signal);
     ending =
       live.hasText || end.finishReason === 'CONTENT_FILTER'
         ? { type: 'finished', status: 'COMPLETE', ...end }
@@ -36,13 +37,9 @@ export async function generateAnswer(deps: GenerateDeps, assignment: Assignment)
     ending = deadline.aborted ? failed('TIMEOUT') : endingFrom(live, error);
   }
   await endAnswer(deps, live, ending);
-  const code = ending.type === 'failed' ? ending.code : null;
-  await learnFromAnswer(
-    deps,
-    { id: assignment.apiKeyId, workspaceId: model.workspaceId },
-    code,
-    ending.type === 'failed' ? ending.retryAt : null,
-  ).catch((error: unknown) => {
+  if (asked.key === undefined) return;
+  const [code, retryAt] = ending.type === 'failed' ? [ending.code, ending.retryAt] : [null, null];
+  await learnFromAnswer(deps, assignment.apiKeyId, asked.key, code, retryAt).catch((error: unknown) => {
     log.error(
       { apiKeyId: assignment.apiKeyId, failure: failureName(error) },
       'key health could not be saved',
@@ -54,19 +51,22 @@ export async function generateAnswer(deps: GenerateDeps, assignment: Assignment)
 async function askWithRetries(
   deps: GenerateDeps,
   assignment: Assignment,
+  asked: Asked,
   signal: AbortSignal,
 ): Promise<AnswerEnd> {
   const { live, model, request } = assignment;
-  const provider = deps.providers[model.provider];
   for (let attempt = 1; ; attempt++) {
     try {
-      return await withSecret(deps, assignment.apiKeyId, (secret, key) =>
-        provider.answer(
+      return await withSecret(deps, assignment.apiKeyId, (secret, key) => {
+        requireSamePlace(key, model);
+        asked.key = key;
+        return deps.providers[key.provider].answer(
           { baseUrl: key.baseUrl, secret, ownerId: key.ownerId, signal },
-          { ...request, model: model.name, maxOutputTokens: model.maxOutputTokens },
+          // Room asked for counts against the model's context and the key's limits, so the provider decides how much.
+          { ...request, model: model.name, maxOutputTokens: null },
           live,
-        ),
-      );
+        );
+      });
     } catch (error) {
       const delayMs = retryDelayMs(error, attempt);
       if (delayMs === undefined || live.hasOutput || signal.aborted) throw error;
@@ -75,6 +75,21 @@ async function askWithRetries(
       await waitUnlessAborted(delayMs, signal);
     }
   }
+}
+
+/** The key that was asked last, as it was then; absent until one was opened. */
+interface Asked {
+  key?: OpenedKey;
+}
+
+/**
+ * Whoever can write to the database can change what a model's row says, but not what a key was sealed with. A key also
+ * comes to another place when its secret is replaced between two attempts.
+ */
+function requireSamePlace(key: OpenedKey, model: Model): void {
+  const isSame =
+    key.ownerId === model.workspaceId && key.provider === model.provider && key.baseUrl === model.baseUrl;
+  if (!isSame) throw new SealError('misdirected');
 }
 
 /** How long to wait before the next attempt; undefined if there is none. */

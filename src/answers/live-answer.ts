@@ -1,8 +1,8 @@
 import type { AnswerErrorCode } from '../errors.ts';
+import { cleanCitation, cleanUsage } from '../providers/clean-facts.ts';
 import { ProviderError } from '../providers/failure.ts';
 import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../providers/provider.ts';
 import type { Message } from '../threads/message.ts';
-import { cleanCitation, cleanUsage } from './clean-facts.ts';
 import { LivePart } from './live-part.ts';
 
 /** How an answer came to its end. `finished` is what the provider or a person ended, `failed` is everything else. */
@@ -74,6 +74,7 @@ export class LiveAnswer implements AnswerSink {
   citation(citation: Citation): void {
     if (this.#isSettled || this.#citations.size >= MAX_CITATIONS) return;
     const clean = cleanCitation(citation);
+    if (clean === null) return;
     this.#citations.set(`${clean.startOffset} ${clean.endOffset} ${clean.url}`, clean);
   }
 

@@ -1,7 +1,7 @@
-import { and, asc, desc, eq, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
-import { newId } from '../db/id.ts';
+import { idsOf, newId } from '../db/id.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
@@ -126,7 +126,7 @@ async function parentOf(db: Database, thread: Thread, parentId: string | null): 
     const [parent] = await db
       .select({ id: messages.id })
       .from(messages)
-      .where(and(eq(messages.threadId, thread.id), eq(messages.id, parentId)));
+      .where(and(eq(messages.threadId, thread.id), inArray(messages.id, idsOf('msg', [parentId]))));
     if (parent === undefined) throw new NotFoundError('parent message');
     return parent.id;
   }

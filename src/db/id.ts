@@ -22,6 +22,14 @@ export function prefixOf(id: string): IdPrefix | undefined {
   return ID.exec(id)?.[1] as IdPrefix | undefined;
 }
 
+/**
+ * Those of the given ids that can be one of this kind. Others name nothing, and are not worth asking the database for: it
+ * refuses a NUL with an error.
+ */
+export function idsOf(prefix: IdPrefix, ids: readonly string[]): string[] {
+  return ids.filter((id) => prefixOf(id) === prefix);
+}
+
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const DIGITS = 26;
 const ID = /^(usr|ses|acc|ver|wsp|mbr|key|mdl|thr|msg|run)_[0-9a-hjkmnp-tv-z]{26}$/;

@@ -48,9 +48,18 @@ builder.scalarType('DateTime', {
 });
 
 function parseDateTime(value: unknown): Date {
-  const date = typeof value === 'string' && ISO_8601.test(value) ? new Date(value) : undefined;
-  if (date !== undefined && !Number.isNaN(date.getTime())) return date;
-  throw new GraphQLError('A DateTime is a string in ISO 8601 with a time zone, e.g. "2026-11-23T09:30:00Z".');
+  const [, year = '', month, day] = (typeof value === 'string' && ISO_8601.exec(value)) || [];
+  const date = new Date(year === '' ? Number.NaN : String(value));
+  if (Number.isNaN(date.getTime()))
+    throw new GraphQLError(
+      'A DateTime is a string in ISO 8601 with a time zone, e.g. "2026-11-23T09:30:00Z".',
+    );
+  // Date takes 30 February for 2 March.
+  if (Number(day) > new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate())
+    throw new GraphQLError('A DateTime names a day that its month has.');
+  // In UTC, so that what is stored can be shown again.
+  if (date.getUTCFullYear() >= 1970 && date.getUTCFullYear() <= 9999) return date;
+  throw new GraphQLError('A DateTime lies between the years 1970 and 9999.');
 }
 
-const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/;
+const ISO_8601 = /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;

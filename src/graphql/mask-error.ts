@@ -19,8 +19,16 @@ export function maskError(error: unknown): GraphQLError {
   if (error instanceof GraphQLError && (original == null || original instanceof GraphQLError)) {
     const { code } = error.extensions;
     const isOwnCode = typeof code === 'string' && OWN_CODES.includes(code);
-    const extensions = { ...error.extensions, code: isOwnCode ? code : 'BAD_INPUT' };
-    return visible(error, withoutValues(error.message), extensions);
+    // Nothing else survives: the server below puts the whole text of an error in there, which may quote the request. What
+    // it calls `http` becomes the status and is never sent.
+    const { fixableBy, fields, http, originalError } = error.extensions;
+    return visible(error, withoutValues(error.message), {
+      code: isOwnCode ? code : 'BAD_INPUT',
+      ...(fixableBy !== undefined && { fixableBy }),
+      ...(fields !== undefined && { fields }),
+      // A body that is no JSON has its status in every media type; all that tells it apart is that text.
+      ...(http !== undefined && { http: originalError === undefined ? http : { ...http, spec: false } }),
+    });
   }
   log.error({ failure: failureName(original) }, 'an operation failed');
   return visible(error, 'Unexpected error.', { code: 'INTERNAL' });

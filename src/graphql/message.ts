@@ -177,7 +177,7 @@ export const MessageConnection = connectionOf(Message);
 /** Why an answer failed, in words for whoever reads it; null if it did not. */
 export function answerErrorOf(message: MessageShape, context: Context): AnswerErrorFields | null {
   if (message.errorCode === null || message.provider === null) return null;
-  const code = message.errorCode as errors.AnswerErrorCode;
+  const code = errors.answerErrorCode(message.errorCode);
   return describeFailure(code, message.provider as ProviderNameShape, message.errorRetryAt, context);
 }
 

@@ -1,4 +1,5 @@
 import { prefixOf } from '../db/id.ts';
+import { InvalidInputError } from '../errors.ts';
 import { builder } from './builder.ts';
 import type { Context, Loaders } from './context.ts';
 
@@ -26,8 +27,16 @@ builder.queryField('nodes', (t) =>
     nullable: { list: false, items: true },
     description:
       'The objects with these ids, in the same order; null in the place of one that `node` would give null for.',
-    args: { ids: t.arg.idList({ required: true, description: 'Ids of any objects that are Nodes.' }) },
-    resolve: (_root, { ids }, context) => ids.map((id) => loadNode(context, id)),
+    args: {
+      ids: t.arg.idList({
+        required: true,
+        description: `Ids of any objects that are Nodes, at most ${MAX_IDS}.`,
+      }),
+    },
+    resolve: (_root, { ids }, context) => {
+      if (ids.length <= MAX_IDS) return ids.map((id) => loadNode(context, id));
+      throw new InvalidInputError([{ path: 'ids', message: `Give at most ${MAX_IDS} ids.` }]);
+    },
   }),
 );
 
@@ -35,6 +44,8 @@ async function loadNode({ loaders }: Context, id: string): Promise<{ id: string 
   const type = NODE_TYPES[prefixOf(id) ?? ''];
   return type === undefined ? null : await type.loader(loaders).load(id);
 }
+
+const MAX_IDS = 100; // as many as the largest page of most lists
 
 interface NodeType {
   typeName: string;

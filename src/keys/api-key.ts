@@ -2,9 +2,10 @@ import { and, eq, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
+import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
-import { type AnswerErrorCode, InvalidInputError, NotFoundError } from '../errors.ts';
+import { type AnswerErrorCode, answerErrorCode, InvalidInputError, NotFoundError } from '../errors.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Providers } from '../providers/registry.ts';
@@ -63,7 +64,7 @@ export async function findApiKeys(
   const rows = await deps.db
     .select(keyColumns)
     .from(apiKeys)
-    .where(inArray(apiKeys.id, [...ids]));
+    .where(inArray(apiKeys.id, idsOf('key', ids)));
   const owners = await findWorkspaces(
     deps,
     viewer,
@@ -111,7 +112,10 @@ export async function requireApiKey(
   viewer: Viewer,
   id: string,
 ): Promise<ApiKey> {
-  const [row] = await deps.db.select(keyColumns).from(apiKeys).where(eq(apiKeys.id, id));
+  const [row] = await deps.db
+    .select(keyColumns)
+    .from(apiKeys)
+    .where(inArray(apiKeys.id, idsOf('key', [id])));
   if (row === undefined) throw new NotFoundError('API key');
   const [workspace] = await findWorkspaces(deps, viewer, [row.workspaceId]);
   if (workspace === undefined) throw new NotFoundError('API key');
@@ -166,18 +170,28 @@ export async function removeApiKey(
 export async function withSecret<Result>(
   deps: { db: Database; roots: readonly Root[] },
   apiKeyId: string,
-  use: (secret: string, key: { provider: ProviderName; baseUrl: string; ownerId: string }) => Promise<Result>,
+  use: (secret: string, key: OpenedKey) => Promise<Result>,
 ): Promise<Result> {
   const [key] = await deps.db.select(sealedKeyColumns).from(apiKeys).where(eq(apiKeys.id, apiKeyId));
   if (key === undefined) throw new NotFoundError('API key');
-  const { baseUrl, ownerId } = key;
+  const { baseUrl, ownerId, version } = key;
   const secretBytes = openSealedKey(deps.roots, key);
   try {
     const secret = new TextDecoder().decode(secretBytes);
-    return await use(secret, { provider: key.provider as ProviderName, baseUrl, ownerId });
+    return await use(secret, { provider: key.provider as ProviderName, baseUrl, ownerId, version });
   } finally {
     secretBytes.fill(0);
   }
+}
+
+/** What a secret was sealed with: nobody who can only write to the database can have changed it. */
+export interface OpenedKey {
+  provider: ProviderName;
+  baseUrl: string;
+  /** The workspace that owns it. */
+  ownerId: string;
+  /** Grows with every sealing, so that what is learned about one secret is not written onto the next. */
+  version: number;
 }
 
 /** A label fit to be stored. Throws InvalidInputError. */
@@ -215,7 +229,7 @@ function toApiKey(row: KeyRow, workspace: Workspace, defaultPlan: Plan): ApiKey 
   return {
     ...row,
     provider: row.provider as ProviderName,
-    healthReason: row.healthReason as AnswerErrorCode | null,
+    healthReason: row.healthReason === null ? null : answerErrorCode(row.healthReason),
     scope: workspace.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
     status: keyStatus(facts, new Date()),
   };

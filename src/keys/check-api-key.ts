@@ -1,10 +1,10 @@
-import { eq } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { AnswerError, type AnswerErrorCode } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
-import { type ApiKey, type KeyDeps, requireApiKey, withSecret } from './api-key.ts';
+import { type ApiKey, type KeyDeps, type OpenedKey, requireApiKey, withSecret } from './api-key.ts';
 import { type Probe, probeKey, saveProbe } from './probe.ts';
 import { SealError } from './seal-record.ts';
 
@@ -23,11 +23,12 @@ export async function refreshModels(deps: KeyDeps, viewer: Viewer, id: string): 
 
 /**
  * Learns from an answer how the key that paid for it stands: `code` is what the answer failed with, null if it did not.
- * Codes that say nothing about the key change nothing.
+ * Codes that say nothing about the key change nothing, and neither does an answer paid with a secret since replaced.
  */
 export async function learnFromAnswer(
   deps: Pick<KeyDeps, 'db' | 'changes'>,
-  key: { id: string; workspaceId: string },
+  id: string,
+  { ownerId, version }: OpenedKey,
   code: AnswerErrorCode | null,
   retryAt: Date | null,
 ): Promise<void> {
@@ -36,17 +37,20 @@ export async function learnFromAnswer(
   await deps.db
     .update(apiKeys)
     .set({ ...facts, lastUsedAt: new Date() })
-    .where(eq(apiKeys.id, key.id));
-  deps.changes.announce(key.workspaceId, [key.id]);
+    .where(and(eq(apiKeys.id, id), eq(apiKeys.version, version)));
+  deps.changes.announce(ownerId, [id]);
 }
 
 async function probeStoredKey(deps: KeyDeps, viewer: Viewer, id: string) {
   const apiKey = await requireApiKey(deps, viewer, id);
   const provider = deps.providers[apiKey.provider];
   deps.checkLimits.take(viewer);
-  let probe: Probe;
+  let found: { key: OpenedKey; probe: Probe };
   try {
-    probe = await withSecret(deps, apiKey.id, (secret, key) => probeKey(deps, key, secret));
+    found = await withSecret(deps, id, async (secret, key) => ({
+      key,
+      probe: await probeKey(deps, key, secret),
+    }));
   } catch (error) {
     if (!(error instanceof SealError)) throw error;
     log.error(
@@ -55,8 +59,8 @@ async function probeStoredKey(deps: KeyDeps, viewer: Viewer, id: string) {
     );
     throw new AnswerError('KEY_UNAVAILABLE', provider.title);
   }
-  await saveProbe(deps, apiKey, probe);
-  return { provider, probe };
+  await saveProbe(deps, id, found.key, found.probe);
+  return { provider, probe: found.probe };
 }
 
 function factsFrom(code: AnswerErrorCode | null, retryAt: Date | null) {

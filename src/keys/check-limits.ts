@@ -1,34 +1,24 @@
 import type { Viewer } from '../accounts/session.ts';
 import { BusyError } from '../errors.ts';
+import { SlidingWindow } from '../sliding-window.ts';
 
 /**
  * Limits how often keys are checked with their providers: a check tells whether a key works, which is just what somebody
  * with a list of stolen ones wants to know.
  */
 export class CheckLimits {
-  readonly #times = new Map<string, number[]>();
+  readonly #checks = new SlidingWindow(WINDOW_MS);
 
   /** Counts one check by this person from this address. Throws BusyError when either has none left. */
   take(viewer: Viewer, nowMs: number = Date.now()): void {
-    this.#forget(nowMs);
-    const limits = [
-      [`person ${viewer.id}`, CHECKS_PER_PERSON],
-      [`address ${viewer.address}`, CHECKS_PER_ADDRESS],
-    ] as const;
-    for (const [subject, most] of limits) {
-      const times = this.#times.get(subject) ?? [];
-      const oldest = times[times.length - most];
-      if (oldest !== undefined) throw tooMany(new Date(oldest + WINDOW_MS));
-    }
-    for (const [subject] of limits) this.#times.set(subject, [...(this.#times.get(subject) ?? []), nowMs]);
-  }
-
-  #forget(nowMs: number): void {
-    for (const [subject, times] of this.#times) {
-      const recent = times.filter((time) => time > nowMs - WINDOW_MS);
-      if (recent.length === 0) this.#times.delete(subject);
-      else if (recent.length < times.length) this.#times.set(subject, recent);
-    }
+    const retryAt = this.#checks.take(
+      [
+        { subject: `person ${viewer.id}`, most: CHECKS_PER_PERSON },
+        { subject: `address ${viewer.address}`, most: CHECKS_PER_ADDRESS },
+      ],
+      nowMs,
+    );
+    if (retryAt !== null) throw tooMany(retryAt);
   }
 }
 

@@ -1,7 +1,7 @@
-import { asc, eq, inArray } from 'drizzle-orm';
+import { and, asc, eq, inArray } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
-import { apiKeyModels } from '../db/tables/model.ts';
+import { apiKeyModels, models } from '../db/tables/model.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import type { AnswerErrorCode } from '../errors.ts';
@@ -17,7 +17,7 @@ export type Offer = { apiKeyIds: string[] } & (
 
 /**
  * Which key pays for each of these models, by model id: the oldest healthy one that offers it, else the oldest that may be
- * tried. Never the key of another owner.
+ * tried. Never the key of another owner, or one for another place than the model's.
  */
 export async function findOffers(
   { db, defaultPlan }: { db: Database; defaultPlan: Plan },
@@ -36,7 +36,16 @@ export async function findOffers(
       needsReentry: apiKeys.needsReentry,
     })
     .from(apiKeyModels)
-    .innerJoin(apiKeys, eq(apiKeys.id, apiKeyModels.apiKeyId))
+    .innerJoin(models, eq(models.id, apiKeyModels.modelId))
+    .innerJoin(
+      apiKeys,
+      and(
+        eq(apiKeys.id, apiKeyModels.apiKeyId),
+        eq(apiKeys.workspaceId, models.workspaceId),
+        eq(apiKeys.provider, models.provider),
+        eq(apiKeys.baseUrl, models.baseUrl),
+      ),
+    )
     .innerJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
     .innerJoin(users, eq(users.id, workspaces.ownerUserId))
     .where(inArray(apiKeyModels.modelId, [...modelIds]))

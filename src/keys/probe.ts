@@ -5,7 +5,8 @@ import { saveKeyModels } from '../models/catalogue.ts';
 import { ProviderError } from '../providers/failure.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
-import type { KeyDeps } from './api-key.ts';
+import { adviceFor } from './advice.ts';
+import type { KeyDeps, OpenedKey } from './api-key.ts';
 import type { KeyHealth } from './status.ts';
 
 /** What a check of a key found out. */
@@ -57,7 +58,8 @@ export function requireAccepted(
 ): void {
   if (probe.health !== 'INVALID' && probe.health !== 'EXPIRED') return;
   const code = probe.healthReason ?? 'INVALID_KEY';
-  throw new ProviderRefusedError(code, provider.name, provider.title, hintForeignKey(provider.name, secret));
+  const hint = hintForeignKey(provider.name, secret) ?? adviceFor(provider.name, code);
+  throw new ProviderRefusedError(code, provider.name, provider.title, hint);
 }
 
 /** The columns that a probe decides. */
@@ -70,22 +72,29 @@ export function probeColumns(probe: Probe) {
   };
 }
 
-/** Saves what a probe of a stored key found. Throws NotFoundError if the key was removed meanwhile. */
+/**
+ * Saves what a probe of a stored key found; nothing if the key was sealed anew meanwhile, because the secret may be another
+ * one. Throws NotFoundError if it was removed.
+ */
 export async function saveProbe(
   deps: Pick<KeyDeps, 'db' | 'changes'>,
-  key: { id: string; workspaceId: string; provider: ProviderName; baseUrl: string },
+  id: string,
+  { provider, baseUrl, ownerId, version }: OpenedKey,
   probe: Probe,
 ): Promise<void> {
   await deps.db.transaction(async (tx) => {
-    const saved = await tx
-      .update(apiKeys)
-      .set(probeColumns(probe))
-      .where(eq(apiKeys.id, key.id))
-      .returning({ id: apiKeys.id });
-    if (saved.length === 0) throw new NotFoundError('API key');
-    if (probe.models !== null) await saveKeyModels(tx, key, probe.models);
+    const [stored] = await tx
+      .select({ version: apiKeys.version })
+      .from(apiKeys)
+      .where(eq(apiKeys.id, id))
+      .for('update');
+    if (stored === undefined) throw new NotFoundError('API key');
+    if (stored.version !== version) return;
+    await tx.update(apiKeys).set(probeColumns(probe)).where(eq(apiKeys.id, id));
+    if (probe.models === null) return;
+    await saveKeyModels(tx, { id, workspaceId: ownerId, provider, baseUrl }, probe.models);
   });
-  deps.changes.announce(key.workspaceId, [key.id]);
+  deps.changes.announce(ownerId, [id]);
 }
 
 function refusal({ code, retryAt }: Failure): Probe {

@@ -1,9 +1,10 @@
 import { ANSWER_ERRORS } from '../errors.ts';
+import { adviceFor } from './advice.ts';
 import type { ApiKey } from './api-key.ts';
 
 /** Why a key stands as it does and what to do, in words for whoever manages it; null when there is nothing to do. */
 export function statusMessage(
-  { status, healthReason }: Pick<ApiKey, 'status' | 'healthReason'>,
+  { status, healthReason, provider }: Pick<ApiKey, 'status' | 'healthReason' | 'provider'>,
   providerTitle: string,
 ): string | null {
   switch (status) {
@@ -22,7 +23,10 @@ export function statusMessage(
     case 'EXHAUSTED':
     case 'UNVERIFIED':
     case 'ACTIVE': // with a reason if its models could not be listed
-      return healthReason && ANSWER_ERRORS[healthReason].sentence(providerTitle);
+      if (healthReason === null) return null;
+      return [ANSWER_ERRORS[healthReason].sentence(providerTitle), adviceFor(provider, healthReason)]
+        .filter((sentence) => sentence !== null)
+        .join(' ');
     default:
       return status satisfies never;
   }

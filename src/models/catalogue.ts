@@ -1,11 +1,13 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import { idsOf, newId } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { memberships } from '../db/tables/workspace.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
+import { cleanModels } from './clean-models.ts';
 
 /** Something a workspace can call. Whether it can be called now depends on its keys. */
 export type Model = Omit<typeof models.$inferSelect, 'provider'> & { provider: ProviderName };
@@ -20,7 +22,7 @@ export async function findModels(
     .select({ model: models })
     .from(models)
     .innerJoin(memberships, eq(memberships.workspaceId, models.workspaceId))
-    .where(and(eq(memberships.userId, viewer.id), inArray(models.id, [...ids])));
+    .where(and(eq(memberships.userId, viewer.id), inArray(models.id, idsOf('mdl', ids))));
   return rows.map((row) => row.model as Model);
 }
 
@@ -63,11 +65,13 @@ export async function saveKeyModels(
   listed: readonly ListedModel[],
 ): Promise<void> {
   await tx.delete(apiKeyModels).where(eq(apiKeyModels.apiKeyId, key.id));
-  if (listed.length === 0) return;
+  const clean = cleanModels(listed);
+  if (clean.length === 0) return;
   const saved = await tx
     .insert(models)
     .values(
-      listed.map((model) => ({
+      inLockOrder(clean).map((model) => ({
+        id: model.id,
         workspaceId: key.workspaceId,
         provider: key.provider,
         baseUrl: key.baseUrl,
@@ -94,12 +98,22 @@ export async function saveKeyModels(
       },
     })
     .returning({ id: models.id, name: models.name });
-  const positions = new Map(listed.map((model, position) => [model.name, position]));
+  const positions = new Map(clean.map((model, position) => [model.name, position]));
   await tx
     .insert(apiKeyModels)
     .values(
       saved.map(({ id, name }) => ({ apiKeyId: key.id, modelId: id, position: positions.get(name) ?? 0 })),
     );
+}
+
+/**
+ * Two refreshes may list the same models in different orders; rows are locked by name, so that neither waits for the other.
+ * Ids are given before, in the provider's order.
+ */
+function inLockOrder(listed: readonly ListedModel[]) {
+  return listed
+    .map((model) => ({ ...model, id: newId('mdl') }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
 const MAX_MODELS = 500; // gateways list hundreds, and a model selector wants them all

@@ -24,7 +24,10 @@ export function checkBaseUrl(text: string, allowedPrivateHosts: readonly string[
   if (text.includes('?'))
     throw new ForbiddenAddressError('The base URL must not have a query. Remove it from the "?" on.');
   const url = checkUrl(text, allowedPrivateHosts);
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+  const baseUrl = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+  // Longer than what was written: other letters than ASCII are spelled out in it.
+  if (baseUrl.length > BASE_URL_LENGTH) throw new ForbiddenAddressError('The base URL is too long.');
+  return baseUrl;
 }
 
 /** Reads a URL and throws ForbiddenAddressError unless it may be called. The URL that is returned is the one to dial. */
@@ -70,7 +73,7 @@ export function isPublicAddress(address: string): boolean {
 
 const ASK_THE_OPERATOR =
   'If the server stands in your own network, ask whoever runs Latchkey to list it in LATCHKEY_ALLOWED_PRIVATE_HOSTS.';
-const BASE_URL_LENGTH = 2_048;
+const BASE_URL_LENGTH = 1_024; // stands in an index, whose entries are short; real ones have a tenth
 
 function isPublicHost(hostname: string): boolean {
   const literal = hostname.replace(/^\[|\]$/g, '');

@@ -1,7 +1,7 @@
 import { asText } from './json.ts';
 import type { AnswerSink, TokenUsage } from './provider.ts';
 
-/** Writes what a stream says into a sink and keeps the sink's promises: nothing empty, blocks numbered, sources once. */
+/** Writes what a stream says into a sink and keeps the sink's promises: nothing empty, blocks numbered, no dangerous links. */
 export interface AnswerWriter {
   /** UTF-16 code units of text so far. */
   readonly textLength: number;
@@ -16,7 +16,6 @@ export interface AnswerWriter {
 
 /** Creates the writer of one answer. */
 export function createAnswerWriter(sink: AnswerSink): AnswerWriter {
-  const cited = new Set<string>();
   let textLength = 0;
   let block = -1;
   let openPart: number | null = null;
@@ -44,9 +43,6 @@ export function createAnswerWriter(sink: AnswerSink): AnswerWriter {
     citation(url, title, startOffset, endOffset) {
       // A provider's search may be led to a `javascript:` address, and clients make links of what they get.
       if (typeof url !== 'string' || !/^https?:\/\//i.test(url)) return;
-      const place = `${startOffset}-${endOffset} ${url}`;
-      if (cited.has(place)) return;
-      cited.add(place);
       sink.citation({ url, title: asText(title), startOffset, endOffset });
     },
     usage(usage) {

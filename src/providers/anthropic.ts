@@ -2,7 +2,7 @@ import { answerByMessages } from './anthropic-messages.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
 import type { AnswerRequest, ListedModel, ModelCapability, Provider, ProviderCall } from './provider.ts';
-import type { Transport } from './transport.ts';
+import { queryValue, type Transport } from './transport.ts';
 import { alternateTurns } from './turns.ts';
 
 /** Anthropic: the Messages API. */
@@ -16,7 +16,7 @@ export function createAnthropic(transport: Transport): Provider {
       models.push(...asObjects(json?.data).flatMap((entry) => modelIn(entry) ?? []));
       const last = asText(json?.last_id);
       if (json?.has_more !== true || last === null) break;
-      after = `&after_id=${encodeURIComponent(last)}`;
+      after = `&after_id=${queryValue(last)}`;
     }
     return withoutDuplicates(models);
   };

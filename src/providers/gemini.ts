@@ -2,7 +2,7 @@ import { answerByGenerateContent } from './generate-content.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall, Turn } from './provider.ts';
-import type { Transport } from './transport.ts';
+import { queryValue, type Transport } from './transport.ts';
 import { alternateTurns } from './turns.ts';
 
 /** Google Gemini: the Developer API. */
@@ -16,7 +16,7 @@ export function createGemini(transport: Transport): Provider {
       models.push(...asObjects(json?.models).flatMap((entry) => modelIn(entry) ?? []));
       const next = asText(json?.nextPageToken);
       if (next === null) break;
-      after = `&pageToken=${encodeURIComponent(next)}`;
+      after = `&pageToken=${queryValue(next)}`;
     }
     return withoutDuplicates(models);
   };

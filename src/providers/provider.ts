@@ -78,6 +78,7 @@ export interface AnswerSink {
   text(delta: string): void;
   /** Part of the model's reasoning; never empty. A new `block` number begins a new block. */
   reasoning(delta: string, block: number): void;
+  /** A source. The same one may come more than once. */
   citation(citation: Citation): void;
   /** Token counts so far; a later call replaces an earlier one. */
   usage(usage: TokenUsage): void;

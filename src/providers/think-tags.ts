@@ -4,6 +4,9 @@ import { asText } from './json.ts';
 const OPEN = '<think>';
 const CLOSE = '</think>';
 
+// Layout is a few line breaks. What is held back is looked at again with every delta, so there must not be much of it.
+const MOST_BLANKS = 1_024;
+
 /** Tells reasoning from text where a model writes both into one stream. */
 export interface ThinkTagReader {
   text(delta: unknown): void;
@@ -41,7 +44,7 @@ export function createThinkTagReader(writer: AnswerWriter): ThinkTagReader {
     if (start.startsWith(OPEN)) {
       state = 'thinking';
       held = start.slice(OPEN.length);
-    } else if (!OPEN.startsWith(start)) {
+    } else if (!OPEN.startsWith(start) || held.length > MOST_BLANKS) {
       giveText(held);
     }
   }
@@ -61,6 +64,7 @@ export function createThinkTagReader(writer: AnswerWriter): ThinkTagReader {
 
   function readAfter(): void {
     const text = held.trimStart();
+    held = '';
     if (text !== '') giveText(text);
   }
 

@@ -100,6 +100,12 @@ export function bearer(call: ProviderCall): HeaderFields {
   return call.secret === '' ? {} : { authorization: `Bearer ${call.secret}` };
 }
 
+/** A provider's word as part of a URL. Throws PROVIDER_ERROR for one with half a character, which no URL can hold. */
+export function queryValue(word: string): string {
+  if (!word.isWellFormed()) throw new ProviderError('PROVIDER_ERROR');
+  return encodeURIComponent(word);
+}
+
 function isSuccess({ status }: EgressResponse): boolean {
   return status >= 200 && status < 300;
 }

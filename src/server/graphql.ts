@@ -1,15 +1,29 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type DocumentNode, getOperationAST } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Sessions, Viewer } from '../accounts/session.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
-import { createContext } from '../graphql/context.ts';
+import { type Context, createContext } from '../graphql/context.ts';
+import { requireAffordable } from '../graphql/cost.ts';
 import { parseWithinLimits } from '../graphql/limits.ts';
 import { maskError } from '../graphql/mask-error.ts';
 import { schema } from '../graphql/schema.ts';
+import { logScope } from '../log.ts';
+import { MAX_OPERATION_BYTES } from './policy.ts';
 import { viewerOfRequest } from './viewer.ts';
 
 export type Yoga = ReturnType<typeof createGraphQL>;
+
+interface ServerContext {
+  /** Undefined for an operation on a socket. */
+  req?: IncomingMessage;
+  res?: ServerResponse;
+  /** Who sends it, where that is known already. */
+  viewer?: Viewer | null;
+  /** Put here when it was parsed. */
+  document?: DocumentNode;
+}
 
 /**
  * Runs operations for HTTP, server-sent events and sockets alike, so that limits, masking and context cannot differ
@@ -17,29 +31,64 @@ export type Yoga = ReturnType<typeof createGraphQL>;
  * multipart bodies, stack traces in development.
  */
 export function createGraphQL(app: App, sessions: Sessions, config: Config) {
-  return createYoga<{ req?: IncomingMessage; viewer?: Viewer | null }>({
+  return createYoga<ServerContext>({
     schema,
     graphqlEndpoint: '/graphql',
     logging: false,
     landingPage: false,
     multipart: false,
     batching: false,
-    cors: { origin: [...config.allowedOrigins], credentials: true },
+    cors: false, // an empty list would mean everybody; see origins.ts
+    maxRequestBodySize: MAX_OPERATION_BYTES,
     maskedErrors: { isDev: false, maskError },
     graphiql: false, // its page would be nine megabytes of script in one document; see graphiql.ts
-    plugins: [limitsPlugin],
-    async context({ req, viewer }) {
+    plugins: [limitsPlugin, uncachedPlugin, endWithSession(app)],
+    async context({ req, viewer, document, params }) {
+      if (document !== undefined) {
+        nameOperation(document, params.operationName);
+        requireAffordable(schema, document, params);
+      }
       if (viewer !== undefined || req === undefined) return createContext(app, viewer ?? null);
       return createContext(app, await viewerOfRequest(sessions, req, config.trustedProxies));
     },
   });
 }
 
-const limitsPlugin: Plugin = {
-  onParse({ params, setParsedDocument }) {
-    setParsedDocument(parseWithinLimits(String(params.source)));
+/** The cost depends on variables and is looked at where these are at hand; what is done here may be remembered. */
+const limitsPlugin: Plugin<ServerContext> = {
+  onParse({ params, setParsedDocument, extendContext }) {
+    const document = parseWithinLimits(String(params.source));
+    setParsedDocument(document);
+    extendContext({ document });
   },
   onValidate() {
     return ({ result, setResult }) => setResult(result.map(maskError));
   },
 };
+
+/** Server-sent events would allow themselves to be kept. */
+const uncachedPlugin: Plugin = {
+  onResponse({ response }) {
+    response.headers.set('cache-control', 'no-store');
+  },
+};
+
+/** Breaks off server-sent events when the session ends that they were opened with; sockets see to it themselves. */
+function endWithSession({ changes }: Pick<App, 'changes'>): Plugin<ServerContext & Context> {
+  return {
+    onSubscribe({ args }) {
+      const { res, viewer } = args.contextValue;
+      if (res === undefined || viewer === null) return;
+      const listener = changes.listen(viewer.sessionId, () => res.destroy());
+      res.once('close', () => listener.close());
+    },
+  };
+}
+
+function nameOperation(document: DocumentNode, operationName: string | undefined): void {
+  const scope = logScope.getStore();
+  const name = getOperationAST(document, operationName)?.name?.value;
+  if (scope !== undefined && name !== undefined) scope.operation = name.slice(0, MAX_LOGGED_NAME_LENGTH);
+}
+
+const MAX_LOGGED_NAME_LENGTH = 100;

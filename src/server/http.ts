@@ -1,69 +1,103 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { toNodeHandler } from 'better-auth/node';
-import { createSessions, type Sessions } from '../accounts/session.ts';
+import { ATTEMPT_NUMBERS, AttemptLimits, type AttemptNumbers } from '../accounts/attempt-limits.ts';
+import { createSessions } from '../accounts/session.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
-import { failureName, log } from '../log.ts';
+import { failureName, log, logScope } from '../log.ts';
+import { serveAccount } from './account.ts';
+import { SAFE_HEADERS, sendText } from './answer.ts';
 import { createGraphQL, type Yoga } from './graphql.ts';
 import { isReady } from './health.ts';
-import { createPages, type ServePage } from './page.ts';
-import { restsOnCookie } from './viewer.ts';
+import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
+import { createPages } from './page.ts';
+import { CLOSE_TIMEOUT_MS, HEADERS_TIMEOUT_MS, MAX_HEADER_BYTES, REQUEST_TIMEOUT_MS } from './policy.ts';
+import { addressOf, restsOnCookie } from './viewer.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface RunningServer {
   /** Where it can be reached, without a trailing slash. */
   url: string;
-  /** Closes every connection. Answers go on until the app is closed. */
+  /** Closes every connection within a few seconds. Answers go on until the app is closed. */
   close(): Promise<void>;
 }
 
 /** Listens and serves the API over HTTP, server-sent events and WebSocket. */
-export async function startServer(app: App, config: Config): Promise<RunningServer> {
-  const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 60_000 });
+export async function startServer(
+  app: App,
+  config: Config,
+  attempts: AttemptNumbers = ATTEMPT_NUMBERS,
+): Promise<RunningServer> {
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+  });
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
   const publicUrl = config.publicUrl ?? url;
+  const origins = new Set([publicUrl, ...config.allowedOrigins]);
   const sessions = createSessions({
     db: app.db,
     secret: app.authSecret,
     publicUrl,
     allowedOrigins: config.allowedOrigins,
     signUp: config.signUp,
+    onSessionEnd: (sessionId) => app.changes.announce(sessionId, [sessionId]),
   });
   const yoga = createGraphQL(app, sessions, config);
   const servePage = createPages(app, config, publicUrl);
-  server.on('request', createHandler(app, sessions, yoga, servePage));
-  const closeSockets = serveWebSocket(server, yoga, sessions, { ...config, publicUrl });
-  return {
-    url,
-    async close() {
-      await closeSockets();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
+  const limits = new AttemptLimits(attempts);
+  const inFlight = new Set<ServerResponse>();
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    inFlight.add(response);
+    response.once('close', () => inFlight.delete(response));
+    const requestId = randomUUID();
+    response.setHeaders(new Map(Object.entries({ ...SAFE_HEADERS, 'x-request-id': requestId })));
+    void logScope.run({ requestId }, () => answer(request, response));
+  });
+  const closeSockets = serveWebSocket(server, { app, yoga, sessions, origins, ...config });
 
-function createHandler(app: App, sessions: Sessions, yoga: Yoga, servePage: ServePage) {
-  const auth = toNodeHandler(sessions.handler);
-  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    response.setHeader('x-request-id', randomUUID());
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url?.split('?')[0] ?? '/';
     try {
-      if (path.startsWith('/api/auth/')) await auth(request, response);
-      else if (path === '/graphql' && !isAskedForPage(request)) await serveGraphQL(yoga, request, response);
+      if (!hasUsableHost(request)) sendText(response, 400, 'The Host header names no host.');
+      else if (path.startsWith('/api/auth/')) {
+        response.setHeader('cache-control', 'no-store');
+        if (allowOrigin(request, response, origins)) return;
+        const address = addressOf(request, config.trustedProxies);
+        await serveAccount({ sessions, limits, publicUrl }, request, response, address);
+      } else if (path === '/graphql' && !isAskedForPage(request))
+        await serveGraphQL(yoga, origins, request, response);
       else if (path === '/health/live') sendText(response, 200, 'live');
       else if (path === '/health/ready') await serveReadiness(app, response);
       else await servePage(path, request, response);
     } catch (error) {
+      if (request.destroyed && !request.complete) return; // who has left gets no answer
       log.error({ path, failure: failureName(error) }, 'a request failed');
       if (response.headersSent) response.destroy();
       else sendText(response, 500, 'Unexpected error.');
     }
+  }
+
+  return {
+    url,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const response of inFlight) if (isStream(response)) response.destroy();
+      const giveUp = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+      await closeSockets();
+      await closed;
+      clearTimeout(giveUp);
+    },
   };
+}
+
+/** Whether a response goes on for as long as its client stays. */
+function isStream(response: ServerResponse): boolean {
+  return String(response.getHeader('content-type')).startsWith('text/event-stream');
 }
 
 /** Whether a browser is being pointed at this path, rather than a program sending an operation. */
@@ -72,13 +106,19 @@ function isAskedForPage({ method, headers }: IncomingMessage): boolean {
 }
 
 /** A foreign page can make a browser send the cookie, but neither this header nor this content type. */
-async function serveGraphQL(yoga: Yoga, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serveGraphQL(
+  yoga: Yoga,
+  origins: Origins,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { headers } = request;
-  if (request.method === 'GET' || request.method === 'HEAD')
-    sendText(response, 405, 'Send operations with POST.', { allow: 'POST' });
-  else if (request.method === 'POST' && !/^application\/json\b/i.test(headers['content-type'] ?? ''))
+  response.setHeader('cache-control', 'no-store');
+  if (allowOrigin(request, response, origins)) return;
+  if (request.method !== 'POST') sendText(response, 405, 'Send operations with POST.', { allow: 'POST' });
+  else if (!/^application\/json\b/i.test(headers['content-type'] ?? ''))
     sendText(response, 415, 'Send the operation as application/json.');
-  else if (request.method === 'POST' && restsOnCookie(request) && headers['x-latchkey-csrf'] === undefined)
+  else if (restsOnCookie(request) && headers['x-latchkey-csrf'] === undefined)
     sendText(response, 403, 'Requests with a session cookie need the header x-latchkey-csrf: 1.');
   else await yoga(request, response);
 }
@@ -86,11 +126,6 @@ async function serveGraphQL(yoga: Yoga, request: IncomingMessage, response: Serv
 async function serveReadiness(app: App, response: ServerResponse): Promise<void> {
   if (await isReady(app.db)) sendText(response, 200, 'ready');
   else sendText(response, 503, 'The database does not answer.');
-}
-
-function sendText(response: ServerResponse, status: number, text: string, headers: object = {}): void {
-  const safe = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
-  response.writeHead(status, { ...safe, ...headers }).end(`${text}\n`);
 }
 
 async function listen(server: Server, { port, host }: Config): Promise<void> {

@@ -1,110 +1,126 @@
-import type { Server } from 'node:http';
-import { type ExecutionArgs, GraphQLError } from 'graphql';
-import { GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
-import { useServer } from 'graphql-ws/use/ws';
-import { WebSocketServer } from 'ws';
-import type { Sessions, Viewer } from '../accounts/session.ts';
-import type { Config } from '../config.ts';
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server } from 'node:http';
+import { GraphQLError } from 'graphql';
+import { GRAPHQL_TRANSPORT_WS_PROTOCOL, makeServer } from 'graphql-ws';
+import { type ServerOptions, WebSocketServer } from 'ws';
+import type { Sessions } from '../accounts/session.ts';
+import type { App } from '../app.ts';
 import { maskError } from '../graphql/mask-error.ts';
 import type { Yoga } from './graphql.ts';
+import { formatError, prepareOperation, runOperation, type SocketExtra } from './operation.ts';
+import { hasUsableHost, type Origins } from './origins.ts';
+import * as policy from './policy.ts';
+import { carrySocket, FORBIDDEN, RESTARTING, TRY_AGAIN_LATER } from './socket.ts';
 import { viewerOfRequest } from './viewer.ts';
+
+interface SocketDeps {
+  app: Pick<App, 'changes'>;
+  yoga: Yoga;
+  sessions: Sessions;
+  origins: Origins;
+  trustedProxies: readonly string[];
+}
 
 /**
  * Serves GraphQL over WebSocket at `/graphql`. The person is known from `connectionParams.authorization`, else from the
  * cookie, whose use is limited to allowed origins since browsers send it along for any page. An operation that fails never
  * takes down the socket and the live answers on it. Returns a function that closes all sockets.
  */
-export function serveWebSocket(
-  server: Server,
-  yoga: Yoga,
-  sessions: Sessions,
-  config: Config & { publicUrl: string },
-): () => Promise<void> {
-  const origins = new Set([config.publicUrl, ...config.allowedOrigins]);
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: MAX_MESSAGE_BYTES,
-    perMessageDeflate: false,
-    handleProtocols: (protocols) =>
-      protocols.has(GRAPHQL_TRANSPORT_WS_PROTOCOL) ? GRAPHQL_TRANSPORT_WS_PROTOCOL : false,
-  });
+export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<void> {
+  const sockets = new WebSocketServer(SOCKET_OPTIONS);
+  const protocol = createProtocol(deps);
+
   server.on('upgrade', (request, socket, head) => {
-    const { origin } = request.headers;
-    const path = request.url?.split('?')[0];
-    if (path !== '/graphql' || (origin !== undefined && !origins.has(origin))) {
-      socket.end(`HTTP/1.1 ${path === '/graphql' ? '403 Forbidden' : '404 Not Found'}\r\n\r\n`);
+    // Node has taken its own listener off: without one, a connection that is reset would end the process.
+    socket.on('error', () => socket.destroy());
+    const refusal = refusalOf(request, deps.origins);
+    if (refusal !== undefined) {
+      socket.end(`HTTP/1.1 ${refusal}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () =>
+        socket.destroy(),
+      );
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (webSocket) =>
-      sockets.emit('connection', webSocket, request),
-    );
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      carrySocket(protocol, webSocket, { socket: webSocket, request, requestId: randomUUID() });
+    });
   });
 
-  const disposable = useServer<{ authorization?: unknown }, { viewer?: Viewer }>(
-    {
-      execute: (args) => runOf(args).execute(args),
-      subscribe: (args) => runOf(args).subscribe(args),
-      async onConnect({ extra, connectionParams }) {
-        const authorization = connectionParams?.authorization;
-        try {
-          const viewer = await viewerOfRequest(
-            sessions,
-            extra.request,
-            config.trustedProxies,
-            typeof authorization === 'string' ? authorization : undefined,
-          );
-          if (viewer === null) return false;
-          extra.viewer = viewer;
-          return true;
-        } catch (error) {
-          maskError(error);
-          // The client tries again after this code, and the database may be back by then.
-          extra.socket.close(1013, 'Try again later');
-          return false;
-        }
-      },
-      async onSubscribe({ extra, subscriptions }, _id, params) {
-        if (Object.keys(subscriptions).length > MAX_SUBSCRIPTIONS) {
-          const extensions = { code: 'TOO_MANY_SUBSCRIPTIONS' };
-          return [
-            new GraphQLError(`A socket carries at most ${MAX_SUBSCRIPTIONS} operations.`, { extensions }),
-          ];
-        }
-        try {
-          const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
-            viewer: extra.viewer ?? null,
-            params,
-          });
-          const document = parse(params.query);
-          const errors = validate(schema, document);
-          if (errors.length > 0) return errors.map(maskError);
-          return {
-            schema,
-            document,
-            operationName: params.operationName,
-            variableValues: params.variables,
-            contextValue: await contextFactory(),
-            rootValue: { execute, subscribe },
-          };
-        } catch (error) {
-          return [maskError(error)];
-        }
-      },
-    },
-    sockets,
-  );
   return async () => {
-    for (const socket of sockets.clients) socket.close(1012, 'Server is restarting');
-    await disposable.dispose();
+    // Those that do not answer the close frame are cut off by ws itself.
+    for (const socket of sockets.clients) socket.close(RESTARTING, 'Server is restarting');
+    await new Promise((resolve) => sockets.close(resolve));
   };
 }
 
-type Run = Pick<ReturnType<Yoga['getEnveloped']>, 'execute' | 'subscribe'>;
-
-/** The functions that Yoga prepared for this operation travel as its root value. */
-function runOf(args: ExecutionArgs): Run {
-  return args.rootValue as Run;
+function refusalOf(request: IncomingMessage, origins: Origins): string | undefined {
+  const { origin } = request.headers;
+  if (!hasUsableHost(request)) return '400 Bad Request';
+  if (request.url?.split('?')[0] !== '/graphql') return '404 Not Found';
+  if (origin !== undefined && !origins.has(origin)) return '403 Forbidden';
+  return undefined;
 }
 
-const MAX_MESSAGE_BYTES = 512 * 1024; // a message of 256 KiB with its JSON escapes
-const MAX_SUBSCRIPTIONS = 50;
+function createProtocol({ app, yoga, sessions, trustedProxies }: SocketDeps) {
+  const viewerOf = ({ request, authorization }: SocketExtra) =>
+    viewerOfRequest(sessions, request, trustedProxies, authorization);
+
+  return makeServer<{ authorization?: unknown }, SocketExtra>({
+    connectionInitWaitTimeout: policy.READY_TIMEOUT_MS,
+    execute: (args) => runOperation(args, 'execute'),
+    subscribe: (args) => runOperation(args, 'subscribe'),
+    onError: (_context, _id, _payload, errors) => errors.map(formatError),
+    async onConnect({ extra, connectionParams }) {
+      const { authorization = extra.request.headers.authorization } = connectionParams ?? {};
+      if (authorization !== undefined && typeof authorization !== 'string') return false;
+      // Only browsers say which page they connect for, and only they send a cookie that they were given elsewhere.
+      if (authorization === undefined && extra.request.headers.origin === undefined) return false;
+      extra.authorization = authorization;
+      try {
+        const viewer = await viewerOf(extra);
+        if (viewer === null) return false;
+        extra.viewer = viewer;
+        const session = app.changes.listen(viewer.sessionId, () =>
+          extra.socket.close(FORBIDDEN, 'Forbidden'),
+        );
+        extra.socket.once('close', () => session.close());
+        return true;
+      } catch (error) {
+        maskError(error);
+        extra.socket.close(TRY_AGAIN_LATER, 'Try again later');
+        return false;
+      }
+    },
+    async onSubscribe({ extra, subscriptions }, _id, params) {
+      if (Object.keys(subscriptions).length > policy.MAX_OPERATIONS_PER_SOCKET)
+        return [refusedWith('TOO_MANY_SUBSCRIPTIONS', TOO_MANY_OPERATIONS)];
+      try {
+        // The session may have run out since the socket was opened.
+        const viewer = await viewerOf(extra);
+        if (viewer !== null) return await prepareOperation(yoga, viewer, params);
+        extra.socket.close(FORBIDDEN, 'Forbidden');
+        return [refusedWith('UNAUTHENTICATED', 'The session has ended. Sign in again.')];
+      } catch (error) {
+        return [maskError(error)];
+      }
+    },
+  });
+}
+
+function refusedWith(code: string, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code } });
+}
+
+/** ws knows three more options than its types do. */
+const SOCKET_OPTIONS: ServerOptions & Record<'maxFragments' | 'maxBufferedChunks' | 'closeTimeout', number> =
+  {
+    noServer: true,
+    maxPayload: policy.MAX_MESSAGE_BYTES,
+    maxFragments: policy.MAX_FRAGMENTS,
+    maxBufferedChunks: policy.MAX_BUFFERED_CHUNKS,
+    closeTimeout: policy.CLOSE_TIMEOUT_MS,
+    perMessageDeflate: false,
+    handleProtocols: (protocols) =>
+      protocols.has(GRAPHQL_TRANSPORT_WS_PROTOCOL) ? GRAPHQL_TRANSPORT_WS_PROTOCOL : false,
+  };
+
+const TOO_MANY_OPERATIONS = `A socket carries at most ${policy.MAX_OPERATIONS_PER_SOCKET} operations.`;

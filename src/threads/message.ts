@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, gt, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { findThreads, type Thread } from './thread.ts';
@@ -49,7 +50,7 @@ export async function readMessages({ db }: { db: Database }, ids: readonly strin
   return await db
     .select(messageColumns)
     .from(messages)
-    .where(inArray(messages.id, [...ids]));
+    .where(inArray(messages.id, idsOf('msg', ids)));
 }
 
 /** Which of these messages exist. */

@@ -2,6 +2,7 @@ import { and, eq, inArray, or, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
+import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { threads } from '../db/tables/thread.ts';
 import { memberships } from '../db/tables/workspace.ts';
@@ -36,7 +37,9 @@ export async function findThreads(
   viewer: Viewer,
   ids: readonly string[],
 ): Promise<Thread[]> {
-  return await visibleThreads(db, viewer).where(and(isVisible(viewer), inArray(threads.id, [...ids])));
+  return await visibleThreads(db, viewer).where(
+    and(isVisible(viewer), inArray(threads.id, idsOf('thr', ids))),
+  );
 }
 
 /** The threads of a workspace that the viewer may see, newest first. */

@@ -1,6 +1,7 @@
 import { and, asc, eq, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import { idsOf } from '../db/id.ts';
 import { users } from '../db/tables/user.ts';
 import { memberships, workspaces } from '../db/tables/workspace.ts';
 import { NotFoundError } from '../errors.ts';
@@ -36,7 +37,7 @@ export async function findWorkspaces(
     .from(memberships)
     .innerJoin(workspaces, eq(workspaces.id, memberships.workspaceId))
     .innerJoin(users, eq(users.id, workspaces.ownerUserId))
-    .where(and(eq(memberships.userId, viewer.id), ids && inArray(workspaces.id, [...ids])))
+    .where(and(eq(memberships.userId, viewer.id), ids && inArray(workspaces.id, idsOf('wsp', ids))))
     .orderBy(asc(workspaces.kind), asc(workspaces.id)); // PERSONAL sorts before SHARED
 }
 

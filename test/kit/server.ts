@@ -1,6 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AttemptNumbers } from '../../src/accounts/attempt-limits.ts';
 import { type App, openApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import type { OpenDatabase } from '../../src/db/database.ts';
@@ -21,7 +22,7 @@ export interface TestServer extends AsyncDisposable {
 
 export async function startTestServer(
   env: Readonly<Record<string, string>> = {},
-  options: { database?: OpenDatabase; simulator?: Simulator } = {},
+  options: { database?: OpenDatabase; simulator?: Simulator; attempts?: AttemptNumbers } = {},
 ): Promise<TestServer> {
   const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
   const { CUSTOM, ...urls } = simulator.baseUrls;
@@ -34,7 +35,7 @@ export async function startTestServer(
     ...env,
   });
   const app = await openApp(config, () => {}, options.database ?? (await sharedDatabase()));
-  const server = await startServer(app, config);
+  const server = await startServer(app, config, options.attempts ?? UNLIMITED);
   async function close(): Promise<void> {
     await server.close();
     await app.close();
@@ -49,6 +50,13 @@ export async function startTestServer(
     [Symbol.asyncDispose]: close,
   };
 }
+
+/** Tests are many people on one address. */
+const UNLIMITED: AttemptNumbers = {
+  signInsPerAccount: Number.POSITIVE_INFINITY,
+  signInsPerAddress: Number.POSITIVE_INFINITY,
+  signUpsPerAddress: Number.POSITIVE_INFINITY,
+};
 
 /** Random, and the same for all servers of a run, since they share a database. */
 const TEST_ROOT_KEY = 'p0v0sGJYkTbT1wJq7k3n8m2cX4yZ5aB6dE9fH0iLuNw=';

@@ -1,10 +1,12 @@
-import type { Citation, TokenUsage } from '../providers/provider.ts';
+import type { Citation, TokenUsage } from './provider.ts';
 
 /**
- * Makes what a provider says about an answer fit to be stored. A value that the database refuses would keep the end of the
- * answer from ever being saved, so nothing of a provider's goes into a row as it came.
+ * Makes what a provider says about an answer fit to be stored: a value that the database refuses would keep the end of the
+ * answer from ever being saved, so nothing of a provider's goes into a row as it came. Null for a source whose address is too
+ * long to be one; cut short, it would lead elsewhere.
  */
-export function cleanCitation(citation: Citation): Citation {
+export function cleanCitation(citation: Citation): Citation | null {
+  if (citation.url.length > MAX_URL_LENGTH) return null;
   return {
     url: cleanWords(citation.url, MAX_URL_LENGTH),
     title: citation.title === null ? null : cleanWords(citation.title, MAX_TITLE_LENGTH),
@@ -28,7 +30,8 @@ export function cleanWords(text: string, maxLength: number): string {
   return text.replaceAll('\0', '').slice(0, maxLength).toWellFormed();
 }
 
-function cleanCount(value: number | null): number | null {
+/** A whole number that a column and GraphQL hold; null in the place of anything else. */
+export function cleanCount(value: number | null): number | null {
   return value !== null && Number.isInteger(value) && value >= 0 && value <= MAX_INTEGER ? value : null;
 }
 

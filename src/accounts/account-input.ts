@@ -1,0 +1,26 @@
+/**
+ * What is wrong with the fields of an account that somebody sends, as a sentence; null if nothing is. better-auth stores
+ * whatever has the right type.
+ */
+export function faultOf(input: Readonly<Record<string, unknown>>): string | null {
+  for (const [field, value] of Object.entries(input)) {
+    if (typeof value !== 'string' || PASSWORDS.includes(field)) continue;
+    if (CONTROL_CHARACTER.test(value)) return `${field} has a control character. Leave it out.`;
+  }
+  if (isLonger(input.name, MAX_NAME_LENGTH)) return `A name has at most ${MAX_NAME_LENGTH} characters.`;
+  if (typeof input.name === 'string' && input.name.trim() === '') return 'A name has at least one character.';
+  if (isLonger(input.email, MAX_EMAIL_LENGTH)) return `An email has at most ${MAX_EMAIL_LENGTH} characters.`;
+  if (input.image != null) return 'Accounts have no image. Leave the field out.';
+  return null;
+}
+
+function isLonger(value: unknown, length: number): boolean {
+  return typeof value === 'string' && value.length > length;
+}
+
+/** Only hashes of them are stored. */
+const PASSWORDS = ['password', 'currentPassword', 'newPassword'];
+const CONTROL_CHARACTER = /\p{Cc}/u;
+const MAX_NAME_LENGTH = 100;
+/** Of SMTP. */
+export const MAX_EMAIL_LENGTH = 254;

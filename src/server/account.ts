@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AttemptLimits } from '../accounts/attempt-limits.ts';
+import { ADDRESS_HEADER, type Sessions } from '../accounts/session.ts';
+import { sendJson } from './answer.ts';
+import { MAX_ACCOUNT_REQUEST_BYTES } from './policy.ts';
+
+/**
+ * Answers `/api/auth/*`. Nothing reaches better-auth that is too large, no JSON or tried too often, and no header by which
+ * a client could say where it is or what this server is called. Rejects with whatever failed.
+ */
+export async function serveAccount(
+  deps: { sessions: Sessions; limits: AttemptLimits; publicUrl: string },
+  request: IncomingMessage,
+  response: ServerResponse,
+  /** Network address of the client. */
+  address: string,
+): Promise<void> {
+  const url = new URL(`${deps.publicUrl}${request.url}`);
+  const { method = '' } = request;
+  if (method !== 'GET' && method !== 'POST')
+    return refuse(response, 405, 'Send GET or POST.', { allow: 'GET, POST' });
+  if (/%(?:00|[01][\da-f]|7f)/i.test(request.url ?? ''))
+    return refuse(response, 400, 'The URL has a control character.');
+
+  const body = await readBody(request);
+  if (body === undefined) {
+    const limit = `At most ${MAX_ACCOUNT_REQUEST_BYTES / 1024} KiB.`;
+    return refuse(response, 413, `The request is too large. ${limit}`, { connection: 'close' });
+  }
+  const input = body.length === 0 ? {} : parseObject(body);
+  if (input === undefined) return refuse(response, 400, 'The body is no JSON object.');
+
+  const retryAt = deps.limits.take(url.pathname.replace(/^\/api\/auth/, ''), input.email, address);
+  if (retryAt !== null) {
+    const seconds = Math.max(1, Math.ceil((retryAt.getTime() - Date.now()) / 1_000));
+    return refuse(response, 429, 'Too many tries. Wait a little, then try again.', {
+      'retry-after': seconds,
+    });
+  }
+  const headers = headersOf(request, address);
+  const answer = await deps.sessions.handler(
+    new Request(url, { method, headers, ...(body.length > 0 && { body: new Uint8Array(body) }) }),
+  );
+  await send(response, answer);
+}
+
+/** The whole body; undefined if it is too large, whether or not its length was told. */
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_ACCOUNT_REQUEST_BYTES) return undefined;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    length += chunk.length;
+    if (length > MAX_ACCOUNT_REQUEST_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function parseObject(body: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function headersOf(request: IncomingMessage, address: string): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers))
+    if (!name.startsWith('x-forwarded-')) headers.set(name, [value ?? []].flat().join(', '));
+  headers.set(ADDRESS_HEADER, address);
+  return headers;
+}
+
+async function send(response: ServerResponse, answer: Response): Promise<void> {
+  const body = Buffer.from(await answer.arrayBuffer());
+  for (const [name, value] of answer.headers) if (name !== 'set-cookie') response.setHeader(name, value);
+  response.setHeader('set-cookie', answer.headers.getSetCookie());
+  response.setHeader('cache-control', 'no-store');
+  response.writeHead(answer.status).end(body);
+}
+
+/** In the form in which better-auth refuses, so that clients have one to read. */
+function refuse(response: ServerResponse, status: number, message: string, headers: object = {}): void {
+  sendJson(response, status, { code: CODES[status], message }, headers);
+}
+
+const CODES: Readonly<Record<number, string>> = {
+  400: 'BAD_INPUT',
+  405: 'METHOD_NOT_ALLOWED',
+  413: 'TOO_LARGE',
+  429: 'RATE_LIMITED',
+};

@@ -1,0 +1,38 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** The origins whose pages may use a session cookie here: this server's own and those that the operator named. */
+export type Origins = ReadonlySet<string>;
+
+/**
+ * Lets pages of allowed origins read the answer, and nobody else: without these headers a browser keeps it from the page.
+ * Answers a browser's question beforehand itself and then returns true.
+ */
+export function allowOrigin(request: IncomingMessage, response: ServerResponse, origins: Origins): boolean {
+  const { origin } = request.headers;
+  const isPreflight = request.method === 'OPTIONS';
+  response.setHeader('vary', 'origin');
+  if (origin !== undefined && origins.has(origin)) {
+    response.setHeader('access-control-allow-origin', origin);
+    response.setHeader('access-control-allow-credentials', 'true');
+    response.setHeader('access-control-expose-headers', 'set-auth-token, retry-after, x-request-id');
+    if (isPreflight) {
+      const asked = request.headers['access-control-request-headers'];
+      response.setHeader('access-control-allow-methods', 'GET, POST');
+      if (asked !== undefined) response.setHeader('access-control-allow-headers', asked);
+      response.setHeader('access-control-max-age', PREFLIGHT_AGE_SECONDS);
+    }
+  }
+  if (isPreflight) response.writeHead(204).end();
+  return isPreflight;
+}
+
+/**
+ * Whether a request names the host it is for in a way that a URL can be made of. What is beneath us takes that for granted
+ * and throws, so that anybody could fill the log.
+ */
+export function hasUsableHost({ headers: { host } }: IncomingMessage): boolean {
+  return host === undefined || (HOST.test(host) && URL.canParse(`http://${host}`));
+}
+
+const HOST = /^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?$/i;
+const PREFLIGHT_AGE_SECONDS = 600;

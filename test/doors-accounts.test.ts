@@ -1,0 +1,196 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { ATTEMPT_NUMBERS, AttemptLimits } from '../src/accounts/attempt-limits.ts';
+import { SlidingWindow } from '../src/sliding-window.ts';
+import { freshDatabase } from './kit/database.ts';
+import { captureLog } from './kit/log.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+afterAll(() => server.close());
+afterEach(() => vi.restoreAllMocks());
+
+const password = 'correct horse battery';
+
+describe('a request to an account', () => {
+  test.each([
+    ['that tells its length', (body: string) => ({ body })],
+    ['in chunks', (body: string) => ({ body: new Blob([body]).stream(), duplex: 'half' as const })],
+  ])('larger than 64 KiB is refused before it is read: %s', async (_what, bodyOf) => {
+    const body = JSON.stringify({ name: 'Ada', email: newEmail(), password: 'x'.repeat(64 * 1024) });
+    const response = await fetch(`${server.url}/api/auth/sign-up/email`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: server.url },
+      ...bodyOf(body),
+    });
+    expect(response.status).toBe(413);
+    expect(await response.json()).toEqual({
+      code: 'TOO_LARGE',
+      message: 'The request is too large. At most 64 KiB.',
+    });
+  });
+
+  test.each(['{', 'null', '[]', '"x"', '\xff'])('whose body is no object is refused: %s', async (body) => {
+    const response = await fetch(`${server.url}/api/auth/sign-in/email`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: server.url },
+      body,
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ code: 'BAD_INPUT', message: 'The body is no JSON object.' });
+  });
+
+  test('by another method, or for a path with a NUL, is refused', async () => {
+    expect((await fetch(`${server.url}/api/auth/get-session`, { method: 'DELETE' })).status).toBe(405);
+    expect((await fetch(`${server.url}/api/auth/reset-password/%00`)).status).toBe(400);
+  });
+
+  test.each([
+    [{ name: 'A\0da' }, 'name has a control character. Leave it out.'],
+    [{ name: 'A\nda' }, 'name has a control character. Leave it out.'],
+    [{ name: 'x'.repeat(101) }, 'A name has at most 100 characters.'],
+    [{ name: ' ' }, 'A name has at least one character.'],
+    [{ email: `${'x'.repeat(250)}@example.com` }, 'An email has at most 254 characters.'],
+    [{ email: 'a\0@example.com' }, 'email has a control character. Leave it out.'],
+    [{ image: 'https://example.com/x.png' }, 'Accounts have no image. Leave the field out.'],
+  ])('signs nobody up with %j', async (field, message) => {
+    const response = await auth(server, 'sign-up/email', {
+      name: 'Ada',
+      email: newEmail(),
+      password,
+      ...field,
+    });
+    expect([response.status, await response.json()]).toEqual([400, { code: 'BAD_INPUT', message }]);
+  });
+
+  test('changes a name within the same limits, and never sets an image', async () => {
+    const { token } = await server.signUp();
+    for (const field of [{ name: 'x'.repeat(101) }, { name: 'A\0' }, { image: 'x' }])
+      expect((await auth(server, 'update-user', field, token)).status).toBe(400);
+    expect((await auth(server, 'update-user', { name: 'Ada Lovelace' }, token)).status).toBe(200);
+    expect((await auth(server, 'revoke-session', { token: '\0' }, token)).status).toBe(400);
+  });
+});
+
+describe('a database that fails', () => {
+  test('is not printed, whatever the request; the request ends with 500 and a name in the log', async () => {
+    const database = await freshDatabase();
+    await using broken = await startTestServer({}, { database });
+    const { email, token } = await broken.signUp();
+    const printed = ['error', 'warn', 'log', 'info', 'debug'].map((name) =>
+      vi.spyOn(console, name as 'error').mockImplementation(() => {}),
+    );
+    const lines = captureLog();
+    const refuse = sql.raw(
+      `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no %', new; end $$`,
+    );
+    await database.db.execute(refuse);
+    for (const table of ['sessions', 'accounts', 'users'])
+      await database.db.execute(
+        sql.raw(
+          `create trigger refuse before insert or update on ${table} for each row execute function refuse()`,
+        ),
+      );
+    const requests: [string, object, string?][] = [
+      ['sign-in/email', { email, password }],
+      ['sign-up/email', { email: newEmail(), password, name: 'Canary Person' }],
+      ['change-password', { currentPassword: password, newPassword: 'another horse battery' }, token],
+      ['update-user', { name: 'Canary Person' }, token],
+    ];
+    for (const [path, body, bearer] of requests) {
+      const response = await auth(broken, path, body, bearer);
+      const text = await response.text();
+      expect([path, response.status]).toEqual([path, expect.toBeOneOf([422, 500])]);
+      expect(text).not.toMatch(/insert|update "|Canary|scrypt|horse/i);
+    }
+    expect(printed.flatMap((spy) => spy.mock.calls)).toEqual([]);
+    expect(lines.length).toBeGreaterThanOrEqual(3);
+    expect(lines.join()).not.toMatch(/Canary|horse|example\.com|insert|params/i);
+    for (const line of lines)
+      expect(JSON.parse(line)).toMatchObject({ requestId: expect.any(String), failure: expect.any(String) });
+  });
+});
+
+describe('trying passwords', () => {
+  test('ends after ten for one email, and says when it may go on; others are not held up', async () => {
+    await using limited = await startTestServer({}, { attempts: ATTEMPT_NUMBERS });
+    const { email } = await limited.signUp();
+    const wrong = () =>
+      auth(limited, 'sign-in/email', { email: ` ${email.toUpperCase()}`, password: 'wrong' });
+    for (let tries = 0; tries < 10; tries++) expect((await wrong()).status).not.toBe(429);
+    const refused = await auth(limited, 'sign-in/email', { email, password });
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(590);
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(600);
+    expect(await refused.json()).toEqual({
+      code: 'RATE_LIMITED',
+      message: 'Too many tries. Wait a little, then try again.',
+    });
+    const other = await limited.signUp();
+    expect((await auth(limited, 'sign-in/email', { email: other.email, password })).status).toBe(200);
+  });
+
+  test('is counted for the client behind a trusted proxy, not for what a client says it is', async () => {
+    await using limited = await startTestServer({}, { attempts: ATTEMPT_NUMBERS });
+    const email = newEmail();
+    const statuses: number[] = [];
+    for (let tries = 0; tries < 11; tries++)
+      statuses.push(
+        (
+          await auth(limited, 'sign-in/email', { email, password }, undefined, {
+            'x-forwarded-for': `203.0.113.${tries}`,
+            'x-latchkey-address': `203.0.113.${tries}`,
+          })
+        ).status,
+      );
+    expect(statuses.at(-1)).toBe(429);
+  });
+
+  test('ends after a hundred from one address, and accounts after twenty in an hour', () => {
+    const limits = new AttemptLimits(ATTEMPT_NUMBERS);
+    for (let index = 0; index < 100; index++)
+      expect(limits.take('/sign-in/email', `${index}@example.com`, '203.0.113.7', index)).toBeNull();
+    expect(limits.take('/sign-in/email', 'x@example.com', '203.0.113.7', 100)).toEqual(new Date(600_000));
+    expect(limits.take('/sign-in/email', 'x@example.com', '203.0.113.8', 100)).toBeNull();
+    expect(limits.take('/sign-in/email', 'x@example.com', '203.0.113.7', 600_001)).toBeNull();
+    for (let index = 0; index < 20; index++)
+      expect(limits.take('/sign-up/email', undefined, '203.0.113.7', 0)).toBeNull();
+    expect(limits.take('/sign-up/email', undefined, '203.0.113.7', 0)).toEqual(new Date(3_600_000));
+    expect(limits.take('/get-session', undefined, '203.0.113.7', 0)).toBeNull();
+  });
+
+  test('that was refused is not counted, and nobody is remembered for longer than the window', () => {
+    const window = new SlidingWindow(1_000);
+    const once = [{ subject: 'a', most: 1 }];
+    expect(window.take(once, 0)).toBeNull();
+    expect(window.take([{ subject: 'b', most: 1 }, ...once], 500)).toEqual(new Date(1_000));
+    expect(window.take([{ subject: 'b', most: 1 }], 500)).toBeNull();
+    expect(window.take(once, 1_001)).toBeNull();
+  });
+});
+
+function newEmail(): string {
+  return `ada-${crypto.randomUUID()}@example.com`;
+}
+
+async function auth(
+  { url }: TestServer,
+  path: string,
+  body: object,
+  token?: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return await fetch(`${url}/api/auth/${path}`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      origin: url,
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...headers,
+    },
+    body: JSON.stringify(body),
+  });
+}

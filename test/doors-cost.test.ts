@@ -1,0 +1,164 @@
+import { readdirSync } from 'node:fs';
+import { getIntrospectionQuery, parse } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { costOf } from '../src/graphql/cost.ts';
+import { schema } from '../src/graphql/schema.ts';
+import { follow, TRANSPORTS } from './kit/answer.ts';
+import { rawBody } from './kit/api-key.ts';
+import { documentOf, type Person, post } from './kit/person.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+let server: TestServer;
+let ada: Person;
+beforeAll(async () => {
+  server = await startTestServer();
+  ada = await server.signUp();
+});
+afterAll(() => server.close());
+
+const pages = 'fragment M on Thread { messages(first: $n) { nodes { id text } } }';
+const nested = `query Nested($n: Int) { viewer { personalWorkspace { threads(first: $n) { nodes { id ...M } } } } } ${pages}`;
+
+describe('what an operation costs', () => {
+  test('is known for every document that clients start from, with the largest pages too', () => {
+    const names = readdirSync(new URL('../schema/operations/', import.meta.url));
+    const costs = names.map((file) => {
+      const largest = documentOf(file.replace('.graphql', '')).replace(
+        /\b(first|last): \d+/g,
+        (_all, side) => (file === 'models.graphql' ? `${side}: 500` : `${side}: 100`),
+      );
+      return [file, costOf(schema, parse(largest), {})] as const;
+    });
+    expect(Object.fromEntries(costs)).toMatchInlineSnapshot(`
+      {
+        "add-api-key.graphql": 91,
+        "answer-events.graphql": 78,
+        "api-keys.graphql": 2304,
+        "check-api-key.graphql": 13,
+        "create-thread.graphql": 11,
+        "delete-thread.graphql": 7,
+        "models.graphql": 12007,
+        "providers.graphql": 51,
+        "refresh-models.graphql": 47,
+        "regenerate-answer.graphql": 34,
+        "remove-api-key.graphql": 38,
+        "replace-api-key-secret.graphql": 11,
+        "send-message.graphql": 104,
+        "stop-answer.graphql": 10,
+        "thread-events.graphql": 145,
+        "thread.graphql": 8113,
+        "threads.graphql": 1707,
+        "update-api-key.graphql": 13,
+        "update-thread.graphql": 11,
+        "viewer.graphql": 15,
+      }
+    `);
+  });
+
+  test('multiplies with the pages in it, and says so before anything is read', async () => {
+    expect(costOf(schema, parse(nested), { variables: { n: 20 } })).toMatchInlineSnapshot(`5064`);
+    expect(costOf(schema, parse(nested), { variables: { n: 100 } })).toMatchInlineSnapshot(`121304`);
+    expect(await post(ada.url, ada.token, { query: nested, variables: { n: 20 } })).not.toHaveProperty(
+      'errors',
+    );
+    expect(await post(ada.url, ada.token, { query: nested, variables: { n: 100 } })).toEqual({
+      errors: [{ message: tooMuch, extensions: { code: 'DOCUMENT_LIMIT' } }],
+    });
+  });
+
+  test('is counted for the variables of each request, however often the document was seen', async () => {
+    for (const n of [20, 100, 20, 100])
+      expect('errors' in (await post(ada.url, ada.token, { query: nested, variables: { n } }))).toBe(
+        n === 100,
+      );
+    const byDefault = nested.replace('$n: Int', '$n: Int = 100');
+    expect(await post(ada.url, ada.token, { query: byDefault })).toHaveProperty('errors');
+  });
+
+  test('counts objects that are asked for by id, of which there are at most a hundred', async () => {
+    const query = 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }';
+    const ask = (count: number) =>
+      post(ada.url, ada.token, { query, variables: { ids: Array(count).fill(ada.workspaceId) } });
+    expect((await ask(100)).data?.nodes).toHaveLength(100);
+    expect((await ask(101)).errors).toMatchObject([
+      { message: 'Give at most 100 ids.', extensions: { code: 'BAD_INPUT', fixableBy: 'YOU' } },
+    ]);
+    expect((await ask(5_000)).errors).toMatchObject([{ extensions: { code: 'DOCUMENT_LIMIT' } }]);
+  });
+
+  test.each(Object.entries(TRANSPORTS))(
+    'ends a subscription before it begins, over %s',
+    async (_name, open) => {
+      const client = open(ada);
+      const query = `subscription($n: Int) { threadEvents(threadId: "t") { ... on ThreadSnapshot { thread { workspace { threads(first: $n) { nodes { ...M } } } } } } } ${pages}`;
+      const outcome = await client
+        .iterate({ query, variables: { n: 100 } })
+        .next()
+        .catch((errors: unknown) => ({ value: { errors } }));
+      await client.dispose();
+      expect(outcome.value.errors).toEqual([{ message: tooMuch, extensions: { code: 'DOCUMENT_LIMIT' } }]);
+    },
+  );
+
+  test('does not rise with a snapshot of one page', async () => {
+    const client = ada.socket();
+    const { thread } = await ada.run<{ thread: { id: string } }>('create-thread', {
+      input: { workspaceId: ada.workspaceId },
+    });
+    for await (const event of follow(client, 'thread-events', { threadId: thread.id })) {
+      expect(event.__typename).toBe('ThreadSnapshot');
+      break;
+    }
+    await client.dispose();
+  });
+});
+
+describe('a document', () => {
+  const fragments = (count: number, inner: string) =>
+    Array.from(
+      { length: count },
+      (_, index) => `fragment F${index} on Workspace { ${inner.replaceAll('NEXT', `F${index + 1}`)} }`,
+    ).join(' ');
+  const last = (count: number) => `fragment F${count} on Workspace { id }`;
+
+  test.each([
+    [
+      'deeper than 12 levels through fragments',
+      `{ workspace(id: "w") { ...F0 } } ${fragments(4, 'threads { nodes { workspace { ...NEXT } } }')} ${last(4)}`,
+      'The document is nested deeper than 12 levels.',
+    ],
+    [
+      'of more than 500 fields through fragments that double each other',
+      `{ workspace(id: "w") { ...F0 } } ${fragments(30, '...NEXT ...NEXT')} ${last(30)}`,
+      'The document selects more than 500 fields.',
+    ],
+    [
+      'of more than 30 aliases through fragments',
+      `{ workspace(id: "w") { ...F0 } } ${fragments(5, 'x: id ...NEXT ...NEXT')} ${last(5)}`,
+      'The document has more than 30 aliases.',
+    ],
+    [
+      'that asks for the schema again and again',
+      '{ __schema { __typename } __type(name: "A") { name } ...Q } fragment Q on Query { __schema { __typename } }',
+      'The document asks for the schema more than 2 times.',
+    ],
+  ])('%s is refused', async (_what, query, message) => {
+    expect(await rawBody(ada, query)).toEqual({
+      errors: [{ message, extensions: { code: 'DOCUMENT_LIMIT' } }],
+    });
+  });
+
+  test('whose fragments spread each other is refused for just that', async () => {
+    const query = '{ viewer { ...A } } fragment A on Viewer { id ...B } fragment B on Viewer { id ...A }';
+    expect(JSON.stringify(await rawBody(ada, query))).toContain(
+      'Cannot spread fragment \\"A\\" within itself',
+    );
+  });
+
+  test('that asks for the whole schema, as tools do, is answered', async () => {
+    expect(await rawBody(ada, getIntrospectionQuery())).not.toHaveProperty('errors');
+  });
+});
+
+const tooMuch =
+  'The operation could return too much at once. Ask for smaller pages (`first`, `last`), or for less of each item.';
