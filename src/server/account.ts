@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AttemptLimits } from '../accounts/attempt-limits.ts';
 import { ADDRESS_HEADER, type Sessions } from '../accounts/session.ts';
-import { sendJson } from './answer.ts';
 import { MAX_ACCOUNT_REQUEST_BYTES } from './policy.ts';
+import { sendJson } from './response.ts';
 
 /**
  * Answers `/api/auth/*`. Nothing reaches better-auth that is too large, no JSON or tried too often, and no header by which

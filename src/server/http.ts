@@ -7,12 +7,12 @@ import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { failureName, log, logScope } from '../log.ts';
 import { serveAccount } from './account.ts';
-import { SAFE_HEADERS, sendText } from './answer.ts';
 import { createGraphQL, type Yoga } from './graphql.ts';
 import { isReady } from './health.ts';
 import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
 import { createPages } from './page.ts';
 import { CLOSE_TIMEOUT_MS, HEADERS_TIMEOUT_MS, MAX_HEADER_BYTES, REQUEST_TIMEOUT_MS } from './policy.ts';
+import { SAFE_HEADERS, sendText } from './response.ts';
 import { addressOf, restsOnCookie } from './viewer.ts';
 import { serveWebSocket } from './websocket.ts';
 

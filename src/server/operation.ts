@@ -4,6 +4,7 @@ import type { SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '../accounts/session.ts';
 import { maskError } from '../graphql/mask-error.ts';
+import { subscribe } from '../graphql/subscribe.ts';
 import type { Yoga } from './graphql.ts';
 
 /** What is known of a socket besides the protocol's own state. */
@@ -28,7 +29,7 @@ export async function prepareOperation(
   params: SubscribePayload,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
-    const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
+    const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
       viewer,
       params,
     });
@@ -41,17 +42,26 @@ export async function prepareOperation(
       operationName: params.operationName,
       variableValues: params.variables,
       contextValue: await contextFactory(),
-      rootValue: { execute, subscribe },
+      rootValue: { execute },
     };
   } catch (error) {
     return [maskError(error)];
   }
 }
 
-/** Runs an operation as Yoga prepared it. Never rejects either. */
-export async function runOperation(args: ExecutionArgs, how: 'execute' | 'subscribe') {
+/** Runs a query or mutation as Yoga prepared it. Never rejects either. */
+export async function executeOperation(args: ExecutionArgs) {
   try {
-    return await (args.rootValue as Pick<ReturnType<Yoga['getEnveloped']>, typeof how>)[how](args);
+    return await (args.rootValue as Pick<ReturnType<Yoga['getEnveloped']>, 'execute'>).execute(args);
+  } catch (error) {
+    return { errors: [maskError(error)] };
+  }
+}
+
+/** Begins a subscription. Yoga is left out: it would wrap every single event. Never rejects either. */
+export async function subscribeOperation(args: ExecutionArgs) {
+  try {
+    return await subscribe({ ...args, rootValue: undefined });
   } catch (error) {
     return { errors: [maskError(error)] };
   }

@@ -5,6 +5,7 @@ import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { graphiqlFiles } from './graphiql.ts';
 import { CSS, HTML, type LoadedFile, loadFile, type PageFile, readPage, SCRIPT } from './page-file.ts';
+import { sendText } from './response.ts';
 
 /**
  * Serves what browsers fetch from here: the front page, GraphiQL and `seal.js`. Nothing is served that is not named below,
@@ -34,11 +35,11 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
   return async (path, request, response) => {
     const file = Object.hasOwn(files, path) ? files[path] : undefined;
     if (file === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) {
-      response.writeHead(404, { 'content-type': TEXT, ...SAFE_HEADERS }).end('There is nothing here.\n');
+      sendText(response, 404, 'There is nothing here.');
       return;
     }
     if (file.contentType === HTML && isAskedByOtherName(request, config, publicUrl)) {
-      response.writeHead(302, { location: publicUrl + path, ...SAFE_HEADERS }).end();
+      response.writeHead(302, { location: publicUrl + path }).end();
       return;
     }
     const loading = loaded.get(path) ?? loadFile(file);
@@ -52,7 +53,6 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
       'cache-control': 'no-cache', // kept, but asked about each time: an upgrade must not mix old files with new ones
       etag,
       vary: 'accept-encoding',
-      ...SAFE_HEADERS,
       ...file.headers,
     };
     if (request.headers['if-none-match'] === etag) {
@@ -72,14 +72,6 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
 
 /** Answers a request for the page at a path, with 404 if there is none. */
 export type ServePage = (path: string, request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-const TEXT = 'text/plain; charset=utf-8';
-
-const SAFE_HEADERS = {
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'same-origin',
-  'cross-origin-opener-policy': 'same-origin',
-};
 
 /** Forms are sent by script; were one sent without it, a password would end up where it does not belong. */
 const FRONT_PAGE_POLICY = [

@@ -7,7 +7,13 @@ import type { Sessions } from '../accounts/session.ts';
 import type { App } from '../app.ts';
 import { maskError } from '../graphql/mask-error.ts';
 import type { Yoga } from './graphql.ts';
-import { formatError, prepareOperation, runOperation, type SocketExtra } from './operation.ts';
+import {
+  executeOperation,
+  formatError,
+  prepareOperation,
+  type SocketExtra,
+  subscribeOperation,
+} from './operation.ts';
 import { hasUsableHost, type Origins } from './origins.ts';
 import * as policy from './policy.ts';
 import { carrySocket, FORBIDDEN, RESTARTING, TRY_AGAIN_LATER } from './socket.ts';
@@ -66,8 +72,8 @@ function createProtocol({ app, yoga, sessions, trustedProxies }: SocketDeps) {
 
   return makeServer<{ authorization?: unknown }, SocketExtra>({
     connectionInitWaitTimeout: policy.READY_TIMEOUT_MS,
-    execute: (args) => runOperation(args, 'execute'),
-    subscribe: (args) => runOperation(args, 'subscribe'),
+    execute: executeOperation,
+    subscribe: subscribeOperation,
     onError: (_context, _id, _payload, errors) => errors.map(formatError),
     async onConnect({ extra, connectionParams }) {
       const { authorization = extra.request.headers.authorization } = connectionParams ?? {};

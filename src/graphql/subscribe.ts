@@ -7,8 +7,8 @@ import {
   validateSubscriptionArgs,
 } from 'graphql';
 import type { ThreadEvent } from '../answers/thread-events.ts';
-import { maskError } from '../graphql/mask-error.ts';
-import { prepareDelta } from '../graphql/prepared-delta.ts';
+import { maskError } from './mask-error.ts';
+import { prepareDelta } from './prepared-delta.ts';
 
 type Results = AsyncIterableIterator<ExecutionResult, undefined>;
 
