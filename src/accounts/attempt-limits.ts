@@ -11,11 +11,11 @@ export interface AttemptNumbers {
   signUpsPerAddress: number;
 }
 
-/** Enough for a person who has forgotten which password it was, and for an office behind one address; too few to guess. */
+/** Enough for a person who has forgotten which password it was, and for a class that signs up together; too few to guess. */
 export const ATTEMPT_NUMBERS: AttemptNumbers = {
   signInsPerAccount: 10,
   signInsPerAddress: 100,
-  signUpsPerAddress: 20,
+  signUpsPerAddress: 100,
 };
 
 /**
