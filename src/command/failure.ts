@@ -1,11 +1,17 @@
 import { ConfigError } from '../config.ts';
+import { DatabaseHeldError } from '../db/server-hold.ts';
 import { failureName } from '../log.ts';
 import { SecretSourceError } from '../secret-source.ts';
 import { UsageError } from './help.ts';
 
 /** What to say about a failure that ends the process, and its exit code. Foreign messages may quote data, so they stay out. */
 export function explainFailure(error: unknown): { sentence: string; exitCode: number } {
-  if (error instanceof ConfigError || error instanceof SecretSourceError || error instanceof UsageError)
+  if (
+    error instanceof ConfigError ||
+    error instanceof SecretSourceError ||
+    error instanceof DatabaseHeldError ||
+    error instanceof UsageError
+  )
     return { sentence: error.message, exitCode: error.exitCode };
   const name = failureName(error);
   const sentence = Object.entries(SENTENCES).find(([code]) => name.endsWith(` ${code}`))?.[1];

@@ -1,5 +1,6 @@
 import { openApp } from '../app.ts';
 import type { Config } from '../config.ts';
+import { holdDatabaseServer } from '../db/server-hold.ts';
 import { log } from '../log.ts';
 import { missingSecretSentence, SecretSourceError } from '../secret-source.ts';
 import { startServer } from '../server/http.ts';
@@ -11,7 +12,7 @@ export async function serve(config: Config): Promise<0> {
   requireSecrets(config);
   if (!config.isLoopback && config.publicUrl === undefined) sayWrong(PUBLIC_URL_SENTENCE);
   const isTerminal = process.stdout.isTTY === true;
-  const letGo = await holdDataFolder(config);
+  const letGo = await holdDatabase(config);
   try {
     const app = await openApp(config, isTerminal ? say : (sentence) => log.info(sentence));
     try {
@@ -29,6 +30,16 @@ export async function serve(config: Config): Promise<0> {
   if (isTerminal) say('Latchkey has stopped.');
   else log.info('Latchkey has stopped');
   return 0;
+}
+
+/** Keeps every other server away from the database. Returns what lets go. */
+async function holdDatabase(config: Config): Promise<() => Promise<void>> {
+  if (config.databaseUrl === undefined) return await holdDataFolder(config);
+  return await holdDatabaseServer(config.databaseUrl, () => {
+    // Its first act was to end our answers; whatever we would still write is not ours any more.
+    log.fatal('another server has taken the database');
+    process.exit(1);
+  });
 }
 
 /** Refuses before the database is dialled what would be refused afterwards. */

@@ -21,7 +21,8 @@ export async function freshDatabase(): Promise<OpenDatabase> {
   return await openEmbedded(await PGlite.create({ loadDataDir: await openAsBlob(inject('templateFile')) }));
 }
 
-async function createDatabase(serverUrl: string): Promise<string> {
+/** Makes an empty database on the PostgreSQL server under test and gives its URL. */
+export async function createDatabase(serverUrl: string): Promise<string> {
   const name = inject('databasePrefix') + randomBytes(4).toString('hex');
   const client = postgres(serverUrl, { max: 1 });
   await client`create database ${client(name)}`;

@@ -1,0 +1,80 @@
+import postgres from 'postgres';
+import { describe, expect, inject, test } from 'vitest';
+import { startCommand } from './kit/command.ts';
+import { createDatabase } from './kit/database.ts';
+
+const serverUrl = inject('postgresUrl');
+
+describe.runIf(serverUrl !== undefined)('one server on one PostgreSQL database', () => {
+  const secrets = {
+    PORT: '0',
+    LATCHKEY_ROOT_KEY: 'p0v0sGJYkTbT1wJq7k3n8m2cX4yZ5aB6dE9fH0iLuNw=',
+    LATCHKEY_AUTH_SECRET: 'Zx8Lq2Vd0aFhB7nPcT3rWmK5sYj9GuE1oXiQ4tRv6Nk=',
+  };
+
+  async function startOn(databaseUrl: string) {
+    const server = startCommand(['serve'], { ...secrets, DATABASE_URL: databaseUrl });
+    await server.line(/Latchkey is ready/);
+    return server;
+  }
+
+  test('a second one is refused by the name of the first, and let in once that is gone', async () => {
+    const databaseUrl = await createDatabase(serverUrl ?? '');
+    const first = await startOn(databaseUrl);
+    const second = startCommand(['serve'], { ...secrets, DATABASE_URL: databaseUrl });
+    const refused = await second.ended;
+    expect(refused.exitCode).toBe(78);
+    expect(refused.error).toContain(`process ${first.process.pid},`);
+    first.process.kill('SIGKILL');
+    await first.ended;
+    const third = await startOn(databaseUrl);
+    third.process.kill('SIGTERM');
+    expect((await third.ended).exitCode).toBe(0);
+  });
+
+  test('five that start together on an empty database leave one, and one row for each migration', async () => {
+    const databaseUrl = await createDatabase(serverUrl ?? '');
+    const servers = Array.from({ length: 5 }, () =>
+      startCommand(['serve'], { ...secrets, DATABASE_URL: databaseUrl }),
+    );
+    const outcomes = await Promise.all(
+      servers.map(async (server) =>
+        Promise.race([
+          server.line(/Latchkey is ready/).then(() => 'ready'),
+          server.ended.then(() => 'refused'),
+        ]).catch(() => 'refused'),
+      ),
+    );
+    expect(outcomes.sort()).toEqual(['ready', 'refused', 'refused', 'refused', 'refused']);
+    const client = postgres(databaseUrl, { max: 1 });
+    const rows =
+      await client`select name, count(*)::int as times from drizzle.__drizzle_migrations group by name`;
+    await client.end();
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.every(({ times }) => times === 1)).toBe(true);
+  });
+
+  test('a connection that breaks is opened again and holds on; one that comes too late ends its server', async () => {
+    const databaseUrl = await createDatabase(serverUrl ?? '');
+    const server = await startOn(databaseUrl);
+    const client = postgres(databaseUrl, { max: 1 });
+    await breakHold(client, server.process.pid);
+    const holder = () =>
+      client`select 1 from pg_locks where locktype = 'advisory' and objid = 7345002 and granted`;
+    while ((await holder()).length === 0);
+    expect(server.process.exitCode).toBeNull();
+
+    // Another one is faster this time.
+    await breakHold(client, server.process.pid);
+    await client`select pg_advisory_lock(7345002)`;
+    expect((await server.ended).exitCode).toBe(1);
+    await client.end();
+  });
+
+  async function breakHold(client: postgres.Sql, pid: number | undefined): Promise<void> {
+    const broken = await client`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name like ${`%process ${pid}`}`;
+    expect(broken).toHaveLength(1);
+  }
+});
