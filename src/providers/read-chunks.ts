@@ -20,6 +20,7 @@ export function readChunks(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let silence: NodeJS.Timeout | undefined;
+  let borneMs = 0;
 
   function fail(error: unknown) {
     release();
@@ -27,8 +28,12 @@ export function readChunks(
     reject(error);
   }
   function listen() {
+    const bearableMs = silenceMs();
+    // Setting a timer anew for each token costs more than reading the token.
+    if (bearableMs === borneMs) return void silence?.refresh();
     clearTimeout(silence);
-    silence = setTimeout(() => fail(new ProviderError('TIMEOUT')), silenceMs());
+    borneMs = bearableMs;
+    silence = setTimeout(() => fail(new ProviderError('TIMEOUT')), bearableMs);
   }
   function take(chunk: Uint8Array) {
     try {

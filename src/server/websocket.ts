@@ -16,6 +16,7 @@ import {
 } from './operation.ts';
 import { hasUsableHost, type Origins } from './origins.ts';
 import * as policy from './policy.ts';
+import { sendDirectly } from './send-directly.ts';
 import { carrySocket, FORBIDDEN, RESTARTING, TRY_AGAIN_LATER } from './socket.ts';
 import { viewerOfRequest } from './viewer.ts';
 
@@ -74,6 +75,10 @@ function createProtocol({ app, yoga, sessions, trustedProxies }: SocketDeps) {
     connectionInitWaitTimeout: policy.READY_TIMEOUT_MS,
     execute: executeOperation,
     subscribe: subscribeOperation,
+    onOperation({ extra }, id, _payload, _args, result) {
+      // Not an iterator for a query, a mutation, or a subscription that could not begin.
+      return Symbol.asyncIterator in result ? sendDirectly(result, id, extra.socket) : undefined;
+    },
     onError: (_context, _id, _payload, errors) => errors.map(formatError),
     async onConnect({ extra, connectionParams }) {
       const { authorization = extra.request.headers.authorization } = connectionParams ?? {};
