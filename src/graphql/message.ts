@@ -1,7 +1,5 @@
 import { withLiveText } from '../answers/live-text.ts';
-import { regenerateAnswer } from '../answers/regenerate-answer.ts';
 import { sendMessage } from '../answers/send-message.ts';
-import { stopAnswer } from '../answers/stop-answer.ts';
 import * as errors from '../errors.ts';
 import type { FINISH_REASONS, ProviderName as ProviderNameShape } from '../providers/provider.ts';
 import type { Message as MessageShape } from '../threads/message.ts';
@@ -227,7 +225,8 @@ const SendMessagePayload = builder
     }),
   });
 
-const sendErrors = [
+/** What can stand in the way of a new answer. */
+export const sendErrors = [
   errors.InvalidInputError,
   errors.NotPermittedError,
   errors.NotFoundError,
@@ -244,59 +243,5 @@ builder.mutationField('sendMessage', (t) =>
     args: { input: t.arg({ type: SendMessageInput, required: true, description: 'The message.' }) },
     errors: { types: sendErrors },
     resolve: (_root, { input }, context) => sendMessage(context.deps, requireViewer(context), input),
-  }),
-);
-
-const StopAnswerInput = builder.inputType('StopAnswerInput', {
-  description: 'Which answer to stop.',
-  fields: (t) => ({ messageId: t.id({ required: true, description: 'Id of the answer.' }) }),
-});
-
-const StopAnswerPayload = builder.objectRef<{ message: MessageShape }>('StopAnswerPayload').implement({
-  description: 'An answer that has ended.',
-  fields: (t) => ({
-    message: t.expose('message', { type: Message, description: 'The answer as it was saved.' }),
-  }),
-});
-
-builder.mutationField('stopAnswer', (t) =>
-  t.field({
-    type: StopAnswerPayload,
-    description:
-      'Stops an answer and keeps its text; the provider’s connection is closed at once. Returns once that is saved. An answer that has already ended is returned as it is.',
-    args: { input: t.arg({ type: StopAnswerInput, required: true, description: 'Which answer.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError] },
-    resolve: async (_root, { input }, context) => ({
-      message: await stopAnswer(context.deps, requireViewer(context), input.messageId),
-    }),
-  }),
-);
-
-const RegenerateAnswerInput = builder.inputType('RegenerateAnswerInput', {
-  description: 'Which answer to have written again.',
-  fields: (t) => ({
-    messageId: t.id({ required: true, description: 'Id of the answer.' }),
-    modelId: t.id({ description: 'Another model to ask; the same one if absent.' }),
-  }),
-});
-
-const RegenerateAnswerPayload = builder
-  .objectRef<{ answer: MessageShape }>('RegenerateAnswerPayload')
-  .implement({
-    description: 'An answer that has begun.',
-    fields: (t) => ({
-      answer: t.expose('answer', { type: Message, description: 'The new answer, a sibling of the first.' }),
-    }),
-  });
-
-builder.mutationField('regenerateAnswer', (t) =>
-  t.field({
-    type: RegenerateAnswerPayload,
-    description: 'Begins another answer to the same message. The first one stays as it is.',
-    args: { input: t.arg({ type: RegenerateAnswerInput, required: true, description: 'Which answer.' }) },
-    errors: { types: sendErrors },
-    resolve: async (_root, { input }, context) => ({
-      answer: await regenerateAnswer(context.deps, requireViewer(context), input),
-    }),
   }),
 );
