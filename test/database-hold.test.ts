@@ -57,24 +57,28 @@ describe.runIf(serverUrl !== undefined)('one server on one PostgreSQL database',
   test('a connection that breaks is opened again and holds on; one that comes too late ends its server', async () => {
     const databaseUrl = await createDatabase(serverUrl ?? '');
     const server = await startOn(databaseUrl);
-    const client = postgres(databaseUrl, { max: 1 });
-    await breakHold(client, server.process.pid);
-    const holder = () =>
-      client`select 1 from pg_locks where locktype = 'advisory' and objid = 7345002 and granted`;
-    while ((await holder()).length === 0);
+    const client = postgres(databaseUrl, { max: 2 });
+    const first = await holderOf(client);
+    await client`select pg_terminate_backend(${first})`;
+    let second = first;
+    while (second === first || second === 0) second = await holderOf(client);
     expect(server.process.exitCode).toBeNull();
 
-    // Another one is faster this time.
-    await breakHold(client, server.process.pid);
-    await client`select pg_advisory_lock(7345002)`;
+    // Another one stands in line this time, and is faster.
+    const taken = client`select pg_advisory_lock(${LOCK})`.execute();
+    await client`select pg_terminate_backend(${second})`;
+    await taken;
     expect((await server.ended).exitCode).toBe(1);
     await client.end();
   });
 
-  async function breakHold(client: postgres.Sql, pid: number | undefined): Promise<void> {
-    const broken = await client`
-      select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and application_name like ${`%process ${pid}`}`;
-    expect(broken).toHaveLength(1);
+  const LOCK = 7_345_002;
+
+  /** The connection that holds the database at this moment; 0 for none. */
+  async function holderOf(client: postgres.Sql): Promise<number> {
+    const [row] = await client`
+      select pid from pg_locks where locktype = 'advisory' and objid = ${LOCK} and granted
+        and database = (select oid from pg_database where datname = current_database())`;
+    return row?.pid ?? 0;
   }
 });

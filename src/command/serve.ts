@@ -16,10 +16,12 @@ export async function serve(config: Config): Promise<0> {
   try {
     const app = await openApp(config, isTerminal ? say : (sentence) => log.info(sentence));
     try {
+      // Listened for before it is said to be ready: whoever waits for that word may stop it at once.
+      const toldToStop = untilToldToStop();
       const server = await startServer(app, config);
       if (isTerminal) greet(config, server.url, app.engine);
       else log.info({ engine: app.engine, url: server.url }, 'Latchkey is ready');
-      await untilToldToStop();
+      await toldToStop;
       await server.close();
     } finally {
       await app.close();
