@@ -399,16 +399,19 @@ describe('how an answer ends', () => {
     async ([, operation, change]) => {
       const key = await keyAndModel(ada);
       const { messageId, call } = await askHeld(server.simulator, ada, key.model);
-      const reading = readAnswer(client, messageId);
+      const events = follow(client, 'answer-events', { messageId });
+      const held = { text: '', reasoning: '' };
       call.release(3);
+      applyDelta(held, await nextOf(events)); // it is being followed before its key goes
       const startedAt = performance.now();
       // The model is offered by an older key too; both go.
       for (const id of await apiKeyIds(ada, 'OPENAI')) await ada.run(operation, { input: { id, ...change } });
-      const read = await reading;
+      let event = await nextOf(events);
+      for (; !isEnd(event); event = await nextOf(events)) applyDelta(held, event);
       expect(performance.now() - startedAt).toBeLessThan(1_500);
-      expect(read.end).toMatchObject({
+      expect(event).toMatchObject({
         __typename: 'AnswerFailed',
-        message: { status: 'FAILED', text: read.text },
+        message: { status: 'FAILED', text: held.text },
         error: { code: 'KEY_REMOVED', fixableBy: 'KEY_MANAGER' },
       });
       expect(await call.closed).toBe('left');
