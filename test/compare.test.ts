@@ -3,28 +3,25 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { messages } from '../src/db/tables/thread.ts';
 import { askHeld, type Event, type Follower, follow, readAnswer } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
-import type { NamedModel, Person, Sent } from './kit/person.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import type { NamedModel, Sent } from './kit/person.ts';
+import { useSite } from './kit/site.ts';
+import { newThread } from './kit/thread.ts';
 
-let server: TestServer;
-let ada: Person;
+const site = useSite();
 let models: NamedModel[];
 let nano: NamedModel;
 let client: Follower;
 
 beforeAll(async () => {
-  server = await startTestServer();
-  ada = await server.signUp();
-  const lists = await Promise.all(['OPENAI', 'ANTHROPIC', 'GEMINI'].map((provider) => ada.addKey(provider)));
+  const lists = await Promise.all(
+    ['OPENAI', 'ANTHROPIC', 'GEMINI'].map((provider) => site.ada.addKey(provider)),
+  );
   models = lists.flatMap((added) => added.models);
   nano = named('gpt-4.1-nano');
-  client = ada.socket();
+  client = site.ada.socket();
 });
 
-afterAll(async () => {
-  await client?.dispose();
-  await server?.close();
-});
+afterAll(() => client?.dispose());
 
 function named(name: string): NamedModel {
   const found = models.find((model) => model.name === name);
@@ -32,12 +29,7 @@ function named(name: string): NamedModel {
   return found;
 }
 
-async function newThread(person = ada): Promise<string> {
-  const input = { workspaceId: person.workspaceId };
-  return (await person.run<{ thread: { id: string } }>('create-thread', { input })).thread.id;
-}
-
-function send(threadId: string, more: object = {}, person = ada): Promise<Sent & Refusal> {
+function send(threadId: string, more: object = {}, person = site.ada): Promise<Sent & Refusal> {
   const input = { threadId, text: 'Hello.', modelIds: [nano.id], ...more };
   return person.run<Sent & Refusal>('send-message', { input });
 }
@@ -49,7 +41,7 @@ interface Refusal {
 }
 
 async function messageCount(threadId: string): Promise<number> {
-  const [row] = await server.app.db
+  const [row] = await site.server.app.db
     .select({ count: count() })
     .from(messages)
     .where(eq(messages.threadId, threadId));
@@ -71,7 +63,7 @@ async function echoed(sent: Sent): Promise<string[]> {
 describe('sending a message', () => {
   test('eight models answer at once, in the order they were named', async () => {
     const chosen = models.slice(0, 8);
-    const threadId = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     const sent = await send(threadId, { modelIds: chosen.map(({ id }) => id) });
     expect(sent.answers.map(({ modelName }) => modelName)).toEqual(chosen.map(({ name }) => name));
     expect(sent.answers.map(({ status }) => status)).toEqual(chosen.map(() => 'WRITING'));
@@ -83,7 +75,7 @@ describe('sending a message', () => {
   });
 
   test('what cannot be sent is refused with the field that is wrong, and nothing is stored', async () => {
-    const threadId = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     const nine = models.slice(0, 9).map(({ id }) => id);
     const refusals = await Promise.all(
       [
@@ -115,15 +107,15 @@ describe('sending a message', () => {
   });
 
   test('a message may have 256 KiB', async () => {
-    const sent = await send(await newThread(), { text: 'ä'.repeat(128 * 1024) });
+    const sent = await send((await newThread(site.ada)).id, { text: 'ä'.repeat(128 * 1024) });
     expect(sent).toMatchObject({ __typename: 'SendMessagePayload' });
     await finish(sent);
   });
 
   test('a model of somebody else is answered like one that does not exist', async () => {
-    const eve = await server.signUp('Eve');
+    const eve = await site.server.signUp('Eve');
     const foreign = (await eve.addKey('OPENAI')).models[0]?.id;
-    const threadId = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     const [unknown, notOurs] = await Promise.all(
       ['mdl_00000000000000000000000000', foreign].map((id) => send(threadId, { modelIds: [nano.id, id] })),
     );
@@ -133,14 +125,14 @@ describe('sending a message', () => {
   });
 
   test('a model without a key is refused, and only models that can be asked are suggested', async () => {
-    const bob = await server.signUp('Bob');
+    const bob = await site.server.signUp('Bob');
     const gone = await bob.addKey('OPENAI');
     const switchedOff = await bob.addKey('MISTRAL');
     const left = await bob.addKey('XAI');
     const wanted = gone.models.find(({ name }) => name === 'gpt-5.1');
     await bob.run('remove-api-key', { input: { id: gone.apiKey.id } });
     await bob.run('update-api-key', { input: { id: switchedOff.apiKey.id, isEnabled: false } });
-    const threadId = await newThread(bob);
+    const { id: threadId } = await newThread(bob);
     const refusal = await send(threadId, { modelIds: [wanted?.id] }, bob);
     expect(refusal).toMatchObject({ __typename: 'ModelUnavailableError', code: 'NO_KEY' });
     const offered = new Set(left.models.map(({ id }) => id));
@@ -149,8 +141,8 @@ describe('sending a message', () => {
   });
 
   test('a parent in another thread is answered like one that does not exist', async () => {
-    const elsewhere = await send(await newThread());
-    const threadId = await newThread();
+    const elsewhere = await send((await newThread(site.ada)).id);
+    const { id: threadId } = await newThread(site.ada);
     const [unknown, foreign] = await Promise.all(
       ['msg_00000000000000000000000000', elsewhere.sent.id].map((parentId) => send(threadId, { parentId })),
     );
@@ -160,7 +152,7 @@ describe('sending a message', () => {
   });
 
   test('a message replies to the newest answer of the newest message unless it says otherwise', async () => {
-    const threadId = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     const first = await send(threadId, {
       text: 'One\nsimulate: say Uno.',
       modelIds: [nano.id, named('gpt-5.1').id],
@@ -170,10 +162,9 @@ describe('sending a message', () => {
     await finish(second);
     const third = await send(threadId, { text: 'Three\nsimulate: echo', parentId: first.answers[0]?.id });
     expect(await echoed(third)).toEqual(['user: One', 'assistant: Uno.', 'user: Three']);
-    const { messages } = await ada.run<{ messages: { nodes: { id: string; parent: { id: string } }[] } }>(
-      'thread',
-      { id: threadId },
-    );
+    const { messages } = await site.ada.run<{
+      messages: { nodes: { id: string; parent: { id: string } }[] };
+    }>('thread', { id: threadId });
     const parents = new Map(messages.nodes.map(({ id, parent }) => [id, parent?.id]));
     expect(parents.get(first.sent.id)).toBeUndefined();
     expect(parents.get(second.sent.id)).toBe(first.answers[1]?.id);
@@ -181,7 +172,7 @@ describe('sending a message', () => {
   });
 
   test('a provider receives the conversation without failed and empty answers', async () => {
-    const threadId = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     for (const text of [
       'One\nsimulate: say Uno.',
       'Two\nsimulate: cut',
@@ -189,9 +180,9 @@ describe('sending a message', () => {
       'Four\nsimulate: say Quattro.',
     ])
       await finish(await send(threadId, { text }));
-    const { messageId, call } = await askHeld(server.simulator, ada, nano, { threadId });
+    const { messageId, call } = await askHeld(site.server.simulator, site.ada, nano, { threadId });
     call.release(3);
-    await ada.run('stop-answer', { input: { messageId } });
+    await site.ada.run('stop-answer', { input: { messageId } });
     const turns = await echoed(await send(threadId, { text: 'Six\nsimulate: echo' }));
     expect(turns.map((turn) => turn.replace(/Question .*/, 'Five'))).toEqual([
       'user: One',
@@ -207,7 +198,7 @@ describe('sending a message', () => {
   });
 
   test('the same send twenty times at once is one message and one call for each model', async () => {
-    const threadId = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     const text = `Only once ${crypto.randomUUID()}`;
     const modelIds = [nano.id, named('gpt-5.1').id];
     const idempotencyKey = crypto.randomUUID();
@@ -218,7 +209,7 @@ describe('sending a message', () => {
     expect(new Set(all.map(({ sent }) => sent.id)).size).toBe(1);
     expect(new Set(all.map(({ answers }) => answers.map(({ id }) => id).join())).size).toBe(1);
     await finish(all[0] as Sent);
-    expect(server.simulator.requests.filter(({ body }) => body.includes(text))).toHaveLength(2);
+    expect(site.server.simulator.requests.filter(({ body }) => body.includes(text))).toHaveLength(2);
     expect(await messageCount(threadId)).toBe(3);
 
     const later = await send(threadId, { text, modelIds, idempotencyKey });
@@ -231,11 +222,11 @@ describe('sending a message', () => {
   });
 
   test('a seventeenth answer at a time is refused and nothing is stored; another person is not held up', async () => {
-    const carl = await server.signUp('Carl');
+    const carl = await site.server.signUp('Carl');
     const own = (await carl.addKey('OPENAI')).models;
     const eight = [...own, ...(await carl.addKey('ANTHROPIC')).models].slice(0, 8).map(({ id }) => id);
     const held = { text: 'simulate: held', modelIds: eight };
-    const threadId = await newThread(carl);
+    const { id: threadId } = await newThread(carl);
     const running = [await send(threadId, held, carl), await send(threadId, held, carl)];
     const before = await messageCount(threadId);
     expect(await send(threadId, { modelIds: [own[0]?.id] }, carl)).toMatchObject({
@@ -246,7 +237,7 @@ describe('sending a message', () => {
       await carl.run('regenerate-answer', { input: { messageId: running[0]?.answers[0]?.id } }),
     ).toMatchObject({ __typename: 'BusyError' });
     expect(await messageCount(threadId)).toBe(before);
-    await finish(await send(await newThread()));
+    await finish(await send((await newThread(site.ada)).id));
 
     for (const { answers } of running)
       await Promise.all(answers.map(({ id }) => carl.run('stop-answer', { input: { messageId: id } })));
@@ -256,15 +247,15 @@ describe('sending a message', () => {
   });
 
   test('who closes the connection at once finds the answer finished all the same', async () => {
-    const socket = ada.socket();
-    const { messageId, threadId, call } = await askHeld(server.simulator, ada, nano);
+    const socket = site.ada.socket();
+    const { messageId, threadId, call } = await askHeld(site.server.simulator, site.ada, nano);
     call.release(1);
     await follow(socket, 'answer-events', { messageId }).next();
     await socket.dispose();
     call.release();
     await call.closed;
     await eventually('the answer is complete', async () => {
-      const thread = await ada.run<{ messages: { nodes: { id: string; status: string }[] } }>('thread', {
+      const thread = await site.ada.run<{ messages: { nodes: { id: string; status: string }[] } }>('thread', {
         id: threadId,
       });
       return thread.messages.nodes.find(({ id }) => id === messageId)?.status === 'COMPLETE';
@@ -274,25 +265,24 @@ describe('sending a message', () => {
 
 describe('regenerating an answer', () => {
   test('begins a sibling by the same model or another, and leaves the first as it is', async () => {
-    const threadId = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     const sent = await send(threadId, { text: 'One\nsimulate: say Uno.' });
     const [original] = await finish(sent);
     const messageId = original?.id;
-    const { answer: same } = await ada.run<{ answer: Event['message'] }>('regenerate-answer', {
+    const { answer: same } = await site.ada.run<{ answer: Event['message'] }>('regenerate-answer', {
       input: { messageId },
     });
-    const { answer: other } = await ada.run<{ answer: Event['message'] }>('regenerate-answer', {
+    const { answer: other } = await site.ada.run<{ answer: Event['message'] }>('regenerate-answer', {
       input: { messageId, modelId: named('gpt-5.1').id },
     });
     expect([same.modelName, other.modelName]).toEqual(['gpt-4.1-nano', 'gpt-5.1']);
     for (const { id } of [same, other])
       expect((await readAnswer(client, id)).end).toMatchObject({ message: { text: 'Uno.' } });
-    const thread = await ada.run<{ messages: { nodes: { id: string; text: string; parent: object }[] } }>(
-      'thread',
-      {
-        id: threadId,
-      },
-    );
+    const thread = await site.ada.run<{
+      messages: { nodes: { id: string; text: string; parent: object }[] };
+    }>('thread', {
+      id: threadId,
+    });
     expect(thread.messages.nodes).toMatchObject([
       { id: sent.sent.id, parent: null },
       { id: messageId, text: 'Uno.', status: 'COMPLETE', parent: { id: sent.sent.id } },
@@ -302,9 +292,9 @@ describe('regenerating an answer', () => {
   });
 
   test('a message of a person and an answer of somebody else cannot be', async () => {
-    const sent = await send(await newThread());
+    const sent = await send((await newThread(site.ada)).id);
     await finish(sent);
-    const eve = await server.signUp('Eve');
+    const eve = await site.server.signUp('Eve');
     const [foreign, unknown] = await Promise.all(
       [sent.answers[0]?.id, 'msg_00000000000000000000000000'].map((messageId) =>
         eve.run('regenerate-answer', { input: { messageId } }),
@@ -312,6 +302,6 @@ describe('regenerating an answer', () => {
     );
     expect(unknown).toMatchObject({ code: 'NOT_FOUND' });
     expect(JSON.stringify(foreign)).toBe(JSON.stringify(unknown));
-    expect(await ada.run('regenerate-answer', { input: { messageId: sent.sent.id } })).toEqual(unknown);
+    expect(await site.ada.run('regenerate-answer', { input: { messageId: sent.sent.id } })).toEqual(unknown);
   });
 });

@@ -1,20 +1,15 @@
 import { readdirSync } from 'node:fs';
 import { getIntrospectionQuery, parse } from 'graphql';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { costOf } from '../src/graphql/cost.ts';
 import { schema } from '../src/graphql/schema.ts';
 import { follow, TRANSPORTS } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
-import { documentOf, type Person, post } from './kit/person.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import { documentOf, post } from './kit/person.ts';
+import { useSite } from './kit/site.ts';
+import { newThread } from './kit/thread.ts';
 
-let server: TestServer;
-let ada: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  ada = await server.signUp();
-});
-afterAll(() => server.close());
+const site = useSite();
 
 const pages = 'fragment M on Thread { messages(first: $n) { nodes { id text } } }';
 const nested = `query Nested($n: Int) { viewer { personalWorkspace { threads(first: $n) { nodes { id ...M } } } } } ${pages}`;
@@ -58,27 +53,30 @@ describe('what an operation costs', () => {
   test('multiplies with the pages in it, and says so before anything is read', async () => {
     expect(costOf(schema, parse(nested), { variables: { n: 20 } })).toMatchInlineSnapshot(`5064`);
     expect(costOf(schema, parse(nested), { variables: { n: 100 } })).toMatchInlineSnapshot(`121304`);
-    expect(await post(ada.url, ada.token, { query: nested, variables: { n: 20 } })).not.toHaveProperty(
-      'errors',
-    );
-    expect(await post(ada.url, ada.token, { query: nested, variables: { n: 100 } })).toEqual({
+    expect(
+      await post(site.ada.url, site.ada.token, { query: nested, variables: { n: 20 } }),
+    ).not.toHaveProperty('errors');
+    expect(await post(site.ada.url, site.ada.token, { query: nested, variables: { n: 100 } })).toEqual({
       errors: [{ message: tooMuch, extensions: { code: 'DOCUMENT_LIMIT' } }],
     });
   });
 
   test('is counted for the variables of each request, however often the document was seen', async () => {
     for (const n of [20, 100, 20, 100])
-      expect('errors' in (await post(ada.url, ada.token, { query: nested, variables: { n } }))).toBe(
-        n === 100,
-      );
+      expect(
+        'errors' in (await post(site.ada.url, site.ada.token, { query: nested, variables: { n } })),
+      ).toBe(n === 100);
     const byDefault = nested.replace('$n: Int', '$n: Int = 100');
-    expect(await post(ada.url, ada.token, { query: byDefault })).toHaveProperty('errors');
+    expect(await post(site.ada.url, site.ada.token, { query: byDefault })).toHaveProperty('errors');
   });
 
   test('counts objects that are asked for by id, of which there are at most a hundred', async () => {
     const query = 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }';
     const ask = (count: number) =>
-      post(ada.url, ada.token, { query, variables: { ids: Array(count).fill(ada.workspaceId) } });
+      post(site.ada.url, site.ada.token, {
+        query,
+        variables: { ids: Array(count).fill(site.ada.workspaceId) },
+      });
     expect((await ask(100)).data?.nodes).toHaveLength(100);
     expect((await ask(101)).errors).toMatchObject([
       { message: 'Give at most 100 ids.', extensions: { code: 'BAD_INPUT', fixableBy: 'YOU' } },
@@ -89,7 +87,7 @@ describe('what an operation costs', () => {
   test.each(Object.entries(TRANSPORTS))(
     'ends a subscription before it begins, over %s',
     async (_name, open) => {
-      const client = open(ada);
+      const client = open(site.ada);
       const query = `subscription($n: Int) { threadEvents(threadId: "t") { ... on ThreadSnapshot { thread { workspace { threads(first: $n) { nodes { ...M } } } } } } } ${pages}`;
       const outcome = await client
         .iterate({ query, variables: { n: 100 } })
@@ -101,10 +99,8 @@ describe('what an operation costs', () => {
   );
 
   test('does not rise with a snapshot of one page', async () => {
-    const client = ada.socket();
-    const { thread } = await ada.run<{ thread: { id: string } }>('create-thread', {
-      input: { workspaceId: ada.workspaceId },
-    });
+    const client = site.ada.socket();
+    const thread = await newThread(site.ada);
     for await (const event of follow(client, 'thread-events', { threadId: thread.id })) {
       expect(event.__typename).toBe('ThreadSnapshot');
       break;
@@ -143,20 +139,20 @@ describe('a document', () => {
       'The document asks for the schema more than 2 times.',
     ],
   ])('%s is refused', async (_what, query, message) => {
-    expect(await rawBody(ada, query)).toEqual({
+    expect(await rawBody(site.ada, query)).toEqual({
       errors: [{ message, extensions: { code: 'DOCUMENT_LIMIT' } }],
     });
   });
 
   test('whose fragments spread each other is refused for just that', async () => {
     const query = '{ viewer { ...A } } fragment A on Viewer { id ...B } fragment B on Viewer { id ...A }';
-    expect(JSON.stringify(await rawBody(ada, query))).toContain(
+    expect(JSON.stringify(await rawBody(site.ada, query))).toContain(
       'Cannot spread fragment \\"A\\" within itself',
     );
   });
 
   test('that asks for the whole schema, as tools do, is answered', async () => {
-    expect(await rawBody(ada, getIntrospectionQuery())).not.toHaveProperty('errors');
+    expect(await rawBody(site.ada, getIntrospectionQuery())).not.toHaveProperty('errors');
   });
 });
 

@@ -1,18 +1,14 @@
 import { connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bodyText, rawBody } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
 import { captureLog } from './kit/log.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
+import { useSite } from './kit/site.ts';
+import { newThread } from './kit/thread.ts';
 
-let server: TestServer;
-let ada: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  ada = await server.signUp();
-});
-afterAll(() => server.close());
+const site = useSite();
 afterEach(() => vi.restoreAllMocks());
 
 const listed = 'https://chat.example.com';
@@ -77,7 +73,7 @@ describe('every response', () => {
     '/graphql?query=x',
   ])('%s cannot be framed, guessed at or run', async (path) => {
     for (const method of ['GET', 'POST']) {
-      const { headers } = await fetch(server.url + path, { method });
+      const { headers } = await fetch(site.server.url + path, { method });
       expect(Object.fromEntries(headers)).toMatchObject({
         'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
         'x-content-type-options': 'nosniff',
@@ -89,18 +85,18 @@ describe('every response', () => {
 
   test('of operations and accounts is kept by nobody', async () => {
     const responses = await Promise.all([
-      fetch(`${server.url}/graphql`, {
+      fetch(`${site.server.url}/graphql`, {
         method: 'POST',
-        headers: json(ada),
+        headers: json(site.ada),
         body: '{"query":"{ __typename }"}',
       }),
-      fetch(`${server.url}/graphql`, { method: 'POST', headers: json(ada), body: '{' }),
-      fetch(`${server.url}/graphql`, {
+      fetch(`${site.server.url}/graphql`, { method: 'POST', headers: json(site.ada), body: '{' }),
+      fetch(`${site.server.url}/graphql`, {
         method: 'POST',
-        headers: { ...json(ada), accept: 'text/event-stream' },
+        headers: { ...json(site.ada), accept: 'text/event-stream' },
         body: '{"query":"{ __typename }"}',
       }),
-      fetch(`${server.url}/api/auth/get-session`, { headers: json(ada) }),
+      fetch(`${site.server.url}/api/auth/get-session`, { headers: json(site.ada) }),
     ]);
     for (const { headers } of responses) expect(headers.get('cache-control')).toBe('no-store');
     for (const response of responses) await response.body?.cancel();
@@ -114,7 +110,7 @@ describe('a request', () => {
       const lines = captureLog();
       for (const path of ['/graphql', '/api/auth/get-session', '/', '/health/live'])
         expect(
-          await raw(server, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
+          await raw(site.server, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
         ).toMatch(/^HTTP\/1\.1 400 /);
       expect(lines).toEqual([]);
     },
@@ -123,22 +119,26 @@ describe('a request', () => {
   test('of an older protocol that names no host is answered', async () => {
     const body = '{"query":"{ __typename }"}';
     const head = `POST /graphql HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
-    expect(await raw(server, `${head}\r\n\r\n${body}`)).toContain('{"data":{"__typename":"Query"}}');
+    expect(await raw(site.server, `${head}\r\n\r\n${body}`)).toContain('{"data":{"__typename":"Query"}}');
   });
 
   test('with a forwarded protocol or host that is none changes nothing', async () => {
     const lines = captureLog();
-    const headers = { 'x-forwarded-proto': 'no such thing', 'x-forwarded-host': 'a b', ...json(ada) };
-    const response = await fetch(`${server.url}/api/auth/get-session`, { headers });
-    expect(await response.json()).toMatchObject({ user: { email: ada.email } });
+    const headers = { 'x-forwarded-proto': 'no such thing', 'x-forwarded-host': 'a b', ...json(site.ada) };
+    const response = await fetch(`${site.server.url}/api/auth/get-session`, { headers });
+    expect(await response.json()).toMatchObject({ user: { email: site.ada.email } });
     expect(lines).toEqual([]);
   });
 
   test('with an operation larger than 1 MiB is refused, whether or not it says its length', async () => {
     const large = JSON.stringify({ query: `{ __typename } #${'x'.repeat(1024 * 1024)}` });
     for (const response of [
-      await fetch(`${server.url}/graphql`, { method: 'POST', headers: json(ada), body: large }),
-      await fetch(`${server.url}/graphql`, { method: 'POST', headers: json(ada), ...chunked(large) }),
+      await fetch(`${site.server.url}/graphql`, { method: 'POST', headers: json(site.ada), body: large }),
+      await fetch(`${site.server.url}/graphql`, {
+        method: 'POST',
+        headers: json(site.ada),
+        ...chunked(large),
+      }),
     ]) {
       expect(response.status).toBe(413);
       expect(await response.json()).toEqual({
@@ -148,9 +148,9 @@ describe('a request', () => {
   });
 
   test('with a body that is no JSON is refused without quoting it', async () => {
-    const response = await fetch(`${server.url}/graphql`, {
+    const response = await fetch(`${site.server.url}/graphql`, {
       method: 'POST',
-      headers: json(ada),
+      headers: json(site.ada),
       body: '{"query": sk-live-abc"}',
     });
     expect(response.status).toBe(400);
@@ -160,7 +160,7 @@ describe('a request', () => {
   });
 
   test('tells of an error nothing but its code, and where in the document it is', async () => {
-    expect(await rawBody(ada, '{ nothing }')).toEqual({
+    expect(await rawBody(site.ada, '{ nothing }')).toEqual({
       errors: [
         {
           message: 'Cannot query field "nothing" on type "Query".',
@@ -191,15 +191,13 @@ describe('an id that cannot be one', () => {
     ['thread', '{ thread(id: $id) { id } }'],
   ])('is not there: %s', async (_field, selection) => {
     const query = `query($id: ID!) ${selection}`;
-    const answers = await Promise.all([...ids, ...absent].map((id) => bodyText(ada, query, { id })));
+    const answers = await Promise.all([...ids, ...absent].map((id) => bodyText(site.ada, query, { id })));
     expect(new Set(answers).size).toBe(1);
   });
 
   test('is not there for any mutation, and said so as of one that is gone', async () => {
-    const { thread } = await ada.run<{ thread: { id: string } }>('create-thread', {
-      input: { workspaceId: ada.workspaceId },
-    });
-    const { models } = await ada.addKey();
+    const thread = await newThread(site.ada);
+    const { models } = await site.ada.addKey();
     const message = { text: 'Hello', modelIds: [models[0]?.id] };
     for (const [operation, input, field] of [
       ['create-thread', {}, 'workspaceId'],
@@ -218,7 +216,7 @@ describe('an id that cannot be one', () => {
     ] as const) {
       const answers = await Promise.all(
         [...ids, ...absent].map((id) =>
-          bodyText(ada, documentOf(operation), { input: { ...input, [field]: id } }),
+          bodyText(site.ada, documentOf(operation), { input: { ...input, [field]: id } }),
         ),
       );
       expect([operation, field, [...new Set(answers)]]).toEqual([
@@ -229,9 +227,9 @@ describe('an id that cannot be one', () => {
     }
     for (const id of ids) {
       const input = { ...message, threadId: thread.id, modelIds: [id] };
-      expect(await bodyText(ada, documentOf('send-message'), { input })).toContain('"code":"NO');
+      expect(await bodyText(site.ada, documentOf('send-message'), { input })).toContain('"code":"NO');
       const cursor = `{ viewer { personalWorkspace { threads(after: ${JSON.stringify(id)}) { nodes { id } } } } }`;
-      expect(await bodyText(ada, cursor)).toContain('"code":"BAD_INPUT"');
+      expect(await bodyText(site.ada, cursor)).toContain('"code":"BAD_INPUT"');
     }
   });
 });
@@ -248,7 +246,7 @@ describe('a point in time', () => {
     ['2026-13-01T00:00:00Z', 'A DateTime is a string in ISO 8601'],
     ['2026-01-01T25:00:00Z', 'A DateTime is a string in ISO 8601'],
   ])('that is none is refused: %s', async (expiresAt, message) => {
-    const answer = await bodyText(ada, query, { input: { id: 'key_1', expiresAt } });
+    const answer = await bodyText(site.ada, query, { input: { id: 'key_1', expiresAt } });
     expect(answer).toContain(message);
     expect(answer).toContain('"BAD_INPUT"');
   });
@@ -256,7 +254,7 @@ describe('a point in time', () => {
   test.each(['2028-02-29T00:00:00Z', '9999-12-31T23:59:59.999Z', '2026-12-31T23:59:59-10:00'])(
     'that is one is taken: %s',
     async (expiresAt) => {
-      expect(await bodyText(ada, query, { input: { id: 'key_1', expiresAt } })).toContain('NOT_FOUND');
+      expect(await bodyText(site.ada, query, { input: { id: 'key_1', expiresAt } })).toContain('NOT_FOUND');
     },
   );
 });

@@ -1,22 +1,19 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { eq } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { sessions } from '../src/db/tables/user.ts';
 import { follow, TRANSPORTS } from './kit/answer.ts';
 import { freshDatabase } from './kit/database.ts';
 import { captureLog } from './kit/log.ts';
-import { documentOf, type Person, personOf } from './kit/person.ts';
+import { documentOf, type Person } from './kit/person.ts';
 import { openFor, openSocket } from './kit/raw-socket.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import { startTestServer } from './kit/server.ts';
+import { signIn } from './kit/session.ts';
+import { useSite } from './kit/site.ts';
+import { newThread } from './kit/thread.ts';
 
-let server: TestServer;
-let ada: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  ada = await server.signUp();
-});
-afterAll(() => server.close());
+const site = useSite();
 
 let printed: unknown[][];
 beforeEach(() => {
@@ -34,7 +31,7 @@ const ask = { query: 'query Who { viewer { id } }' };
 
 describe('an upgrade', () => {
   test('that is refused and reset does not end the server', async () => {
-    const port = Number(new URL(server.url).port);
+    const port = Number(new URL(site.server.url).port);
     const lines = [
       'GET /nowhere HTTP/1.1\r\nHost: x',
       'GET /graphql HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example.com',
@@ -53,11 +50,11 @@ describe('an upgrade', () => {
           await once(socket, 'close');
         }),
       );
-    expect(await (await fetch(`${server.url}/health/live`)).text()).toBe('live\n');
+    expect(await (await fetch(`${site.server.url}/health/live`)).text()).toBe('live\n');
   });
 
   test('that is refused is closed, with a reason', async () => {
-    const socket = connect(Number(new URL(server.url).port));
+    const socket = connect(Number(new URL(site.server.url).port));
     socket.write('GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     let text = '';
     for await (const chunk of socket) text += chunk;
@@ -67,7 +64,7 @@ describe('an upgrade', () => {
 
 describe('a stranger on a socket', () => {
   test('is sent away after three seconds of saying nothing', async () => {
-    const stranger = await openSocket(server.url, { init: null });
+    const stranger = await openSocket(site.server.url, { init: null });
     expect(await stranger.closed).toBe('4408 Connection initialisation timeout');
   });
 
@@ -75,7 +72,7 @@ describe('a stranger on a socket', () => {
     ['in one message', 1, 64 * 1024],
     ['in many pings', 40, 1024],
   ])('may not say much before it is known who they are: %s', async (_what, count, length) => {
-    const stranger = await openSocket(server.url, { init: null });
+    const stranger = await openSocket(site.server.url, { init: null });
     for (let index = 0; index < count; index++)
       stranger.send({ type: 'ping', payload: { text: 'x'.repeat(length) } });
     expect(await stranger.closed).toBe('1006');
@@ -87,7 +84,7 @@ describe('a stranger on a socket', () => {
       [{ type: 'nonsense' }, '4400 Invalid message received'],
       [{ type: 'next', id: '1', payload: {} }, '4400 Invalid message received'],
     ] as const) {
-      const stranger = await openSocket(server.url, { init: null });
+      const stranger = await openSocket(site.server.url, { init: null });
       stranger.send(message);
       expect(await stranger.closed).toBe(code);
     }
@@ -97,27 +94,22 @@ describe('a stranger on a socket', () => {
 describe('a cookie', () => {
   let cookie: string;
   beforeAll(async () => {
-    const response = await fetch(`${server.url}/api/auth/sign-in/email`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', origin: server.url },
-      body: JSON.stringify({ email: ada.email, password: 'correct horse battery' }),
-    });
-    cookie = response.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+    ({ cookie } = await signIn(site.ada));
   });
 
   test('opens a socket for a page of this server, and for nobody who does not say which page', async () => {
-    const page = await openSocket(server.url, { headers: { cookie, origin: server.url } });
+    const page = await openSocket(site.server.url, { headers: { cookie, origin: site.server.url } });
     await page.message('connection_ack');
     page.socket.terminate();
-    const program = await openSocket(server.url, { headers: { cookie } });
+    const program = await openSocket(site.server.url, { headers: { cookie } });
     expect(await program.closed).toBe('4403 Forbidden');
   });
 
   test.each([[null], [1], [{}], [['Bearer x']], [''], ['Bearer nonsense']])(
     'does not stand in for an authorization that is none: %j',
     async (authorization) => {
-      const headers = { cookie, origin: server.url };
-      const page = await openSocket(server.url, { headers, init: { authorization } });
+      const headers = { cookie, origin: site.server.url };
+      const page = await openSocket(site.server.url, { headers, init: { authorization } });
       expect(await page.closed).toBe('4403 Forbidden');
     },
   );
@@ -127,11 +119,11 @@ describe('signing out', () => {
   test.each(Object.entries(TRANSPORTS))(
     'ends what the session follows, and nothing of others, over %s',
     async (_name, open) => {
-      const thread = await newThread(ada);
-      const second = await signIn(ada);
+      const thread = await newThread(site.ada);
+      const { person: second } = await signIn(site.ada);
       const events = follow(open(second), 'thread-events', { threadId: thread.id });
       expect((await events.next()).value).toMatchObject({ __typename: 'ThreadSnapshot' });
-      const own = open(ada);
+      const own = open(site.ada);
       const others = follow(own, 'thread-events', { threadId: thread.id });
       expect((await others.next()).value).toMatchObject({ __typename: 'ThreadSnapshot' });
 
@@ -144,39 +136,39 @@ describe('signing out', () => {
       expect(await ended).toBe('ended');
       expect(performance.now() - startedAt).toBeLessThan(1_000);
 
-      await ada.run('update-thread', { input: { id: thread.id, title: 'Still here' } });
+      await site.ada.run('update-thread', { input: { id: thread.id, title: 'Still here' } });
       expect((await others.next()).value).toMatchObject({ thread: { title: 'Still here' } });
       await own.dispose();
     },
   );
 
   test('closes an idle socket too, with the code after which clients ask for a new token', async () => {
-    const second = await signIn(ada);
+    const { person: second } = await signIn(site.ada);
     const idle = await openFor(second);
     await signOut(second);
     expect(await idle.closed).toBe('4403 Forbidden');
   });
 
   test('everywhere else, or a new password, closes the sockets of those sessions', async () => {
-    const [stays, goes] = [await signIn(ada), await signIn(ada)];
+    const bob = await site.server.signUp('Bob');
+    const [{ person: stays }, { person: goes }] = [await signIn(bob), await signIn(bob)];
     const [kept, closed] = [await openFor(stays), await openFor(goes)];
-    await fetch(`${server.url}/api/auth/revoke-other-sessions`, {
+    await fetch(`${site.server.url}/api/auth/revoke-other-sessions`, {
       method: 'POST',
-      headers: { ...bearer(stays), 'content-type': 'application/json', origin: server.url },
+      headers: { ...bearer(stays), 'content-type': 'application/json', origin: site.server.url },
       body: '{}',
     });
     expect(await closed.closed).toBe('4403 Forbidden');
     kept.send({ type: 'subscribe', id: '1', payload: ask });
-    expect((await kept.message('next', '1')).payload).toEqual({ data: { viewer: { id: ada.id } } });
+    expect((await kept.message('next', '1')).payload).toEqual({ data: { viewer: { id: bob.id } } });
     kept.socket.terminate();
-    ada = await signIn(ada);
   });
 
   test('is noticed at the next operation when nobody announced it', async () => {
-    const second = await signIn(ada);
+    const { person: second } = await signIn(site.ada);
     const opened = await openFor(second);
     const token = second.token.split('.')[0] ?? '';
-    await server.app.db.delete(sessions).where(eq(sessions.token, token));
+    await site.server.app.db.delete(sessions).where(eq(sessions.token, token));
     opened.send({ type: 'subscribe', id: '1', payload: ask });
     expect(await opened.closed).toBe('4403 Forbidden');
     expect(opened.messages.filter(({ type }) => type === 'next')).toEqual([]);
@@ -246,16 +238,16 @@ describe('an operation that goes wrong', () => {
 
 describe('a client that is let in', () => {
   test('may not send more than a message can have, nor pieces without end', async () => {
-    const large = await openFor(ada);
+    const large = await openFor(site.ada);
     large.socket.send('x'.repeat(512 * 1024 + 1));
     expect(await large.closed).toMatch(/^1009/);
-    const pieces = await openFor(ada);
+    const pieces = await openFor(site.ada);
     for (let index = 0; index < 70; index++) pieces.socket.send('x', { fin: false });
     expect(await pieces.closed).toMatch(/^1008|^1009/);
   });
 
   test('is cut off if it goes on asking and reads nothing', async () => {
-    const opened = await openFor(ada);
+    const opened = await openFor(site.ada);
     opened.socket.pause();
     const ping = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(500 * 1024) } });
     const before = process.memoryUsage().rss;
@@ -267,8 +259,8 @@ describe('a client that is let in', () => {
   });
 
   test('has room for fifty operations at a time', async () => {
-    const thread = await newThread(ada);
-    const opened = await openFor(ada);
+    const thread = await newThread(site.ada);
+    const opened = await openFor(site.ada);
     const payload = { query: documentOf('thread-events'), variables: { threadId: thread.id } };
     for (let index = 0; index < 60; index++) opened.send({ type: 'subscribe', id: `${index}`, payload });
     await opened.message('next', '49');
@@ -293,21 +285,6 @@ describe('a client that is let in', () => {
 });
 
 const masked = [expect.objectContaining({ message: 'Unexpected error.', extensions: { code: 'INTERNAL' } })];
-
-async function newThread(person: Person): Promise<{ id: string }> {
-  const input = { workspaceId: person.workspaceId };
-  return (await person.run<{ thread: { id: string } }>('create-thread', { input })).thread;
-}
-
-/** The same person with a session of its own. */
-async function signIn(person: Person): Promise<Person> {
-  const response = await fetch(`${person.url}/api/auth/sign-in/email`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', origin: person.url },
-    body: JSON.stringify({ email: person.email, password: 'correct horse battery' }),
-  });
-  return await personOf(person.url, person.email, response.headers.get('set-auth-token') ?? '');
-}
 
 async function signOut(person: Person): Promise<void> {
   const response = await fetch(`${person.url}/api/auth/sign-out`, {

@@ -2,10 +2,9 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { applyDelta, type Event, type Held, isEnd, readAnswer } from './kit/answer.ts';
+import { usedMiB } from './kit/memory.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { openFor } from './kit/raw-socket.ts';
 import { startScriptedProvider } from './kit/scripted-provider.ts';
@@ -94,16 +93,4 @@ function apply(results: unknown[]): Held & { end: string | undefined; deltas: nu
     }
   }
   return held;
-}
-
-/** What is in use after everything that can go is gone, what earlier tests of this process left included. */
-async function usedMiB(): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  for (let round = 0; round < 5; round++) {
-    collect();
-    await setImmediate(); // what is collected may let go of more
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return (heapUsed + external) / 2 ** 20;
 }

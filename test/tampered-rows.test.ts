@@ -17,6 +17,7 @@ import {
 } from './kit/hostile-provider.ts';
 import type { AddedKey, Person } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
+import { newThread } from './kit/thread.ts';
 
 /**
  * Somebody who can write to the database, and nothing else, wants a stored secret sent to a server of theirs, or an answer
@@ -59,12 +60,22 @@ async function endOf(messageId: string) {
 
 /** Asks the models of a key in a new thread, and gives the result whatever it is. */
 async function send(person: Person, { models: asked }: AddedKey) {
-  const { workspaceId } = person;
-  const { thread } = await person.run<{ thread: { id: string } }>('create-thread', {
-    input: { workspaceId },
-  });
+  const { id: threadId } = await newThread(person);
   const modelIds = asked.map(({ id }) => id);
-  return await person.run('send-message', { input: { threadId: thread.id, text: 'Go on.', modelIds } });
+  return await person.run('send-message', { input: { threadId, text: 'Go on.', modelIds } });
+}
+
+/** Asks a provider that refuses, and gives the answer's id once it waits for so long to ask again. */
+async function askUntilItWaits(seconds: number): Promise<string> {
+  own.answer = (response) => respond(response, 429, '{}', { 'retry-after': String(seconds) });
+  const { answers } = await ada.ask('Go on.', key.models);
+  const messageId = answers[0]?.id ?? '';
+  const client = ada.socket();
+  const events = follow(client, 'answer-events', { messageId });
+  expect((await events.next()).value).toMatchObject({ __typename: 'AnswerRetrying' });
+  await events.return(undefined);
+  await client.dispose();
+  return messageId;
 }
 
 describe('a secret goes nowhere but where it was sealed for', () => {
@@ -98,30 +109,14 @@ describe('a secret goes nowhere but where it was sealed for', () => {
   });
 
   test('when its row is changed while an answer waits for a second attempt', async () => {
-    own.answer = (response) => respond(response, 429, '{}', { 'retry-after': '1' });
-    const { answers } = await ada.ask('Go on.', key.models);
-    const messageId = answers[0]?.id ?? '';
-    const client = ada.socket();
-    for await (const event of follow(client, 'answer-events', { messageId })) {
-      expect(event.__typename).toBe('AnswerRetrying');
-      break;
-    }
-    await client.dispose();
+    const messageId = await askUntilItWaits(1);
     await database.db.update(apiKeys).set({ baseUrl: other.baseUrl });
     expect((await endOf(messageId))?.error).toMatchObject({ code: 'KEY_UNAVAILABLE' });
     expect([own.asked, other.asked]).toEqual([1, 0]);
   });
 
   test('and an answer stays with its server when the key moves to another while it waits', async () => {
-    own.answer = (response) => respond(response, 429, '{}', { 'retry-after': '2' });
-    const { answers } = await ada.ask('Go on.', key.models);
-    const messageId = answers[0]?.id ?? '';
-    const client = ada.socket();
-    for await (const event of follow(client, 'answer-events', { messageId })) {
-      expect(event.__typename).toBe('AnswerRetrying');
-      break;
-    }
-    await client.dispose();
+    const messageId = await askUntilItWaits(2);
     const input = { id: key.apiKey.id, secret: 'sk-other-0123456789', baseUrl: other.baseUrl };
     expect(await ada.run('replace-api-key-secret', { input })).toMatchObject({
       apiKey: { status: 'ACTIVE' },

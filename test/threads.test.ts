@@ -1,42 +1,25 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { applyDelta, askHeld, type Event, type Follower, follow, isEnd } from './kit/answer.ts';
 import { documentOf, type NamedModel, type Person, post } from './kit/person.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import { useSite } from './kit/site.ts';
+import { type CreatedThread, newThread } from './kit/thread.ts';
 
-let server: TestServer;
-let ada: Person;
+const site = useSite();
 let models: NamedModel[];
 let nano: NamedModel;
 let client: Follower;
 
 beforeAll(async () => {
-  server = await startTestServer();
-  ada = await server.signUp();
-  models = (await ada.addKey('OPENAI')).models;
+  models = (await site.ada.addKey('OPENAI')).models;
   nano = models.find(({ name }) => name === 'gpt-4.1-nano') as NamedModel;
-  client = ada.socket();
+  client = site.ada.socket();
 });
 
-afterAll(async () => {
-  await client?.dispose();
-  await server?.close();
-});
-
-interface ThreadFields {
-  id: string;
-  title: string;
-  visibility: string;
-  revision: number;
-}
-
-async function newThread(more: object = {}): Promise<ThreadFields> {
-  const input = { workspaceId: ada.workspaceId, ...more };
-  return (await ada.run<{ thread: ThreadFields }>('create-thread', { input })).thread;
-}
+afterAll(() => client?.dispose());
 
 describe('following a thread', () => {
   test('it begins with how the thread stands, then tells all that happens, in order', async () => {
-    const thread = await newThread();
+    const thread = await newThread(site.ada);
     const events = follow(client, 'thread-events', { threadId: thread.id });
     expect(await nextOf(events)).toEqual({
       __typename: 'ThreadSnapshot',
@@ -44,7 +27,7 @@ describe('following a thread', () => {
       writing: [],
     });
 
-    const sent = await ada.ask('One\nsimulate: held', models.slice(0, 3), thread.id);
+    const sent = await site.ada.ask('One\nsimulate: held', models.slice(0, 3), thread.id);
     const added = [await nextOf(events), await nextOf(events), await nextOf(events), await nextOf(events)];
     expect(added.map(({ __typename, message }) => [__typename, message.id, message.status])).toEqual([
       ['MessageAdded', sent.sent.id, 'COMPLETE'],
@@ -63,22 +46,22 @@ describe('following a thread', () => {
     for (const { message } of ends)
       expect(held.get(message.id)).toEqual({ text: message.text, reasoning: message.reasoning });
 
-    const { thread: renamed } = await ada.run<{ thread: ThreadFields }>('update-thread', {
+    const { thread: renamed } = await site.ada.run<{ thread: CreatedThread }>('update-thread', {
       input: { id: thread.id, title: 'Three answers' },
     });
     expect(await nextOf(events)).toEqual({ __typename: 'ThreadUpdated', thread: renamed });
     expect(renamed.revision).toBeGreaterThan(added[0]?.message.thread.revision ?? Number.POSITIVE_INFINITY);
-    await ada.run('delete-thread', { input: { id: thread.id } });
+    await site.ada.run('delete-thread', { input: { id: thread.id } });
     expect(await nextOf(events)).toEqual({ __typename: 'ThreadRemoved', threadId: thread.id });
     expect((await events.next()).done).toBe(true);
   });
 
   test('an answer that floods does not keep the words of the others waiting', async () => {
-    const { id: threadId } = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     const events = follow(client, 'thread-events', { threadId });
     await nextOf(events);
-    const flood = await ada.ask('simulate: flood', [nano], threadId);
-    const slow = await askHeld(server.simulator, ada, nano, { threadId });
+    const flood = await site.ada.ask('simulate: flood', [nano], threadId);
+    const slow = await askHeld(site.server.simulator, site.ada, nano, { threadId });
     // What is written before an answer is told comes with it, and not as a delta.
     while ((await nextOf(events)).message?.id !== slow.messageId);
     let deltas = 0;
@@ -87,18 +70,18 @@ describe('following a thread', () => {
       for (deltas = 0; ; deltas++) if ((await nextOf(events)).messageId === slow.messageId) break;
       expect(deltas).toBeLessThan(500);
     }
-    await ada.run('stop-answer', { input: { messageId: flood.answers[0]?.id } });
-    await ada.run('stop-answer', { input: { messageId: slow.messageId } });
+    await site.ada.run('stop-answer', { input: { messageId: flood.answers[0]?.id } });
+    await site.ada.run('stop-answer', { input: { messageId: slow.messageId } });
     await events.return(undefined);
   });
 
   test('two watchers see the same, and one that joins in mid-answer has the text so far', async () => {
-    const { messageId, threadId, call } = await askHeld(server.simulator, ada, nano);
-    const early = ada.socket();
+    const { messageId, threadId, call } = await askHeld(site.server.simulator, site.ada, nano);
+    const early = site.ada.socket();
     const watching = watch(early, threadId);
     call.release(6);
     await watching.until((held) => Boolean(held.get(messageId)?.text));
-    const reconnected = ada.socket();
+    const reconnected = site.ada.socket();
     const joined = watch(reconnected, threadId);
     await joined.until((held) => held.has(messageId));
     const soFar = joined.snapshot()?.writing.find(({ id }) => id === messageId);
@@ -113,12 +96,12 @@ describe('following a thread', () => {
   });
 
   test('messages that are sent at the same time are told once each, in their order', async () => {
-    const { id: threadId } = await newThread();
+    const { id: threadId } = await newThread(site.ada);
     const events = follow(client, 'thread-events', { threadId });
     await nextOf(events);
     const all = await Promise.all(
       Array.from({ length: 6 }, (_, index) =>
-        ada.ask(`Number ${index}\nsimulate: say Yes.`, [nano], threadId),
+        site.ada.ask(`Number ${index}\nsimulate: say Yes.`, [nano], threadId),
       ),
     );
     const added: string[] = [];
@@ -126,7 +109,9 @@ describe('following a thread', () => {
       const event = await nextOf(events);
       if (event.__typename === 'MessageAdded') added.push(event.message.id);
     }
-    const { messages } = await ada.run<{ messages: { nodes: { id: string }[] } }>('thread', { id: threadId });
+    const { messages } = await site.ada.run<{ messages: { nodes: { id: string }[] } }>('thread', {
+      id: threadId,
+    });
     expect(added).toEqual(messages.nodes.map(({ id }) => id));
     expect(new Set(added)).toEqual(
       new Set(all.flatMap(({ sent, answers }) => [sent.id, ...answers.map(({ id }) => id)])),
@@ -135,8 +120,8 @@ describe('following a thread', () => {
   });
 
   test('whoever may not see a thread follows nothing, and learns nothing', async () => {
-    const thread = await newThread();
-    const eve = await server.signUp('Eve');
+    const thread = await newThread(site.ada);
+    const eve = await site.server.signUp('Eve');
     const socket = eve.socket();
     const refusals = await Promise.all(
       [thread.id, 'thr_00000000000000000000000000'].map(
@@ -152,29 +137,35 @@ describe('following a thread', () => {
 
 describe('threads', () => {
   test('a thread is created, renamed and deleted', async () => {
-    expect(await newThread()).toMatchObject({ title: 'New thread', visibility: 'PRIVATE', revision: 1 });
-    const thread = await newThread({ title: '  Plans\0 ', visibility: 'WORKSPACE' });
+    expect(await newThread(site.ada)).toMatchObject({
+      title: 'New thread',
+      visibility: 'PRIVATE',
+      revision: 1,
+    });
+    const thread = await newThread(site.ada, { title: '  Plans\0 ', visibility: 'WORKSPACE' });
     expect(thread).toMatchObject({ title: 'Plans', visibility: 'WORKSPACE' });
-    const { thread: hidden } = await ada.run<{ thread: ThreadFields }>('update-thread', {
+    const { thread: hidden } = await site.ada.run<{ thread: CreatedThread }>('update-thread', {
       input: { id: thread.id, visibility: 'PRIVATE' },
     });
     expect(hidden).toEqual({ ...thread, visibility: 'PRIVATE', revision: thread.revision + 1 });
-    expect(await ada.run('delete-thread', { input: { id: thread.id } })).toEqual({
+    expect(await site.ada.run('delete-thread', { input: { id: thread.id } })).toEqual({
       __typename: 'DeleteThreadPayload',
       removedId: thread.id,
     });
-    expect(await ada.run('thread', { id: thread.id })).toBeNull();
-    expect(await ada.run('delete-thread', { input: { id: thread.id } })).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await site.ada.run('thread', { id: thread.id })).toBeNull();
+    expect(await site.ada.run('delete-thread', { input: { id: thread.id } })).toMatchObject({
+      code: 'NOT_FOUND',
+    });
   });
 
   test('changes of a title and of who sees it do not undo each other', async () => {
-    const thread = await newThread();
+    const thread = await newThread(site.ada);
     const input = { id: thread.id };
     await Promise.all([
-      ada.run('update-thread', { input: { ...input, title: 'Plans' } }),
-      ada.run('update-thread', { input: { ...input, visibility: 'WORKSPACE' } }),
+      site.ada.run('update-thread', { input: { ...input, title: 'Plans' } }),
+      site.ada.run('update-thread', { input: { ...input, visibility: 'WORKSPACE' } }),
     ]);
-    expect(await ada.run('thread', { id: thread.id })).toMatchObject({
+    expect(await site.ada.run('thread', { id: thread.id })).toMatchObject({
       title: 'Plans',
       visibility: 'WORKSPACE',
       revision: thread.revision + 2,
@@ -182,18 +173,18 @@ describe('threads', () => {
   });
 
   test.for(['', ' \0 ', 'x'.repeat(201)])('a title of %o is refused', async (title) => {
-    const input = { workspaceId: ada.workspaceId, title };
-    expect(await ada.run('create-thread', { input })).toMatchObject({
+    const input = { workspaceId: site.ada.workspaceId, title };
+    expect(await site.ada.run('create-thread', { input })).toMatchObject({
       __typename: 'InvalidInputError',
       message: 'A title has between 1 and 200 characters.',
     });
   });
 
   test('what belongs to another person is answered as if nothing were there, byte for byte', async () => {
-    const sent = await ada.ask('One', [nano]);
-    const eve = await server.signUp('Eve');
+    const sent = await site.ada.ask('One', [nano]);
+    const eve = await site.server.signUp('Eve');
     const own = (
-      await eve.run<{ thread: ThreadFields }>('create-thread', {
+      await eve.run<{ thread: CreatedThread }>('create-thread', {
         input: { workspaceId: eve.workspaceId },
       })
     ).thread;
@@ -218,7 +209,7 @@ describe('threads', () => {
     const theirs = {
       thread: sent.thread.id,
       message: messageId ?? '',
-      workspace: ada.workspaceId,
+      workspace: site.ada.workspaceId,
       model: nano.id,
     };
     const nothing = {
@@ -244,7 +235,7 @@ describe('threads', () => {
         data: { node: null, nodes: [null] },
       });
     }
-    expect(await ada.run('thread', { id: sent.thread.id })).toMatchObject({ title: 'New thread' });
+    expect(await site.ada.run('thread', { id: sent.thread.id })).toMatchObject({ title: 'New thread' });
   });
 });
 
@@ -269,13 +260,13 @@ describe('pages', () => {
   let lists: { name: string; query: string; person: Person; id: string; titles: string[] }[];
 
   beforeAll(async () => {
-    const bob = await server.signUp('Bob');
+    const bob = await site.server.signUp('Bob');
     const titles = ['1', '2', '3', '4', '5'];
     for (const title of titles)
       await bob.run('create-thread', { input: { workspaceId: bob.workspaceId, title } });
-    const { id } = await newThread();
+    const { id } = await newThread(site.ada);
     for (const text of ['1', '3']) {
-      const sent = await ada.ask(`${text}\nsimulate: say ${Number(text) + 1}`, [nano], id);
+      const sent = await site.ada.ask(`${text}\nsimulate: say ${Number(text) + 1}`, [nano], id);
       const events = follow(client, 'answer-events', { messageId: sent.answers[0]?.id });
       for await (const event of events) expect(event.__typename).not.toBe('AnswerFailed');
     }
@@ -284,7 +275,7 @@ describe('pages', () => {
       {
         name: 'messages',
         query: MESSAGES,
-        person: ada,
+        person: site.ada,
         id,
         titles: ['1\nsimulate: say 2', '2', '3\nsimulate: say 4', '4'],
       },
@@ -395,7 +386,7 @@ function watch(socket: Follower, threadId: string) {
 async function releaseAll(question: string): Promise<void> {
   const seen = new Set<object>();
   while (seen.size < 3) {
-    const call = await server.simulator.waitForRequest((request) => {
+    const call = await site.server.simulator.waitForRequest((request) => {
       return request.body.includes(`${question}\\n`) && !seen.has(request);
     });
     seen.add(call);
@@ -403,7 +394,7 @@ async function releaseAll(question: string): Promise<void> {
   }
 }
 
-function fields({ id, title, revision }: ThreadFields) {
+function fields({ id, title, revision }: CreatedThread) {
   return { id, title, revision };
 }
 

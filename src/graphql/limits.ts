@@ -2,9 +2,11 @@ import {
   type DocumentNode,
   type FragmentDefinitionNode,
   GraphQLError,
+  type GraphQLSchema,
   Kind,
   parse,
   type SelectionSetNode,
+  validate,
 } from 'graphql';
 import { maskError } from './mask-error.ts';
 
@@ -21,6 +23,14 @@ export function parseWithinLimits(source: string): DocumentNode {
   if (size.introspections > MAX_INTROSPECTIONS)
     throw refused(`The document asks for the schema more than ${MAX_INTROSPECTIONS} times.`);
   return document;
+}
+
+/**
+ * What is wrong with a document: its first few faults, since each may quote the document at length, and all of them are kept
+ * for as long as the document is remembered.
+ */
+export function validateWithinLimits(schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] {
+  return validate(schema, document, undefined, { maxErrors: MAX_FAULTS });
 }
 
 /** The error for a document that asks for too much. */
@@ -102,8 +112,8 @@ function sizeOfDocument({ definitions }: DocumentNode): Size {
   return total;
 }
 
-/** Becomes the status of the response, except for the older media type, where GraphQL's own errors have 200. */
-const NOT_RUN = { status: 400, spec: true };
+/** Becomes the status of a response to what was not run, except for the older media type, where GraphQL's own errors have 200. */
+export const NOT_RUN = { status: 400, spec: true };
 
 const NOTHING: Size = { depth: 0, fields: 0, aliases: 0, introspections: 0 };
 const INTROSPECTION = ['__schema', '__type'];
@@ -113,3 +123,4 @@ const MAX_DEPTH = 12; // a list of a list takes seven levels
 const MAX_FIELDS = 500; // as written out, fragments included
 const MAX_ALIASES = 30;
 const MAX_INTROSPECTIONS = 2;
+const MAX_FAULTS = 5;

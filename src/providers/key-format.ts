@@ -10,14 +10,13 @@ export class SecretFormatError extends Error {
  * May be empty, for servers that need no key. Throws SecretFormatError if the rest could not travel in a header.
  */
 export function normaliseSecret(text: string): string {
+  if (text.length > LONGEST_PASTE) throw tooLong();
   let secret = text.replace(INVISIBLE, '').replaceAll('\u00a0', ' ');
   for (let before = ''; before !== secret; ) {
     before = secret;
     secret = WRAPPINGS.reduce((rest, wrapping) => rest.replace(wrapping, ''), secret.trim());
   }
-  if (secret.length > LONGEST_SECRET) {
-    throw new SecretFormatError('This is too long to be a key. Paste the key alone.');
-  }
+  if (secret.length > LONGEST_SECRET) throw tooLong();
   if (/\s/.test(secret)) {
     throw new SecretFormatError('The key has a space or line break inside. Copy it again, in one piece.');
   }
@@ -38,8 +37,15 @@ export function hintForeignKey(provider: ProviderName, secret: string): string |
   return `This looks like ${shape.owner}.`;
 }
 
+function tooLong(): SecretFormatError {
+  return new SecretFormatError('This is too long to be a key. Paste the key alone.');
+}
+
 // Twenty times the longest key known; a pasted file is longer.
 const LONGEST_SECRET = 4_096;
+
+// What stands around a key is shorter than a key. Unwrapping takes time with the square of the length.
+const LONGEST_PASTE = 2 * LONGEST_SECRET;
 
 // Byte order mark, zero-width characters and direction marks come along when copying from web pages and chats.
 const INVISIBLE = /[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\u00ad]/g;

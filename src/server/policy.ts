@@ -11,6 +11,8 @@ export const MAX_HEADER_BYTES = 16 * 1024;
 /** Nobody honest needs this long to send the headers of a request, nor this long for the rest. */
 export const HEADERS_TIMEOUT_MS = 10_000;
 export const REQUEST_TIMEOUT_MS = 60_000;
+/** Of all documents together: those of GraphiQL's tabs and of a hundred clients. They take fifty mebibytes when parsed. */
+export const MAX_REMEMBERED_LENGTH = 512 * 1024;
 
 // WebSocket
 

@@ -26,8 +26,8 @@ export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, ex
           if (isPilingUp(socket)) return;
           void logScope.run({ requestId: extra.requestId }, () =>
             receive(String(data)).catch((error: unknown) => {
-              // Until then nothing of ours can fail: the message is one that only servers send.
-              if (extra.viewer === undefined)
+              // Until then nothing of ours can fail.
+              if (extra.viewer === undefined || isServersMessage(error))
                 return socket.close(CloseCode.BadRequest, 'Invalid message received');
               log.error({ failure: failureName(error) }, 'a socket message failed');
               socket.close(TRY_AGAIN_LATER, 'Try again later');
@@ -80,6 +80,11 @@ function pingRegularly(socket: WebSocket): () => void {
     socket.ping();
   }, PING_EVERY_MS);
   return () => clearInterval(timer);
+}
+
+/** What graphql-ws throws when a client sends what only servers send. */
+function isServersMessage(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Unexpected message of type ');
 }
 
 /** Clients connect again after these two. */

@@ -21,15 +21,16 @@ export interface CommandResult {
   error: string;
 }
 
-/** Starts `node src/main.ts …`. It lives no longer than the test. */
+/** Starts `node src/main.ts …`. It lives no longer than the test; one that runs beside others says itself when it is over. */
 export function startCommand(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input = '',
+  whenOver: (end: () => void) => void = onTestFinished,
 ): CommandProcess {
   const main = new URL('../../src/main.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [main, ...words], { env: { PATH: process.env.PATH ?? '', ...env } });
-  onTestFinished(() => void child.kill('SIGKILL')); // a test that fails half-way leaves no server behind
+  whenOver(() => void child.kill('SIGKILL')); // a test that fails half-way leaves no server behind
   child.stdin.end(input);
   const lines: string[] = [];
   const arrived = new EventTarget();

@@ -1,12 +1,13 @@
 /**
  * Waits until `look` gives something: for facts that nobody announces, such as a row that a timer writes. Rejects after five
- * seconds, with the title of what did not come.
+ * seconds, or as many as the test says, with the title of what did not come.
  */
 export async function eventually<Found>(
   title: string,
   look: () => Promise<Found | null | undefined | false> | Found | null | undefined | false,
+  giveUpMs = GIVE_UP_MS,
 ): Promise<Found> {
-  const giveUpAt = performance.now() + GIVE_UP_MS;
+  const giveUpAt = performance.now() + giveUpMs;
   for (;;) {
     const found = await look();
     if (found !== null && found !== undefined && found !== false) return found;

@@ -1,0 +1,80 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+
+/**
+ * An OpenAI-compatible server that writes at a steady pace, for tests of what goes wrong elsewhere: it never ends an answer
+ * by itself, except to a question that begins with `Briefly`.
+ */
+export interface TickingProvider extends AsyncDisposable {
+  /** To give as `baseUrl` of a CUSTOM key. */
+  baseUrl: string;
+  /** `127.0.0.1:port`, to be allowed as a private host. */
+  host: string;
+  /** What was written to the question of this text; undefined if it was not asked. */
+  asked(question: string): TickingAnswer | undefined;
+  /** Writes the end of the answer to this question. */
+  finish(question: string): void;
+}
+
+export interface TickingAnswer {
+  /** What it has written so far. */
+  text: string;
+  /** The conversation it was asked with, the question included. */
+  turns: { role: string; content: string }[];
+}
+
+export async function startTickingProvider(paceMs = 20): Promise<TickingProvider> {
+  const answers = new Map<string, TickingAnswer & { response: ServerResponse }>();
+  const server = createServer(async (request, response) => {
+    if (request.method === 'GET') {
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ object: 'list', data: [{ id: 'ticking', object: 'model' }] }));
+      return;
+    }
+    const { messages: turns } = (await json(request)) as { messages: TickingAnswer['turns'] };
+    const question = turns.at(-1)?.content ?? '';
+    const answer = { text: '', turns, response };
+    answers.set(question, answer);
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    tick(answer);
+    if (question.startsWith('Briefly')) return end(response);
+    const timer = setInterval(() => tick(answer), paceMs);
+    response.once('close', () => clearInterval(timer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    baseUrl: `http://${host}/v1`,
+    host,
+    asked: (question) => answers.get(question),
+    finish(question) {
+      const answer = answers.get(question);
+      if (answer !== undefined) end(answer.response);
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** Every word says where it stands, and takes more bytes than characters. */
+function tick(answer: TickingAnswer & { response: ServerResponse }): void {
+  if (answer.response.writableEnded) return;
+  const word = `${answer.text.length}🚀 `;
+  answer.text += word;
+  event(answer.response, { delta: { content: word }, finish_reason: null });
+}
+
+function end(response: ServerResponse): void {
+  event(response, { delta: {}, finish_reason: 'stop' });
+  response.end('data: [DONE]\n\n');
+}
+
+function event(response: ServerResponse, choice: object): void {
+  response.write(
+    `data: ${JSON.stringify({ object: 'chat.completion.chunk', choices: [{ index: 0, ...choice }] })}\n\n`,
+  );
+}
