@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AnswerDeps } from './answers/begin-answers.ts';
 import { startCheckpoints } from './answers/checkpoint.ts';
 import { endAnswer } from './answers/end-answer.ts';
@@ -21,7 +22,9 @@ export interface App extends AnswerDeps {
   engine: string;
   /** Signs sessions. */
   authSecret: string;
-  /** Ends every answer that is being written as INTERRUPTED, then closes everything in reverse order. */
+  /** Takes no further answers, ends those that are being written as INTERRUPTED, and tells their followers. */
+  endAnswers(): Promise<void>;
+  /** Ends the answers, then closes everything in reverse order. */
   close(): Promise<void>;
 }
 
@@ -87,16 +90,24 @@ async function openOn(database: OpenDatabase, config: Config, say: (sentence: st
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
   const stopCheckpoints = startCheckpoints(deps);
 
+  async function endAnswers(): Promise<void> {
+    const ended = running.close();
+    const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
+    const begun = running.begun();
+    await Promise.all(begun.map((live) => endAnswer(deps, live, ending)));
+    // Those that are being committed now begin, find the server closing, and end too.
+    await ended;
+    const told = Promise.all(begun.map((live) => live.told));
+    await Promise.race([told, sleep(FAREWELL_MS, undefined, { ref: false })]);
+  }
+
   return {
     ...deps,
     engine: database.engine,
     authSecret,
+    endAnswers,
     async close() {
-      const ended = running.close();
-      const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
-      await Promise.all(running.begun().map((live) => endAnswer(deps, live, ending)));
-      // Those that are being committed now begin, find the server closing, and end too.
-      await ended;
+      await endAnswers();
       await Promise.all(work);
       await stopCheckpoints();
       await egress.close();
@@ -104,3 +115,5 @@ async function openOn(database: OpenDatabase, config: Config, say: (sentence: st
     },
   };
 }
+
+const FAREWELL_MS = 1_000; // for a follower that has stopped reading

@@ -26,8 +26,13 @@ export interface LogScope {
 /** A failure's name for the log: an error code where there is one, else its class. Messages may quote data, so they stay out. */
 export function failureName(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
-  const code = codeOf(error) ?? codeOf(error.cause);
+  const code = failureCode(error);
   return code === undefined ? error.name : `${error.name} ${code}`;
+}
+
+/** The code that Node, the driver or PostgreSQL gave a failure, also one that Drizzle wrapped; undefined if it has none. */
+export function failureCode(error: unknown): string | undefined {
+  return codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined);
 }
 
 function codeOf(value: unknown): string | undefined {

@@ -233,16 +233,16 @@ describe('following an answer', () => {
 
   test('what is no answer of the viewer cannot be followed, and says no more than what is not there', async () => {
     const { messageId, call } = await askHeld(server.simulator, ada, model);
-    call.release();
     const eve = await server.signUp('Eve');
     const socket = eve.socket();
-    const refusals = await Promise.all(
-      [messageId, 'msg_00000000000000000000000000', 'nonsense', ''].map((id) =>
-        readAnswer(socket, id).catch((error: Error) => error.message),
-      ),
-    );
+    const refusalOf = (id: string) => readAnswer(socket, id).catch((error: Error) => error.message);
+    const whileWritten = await refusalOf(messageId);
+    call.release();
+    await readEnds(messageId);
+    const ids = [messageId, 'msg_00000000000000000000000000', 'nonsense', ''];
+    const refusals = [whileWritten, ...(await Promise.all(ids.map(refusalOf)))];
     expect(new Set(refusals).size).toBe(1);
-    expect(refusals[0]).toContain('NOT_FOUND');
+    expect(whileWritten).toContain('NOT_FOUND');
     await socket.dispose();
   });
 });

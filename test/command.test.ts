@@ -175,21 +175,6 @@ test(
 );
 
 test(
-  'while a server runs, no other process touches its data folder',
-  async () => {
-    const env = { LATCHKEY_DATA_DIR: await newDataFolder() };
-    const server = await startServe(env);
-    const sentence = `Another Latchkey is using the data folder ${env.LATCHKEY_DATA_DIR}. Stop it first, or set LATCHKEY_DATA_DIR.`;
-    const refused = { exitCode: 78, out: '', error: sentence };
-    expect(await runCommand(['keys', 'verify'], env)).toEqual(refused);
-    expect(await runCommand(['serve'], { ...env, PORT: '0' })).toEqual(refused);
-    expect(await server.stop()).toMatchObject({ exitCode: 0 });
-    expect(await runCommand(['keys', 'verify'], env)).toMatchObject({ exitCode: 0 });
-  },
-  PROCESS_TIMEOUT_MS,
-);
-
-test(
   'an operator makes an account where sign-up is closed, and its password never stands in an argument',
   async () => {
     const env = { LATCHKEY_DATA_DIR: await newDataFolder(), LATCHKEY_SIGN_UP: 'closed' };

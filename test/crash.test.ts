@@ -209,6 +209,55 @@ function breakTransactions(db: TestServer['app']['db'], times: number): () => nu
   };
 }
 
+test.each([
+  { title: 'happened all the same', isCommitted: true },
+  { title: 'did not happen', isCommitted: false },
+])(
+  'a send whose commit failed without a word, and $title, can be repeated and is answered once',
+  async ({ isCommitted }) => {
+    await using house = await startScripted();
+    const { server, ada, model, provider } = house;
+    const { thread } = await ada.run<{ thread: { id: string } }>('create-thread', {
+      input: { workspaceId: ada.workspaceId },
+    });
+    const input = { threadId: thread.id, text: 'Go on.', modelIds: [model.id], idempotencyKey: 'once' };
+    loseNextCommit(server.app.db, isCommitted);
+    await expect(ada.run('send-message', { input })).rejects.toThrow('INTERNAL');
+    const { answers } = await ada.run<{ answers: { id: string }[] }>('send-message', { input });
+    const client = ada.socket();
+    const reading = readAnswer(client, answers[0]?.id ?? '');
+    const call = await provider.nextCall();
+    call.write({ content: 'Once.' });
+    call.finish();
+    expect((await reading).end).toMatchObject({ message: { status: 'COMPLETE', text: 'Once.' } });
+    const rows = await server.app.db.select().from(messages).where(eq(messages.threadId, thread.id));
+    expect(rows.map(({ role, status }) => `${role} ${status}`).sort()).toEqual([
+      'ASSISTANT COMPLETE',
+      'USER COMPLETE',
+    ]);
+    await client.dispose();
+    await server.close(); // which waits for all answers there are
+  },
+);
+
+/** Lets the next commit fail as if the connection had broken, after it was carried out or before. */
+function loseNextCommit(db: TestServer['app']['db'], isCommitted: boolean): void {
+  const { transaction } = db;
+  const broken = Object.assign(new Error('gone'), { code: 'ECONNRESET' });
+  db.transaction = (async (work, options) => {
+    db.transaction = transaction;
+    await transaction.call(
+      db,
+      async (tx) => {
+        await work(tx);
+        if (!isCommitted) throw broken;
+      },
+      options,
+    );
+    throw broken;
+  }) as typeof transaction;
+}
+
 test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
   'a follower whose database fails is told so without details, over %s',
   async (transport) => {

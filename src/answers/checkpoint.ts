@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
@@ -39,7 +39,7 @@ async function checkpoint(deps: CheckpointDeps): Promise<void> {
   try {
     const held = await saveAndLook(deps, live, chunks);
     for (const chunk of chunks)
-      if (held.has(chunk.messageId)) deps.running.get(chunk.messageId)?.saved(chunk);
+      if (held.get(chunk.messageId)?.isSaved) deps.running.get(chunk.messageId)?.saved(chunk);
     for (const answer of live) endIfChanged(deps, answer, held.get(answer.id));
   } catch (error) {
     // The text stays in memory and goes out with a later beat.
@@ -47,31 +47,40 @@ async function checkpoint(deps: CheckpointDeps): Promise<void> {
   }
 }
 
-/** One statement, so that text is saved only under a lease that still holds. An answer that is missing was taken away. */
+/** How an answer stands in the database. One that is missing was taken away. */
+interface HeldAnswer {
+  /** False if somebody else was at its row; the next beat comes soon. */
+  isSaved: boolean;
+  isKeyUsable: boolean;
+  isMember: boolean;
+}
+
+/** One statement, so that text is saved only under a lease that still holds. */
 async function saveAndLook(
   { db, writerId }: { db: Database; writerId: string },
   live: readonly LiveAnswer[],
   chunks: readonly UnsavedChunk[],
-): Promise<Map<string, { isKeyUsable: boolean; isMember: boolean }>> {
+): Promise<Map<string, HeldAnswer>> {
   const writing = JSON.stringify(live.map(({ id, fence }) => ({ id, fence })));
+  const isOurs = and(
+    eq(messages.status, 'WRITING'),
+    eq(messages.writerId, writerId),
+    sql`(${messages.id}, ${messages.fence}) in (
+      select id, fence from jsonb_to_recordset(${writing}::text::jsonb) as writing(id text, fence integer))`,
+  );
+  // The beat locks many rows and waits for none: who removes a key or a thread locks many too, in another order, and the
+  // row of one answer must not hold up the text of all.
+  const free = db
+    .$with('free')
+    .as(
+      db.select({ id: messages.id }).from(messages).where(isOurs).for('no key update', { skipLocked: true }),
+    );
   const renewed = db.$with('renewed').as(
     db
       .update(messages)
       .set({ leaseUntil: leaseFromNow() })
-      .where(
-        and(
-          eq(messages.status, 'WRITING'),
-          eq(messages.writerId, writerId),
-          sql`(${messages.id}, ${messages.fence}) in (
-            select id, fence from jsonb_to_recordset(${writing}::text::jsonb) as writing(id text, fence integer))`,
-        ),
-      )
-      .returning({
-        id: messages.id,
-        threadId: messages.threadId,
-        apiKeyId: messages.apiKeyId,
-        authorId: messages.authorId,
-      }),
+      .where(inArray(messages.id, sql`(select id from ${free})`))
+      .returning({ id: messages.id }),
   );
   // The same chunk may come twice, when the first commit's answer was lost; the later one may hold more.
   const saved = db.$with('saved', { messageId: answerChunks.messageId }).as(
@@ -84,29 +93,36 @@ async function saveAndLook(
       returning message_id`,
   );
   const rows = await db
-    .with(renewed, saved)
-    .select({ id: renewed.id, isKeyEnabled: apiKeys.isEnabled, membershipId: memberships.id })
-    .from(renewed)
-    .innerJoin(threads, eq(threads.id, renewed.threadId))
-    .leftJoin(apiKeys, eq(apiKeys.id, renewed.apiKeyId))
+    .with(free, renewed, saved)
+    .select({
+      id: messages.id,
+      renewedId: renewed.id,
+      isKeyEnabled: apiKeys.isEnabled,
+      membershipId: memberships.id,
+    })
+    .from(messages)
+    .leftJoin(renewed, eq(renewed.id, messages.id))
+    .innerJoin(threads, eq(threads.id, messages.threadId))
+    .leftJoin(apiKeys, eq(apiKeys.id, messages.apiKeyId))
     .leftJoin(
       memberships,
-      and(eq(memberships.workspaceId, threads.workspaceId), eq(memberships.userId, renewed.authorId)),
-    );
+      and(eq(memberships.workspaceId, threads.workspaceId), eq(memberships.userId, messages.authorId)),
+    )
+    .where(isOurs);
   return new Map(
     rows.map((row) => [
       row.id,
-      { isKeyUsable: row.isKeyEnabled === true, isMember: row.membershipId !== null },
+      {
+        isSaved: row.renewedId !== null,
+        isKeyUsable: row.isKeyEnabled === true,
+        isMember: row.membershipId !== null,
+      },
     ]),
   );
 }
 
 /** Not awaited by the beat: the end of one answer that cannot be saved yet must not hold up the others. */
-function endIfChanged(
-  deps: CheckpointDeps,
-  live: LiveAnswer,
-  held: { isKeyUsable: boolean; isMember: boolean } | undefined,
-): void {
+function endIfChanged(deps: CheckpointDeps, live: LiveAnswer, held: HeldAnswer | undefined): void {
   if (live.isSettled || (held?.isMember && held.isKeyUsable)) return;
   // An answer without a row, or with another writer, is not ours to write any more; the save of its end finds that out.
   const code = held?.isMember ? 'KEY_REMOVED' : 'INTERRUPTED';

@@ -1,4 +1,4 @@
-import { and, eq, inArray, ne } from 'drizzle-orm';
+import { asc, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { messages } from '../db/tables/thread.ts';
 import { NotFoundError } from '../errors.ts';
@@ -13,25 +13,22 @@ export async function conversationTo(
   threadId: string,
   messageId: string,
 ): Promise<Turn[]> {
-  // The shape of the thread is small; the texts are fetched only for the chain.
-  const shape = await db
-    .select({ id: messages.id, parentId: messages.parentId })
-    .from(messages)
-    .where(eq(messages.threadId, threadId));
-  if (!shape.some((message) => message.id === messageId)) throw new NotFoundError('message');
-  const parents = new Map(shape.map((message) => [message.id, message.parentId]));
-  const chain: string[] = [];
-  for (let id: string | null | undefined = messageId; id != null && !chain.includes(id); id = parents.get(id))
-    chain.push(id);
-
   const rows = await db
-    .select({ id: messages.id, role: messages.role, status: messages.status, text: messages.text })
+    .select({ role: messages.role, status: messages.status, text: messages.text })
     .from(messages)
-    .where(and(inArray(messages.id, chain), ne(messages.text, '')));
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return chain.reverse().flatMap((id): Turn[] => {
-    const row = byId.get(id);
-    if (row === undefined || row.status === 'FAILED' || row.status === 'WRITING') return [];
-    return [{ role: row.role === 'USER' ? 'user' : 'assistant', text: row.text }];
+    .where(
+      sql`${messages.id} in (
+        with recursive chain as (
+          select id, parent_id from ${messages} where id = ${messageId} and thread_id = ${threadId}
+          union
+          select parent.id, parent.parent_id from ${messages} as parent join chain on parent.id = chain.parent_id
+        )
+        select id from chain)`,
+    )
+    .orderBy(asc(messages.position));
+  if (rows.length === 0) throw new NotFoundError('message');
+  return rows.flatMap(({ role, status, text }): Turn[] => {
+    if (text === '' || status === 'FAILED' || status === 'WRITING') return [];
+    return [{ role: role === 'USER' ? 'user' : 'assistant', text }];
   });
 }

@@ -124,4 +124,4 @@ function estimateTokens(text: string): number {
 
 const MAX_REASON_LENGTH = 200;
 const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 5_000;
+const LONGEST_RETRY_MS = 2_000; // a person waits for the end

@@ -52,6 +52,7 @@ export class LiveAnswer implements AnswerSink {
   #isSettled = false;
   #end: { message: Message | null } | undefined;
   readonly #ended = Promise.withResolvers<Message | null>();
+  readonly #told = Promise.withResolvers<void>();
 
   constructor(answer: { id: string; threadId: string; fence: number }) {
     this.id = answer.id;
@@ -118,11 +119,17 @@ export class LiveAnswer implements AnswerSink {
     this.#end = { message };
     this.#ended.resolve(message);
     this.#wakeAll();
+    this.#tellIfAllKnow();
   }
 
   /** Resolves with the saved message once the answer has ended. */
   get ended(): Promise<Message | null> {
     return this.#ended.promise;
+  }
+
+  /** Resolves once the answer has ended and every reader has been told or has left. */
+  get told(): Promise<void> {
+    return this.#told.promise;
   }
 
   // What others read.
@@ -172,6 +179,7 @@ export class LiveAnswer implements AnswerSink {
       },
       close: () => {
         this.#wakes.delete(wake);
+        this.#tellIfAllKnow();
       },
     };
   }
@@ -199,6 +207,10 @@ export class LiveAnswer implements AnswerSink {
     if (this.#text.length + this.#reasoning.length + delta.length > MAX_ANSWER_LENGTH)
       throw new ProviderError('OUTPUT_TOO_LARGE');
     if (part.append(delta)) this.#wakeAll();
+  }
+
+  #tellIfAllKnow(): void {
+    if (this.#end !== undefined && this.#wakes.size === 0) this.#told.resolve();
   }
 
   #wakeAll(): void {

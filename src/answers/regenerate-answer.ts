@@ -5,6 +5,7 @@ import { ConflictError, NotFoundError } from '../errors.ts';
 import { findMessages, type Message } from '../threads/message.ts';
 import { announceThread, requireThread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers, startAnswers } from './begin-answers.ts';
+import { commitAnswers } from './commit-answers.ts';
 
 /** Begins another answer to the same message, by the same model or another. The first one stays: they become siblings. */
 export async function regenerateAnswer(
@@ -21,26 +22,23 @@ export async function regenerateAnswer(
     throw new ConflictError('What this answer replied to is gone. Send a new message instead.');
 
   const prepared = await prepareAnswers(deps, viewer, thread, [modelId]);
-  const lives = prepared.map((answer) => answer.live);
-  deps.running.add(viewer.id, lives);
-  let answer: Message | undefined;
-  try {
-    [answer] = await deps.db.transaction(async (tx) => {
-      const [counted] = await tx
-        .update(threads)
-        .set({ revision: sql`${threads.revision} + 1`, lastPosition: sql`${threads.lastPosition} + 1` })
-        .where(eq(threads.id, thread.id))
-        .returning({ lastPosition: threads.lastPosition });
-      if (counted === undefined) throw new NotFoundError('thread');
-      const replyTo = { threadId: thread.id, parentId, firstPosition: counted.lastPosition };
-      return await beginAnswers(tx, deps, viewer, replyTo, prepared);
-    });
-  } catch (error) {
-    for (const live of lives) deps.running.remove(live);
-    throw error;
-  }
+  deps.running.add(
+    viewer.id,
+    prepared.map(({ live }) => live),
+  );
+  const replyTo = { threadId: thread.id, parentId };
+  const [answer] = await commitAnswers(deps, thread, replyTo, prepared, async (tx) => {
+    const [counted] = await tx
+      .update(threads)
+      .set({ revision: sql`${threads.revision} + 1`, lastPosition: sql`${threads.lastPosition} + 1` })
+      .where(eq(threads.id, thread.id))
+      .returning({ lastPosition: threads.lastPosition });
+    if (counted === undefined) throw new NotFoundError('thread');
+    const place = { ...replyTo, firstPosition: counted.lastPosition };
+    return await beginAnswers(tx, deps, viewer, place, prepared);
+  });
   if (answer === undefined) throw new Error('an inserted answer was not returned');
   announceThread(deps.changes, thread, [answer.id]);
-  startAnswers(deps, { threadId: thread.id, parentId }, prepared);
+  startAnswers(deps, replyTo, prepared);
   return answer;
 }

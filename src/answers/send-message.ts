@@ -7,6 +7,7 @@ import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers, startAnswers } from './begin-answers.ts';
+import { commitAnswers } from './commit-answers.ts';
 
 /**
  * Adds a person's message and begins one answer per model. Everything is checked before anything is written, everything is
@@ -35,10 +36,11 @@ export async function sendMessage(
   const parentId = await parentOf(deps.db, thread, input.parentId ?? null);
   const prepared = await prepareAnswers(deps, viewer, thread, input.modelIds);
   const messageId = newId('msg');
+  const replyTo = { threadId: thread.id, parentId: messageId };
   let answers: Message[];
   let message: Message | undefined;
   try {
-    [message, answers] = await deps.db.transaction(async (tx) => {
+    [message, answers] = await commitAnswers(deps, thread, replyTo, prepared, async (tx) => {
       const [counted] = await tx
         .update(threads)
         .set({
@@ -70,11 +72,10 @@ export async function sendMessage(
         viewer.id,
         prepared.map((answer) => answer.live),
       );
-      const replyTo = { threadId: thread.id, parentId: messageId, firstPosition: position + 1 };
-      return [added, await beginAnswers(tx, deps, viewer, replyTo, prepared)];
+      const place = { ...replyTo, firstPosition: position + 1 };
+      return [added, await beginAnswers(tx, deps, viewer, place, prepared)];
     });
   } catch (error) {
-    for (const { live } of prepared) deps.running.remove(live);
     if (!(error instanceof RepeatedSendError)) throw error;
     // The same send came twice at once, and the other one was first.
     const first = await findRepeated(deps.db, viewer, thread, idempotencyKey, text);
@@ -82,7 +83,7 @@ export async function sendMessage(
     return { ...first, thread: await requireThread(deps, viewer, thread.id, 'read') };
   }
   announceThread(deps.changes, thread, [message.id, ...answers.map((answer) => answer.id)]);
-  startAnswers(deps, { threadId: thread.id, parentId: messageId }, prepared);
+  startAnswers(deps, replyTo, prepared);
   return { message, answers, thread: await requireThread(deps, viewer, thread.id, 'read') };
 }
 

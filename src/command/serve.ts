@@ -1,10 +1,13 @@
 import { openApp } from '../app.ts';
 import type { Config } from '../config.ts';
+import { reachDatabase } from '../db/reach-database.ts';
 import { holdDatabaseServer } from '../db/server-hold.ts';
-import { log } from '../log.ts';
+import { failureName, log } from '../log.ts';
 import { missingSecretSentence, SecretSourceError } from '../secret-source.ts';
 import { startServer } from '../server/http.ts';
+import { serveWaiting } from '../server/waiting.ts';
 import { holdDataFolder } from './data-folder.ts';
+import { explainFailure } from './failure.ts';
 import { say, sayWrong, untilToldToStop } from './terminal.ts';
 
 /** Serves until the process is told to stop, then closes everything in order. */
@@ -12,6 +15,7 @@ export async function serve(config: Config): Promise<0> {
   requireSecrets(config);
   if (!config.isLoopback && config.publicUrl === undefined) sayWrong(PUBLIC_URL_SENTENCE);
   const isTerminal = process.stdout.isTTY === true;
+  await waitForDatabase(config, isTerminal);
   const letGo = await holdDatabase(config);
   try {
     const app = await openApp(config, isTerminal ? say : (sentence) => log.info(sentence));
@@ -22,6 +26,7 @@ export async function serve(config: Config): Promise<0> {
       if (isTerminal) greet(config, server.url, app.engine);
       else log.info({ engine: app.engine, url: server.url }, 'Latchkey is ready');
       await toldToStop;
+      await app.endAnswers(); // first, so that whoever follows one still hears how it ended
       await server.close();
     } finally {
       await app.close();
@@ -32,6 +37,22 @@ export async function serve(config: Config): Promise<0> {
   if (isTerminal) say('Latchkey has stopped.');
   else log.info('Latchkey has stopped');
   return 0;
+}
+
+/** Waits for a database server that comes up later. Whoever looks after this process is told meanwhile that it lives. */
+async function waitForDatabase(config: Config, isTerminal: boolean): Promise<void> {
+  if (config.databaseUrl === undefined) return;
+  let stopAnswering: (() => Promise<void>) | undefined;
+  try {
+    await reachDatabase(config.databaseUrl, async (failure) => {
+      stopAnswering ??= await serveWaiting(config);
+      const { sentence } = explainFailure(failure);
+      if (isTerminal) sayWrong(`${sentence} Trying again.`);
+      else log.warn({ failure: failureName(failure) }, `${sentence} Trying again.`);
+    });
+  } finally {
+    await stopAnswering?.();
+  }
 }
 
 /** Keeps every other server away from the database. Returns what lets go. */

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import type { PgAsyncDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
-import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js';
-import postgres from 'postgres';
+import { Connection } from './connection.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { drizzleOver } from './driver.ts';
 import { migrateEmbedded, migrateServer } from './migrate.ts';
 
 /**
@@ -45,19 +46,26 @@ export async function openEmbedded(client: PGlite): Promise<OpenDatabase> {
 
 async function openServer(databaseUrl: string): Promise<OpenDatabase> {
   await migrateServer(databaseUrl);
-  const client = postgres(databaseUrl, {
-    max: POOL_SIZE,
-    connect_timeout: CONNECT_TIMEOUT_SECONDS,
-    onnotice: () => {},
-  });
-  const [row] = await client`show server_version`;
-  return {
-    db: drizzlePostgres({ client }),
-    engine: `PostgreSQL ${row?.server_version}`,
-    close: () => client.end({ timeout: CLOSE_TIMEOUT_SECONDS }),
-  };
+  const pool = new ConnectionPool(() => new Connection(databaseUrl, CONNECTION_OPTIONS), POOL_SIZE);
+  try {
+    const [row] = await pool.use((connection) => connection.run((client) => client`show server_version`));
+    return {
+      db: drizzleOver((work) => pool.use(work)),
+      engine: `PostgreSQL ${row?.server_version}`,
+      close: () => pool.close(),
+    };
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
 }
 
 const POOL_SIZE = 10; // no request holds a connection while it streams, so ten serve many
-const CONNECT_TIMEOUT_SECONDS = 10;
-const CLOSE_TIMEOUT_SECONDS = 5;
+
+const CONNECTION_OPTIONS = {
+  replyWithinSeconds: 5, // a person waits; work that goes on without one tries again
+  session: {
+    statement_timeout: 4_500, // milliseconds, as all of PostgreSQL's; a slow statement then costs no connection
+    idle_in_transaction_session_timeout: 10_000, // or what a lost connection had locked would stay locked for hours
+  },
+};

@@ -6,11 +6,13 @@ import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { type Context, createContext } from '../graphql/context.ts';
 import { requireAffordable } from '../graphql/cost.ts';
-import { parseWithinLimits } from '../graphql/limits.ts';
+import { parseWithinLimits, validateWithinLimits } from '../graphql/limits.ts';
 import { maskError } from '../graphql/mask-error.ts';
 import { schema } from '../graphql/schema.ts';
+import { requireFittingVariables } from '../graphql/variables.ts';
 import { logScope } from '../log.ts';
-import { MAX_OPERATION_BYTES } from './policy.ts';
+import { createDocumentCache } from './document-cache.ts';
+import { MAX_OPERATION_BYTES, MAX_REMEMBERED_LENGTH } from './policy.ts';
 import { viewerOfRequest } from './viewer.ts';
 
 export type Yoga = ReturnType<typeof createGraphQL>;
@@ -40,12 +42,14 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
     batching: false,
     cors: false, // an empty list would mean everybody; see origins.ts
     maxRequestBodySize: MAX_OPERATION_BYTES,
+    parserAndValidationCache: { documentCache: createDocumentCache(MAX_REMEMBERED_LENGTH) },
     maskedErrors: { isDev: false, maskError },
     graphiql: false, // its page would be nine megabytes of script in one document; see graphiql.ts
     plugins: [limitsPlugin, uncachedPlugin, endWithSession(app)],
     async context({ req, viewer, document, params }) {
       if (document !== undefined) {
         nameOperation(document, params.operationName);
+        requireFittingVariables(schema, document, params);
         requireAffordable(schema, document, params);
       }
       if (viewer !== undefined || req === undefined) return createContext(app, viewer ?? null);
@@ -54,14 +58,15 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
   });
 }
 
-/** The cost depends on variables and is looked at where these are at hand; what is done here may be remembered. */
+/** What depends on variables is looked at where these are at hand; what is done here may be remembered. */
 const limitsPlugin: Plugin<ServerContext> = {
   onParse({ params, setParsedDocument, extendContext }) {
     const document = parseWithinLimits(String(params.source));
     setParsedDocument(document);
     extendContext({ document });
   },
-  onValidate() {
+  onValidate({ setValidationFn }) {
+    setValidationFn(validateWithinLimits);
     return ({ result, setResult }) => setResult(result.map(maskError));
   },
 };

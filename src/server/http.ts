@@ -128,7 +128,8 @@ async function serveReadiness(app: App, response: ServerResponse): Promise<void>
   else sendText(response, 503, 'The database does not answer.');
 }
 
-async function listen(server: Server, { port, host }: Config): Promise<void> {
+/** Listens where the configuration says. Rejects with what Node says if that cannot be had. */
+export async function listen(server: Server, { port, host }: Config): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);

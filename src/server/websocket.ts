@@ -70,6 +70,8 @@ function refusalOf(request: IncomingMessage, origins: Origins): string | undefin
 function createProtocol({ app, yoga, sessions, trustedProxies }: SocketDeps) {
   const viewerOf = ({ request, authorization }: SocketExtra) =>
     viewerOfRequest(sessions, request, trustedProxies, authorization);
+  const viewerNow = async (extra: SocketExtra) =>
+    (extra.viewer && (await sessions.findAgain(extra.viewer))) ?? (await viewerOf(extra));
 
   return makeServer<{ authorization?: unknown }, SocketExtra>({
     connectionInitWaitTimeout: policy.READY_TIMEOUT_MS,
@@ -106,7 +108,7 @@ function createProtocol({ app, yoga, sessions, trustedProxies }: SocketDeps) {
         return [refusedWith('TOO_MANY_SUBSCRIPTIONS', TOO_MANY_OPERATIONS)];
       try {
         // The session may have run out since the socket was opened.
-        const viewer = await viewerOf(extra);
+        const viewer = await viewerNow(extra);
         if (viewer !== null) return await prepareOperation(yoga, viewer, params);
         extra.socket.close(FORBIDDEN, 'Forbidden');
         return [refusedWith('UNAUTHENTICATED', 'The session has ended. Sign in again.')];

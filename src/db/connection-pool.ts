@@ -1,0 +1,74 @@
+import { type Connection, DatabaseAwayError } from './connection.ts';
+
+/**
+ * Connections that are lent to one piece of work at a time. One that broke is replaced when the next work needs it, so
+ * nothing is mended in the background; nobody waits long for one that is free.
+ */
+export class ConnectionPool {
+  readonly #open: () => Connection;
+  readonly #size: number;
+  readonly #connections = new Set<Connection>();
+  readonly #idle: Connection[] = [];
+  readonly #waiting = new Set<Waiting>();
+  #isClosed = false;
+
+  constructor(open: () => Connection, size: number) {
+    this.#open = open;
+    this.#size = size;
+  }
+
+  async use<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+    const connection = await this.#take();
+    try {
+      return await work(connection);
+    } finally {
+      this.#giveBack(connection);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const { reject } of this.#waiting) reject(new DatabaseAwayError('CONNECTION_CLOSED'));
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
+  }
+
+  async #take(): Promise<Connection> {
+    if (this.#isClosed) throw new DatabaseAwayError('CONNECTION_CLOSED');
+    // The one used last is the least likely to have been forgotten by something between here and the server.
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (!idle.isBroken) return idle;
+      this.#connections.delete(idle);
+    }
+    if (this.#connections.size < this.#size) return this.#add();
+    const waiting = Promise.withResolvers<Connection>();
+    this.#waiting.add(waiting);
+    const giveUp = setTimeout(() => waiting.reject(new DatabaseAwayError('NO_CONNECTION')), PATIENCE_MS);
+    try {
+      return await waiting.promise;
+    } finally {
+      clearTimeout(giveUp);
+      this.#waiting.delete(waiting);
+    }
+  }
+
+  #giveBack(connection: Connection): void {
+    if (connection.isBroken) this.#connections.delete(connection);
+    const [waiting] = this.#waiting;
+    if (waiting === undefined) {
+      if (!connection.isBroken) this.#idle.push(connection);
+      return;
+    }
+    this.#waiting.delete(waiting);
+    waiting.resolve(connection.isBroken ? this.#add() : connection);
+  }
+
+  #add(): Connection {
+    const connection = this.#open();
+    this.#connections.add(connection);
+    return connection;
+  }
+}
+
+type Waiting = PromiseWithResolvers<Connection>;
+
+const PATIENCE_MS = 3_000; // a person waits; work that goes on without one tries again

@@ -1,0 +1,119 @@
+import { connect, type Socket } from 'node:net';
+import { drizzle } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+
+/**
+ * A connection to a PostgreSQL server on which nobody waits for ever: it breaks when a statement gets no reply in time, and
+ * stays broken. The driver would dial again by itself, but takes over what came before: of a transaction under way it sends
+ * the rest on the new connection, or writes to the socket that is gone, where nobody can catch what that throws. So a
+ * client of the driver has one socket here, and both end together.
+ */
+export class Connection {
+  readonly #client: postgres.Sql;
+  readonly #replyWithinSeconds: number;
+  readonly #waiting = new Set<(failure: unknown) => void>();
+  #dialled = 0;
+  #socket: Socket | undefined;
+  #hasReplied = false;
+  #failure: { cause: unknown } | undefined;
+
+  constructor(
+    databaseUrl: string,
+    options: {
+      replyWithinSeconds: number;
+      /** Settings of PostgreSQL that hold for this connection. */
+      session?: Record<string, string | number>;
+    },
+  ) {
+    const driverOptions = {
+      max: 1, // only then may a transaction be begun by a statement
+      max_lifetime: null,
+      connect_timeout: CONNECT_TIMEOUT_SECONDS,
+      connection: options.session ?? {},
+      socket: (target: DialTarget) => this.#dial(target),
+      onclose: () => this.break(new DatabaseAwayError('CONNECTION_CLOSED')),
+      onnotice: () => {},
+    };
+    this.#client = postgres(databaseUrl, driverOptions);
+    drizzle({ client: this.#client }); // which tells the client to leave times as they come
+    this.#replyWithinSeconds = options.replyWithinSeconds;
+  }
+
+  /** Runs a statement. It may have been carried out even if this rejects, unless the server itself refused it. */
+  async run<Reply>(statement: (client: postgres.Sql) => PromiseLike<Reply>): Promise<Reply> {
+    if (this.#failure !== undefined) throw this.#failure.cause;
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+    this.#waiting.add(reject);
+    // Seconds are counted one by one: a process that was held up itself must not blame the database for it.
+    let seconds = 0;
+    const clock = setInterval(() => {
+      seconds += 1;
+      if (seconds === this.#replyWithinSeconds) this.break(new DatabaseAwayError('NO_REPLY'));
+    }, 1_000);
+    try {
+      statement(this.#client).then(resolve, reject);
+      const reply = await promise;
+      this.#hasReplied = true;
+      return reply;
+    } catch (error) {
+      if (!this.#hasReplied || !(error instanceof postgres.PostgresError)) this.break(error);
+      throw error;
+    } finally {
+      clearInterval(clock);
+      this.#waiting.delete(reject);
+    }
+  }
+
+  get isBroken(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** Ends the connection at once; whatever waits for a reply fails with `cause`. */
+  break(cause: unknown): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = { cause };
+    this.#socket?.destroy();
+    for (const reject of this.#waiting) reject(cause);
+  }
+
+  /** Takes leave of the server, for which it has a second. */
+  async close(): Promise<void> {
+    if (!this.isBroken) await this.#client.end({ timeout: CLOSE_TIMEOUT_SECONDS });
+    this.break(new DatabaseAwayError('CONNECTION_CLOSED'));
+  }
+
+  /** Each host of the URL gets one try. */
+  #dial({ host, port, path }: DialTarget): Socket {
+    const turn = this.#dialled++;
+    if (turn >= host.length) this.break(new DatabaseAwayError('CONNECTION_CLOSED'));
+    if (this.#failure !== undefined) throw this.#failure.cause;
+    const socket = path ? connect(path) : connect(port[turn] ?? DEFAULT_PORT, host[turn]);
+    socket.once('error', (error) => {
+      if (turn === host.length - 1) this.break(error);
+    });
+    this.#socket = socket;
+    return Object.assign(socket, { host: host[turn] }); // where the driver looks for the name that TLS checks
+  }
+}
+
+/** The database cannot be used now: it closed the connection, gives no reply, or all connections are taken. */
+export class DatabaseAwayError extends Error {
+  override readonly name = 'DatabaseAwayError';
+  readonly code: 'CONNECTION_CLOSED' | 'NO_REPLY' | 'NO_CONNECTION';
+
+  constructor(code: DatabaseAwayError['code']) {
+    super(`The database is away: ${code}`);
+    this.code = code;
+  }
+}
+
+/** What the driver has read from the URL; `path` is that of a Unix socket. */
+interface DialTarget {
+  host: string[];
+  port: number[];
+  path: string | false | undefined;
+}
+
+const DEFAULT_PORT = 5432;
+const CONNECT_TIMEOUT_SECONDS = 4; // a little less than statements get, since this failure says more
+const CLOSE_TIMEOUT_SECONDS = 1;

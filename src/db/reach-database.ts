@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { failureCode } from '../log.ts';
+import { Connection } from './connection.ts';
+
+/**
+ * Waits for a database server that is not there yet, as when both are started together: tries for a minute, telling
+ * `onFailure` of every attempt that failed, and then throws what the last one failed with. What waiting cannot mend, such
+ * as a wrong password, is thrown at once.
+ */
+export async function reachDatabase(
+  databaseUrl: string,
+  onFailure: (failure: unknown) => Promise<void>,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  const giveUpAt = performance.now() + patienceMs;
+  for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
+    const connection = new Connection(databaseUrl, { replyWithinSeconds: 5 });
+    try {
+      await connection.run((client) => client`select 1`);
+      return;
+    } catch (error) {
+      if (!PASSING.has(failureCode(error) ?? '') || performance.now() + delayMs > giveUpAt) throw error;
+      await onFailure(error);
+    } finally {
+      await connection.close();
+    }
+    await sleep(delayMs);
+  }
+}
+
+/** Failures that go away when the server, its network or its name comes up. */
+const PASSING = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+  'ENOTFOUND', // in a network of containers a name begins with its container
+  'ENOENT', // and a Unix socket with its server
+  'CONNECT_TIMEOUT',
+  'CONNECTION_CLOSED',
+  'NO_REPLY',
+  '57P03', // it is starting up, or recovering
+  '57P01', // it is being restarted
+  '53300', // it has as many connections as it takes
+]);
+
+const PATIENCE_MS = 60_000;
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 5_000;

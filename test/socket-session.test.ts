@@ -1,0 +1,87 @@
+import { eq } from 'drizzle-orm';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { sessions } from '../src/db/tables/user.ts';
+import type { Person } from './kit/person.ts';
+import { openFor, type RawSocket } from './kit/raw-socket.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+describe('the session of a socket that stays open', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer();
+  });
+  afterAll(() => server.close());
+
+  let ada: Person;
+  let opened: RawSocket;
+  beforeEach(async () => {
+    ada = await server.signUp();
+    opened = await openFor(ada);
+    return () => opened.socket.terminate();
+  });
+
+  const ownSession = () => eq(sessions.userId, ada.id);
+
+  async function expireAt(time: number): Promise<void> {
+    await server.app.db
+      .update(sessions)
+      .set({ expiresAt: new Date(time) })
+      .where(ownSession());
+  }
+
+  async function expiresAt(): Promise<number> {
+    const [session] = await server.app.db.select().from(sessions).where(ownSession());
+    return session?.expiresAt.getTime() ?? 0;
+  }
+
+  function ask(id: string): void {
+    opened.send({ type: 'subscribe', id, payload: { query: '{ viewer { user { name } } }' } });
+  }
+
+  test('is looked up with one statement for each operation', async () => {
+    const selects = vi.spyOn(server.app.db, 'select');
+    opened.send({ type: 'subscribe', id: '1', payload: { query: '{ __typename }' } });
+    await opened.message('next', '1');
+    expect(selects).toHaveBeenCalledTimes(1);
+    selects.mockRestore();
+  });
+
+  test('is renewed by an operation once it is a day old, and not before', async () => {
+    const today = Date.now() + 6.5 * DAY_MS;
+    await expireAt(today);
+    ask('1');
+    await opened.message('next', '1');
+    expect(await expiresAt()).toBe(today);
+
+    await expireAt(Date.now() + 5.9 * DAY_MS);
+    ask('2');
+    await opened.message('next', '2');
+    expect(await expiresAt()).toBeGreaterThan(Date.now() + 6.9 * DAY_MS);
+  });
+
+  test('lets no operation through once it has expired', async () => {
+    await expireAt(Date.now() - 1);
+    ask('1');
+    expect(await opened.closed).toBe('4403 Forbidden');
+    expect(opened.messages.map(({ type }) => type)).not.toContain('next');
+  });
+
+  test('shows a changed name to the next operation', async () => {
+    const response = await fetch(`${server.url}/api/auth/update-user`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${ada.token}`,
+        'content-type': 'application/json',
+        origin: server.url,
+      },
+      body: JSON.stringify({ name: 'Grace' }),
+    });
+    expect(response.status).toBe(200);
+    ask('1');
+    expect(await opened.message('next', '1')).toMatchObject({
+      payload: { data: { viewer: { user: { name: 'Grace' } } } },
+    });
+  });
+});
