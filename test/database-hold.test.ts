@@ -5,7 +5,7 @@ import { createDatabase } from './kit/database.ts';
 
 const serverUrl = inject('postgresUrl');
 
-describe.runIf(serverUrl !== undefined)('one server on one PostgreSQL database', () => {
+describe.runIf(serverUrl !== undefined)('one server on one PostgreSQL database', { timeout: 60_000 }, () => {
   const secrets = {
     PORT: '0',
     LATCHKEY_ROOT_KEY: 'p0v0sGJYkTbT1wJq7k3n8m2cX4yZ5aB6dE9fH0iLuNw=',

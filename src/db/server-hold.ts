@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { failureName, log } from '../log.ts';
 import { Connection } from './connection.ts';
+import { endSessions, isHeld, nameHolder, nameSession, tryToHold } from './server-lock.ts';
 
 /** Another Latchkey serves from this database. The message names it and says what to do. */
 export class DatabaseHeldError extends Error {
@@ -24,15 +25,19 @@ export async function holdDatabaseServer(
   databaseUrl: string,
   onLost: () => void,
 ): Promise<() => Promise<void>> {
-  const open = () => new Connection(databaseUrl, CONNECTION_OPTIONS);
-  let connection = open();
-  let session: Session | undefined;
+  let connection = new Connection(databaseUrl, CONNECTION_OPTIONS);
+  let sessions: string[] = [];
   try {
-    session = await tryToHold(connection);
-    if (session === undefined) throw new DatabaseHeldError(await nameHolder(connection));
+    if (!(await take())) throw new DatabaseHeldError(await nameHolder(connection));
   } catch (error) {
     await connection.close();
     throw error;
+  }
+
+  /** Every session that may get the lock is known before it does: the word that it did can be lost. */
+  async function take(): Promise<boolean> {
+    sessions.push(await nameSession(connection));
+    return await tryToHold(connection);
   }
 
   let looking: Promise<void> | undefined;
@@ -44,11 +49,10 @@ export async function holdDatabaseServer(
 
   async function look(): Promise<void> {
     try {
-      if (connection.isBroken) connection = open();
-      if (await isHeld(connection)) return;
-      const renewed = await tryToHold(connection);
-      if (renewed !== undefined) session = renewed;
-      else if (session === undefined || !(await endSession(connection, session))) {
+      if (connection.isBroken) connection = new Connection(databaseUrl, CONNECTION_OPTIONS);
+      if (await isHeld(connection)) sessions = sessions.slice(-1);
+      // A session of ours that lost its way to us lives on for the server, and has the lock until it is ended.
+      else if (!(await take()) && !(await endSessions(connection, sessions))) {
         clearInterval(timer);
         onLost();
       }
@@ -65,52 +69,6 @@ export async function holdDatabaseServer(
   };
 }
 
-/** A session as the server knows it. Process ids are used again, so the time belongs to it. */
-interface Session {
-  pid: number;
-  since: string;
-}
-
-/** The session that now holds the database; undefined if another one does. */
-async function tryToHold(connection: Connection): Promise<Session | undefined> {
-  const [session] = await connection.run(
-    (client) => client<(Session & { isHeld: boolean })[]>`
-      select pid, backend_start::text as since, pg_try_advisory_lock(${LOCK}) as "isHeld"
-      from pg_stat_activity where pid = pg_backend_pid()`,
-  );
-  return session?.isHeld ? session : undefined;
-}
-
-async function isHeld(connection: Connection): Promise<boolean> {
-  const rows = await connection.run(
-    (client) => client`
-      select 1 from pg_locks where locktype = 'advisory' and objid = ${LOCK} and pid = pg_backend_pid() and granted`,
-  );
-  return rows.length > 0;
-}
-
-/** Ends a session of ours that lost its way to us but not, as far as the server knows, its life. False if there is none. */
-async function endSession(connection: Connection, { pid, since }: Session): Promise<boolean> {
-  const rows = await connection.run(
-    (client) => client`
-      select pg_terminate_backend(pid) from pg_stat_activity where pid = ${pid} and backend_start::text = ${since}`,
-  );
-  return rows.length > 0;
-}
-
-async function nameHolder(connection: Connection): Promise<string> {
-  const [row] = await connection.run(
-    (client) => client<{ name: string; since: string }[]>`
-      select activity.application_name as name, to_char(activity.backend_start at time zone 'UTC', ${ISO_TIME}) as since
-      from pg_locks as lock join pg_stat_activity as activity using (pid)
-      where lock.locktype = 'advisory' and lock.objid = ${LOCK} and lock.granted
-        and lock.database = (select oid from pg_database where datname = current_database())`,
-  );
-  return row === undefined ? 'one that has just begun' : `${row.name}, since ${row.since}`;
-}
-
-const LOCK = 7_345_002; // beside the lock of migrate.ts
-const ISO_TIME = 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
 const LOOK_EVERY_MS = 2_000;
 
 const CONNECTION_OPTIONS = {
