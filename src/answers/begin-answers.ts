@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
@@ -5,6 +6,7 @@ import { messages } from '../db/tables/thread.ts';
 import { ANSWER_ERRORS, ModelUnavailableError, NotFoundError } from '../errors.ts';
 import type { KeyScope } from '../keys/api-key.ts';
 import { findOffers } from '../keys/offer.ts';
+import { failureName, log } from '../log.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
 import { nearestModels } from '../models/nearest.ts';
 import type { Turn } from '../providers/provider.ts';
@@ -109,12 +111,9 @@ async function generateAnswers(
   replyTo: { threadId: string; parentId: string },
   prepared: readonly PreparedAnswer[],
 ): Promise<void> {
-  let turns: Turn[];
-  try {
-    deps.running.closing.throwIfAborted();
-    turns = await conversationTo(deps.db, replyTo.threadId, replyTo.parentId);
-  } catch {
-    // The server shuts down, or the thread could not be read: nothing was asked, and nobody else will end these answers.
+  const turns = await readConversation(deps, replyTo);
+  if (turns === undefined) {
+    // Nothing was asked, and nobody else will end these answers.
     const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
     await Promise.all(prepared.map(({ live }) => endAnswer(deps, live, ending)));
     return;
@@ -126,6 +125,24 @@ async function generateAnswers(
   );
 }
 
+/** Waits a while for a database that is away. Undefined if it does not come back, the thread is gone, or the server closes. */
+async function readConversation(
+  { db, running }: AnswerDeps,
+  { threadId, parentId }: { threadId: string; parentId: string },
+): Promise<Turn[] | undefined> {
+  const giveUpAt = performance.now() + PATIENCE_MS;
+  while (!running.isClosed && performance.now() < giveUpAt) {
+    try {
+      return await conversationTo(db, threadId, parentId);
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      log.warn({ threadId, failure: failureName(error) }, 'a thread could not be read');
+      await sleep(RETRY_MS, undefined, { signal: running.closing }).catch(() => {});
+    }
+  }
+  return undefined;
+}
+
 /** Models that can be asked in place of one that cannot, those of the most similar name first. */
 async function suggestionsFor(deps: AnswerDeps, model: Model): Promise<string[]> {
   const nearest = await nearestModels(deps, model);
@@ -135,3 +152,5 @@ async function suggestionsFor(deps: AnswerDeps, model: Model): Promise<string[]>
 
 const MAX_SUGGESTIONS = 5;
 const FIRST_FENCE = 1;
+const PATIENCE_MS = 60_000; // somebody still waits for the answer
+const RETRY_MS = 1_000;

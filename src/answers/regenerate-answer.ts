@@ -4,7 +4,7 @@ import { threads } from '../db/tables/thread.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
 import { findMessages, type Message } from '../threads/message.ts';
 import { announceThread, requireThread } from '../threads/thread.ts';
-import { type AnswerDeps, beginAnswers, prepareAnswers, startAnswers } from './begin-answers.ts';
+import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
 
 /** Begins another answer to the same message, by the same model or another. The first one stays: they become siblings. */
@@ -27,7 +27,7 @@ export async function regenerateAnswer(
     prepared.map(({ live }) => live),
   );
   const replyTo = { threadId: thread.id, parentId };
-  const [answer] = await commitAnswers(deps, thread, replyTo, prepared, async (tx) => {
+  const [answer] = await commitAnswers(deps, replyTo, prepared, async (tx) => {
     const [counted] = await tx
       .update(threads)
       .set({ revision: sql`${threads.revision} + 1`, lastPosition: sql`${threads.lastPosition} + 1` })
@@ -39,6 +39,5 @@ export async function regenerateAnswer(
   });
   if (answer === undefined) throw new Error('an inserted answer was not returned');
   announceThread(deps.changes, thread, [answer.id]);
-  startAnswers(deps, replyTo, prepared);
   return answer;
 }

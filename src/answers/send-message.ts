@@ -6,7 +6,7 @@ import { messages, threads } from '../db/tables/thread.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
-import { type AnswerDeps, beginAnswers, prepareAnswers, startAnswers } from './begin-answers.ts';
+import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
 
 /**
@@ -40,7 +40,7 @@ export async function sendMessage(
   let answers: Message[];
   let message: Message | undefined;
   try {
-    [message, answers] = await commitAnswers(deps, thread, replyTo, prepared, async (tx) => {
+    [message, answers] = await commitAnswers(deps, replyTo, prepared, async (tx) => {
       const [counted] = await tx
         .update(threads)
         .set({
@@ -83,7 +83,6 @@ export async function sendMessage(
     return { ...first, thread: await requireThread(deps, viewer, thread.id, 'read') };
   }
   announceThread(deps.changes, thread, [message.id, ...answers.map((answer) => answer.id)]);
-  startAnswers(deps, replyTo, prepared);
   return { message, answers, thread: await requireThread(deps, viewer, thread.id, 'read') };
 }
 
