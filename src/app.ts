@@ -9,19 +9,33 @@ import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/database.ts';
 import { newId } from './db/id.ts';
+import { ModelStandings } from './events/model-standings.ts';
 import { CheckLimits } from './keys/check-limits.ts';
+import { startRechecks } from './keys/recheck.ts';
 import { loadRoots } from './keys/root-key.ts';
 import { rowsByRootId } from './keys/sealing-key.ts';
+import { SingleFlight } from './keys/single-flight.ts';
 import { log } from './log.ts';
 import { createEgress } from './providers/egress.ts';
 import { createProviders } from './providers/registry.ts';
-import { loadSecret } from './secret-source.ts';
+import { loadOptionalSecret, loadSecret } from './secret-source.ts';
+import { isInvited } from './workspaces/accept-invitation.ts';
+import { InvitationLimits } from './workspaces/invitation-limits.ts';
+import { removeAccount } from './workspaces/remove-account.ts';
 
 /** The product without its sockets: what resolvers and commands work with. */
 export interface App extends AnswerDeps {
   engine: string;
   /** Signs sessions. */
   authSecret: string;
+  /** Whoever sends it may set plans; null if nobody may. */
+  operatorToken: string | null;
+  invitationLimits: InvitationLimits;
+  modelStandings: ModelStandings;
+  /** Whether this token opens an invitation, so that whoever brings it may sign up. */
+  isInvited(token: string): Promise<boolean>;
+  /** Deletes an account with what is its own. Throws ConflictError if it has to stay. */
+  removeAccount(userId: string): Promise<void>;
   /** Takes no further answers, ends those that are being written as INTERRUPTED, and tells their followers. */
   endAnswers(): Promise<void>;
   /** Ends the answers, then closes everything in reverse order. */
@@ -34,17 +48,24 @@ export async function openApp(
   say: (sentence: string) => void,
   /** An embedded database that is already open; tests share one. */
   opened?: OpenDatabase,
+  /** How long to wait, at most, until keys that are due to be checked are looked for; tests say when. */
+  recheckEveryMs?: number,
 ): Promise<App> {
   const database = opened ?? (await openDatabase(config));
   try {
-    return await openOn(database, config, say);
+    return await openOn(database, config, say, recheckEveryMs);
   } catch (error) {
     await database.close();
     throw error;
   }
 }
 
-async function openOn(database: OpenDatabase, config: Config, say: (sentence: string) => void): Promise<App> {
+async function openOn(
+  database: OpenDatabase,
+  config: Config,
+  say: (sentence: string) => void,
+  recheckEveryMs: number | undefined,
+): Promise<App> {
   const { db } = database;
   const isEmbedded = config.databaseUrl === undefined;
   const roots = await loadRoots({
@@ -66,6 +87,11 @@ async function openOn(database: OpenDatabase, config: Config, say: (sentence: st
     },
     say,
   );
+  const operatorToken = await loadOptionalSecret({
+    name: 'LATCHKEY_OPERATOR_TOKEN',
+    value: config.operatorToken,
+    file: config.operatorTokenFile,
+  });
   const egress = createEgress({ allowedPrivateHosts: config.allowedPrivateHosts });
   const changes = new Changes();
   const running = new RunningAnswers();
@@ -77,6 +103,7 @@ async function openOn(database: OpenDatabase, config: Config, say: (sentence: st
     running,
     providers: createProviders({ egress, urls: config.providerUrls }),
     checkLimits: new CheckLimits(),
+    checks: new SingleFlight(),
     defaultPlan: config.defaultPlan,
     requireSealedKeys: config.requireSealedKeys,
     allowedPrivateHosts: config.allowedPrivateHosts,
@@ -89,6 +116,7 @@ async function openOn(database: OpenDatabase, config: Config, say: (sentence: st
   const interrupted = await recoverAnswers(deps);
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
   const stopCheckpoints = startCheckpoints(deps);
+  const stopRechecks = startRechecks(deps, recheckEveryMs);
 
   async function endAnswers(): Promise<void> {
     const ended = running.close();
@@ -105,8 +133,14 @@ async function openOn(database: OpenDatabase, config: Config, say: (sentence: st
     ...deps,
     engine: database.engine,
     authSecret,
+    operatorToken,
+    invitationLimits: new InvitationLimits(),
+    modelStandings: new ModelStandings(),
+    isInvited: (token) => isInvited({ db }, token),
+    removeAccount: (userId) => removeAccount(deps, userId),
     endAnswers,
     async close() {
+      await stopRechecks();
       await endAnswers();
       await Promise.all(work);
       await stopCheckpoints();

@@ -1,11 +1,14 @@
 /**
  * What was committed, told once after the commit. A listener has a set of dirty ids and re-reads the database for them:
  * however slow it is, nothing queues. It is the fast path only; nothing may be wrong when an announcement is lost.
+ *
+ * A topic is an id: a thread's for what happens in it; a workspace's or team's for its keys, members, threads and itself; a
+ * person's for what they may do, with the ids of the workspaces and teams where that changed; a session's for its end.
  */
 export class Changes {
   readonly #listeners = new Map<string, Set<Listener>>();
 
-  /** Tells everyone who listens to `topic` (a thread's or workspace's id) that the things with these ids changed. */
+  /** Tells everyone who listens to `topic` that the things with these ids changed. */
   announce(topic: string, ids: Iterable<string>): void {
     const listeners = this.#listeners.get(topic);
     if (listeners === undefined) return;
@@ -13,24 +16,34 @@ export class Changes {
     for (const listener of listeners) listener.mark(changed);
   }
 
-  /** Starts to listen. Listen first, read the state after: then no change falls between the two. */
-  listen(topic: string, wake: () => void): ChangeListener {
+  /** Starts to listen to one topic or several. Listen first, read the state after: then no change falls between the two. */
+  listen(topics: string | readonly string[], wake: () => void): ChangeListener {
     const listener = new Listener(wake);
-    const listeners = this.#listeners.get(topic) ?? new Set();
-    this.#listeners.set(topic, listeners.add(listener));
+    const heard = new Set([topics].flat());
+    for (const topic of heard)
+      this.#listeners.set(topic, (this.#listeners.get(topic) ?? new Set()).add(listener));
     return {
       take: () => listener.take(),
+      get isDirty() {
+        return listener.isDirty;
+      },
       close: () => {
-        listeners.delete(listener);
-        if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
+        for (const topic of heard) this.#remove(topic, listener);
       },
     };
+  }
+
+  #remove(topic: string, listener: Listener): void {
+    const listeners = this.#listeners.get(topic);
+    if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(topic);
   }
 }
 
 export interface ChangeListener {
   /** The ids that changed since the last call, in the order they first changed. */
   take(): string[];
+  /** Whether there are any. */
+  readonly isDirty: boolean;
   close(): void;
 }
 
@@ -40,6 +53,10 @@ class Listener {
 
   constructor(wake: () => void) {
     this.#wake = wake;
+  }
+
+  get isDirty(): boolean {
+    return this.#dirty.size > 0;
   }
 
   mark(ids: readonly string[]): void {

@@ -16,6 +16,8 @@ export interface Config {
   rootKeyFile: string | undefined;
   authSecret: string | undefined;
   authSecretFile: string | undefined;
+  operatorToken: string | undefined;
+  operatorTokenFile: string | undefined;
   signUp: 'open' | 'invited' | 'closed';
   defaultPlan: 'FREE' | 'PREMIUM' | 'BUSINESS';
   requireSealedKeys: boolean;
@@ -50,6 +52,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     rootKeyFile: env.LATCHKEY_ROOT_KEY_FILE,
     authSecret: env.LATCHKEY_AUTH_SECRET,
     authSecretFile: env.LATCHKEY_AUTH_SECRET_FILE,
+    operatorToken: env.LATCHKEY_OPERATOR_TOKEN,
+    operatorTokenFile: env.LATCHKEY_OPERATOR_TOKEN_FILE,
     signUp: readChoice(
       'LATCHKEY_SIGN_UP',
       env.LATCHKEY_SIGN_UP,
@@ -177,7 +181,12 @@ function checkProxy(text: string): string {
 /** CUSTOM keys bring their own base URL. */
 const OVERRIDABLE = ['OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL', 'PERPLEXITY', 'XAI', 'NOVITA'];
 
-const SECRET_SETTINGS = ['LATCHKEY_ROOT_KEY', 'LATCHKEY_AUTH_SECRET', 'DATABASE_URL'];
+const SECRET_SETTINGS = [
+  'LATCHKEY_ROOT_KEY',
+  'LATCHKEY_AUTH_SECRET',
+  'LATCHKEY_OPERATOR_TOKEN',
+  'DATABASE_URL',
+];
 
 /** All that begin with `LATCHKEY_`. */
 const SETTINGS = [
@@ -187,6 +196,8 @@ const SETTINGS = [
   'LATCHKEY_ROOT_KEY_FILE',
   'LATCHKEY_AUTH_SECRET',
   'LATCHKEY_AUTH_SECRET_FILE',
+  'LATCHKEY_OPERATOR_TOKEN',
+  'LATCHKEY_OPERATOR_TOKEN_FILE',
   'LATCHKEY_SIGN_UP',
   'LATCHKEY_DEFAULT_PLAN',
   'LATCHKEY_REQUIRE_SEALED_KEYS',

@@ -92,24 +92,25 @@ export class ProviderRefusedError extends UserError {
 export class PlanRequiredError extends UserError {
   readonly requiredPlan: 'PREMIUM' | 'BUSINESS';
 
-  constructor(requiredPlan: 'PREMIUM' | 'BUSINESS') {
-    super(
-      'PLAN_REQUIRED',
-      `Own provider keys need the ${requiredPlan === 'PREMIUM' ? 'Premium' : 'Business'} plan. The owner of the workspace can change it.`,
-      'WORKSPACE_ADMIN',
-    );
+  /** `message` says what needs the plan and who can ask for it. */
+  constructor(requiredPlan: 'PREMIUM' | 'BUSINESS', message: string, fixableBy: FixableBy) {
+    super('PLAN_REQUIRED', message, fixableBy);
     this.requiredPlan = requiredPlan;
   }
 }
 
 export class NotPermittedError extends UserError {
-  readonly requiredRole: 'OWNER' | 'ADMIN' | 'MEMBER' | 'VIEWER';
+  /** Null if no role is enough. */
+  readonly requiredRole: 'OWNER' | 'ADMIN' | 'MEMBER' | 'VIEWER' | null;
 
-  constructor(requiredRole: 'OWNER' | 'ADMIN' | 'MEMBER' | 'VIEWER', action: string) {
+  constructor(requiredRole: 'OWNER' | 'ADMIN' | 'MEMBER' | 'VIEWER' | null, action: string) {
+    const whom = requiredRole === 'OWNER' ? 'the owner' : 'an owner or admin';
     super(
       'NOT_PERMITTED',
-      `Your role does not allow you to ${action}. Ask an owner or admin.`,
-      'WORKSPACE_ADMIN',
+      requiredRole === null
+        ? `Only whoever runs this server may ${action}.`
+        : `Your role does not allow you to ${action}. Ask ${whom}.`,
+      requiredRole === null ? 'OPERATOR' : 'WORKSPACE_ADMIN',
     );
     this.requiredRole = requiredRole;
   }
@@ -117,8 +118,10 @@ export class NotPermittedError extends UserError {
 
 /** Nothing there, or not the viewer's: the two must not be told apart. */
 export class NotFoundError extends UserError {
-  constructor(noun: string) {
-    super('NOT_FOUND', `There is no such ${noun}, or you have no access to it.`, 'YOU');
+  /** `hint` is a further sentence, for what can be gone in several ways. */
+  constructor(noun: string, hint: string | null = null) {
+    const sentence = `There is no such ${noun}, or you have no access to it.`;
+    super('NOT_FOUND', hint === null ? sentence : `${sentence} ${hint}`, 'YOU');
   }
 }
 
@@ -158,7 +161,7 @@ export class BusyError extends UserError {
 /** The codes an answer can end with. */
 export type AnswerErrorCode = Exclude<
   ErrorCode,
-  'NOT_PERMITTED' | 'NOT_FOUND' | 'BAD_INPUT' | 'CONFLICT' | 'BUSY' | 'STALE_SEALING_KEY'
+  'NOT_FOUND' | 'BAD_INPUT' | 'CONFLICT' | 'BUSY' | 'STALE_SEALING_KEY'
 >;
 
 /** The code that a row holds; PROVIDER_ERROR for one that no version of this server writes. */
@@ -271,7 +274,11 @@ export const ANSWER_ERRORS: Record<
   PLAN_REQUIRED: {
     fixableBy: 'WORKSPACE_ADMIN',
     sentence: () =>
-      'The plan of this workspace does not include own provider keys. Its owner can change the plan.',
+      'The plan does not include this provider key. The owner of the workspace or team can ask whoever runs this server to change it.',
+  },
+  NOT_PERMITTED: {
+    fixableBy: 'WORKSPACE_ADMIN',
+    sentence: () => 'Whoever asked for this answer may no longer write here. The text so far is kept.',
   },
   BUDGET_EXCEEDED: {
     fixableBy: 'WORKSPACE_ADMIN',
@@ -279,10 +286,25 @@ export const ANSWER_ERRORS: Record<
   },
 };
 
+/** The sentence for one reader. What is wrong with a key is for those who manage it; others are told whom to turn to. */
+export function answerSentence(code: AnswerErrorCode, providerTitle: string, managesKey: boolean): string {
+  const { sentence, fixableBy } = ANSWER_ERRORS[code];
+  const isAboutKey = fixableBy === 'KEY_MANAGER' || code === 'KEY_UNAVAILABLE';
+  if (managesKey || !isAboutKey || code === 'KEY_REMOVED') return sentence(providerTitle);
+  return code === 'NO_KEY'
+    ? `No usable ${providerTitle} key offers this model here. Choose another model, or ask whoever manages the keys for one.`
+    : `The ${providerTitle} key for this model cannot be used at the moment. Choose another model, or tell whoever manages the key.`;
+}
+
 /** Why an answer failed, or a stored key could not be asked. */
 export class AnswerError extends UserError {
-  constructor(code: AnswerErrorCode, providerTitle: string, retryAt: Date | null = null) {
-    const { sentence, fixableBy } = ANSWER_ERRORS[code];
-    super(code, sentence(providerTitle), fixableBy, retryAt);
+  constructor(
+    code: AnswerErrorCode,
+    providerTitle: string,
+    retryAt: Date | null = null,
+    /** Whether it is for somebody who manages the key. */
+    managesKey = true,
+  ) {
+    super(code, answerSentence(code, providerTitle, managesKey), ANSWER_ERRORS[code].fixableBy, retryAt);
   }
 }

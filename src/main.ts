@@ -43,10 +43,20 @@ async function run([command = 'serve', ...rest]: string[]): Promise<number> {
       const { runKeysCommand } = await import('./command/keys.ts');
       return await runKeysCommand(readSettings, words);
     }
+    case 'audit': {
+      const { words, options } = readArguments(rest, { head: { type: 'string', multiple: true } }, 1);
+      const { runAuditCommand } = await import('./command/audit.ts');
+      return await runAuditCommand(readSettings, words, options.head ?? []);
+    }
     case 'user': {
       const { words, options } = readArguments(rest, { name: { type: 'string' } }, 2);
       const { addUser } = await import('./command/user.ts');
       return await addUser(readSettings, words, options.name);
+    }
+    case 'plan': {
+      const { words } = readArguments(rest, {}, 3);
+      const { runPlanCommand } = await import('./command/plan.ts');
+      return await runPlanCommand(readSettings, words);
     }
     case 'simulator': {
       const { options } = readArguments(rest, { port: { type: 'string' } }, 0);
@@ -69,7 +79,7 @@ function readSettings(): Config {
   return takeConfig(process.env);
 }
 
-type Options = Record<string, { type: 'string' | 'boolean' }>;
+type Options = Record<string, { type: 'string' | 'boolean'; multiple?: boolean }>;
 
 /** The options of a command and at most so many words besides. Throws UsageError. */
 function readArguments<Known extends Options>(args: string[], options: Known, wordsAtMost: number) {

@@ -18,6 +18,15 @@ export async function loadSecret(source: SecretSource, say: (sentence: string) =
   return secret;
 }
 
+/** The secret from a variable or a file, judged like the one above; null if there is none. Throws SecretSourceError. */
+export async function loadOptionalSecret(
+  source: Pick<SecretSource, 'name' | 'value' | 'file'>,
+): Promise<string | null> {
+  const found = await readSecret({ ...source, inventedFile: '', mayInvent: false });
+  if (found !== null) parseSecret(found.text, found.place);
+  return found?.text ?? null;
+}
+
 export interface SecretSource {
   /** Name of the variable, e.g. `LATCHKEY_ROOT_KEY`; with `_FILE` appended, the name of the one that holds a path. */
   name: string;

@@ -17,11 +17,18 @@ export class SlidingWindow {
    */
   take(limits: readonly Limit[], nowMs: number): Date | null {
     this.#sweep(nowMs);
+    const retryAt = this.retryAt(limits, nowMs);
+    if (retryAt !== null) return retryAt;
+    for (const { subject } of limits) this.#times.set(subject, [...this.#recent(subject, nowMs), nowMs]);
+    return null;
+  }
+
+  /** When every subject has one left; null for now. Counts nothing, for those who are counted only if they fail. */
+  retryAt(limits: readonly Limit[], nowMs: number): Date | null {
     for (const { subject, most } of limits) {
       const oldest = this.#recent(subject, nowMs).at(-most);
       if (oldest !== undefined) return new Date(oldest + this.#windowMs);
     }
-    for (const { subject } of limits) this.#times.set(subject, [...this.#recent(subject, nowMs), nowMs]);
     return null;
   }
 

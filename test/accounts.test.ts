@@ -3,7 +3,7 @@ import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { sessions } from '../src/db/tables/user.ts';
-import { memberships, workspaces } from '../src/db/tables/workspace.ts';
+import { workspaceMembers, workspaces } from '../src/db/tables/workspace.ts';
 import { freshDatabase } from './kit/database.ts';
 import { documentOf } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -64,8 +64,8 @@ describe('an account', () => {
     expect(owned).toHaveLength(1);
     const roles = await db
       .select()
-      .from(memberships)
-      .where(and(eq(memberships.userId, id), eq(memberships.role, 'OWNER')));
+      .from(workspaceMembers)
+      .where(and(eq(workspaceMembers.userId, id), eq(workspaceMembers.role, 'OWNER')));
     expect(roles).toMatchObject([{ workspaceId: personalWorkspace.id }]);
   });
 });

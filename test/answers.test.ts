@@ -427,7 +427,10 @@ describe('how an answer ends', () => {
     await ada.run('delete-thread', { input: { id: threadId } });
     expect(await call.closed).toBe('left');
     const rest: Event[] = [];
-    for await (const event of events) rest.push(event);
+    const reading = async () => {
+      for await (const event of events) rest.push(event);
+    };
+    await expect(reading()).rejects.toThrow('NOT_FOUND');
     expect(rest.filter(isEnd)).toEqual([]);
   });
 });

@@ -474,7 +474,7 @@ test('a plan without keys takes none, suspends those there are, and a better pla
               {
                 status: 'SUSPENDED',
                 statusMessage:
-                  'The plan of this workspace does not include own provider keys. Its owner can change the plan.',
+                  'The plan does not include this provider key. The owner of the workspace or team can ask whoever runs this server to change it.',
                 isEnabled: true,
               },
             ],

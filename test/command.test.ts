@@ -151,7 +151,7 @@ test(
 
     const verified = await runCommand(['keys', 'verify'], env);
     expect(verified).toMatchObject({ exitCode: 0, error: '' });
-    expect(verified.out).toContain('Every key opens: 1 key.');
+    expect(verified.out).toContain('Every key opens: 1 key and 1 audit log.');
 
     const second = await startServe(env);
     const again = await personOf(second.url, ada.email, ada.token);

@@ -43,6 +43,11 @@ describe('a request to an account', () => {
     expect(await response.json()).toEqual({ code: 'BAD_INPUT', message: 'The body is no JSON object.' });
   });
 
+  test('that asks whether a password is right is not answered', async () => {
+    const { token } = await server.signUp();
+    expect((await auth(server, 'verify-password', { password }, token)).status).toBe(404);
+  });
+
   test('by another method, or for a path with a NUL, is refused', async () => {
     expect((await fetch(`${server.url}/api/auth/get-session`, { method: 'DELETE' })).status).toBe(405);
     expect((await fetch(`${server.url}/api/auth/reset-password/%00`)).status).toBe(400);

@@ -5,7 +5,6 @@ import type { AnswerSink } from '../src/providers/provider.ts';
 import { createThinkTagReader } from '../src/providers/think-tags.ts';
 import { readAnswer } from './kit/answer.ts';
 import { addKey, keysOf, type ListedKey, modelsOf, rawBody } from './kit/api-key.ts';
-import { eventually } from './kit/eventually.ts';
 import {
   chunkOf,
   END,
@@ -250,16 +249,14 @@ describe('what was said about a secret that was replaced meanwhile', () => {
   test('does not become the health of the new one: an answer', async () => {
     const held = Promise.withResolvers<ServerResponse>();
     provider.answer = held.resolve;
+    const work = vi.spyOn(server.app, 'track');
     const answer = ask();
     const response = await held.promise;
     await ada.run('replace-api-key-secret', { input: { id: key.apiKey.id, secret: 'new' } });
-    const announce = vi.spyOn(server.app.changes, 'announce');
     respond(response, 401, REFUSAL);
     expect(await answer).toMatchObject({ code: 'INVALID_KEY' });
     // What an answer taught is saved after its end was told.
-    await eventually('the key was looked at', () =>
-      announce.mock.calls.some(([, ids]) => [...ids].includes(key.apiKey.id)),
-    );
+    await Promise.all(work.mock.calls.map(([done]) => done));
     expect(await keysOf(ada)).toMatchObject([{ status: 'ACTIVE' }]);
   });
 });

@@ -49,9 +49,13 @@ test(
     const database = await freshDatabase();
     const simulator = await startSimulator({ paceMs: 20 });
     await using server = await startTestServer({}, { database, simulator });
-    const { stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', recipe('curl', server.url)], {
-      env: { ...process.env, OPENAI_API_KEY: 'sk-sim-from-the-terminal' },
-    });
+    const { stdout, stderr } = await run(
+      'bash',
+      ['--norc', '-euo', 'pipefail', '-c', recipe('curl', server.url)],
+      {
+        env: { ...process.env, OPENAI_API_KEY: 'sk-sim-from-the-terminal' },
+      },
+    );
 
     await simulator.close();
     expect(stderr).toBe('');

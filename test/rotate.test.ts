@@ -5,9 +5,14 @@ import { drizzle } from 'drizzle-orm/pglite';
 import fc from 'fast-check';
 import sodium from 'libsodium-wrappers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openChainKey } from '../src/audit/chain.ts';
+import { recordAudit } from '../src/audit/record-audit.ts';
+import { verifyAudit } from '../src/audit/verify-audit.ts';
 import { type Database, type OpenDatabase, openEmbedded } from '../src/db/database.ts';
 import { newId } from '../src/db/id.ts';
 import { apiKeys, sealingGenerations } from '../src/db/tables/api-key.ts';
+import { auditChains, auditEntries } from '../src/db/tables/audit.ts';
+import { teams } from '../src/db/tables/team.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
 import { rotateOwnerCommand, rotateRootCommand, verifyCommand } from '../src/keys/command.ts';
@@ -41,6 +46,8 @@ beforeAll(async () => {
 beforeEach(async () => {
   await db.delete(apiKeys);
   await db.delete(sealingGenerations);
+  await db.delete(auditEntries);
+  await db.delete(auditChains);
 });
 
 afterEach(() => vi.restoreAllMocks());
@@ -62,6 +69,7 @@ describe('rotating the root', () => {
     );
     expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toEqual({
       resealed: 2,
+      resealedLogs: 0,
       skipped: 0,
       failures: [],
     });
@@ -89,32 +97,39 @@ describe('rotating the root', () => {
     expect(await secrets([newRoot])).toEqual(before);
   });
 
-  test('ends with every key under the new root alone, wherever it was killed and however often', async () => {
+  test('ends with everything under the new root alone, wherever it was killed and however often', async () => {
     let kills = 0;
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ owner: fc.nat(2), isOld: fc.boolean() }), { minLength: 2, maxLength: 8 }),
+        fc.array(fc.boolean(), { maxLength: 3 }),
         fc.array(fc.nat(), { minLength: 1, maxLength: 4 }),
         fc.boolean(),
-        async (rows, killedAfter, isAnswerLost) => {
+        async (rows, areLogsOld, killedAfter, isAnswerLost) => {
           await db.delete(apiKeys);
+          await db.delete(auditEntries);
+          await db.delete(auditChains);
+          const rootOf = (isOld: boolean) => (isOld ? oldRoot : newRoot);
           const before = await addKeys(
-            rows.map(({ owner, isOld }) => ({
-              owner: owners[owner] ?? '',
-              root: isOld ? oldRoot : newRoot,
-            })),
+            rows.map(({ owner, isOld }) => ({ owner: owners[owner] ?? '', root: rootOf(isOld) })),
           );
+          for (const [index, isOld] of areLogsOld.entries()) await addLog(owners[index] ?? '', rootOf(isOld));
+          const chainKeysBefore = await chainKeys([newRoot, oldRoot]);
           for (const pick of killedAfter) {
-            const left = (await rowsByRootId(db)).get(oldRoot.id) ?? 0;
-            // Reading the rows, two statements for each and a last look, if there are any.
-            const statements = 1 + 2 * left + (left > 0 ? 1 : 0);
+            const keysLeft = await db.$count(apiKeys, eq(apiKeys.rootId, oldRoot.id));
+            const logsLeft = await db.$count(auditChains, eq(auditChains.rootId, oldRoot.id));
+            // Of each kind: reading the rows, the statements for each row and a last look, if there are any.
+            const statements =
+              1 + 2 * keysLeft + (keysLeft > 0 ? 1 : 0) + 1 + logsLeft + (logsLeft > 0 ? 1 : 0);
             const mortal = killedAfterStatements(pick % statements, isAnswerLost);
             await expect(rotateRoot({ db: mortal, roots: [newRoot, oldRoot] })).rejects.toMatchObject(killed);
             kills += 1;
             expect(await secrets([newRoot, oldRoot])).toEqual(before);
+            expect(await chainKeys([newRoot, oldRoot])).toEqual(chainKeysBefore);
           }
           expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toMatchObject({ failures: [] });
           expect(await secrets([newRoot])).toEqual(before);
+          expect(await chainKeys([newRoot])).toEqual(chainKeysBefore);
         },
       ),
       { numRuns: 60 },
@@ -140,7 +155,7 @@ describe('rotating the root', () => {
       return await run();
     });
     const rotation = await rotateRoot({ db: crowded, roots: [newRoot, oldRoot] });
-    expect(rotation).toEqual({ resealed: 1, skipped: 0, failures: [] });
+    expect(rotation).toEqual({ resealed: 1, resealedLogs: 0, skipped: 0, failures: [] });
     expect(await secrets([newRoot])).toEqual(
       new Map([
         [first, 'sk-canary-old-root'],
@@ -166,6 +181,7 @@ describe('rotating the root', () => {
 
     expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toEqual({
       resealed: 2,
+      resealedLogs: 0,
       skipped: 1,
       failures: [
         { id: tampered?.id, type: 'tampered' },
@@ -205,7 +221,71 @@ describe('rotating the root', () => {
   });
 });
 
+describe('rotating the root under an audit log', () => {
+  test('seals its key anew, and what was recorded before and after is one sound log', async () => {
+    await addLog(owners[0], oldRoot);
+    const headBefore = await soundHeads([oldRoot]);
+    expect(await rowsByRootId(db)).toEqual(new Map([[oldRoot.id, 1]]));
+    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toEqual({
+      resealed: 0,
+      resealedLogs: 1,
+      skipped: 0,
+      failures: [],
+    });
+    expect(await rowsByRootId(db)).toEqual(new Map([[newRoot.id, 1]]));
+    expect(await soundHeads([newRoot])).toEqual(headBefore);
+    await addLog(owners[0], newRoot);
+    expect(await soundHeads([newRoot])).toMatchObject([{ ownerId: owners[0], length: 6 }]);
+    await expect(addLog(owners[0], oldRoot)).rejects.toMatchObject({ type: 'unknown-root' });
+  });
+
+  test('does not undo what is recorded meanwhile', async () => {
+    await addLog(owners[0], oldRoot);
+    const crowded = aroundStatements(async (statement, run) => {
+      if (statement.startsWith('update')) await addLog(owners[0], oldRoot);
+      return await run();
+    });
+    expect(await rotateRoot({ db: crowded, roots: [newRoot, oldRoot] })).toMatchObject({ resealedLogs: 1 });
+    expect(await soundHeads([newRoot])).toMatchObject([{ length: 6 }]);
+  });
+
+  test('leaves one whose key another run has sealed meanwhile', async () => {
+    await addLog(owners[0], oldRoot);
+    const crowded = aroundStatements(async (statement, run) => {
+      if (statement.startsWith('update')) await rotateRoot({ db, roots: [newRoot, oldRoot] });
+      return await run();
+    });
+    expect(await rotateRoot({ db: crowded, roots: [newRoot, oldRoot] })).toMatchObject({ resealedLogs: 0 });
+    expect(await soundHeads([newRoot])).toMatchObject([{ length: 3 }]);
+  });
+
+  test('names one whose key does not open, leaves it as it is and goes on', async () => {
+    for (const owner of owners) await addLog(owner, oldRoot);
+    await tamperLog(owners[1]);
+    const left = await storedLog(owners[1]);
+    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toMatchObject({
+      resealedLogs: 2,
+      failures: [{ id: owners[1], type: 'tampered' }],
+    });
+    expect(await storedLog(owners[1])).toEqual(left);
+  });
+});
+
 describe('rotating an owner', () => {
+  test('leaves the key of its audit log as it is', async () => {
+    await addKeys([{ owner: owners[0], root: newRoot }]);
+    await addLog(owners[0], newRoot);
+    const before = await storedLog(owners[0]);
+    expect(await rotateOwner({ db, roots: [newRoot] }, owners[0])).toMatchObject({
+      type: 'begun',
+      resealed: 1,
+    });
+    expect(await storedLog(owners[0])).toEqual(before);
+    await addLog(owners[0], newRoot);
+    expect(await soundHeads([newRoot])).toMatchObject([{ length: 6 }]);
+    expect(await rotateOwner({ db, roots: [newRoot] }, owners[0])).toMatchObject({ type: 'begun' });
+  });
+
   test('begins a generation and seals the keys of that owner with it', async () => {
     const before = await addKeys([
       { owner: owners[0], root: oldRoot },
@@ -310,27 +390,34 @@ test('verifying counts what opens by root and generation, names what does not, a
     { owner: owners[1], root: oldRoot, needsReentry: true },
     { owner: owners[1], root: new Root(randomBytes(32)) },
   ]);
+  await addLog(owners[0], newRoot);
+  await addLog(owners[1], oldRoot);
+  await addLog(owners[2], oldRoot);
   const tampered = (await storedKeys())[3]?.id ?? '';
   await tamper(tampered);
+  await tamperLog(owners[2]);
   const before = await storedKeys();
+  const logsBefore = await db.select().from(auditChains);
   const { opened, skipped, failures } = await verifyKeys({ db, roots: [newRoot, oldRoot] });
   const counts = new Map(
-    opened.map(({ rootId, generation, keys }) => [`${rootId} generation ${generation}`, keys]),
+    opened.map(({ rootId, generation, keys, logs }) => [`${rootId} generation ${generation}`, [keys, logs]]),
   );
   expect(counts).toEqual(
     new Map([
-      [`${newRoot.id} generation 1`, 2],
-      [`${newRoot.id} generation 2`, 1],
-      [`${oldRoot.id} generation 1`, 1],
+      [`${newRoot.id} generation 1`, [2, 1]],
+      [`${newRoot.id} generation 2`, [1, 0]],
+      [`${oldRoot.id} generation 1`, [1, 1]],
     ]),
   );
   expect(skipped).toBe(1);
   expect(failures).toEqual([
     { id: tampered, type: 'tampered' },
     { id: before[6]?.id, type: 'unknown-root' },
+    { id: owners[2], type: 'tampered' },
   ]);
   expect(await storedKeys()).toEqual(before);
-  expect((await rowsByRootId(db)).get(oldRoot.id), 'those to be pasted again need no root').toBe(2);
+  expect(await db.select().from(auditChains)).toEqual(logsBefore);
+  expect((await rowsByRootId(db)).get(oldRoot.id), 'those to be pasted again need no root').toBe(4);
 });
 
 describe('the commands tell without any secret', () => {
@@ -382,7 +469,7 @@ describe('the commands tell without any secret', () => {
       <key 2> does not open: unknown-root.
       2 keys left as found.
       unknown-root: add the root key that sealed it to LATCHKEY_ROOT_KEY or its file, after the first one.
-      tampered: the row was changed outside Latchkey. Restore it from a backup, replace its secret or remove the key.
+      tampered: the row was changed outside Latchkey. Restore it from a backup; a key can also be replaced or removed.
       Then run this again. Until it ends without such a key, keep the old root key where it is.
       exit code 1"
     `);
@@ -392,7 +479,7 @@ describe('the commands tell without any secret', () => {
       <key 2> does not open: unknown-root.
       2 keys left as found.
       unknown-root: add the root key that sealed it to LATCHKEY_ROOT_KEY or its file, after the first one.
-      tampered: the row was changed outside Latchkey. Restore it from a backup, replace its secret or remove the key.
+      tampered: the row was changed outside Latchkey. Restore it from a backup; a key can also be replaced or removed.
       exit code 1"
     `);
   });
@@ -440,8 +527,33 @@ describe('the commands tell without any secret', () => {
       0 keys sealed anew.
       <key 1> does not open: tampered.
       1 key left as found.
-      tampered: the row was changed outside Latchkey. Restore it from a backup, replace its secret or remove the key.
+      tampered: the row was changed outside Latchkey. Restore it from a backup; a key can also be replaced or removed.
       Then run this again. Until it ends without such a key, keep the old root key where it is.
+      exit code 1"
+    `);
+  });
+
+  test('which audit logs are among what was sealed anew, and which do not open', async () => {
+    await addKeys([{ owner: owners[0], root: oldRoot }]);
+    await addLog(owners[0], oldRoot);
+    await addLog(owners[1], oldRoot);
+    expect(
+      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+    ).toMatchInlineSnapshot(`
+      "Sealing every key with root <new root>. If this is interrupted, run it again.
+      1 key and 2 audit logs sealed anew.
+      Every key is sealed with root <new root> and opens: 1 key and 2 audit logs.
+      The old root key can be taken out of LATCHKEY_ROOT_KEY or its file now. Store it for as long as you keep older backups: they need it.
+      exit code 0"
+    `);
+    await tamperLog(owners[0]);
+    await tamperLog(owners[1]);
+    expect(await told((say) => verifyCommand({ db, roots: [newRoot], say }))).toMatchInlineSnapshot(`
+      "Root <new root>, generation 1: 1 key opened.
+      The audit log of <workspace> does not open: tampered.
+      The audit log of <workspace> does not open: tampered.
+      2 audit logs left as found.
+      tampered: the row was changed outside Latchkey. Restore it from a backup; a key can also be replaced or removed.
       exit code 1"
     `);
   });
@@ -464,8 +576,17 @@ describe('the commands tell without any secret', () => {
       This finished a rotation that was begun earlier. Run it again to begin a further generation.
       exit code 0"
     `);
+    const team = await addTeam();
+    const said = await told((say) => rotateOwnerCommand({ ...deps, say }, team));
+    expect(said).toBe(
+      [
+        `Sealing the keys of ${team} anew. If this is interrupted, run it again.`,
+        '0 keys sealed anew with generation 2.',
+        'exit code 0',
+      ].join('\n'),
+    );
     expect(await told((say) => rotateOwnerCommand({ ...deps, say }, 'wsp_nowhere'))).toMatchInlineSnapshot(`
-      "There is no workspace with this id. Nothing was changed.
+      "There is no workspace or team with this id. Nothing was changed.
       exit code 1"
     `);
   });
@@ -482,7 +603,14 @@ async function addKeys(
     added.set(id, secret);
     const key = { provider: 'OPENAI', baseUrl: 'https://api.openai.com/v1', generation, version: 1 };
     const record = sealRecord(root, { ...key, ownerId: owner, apiKeyId: id }, secret);
-    const row = { id, workspaceId: owner, label: 'a key', health: 'ACTIVE' as const, needsReentry };
+    const row = {
+      id,
+      workspaceId: owner,
+      label: 'a key',
+      health: 'ACTIVE' as const,
+      position: 1,
+      needsReentry,
+    };
     return { ...row, ...key, ...record };
   });
   await db.insert(apiKeys).values(rows);
@@ -498,17 +626,65 @@ async function secrets(roots: readonly Root[]): Promise<Map<string, string>> {
   const rows = await storedKeys();
   return new Map(
     rows.map((row) => {
-      const bytes = openRecord(roots, { ...row, ownerId: row.workspaceId, apiKeyId: row.id }, row);
+      const bytes = openRecord(roots, { ...row, apiKeyId: row.id }, row);
       return [row.id, Buffer.from(bytes).toString()];
     }),
   );
+}
+
+/** Records three things in the audit log of an owner. */
+async function addLog(ownerId: string, root: Root): Promise<void> {
+  for (const previousName of ['one', 'two', 'three'])
+    await db.transaction((tx) =>
+      recordAudit(tx, { roots: [root] }, ownerId, {
+        action: 'WORKSPACE_CHANGED',
+        actorId: null,
+        subjectId: ownerId,
+        details: { previousName, name: 'another' },
+      }),
+    );
+}
+
+async function storedLog(ownerId: string) {
+  return await db.select().from(auditChains).where(eq(auditChains.ownerId, ownerId));
+}
+
+/** The key of every audit log by its owner, opened with these roots only. */
+async function chainKeys(roots: readonly Root[]): Promise<Map<string, string>> {
+  const chains = await db.select().from(auditChains);
+  return new Map(
+    chains.map((chain) => [chain.ownerId, Buffer.from(openChainKey(roots, chain)).toString('hex')]),
+  );
+}
+
+/** The heads of all audit logs, which are all sound. */
+async function soundHeads(roots: readonly Root[]) {
+  const logs = await Array.fromAsync(verifyAudit({ db, roots }, { heads: [] }));
+  expect(logs.flatMap(({ faults }) => faults)).toEqual([]);
+  return logs.map(({ head }) => head);
+}
+
+async function tamperLog(ownerId: string): Promise<void> {
+  await db
+    .update(auditChains)
+    .set({ tag: new Uint8Array(32) })
+    .where(eq(auditChains.ownerId, ownerId));
+}
+
+async function addTeam(): Promise<string> {
+  const [user] = await db.select({ id: users.id }).from(users);
+  const [team] = await db
+    .insert(teams)
+    .values({ name: 'four', ownerUserId: user?.id ?? '' })
+    .returning({ id: teams.id });
+  return team?.id ?? '';
 }
 
 async function replaceSecret(id: string, root: Root, secret: string): Promise<void> {
   const [row] = await db.select().from(apiKeys).where(eq(apiKeys.id, id));
   if (row === undefined) throw new Error('no such key');
   const version = row.version + 1;
-  const record = sealRecord(root, { ...row, ownerId: row.workspaceId, apiKeyId: id, version }, secret);
+  const record = sealRecord(root, { ...row, apiKeyId: id, version }, secret);
   await db
     .update(apiKeys)
     .set({ ...record, version })
@@ -525,7 +701,7 @@ async function tamper(id: string): Promise<void> {
 /** How many of an owner's keys are on an older generation. */
 async function unfinishedKeys(ownerId: string): Promise<number> {
   const newest = await ownerGeneration(db, ownerId);
-  return (await storedKeys()).filter((row) => row.workspaceId === ownerId && row.generation < newest).length;
+  return (await storedKeys()).filter((row) => row.ownerId === ownerId && row.generation < newest).length;
 }
 
 class Killed extends Error {}

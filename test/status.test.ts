@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { type HealthFacts, healthAfterAnswer, healthAfterCheck } from '../src/keys/health.ts';
+import type { Probe } from '../src/keys/probe.ts';
 import {
   isUsable,
   KEY_HEALTHS,
@@ -7,6 +9,7 @@ import {
   type KeyStatus,
   keyStatus,
 } from '../src/keys/status.ts';
+import { PROVIDER_NAMES } from '../src/providers/provider.ts';
 
 const NOW = new Date('2026-06-01T12:00:00.000Z');
 const BEFORE = new Date(NOW.getTime() - 1);
@@ -65,6 +68,43 @@ test('an end date and a rate limit both end at their moment', () => {
 test('a key that may recover by itself is tried, one that was refused or withdrawn is not', () => {
   expect(KEY_STATUSES.filter(isUsable)).toEqual(['EXHAUSTED', 'RATE_LIMITED', 'UNVERIFIED', 'ACTIVE']);
 });
+
+test('whatever stood before, a check is believed where it could tell, and changes nothing where it could not', () => {
+  const kept: string[] = [];
+  for (const provider of PROVIDER_NAMES)
+    for (const by of ['person', 'server'] as const)
+      for (const health of KEY_HEALTHS)
+        for (const found of KEY_HEALTHS) {
+          const before = { ...stood(health), provider, modelsRefreshedAt: BEFORE };
+          const probe: Probe = { ...stood(found), healthReason: 'INVALID_KEY', models: [] };
+          const after = healthAfterCheck(before, probe, by).health;
+          if (after !== found) kept.push(`${health} by a ${by} who found ${found}`);
+          expect([health, found]).toContain(after);
+        }
+  expect([...new Set(kept)]).toEqual([
+    'ACTIVE by a person who found UNVERIFIED',
+    'INVALID by a person who found UNVERIFIED',
+    'EXPIRED by a person who found UNVERIFIED',
+    'EXHAUSTED by a person who found UNVERIFIED',
+    'ACTIVE by a server who found UNVERIFIED',
+    'INVALID by a server who found UNVERIFIED',
+    'EXPIRED by a server who found UNVERIFIED',
+    'EXHAUSTED by a server who found UNVERIFIED',
+    // The providers whose checks say nothing about credit.
+    'EXHAUSTED by a server who found ACTIVE',
+  ]);
+  expect(kept.filter((each) => each.endsWith('found ACTIVE'))).toHaveLength(PROVIDER_NAMES.length - 1);
+});
+
+test('a rate limit lasts as long as the provider says, and a minute if it does not', () => {
+  expect(healthAfterAnswer('RATE_LIMITED', AFTER, NOW)).toEqual({ rateLimitedUntil: AFTER });
+  const minute = new Date(NOW.getTime() + 60_000);
+  expect(healthAfterAnswer('RATE_LIMITED', null, NOW)).toEqual({ rateLimitedUntil: minute });
+});
+
+function stood(health: KeyFacts['health']): HealthFacts {
+  return { health, healthReason: null, rateLimitedUntil: null };
+}
 
 function* everyCombination(): Generator<KeyFacts> {
   const moments = [null, BEFORE, NOW, AFTER];

@@ -15,7 +15,9 @@ import {
   startHostileProvider,
   stream,
 } from './kit/hostile-provider.ts';
+import { newTeam, newWorkspace } from './kit/people.ts';
 import type { AddedKey, Person } from './kit/person.ts';
+import { answerOf, inWorkspace } from './kit/place.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 import { newThread } from './kit/thread.ts';
 
@@ -105,6 +107,22 @@ describe('a secret goes nowhere but where it was sealed for', () => {
       .where(eq(apiKeyModels.modelId, model?.id ?? ''));
     expect(await modelsOf(eve)).toMatchObject([{ isAvailable: false, unavailableReason: 'NO_KEY' }]);
     expect(await send(eve, evesKey)).toMatchObject({ code: 'NO_KEY' });
+    expect([own.asked, other.asked]).toEqual([0, 0]);
+  });
+
+  test('when it is given to a team with all of its models', async () => {
+    const eve = await server.signUp('Eve');
+    const teamId = await newTeam(eve);
+    const workspaceId = await newWorkspace(eve, teamId);
+    await database.db.update(apiKeys).set({ workspaceId: null, teamId });
+    await database.db.update(models).set({ workspaceId: null, teamId });
+    const inTeam = inWorkspace(eve, workspaceId);
+    expect(await modelsOf(inTeam)).toMatchObject([{ isAvailable: true, paidBy: 'TEAM' }]);
+    for (const model of key.models)
+      expect(await answerOf(inTeam, model)).toMatchObject({ error: { code: 'KEY_UNAVAILABLE' } });
+    expect(await eve.run('check-api-key', { input: { id: key.apiKey.id } })).toMatchObject({
+      code: 'KEY_UNAVAILABLE',
+    });
     expect([own.asked, other.asked]).toEqual([0, 0]);
   });
 

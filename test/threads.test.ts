@@ -1,5 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { SQL } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { threads } from '../src/db/tables/thread.ts';
+import type { announcedColumns } from '../src/threads/thread.ts';
 import { applyDelta, askHeld, type Event, type Follower, follow, isEnd } from './kit/answer.ts';
+import { letIn, newWorkspace } from './kit/people.ts';
 import { documentOf, type NamedModel, type Person, post } from './kit/person.ts';
 import { useSite } from './kit/site.ts';
 import { type CreatedThread, newThread } from './kit/thread.ts';
@@ -169,6 +173,35 @@ describe('threads', () => {
       title: 'Plans',
       visibility: 'WORKSPACE',
       revision: thread.revision + 2,
+    });
+  });
+
+  test('a member who names the visibility they saw does not undo that it was made private meanwhile', async () => {
+    const { ada, server } = site;
+    const bob = await server.signUp('Bob');
+    const workspaceId = await newWorkspace(ada);
+    await letIn(ada, workspaceId, bob, 'MEMBER');
+    const input = { workspaceId, title: 'Plans', visibility: 'WORKSPACE' };
+    const { thread } = await ada.run<{ thread: { id: string } }>('create-thread', { input });
+    const { db } = server.app;
+    const update = db.update.bind(db);
+    const between = (table: typeof threads) => ({
+      set: (values: object) => ({
+        where: (condition: SQL) => ({
+          returning: async (columns: typeof announcedColumns) => {
+            await ada.run('update-thread', { input: { id: thread.id, visibility: 'PRIVATE' } });
+            return await update(table).set(values).where(condition).returning(columns);
+          },
+        }),
+      }),
+    });
+    vi.spyOn(db, 'update').mockImplementationOnce(between as never);
+    const again = { id: thread.id, title: 'My plans', visibility: 'WORKSPACE' };
+    expect(await bob.run('update-thread', { input: again })).toMatchObject({ code: 'NOT_FOUND' });
+    vi.restoreAllMocks();
+    expect(await ada.run('thread', { id: thread.id })).toMatchObject({
+      title: 'Plans',
+      visibility: 'PRIVATE',
     });
   });
 

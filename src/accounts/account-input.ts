@@ -1,8 +1,9 @@
 /**
- * What is wrong with the fields of an account that somebody sends, as a sentence; null if nothing is. better-auth stores
- * whatever has the right type.
+ * What is wrong with the fields of an account that somebody sends to this path, as a sentence; null if nothing is. better-auth
+ * stores whatever has the right type, and deletes an account without its password while the session is young.
  */
-export function faultOf(input: Readonly<Record<string, unknown>>): string | null {
+export function faultOf(path: string, input: Readonly<Record<string, unknown>>): string | null {
+  if (path === '/delete-user' && !input.password) return 'Give the password of the account in `password`.';
   for (const [field, value] of Object.entries(input)) {
     if (typeof value !== 'string' || PASSWORDS.includes(field)) continue;
     if (CONTROL_CHARACTER.test(value)) return `${field} has a control character. Leave it out.`;

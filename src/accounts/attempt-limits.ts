@@ -36,7 +36,8 @@ export class AttemptLimits {
     const { signInsPerAccount, signInsPerAddress, signUpsPerAddress } = this.#numbers;
     switch (path) {
       case '/sign-in/email':
-      case '/change-password': {
+      case '/change-password':
+      case '/delete-user': {
         const account = typeof email === 'string' ? email.trim().toLowerCase() : '';
         return this.#signIns.take(
           [

@@ -6,10 +6,11 @@ import { and, eq, gt } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { type IdPrefix, newId } from '../db/id.ts';
 import { accounts, sessions, users, verifications } from '../db/tables/user.ts';
+import { ConflictError } from '../errors.ts';
 import { faultOf } from './account-input.ts';
 import { hasAnyUser } from './user.ts';
 
-/** Who may sign up: anybody, only the first person (then by invitation), or nobody. */
+/** Who may sign up: anybody, the first person and then whoever brings an invitation, or nobody. */
 export type SignUp = 'open' | 'invited' | 'closed';
 
 export type Sessions = ReturnType<typeof createSessions>;
@@ -40,8 +41,15 @@ export function createSessions(options: {
   /** Further origins whose pages may sign in. */
   allowedOrigins: readonly string[];
   signUp: SignUp;
-  /** Called after a session was ended by its owner, however that came about. */
+  /** Whether this token opens an invitation. Without it nobody but the first person is invited. */
+  isInvited?: (token: string) => Promise<boolean>;
+  /** Called after a session was ended by its owner, however that came about, other than with the account. */
   onSessionEnd?: (sessionId: string) => void;
+  /**
+   * Deletes an account whose password was given, its own rows and sessions with everything else, at once or not at all.
+   * Throws ConflictError if it has to stay. Without it nobody can delete an account.
+   */
+  removeAccount?: (userId: string) => Promise<void>;
 }) {
   const auth = betterAuth({
     baseURL: options.publicUrl,
@@ -61,25 +69,40 @@ export function createSessions(options: {
     advanced: {
       database: { generateId: ({ model }) => newId(PREFIX[model] ?? 'ver') },
       ipAddress: { ipAddressHeaders: [ADDRESS_HEADER] },
+      disableOriginCheck: false, // by default that depends on NODE_ENV and TEST
     },
     databaseHooks: {
       session: { delete: { after: async ({ id }) => options.onSessionEnd?.(id) } },
     },
+    // It tells whether a password is right as often as somebody asks, and nobody here needs it.
+    disabledPaths: ['/verify-password'],
     emailAndPassword: { enabled: true },
+    user: {
+      deleteUser: {
+        enabled: options.removeAccount !== undefined,
+        // better-auth goes on to delete the rows one by one and finds them gone: a crash in the middle of that would leave
+        // an address without a password, which nobody could use, delete or sign up with again.
+        beforeDelete: async ({ id }) => await options.removeAccount?.(id).catch(refuse),
+      },
+    },
     plugins: [bearer({ requireSignature: true })],
     hooks: {
       before: createAuthMiddleware(async (context) => {
-        const fault = faultOf(context.body ?? {});
+        const fault = faultOf(context.path, context.body ?? {});
         if (fault !== null) throw new APIError('BAD_REQUEST', { code: 'BAD_INPUT', message: fault });
         if (context.path !== '/sign-up/email' || options.signUp === 'open') return;
-        if (options.signUp === 'invited' && !(await hasAnyUser(options))) return;
-        throw new APIError('FORBIDDEN', {
-          code: 'SIGN_UP_CLOSED',
-          message: 'Sign-up is closed on this server. Ask its operator for an account.',
-        });
+        const isAllowed = options.signUp === 'invited' && (await isInvitedOrFirst(context.body ?? {}));
+        if (!isAllowed)
+          throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED', message: CLOSED[options.signUp] });
       }),
     },
   });
+
+  /** The token stays good: whoever has signed up accepts the invitation with it. */
+  async function isInvitedOrFirst({ invitationToken }: { invitationToken?: unknown }): Promise<boolean> {
+    if (typeof invitationToken === 'string' && (await options.isInvited?.(invitationToken))) return true;
+    return !(await hasAnyUser(options));
+  }
 
   return {
     /** Answers `/api/auth/*`. Rejects with the raw error of whatever failed. */
@@ -112,6 +135,18 @@ export function createSessions(options: {
       return person === undefined ? null : { ...viewer, ...person };
     },
   };
+}
+
+const CLOSED = {
+  invited:
+    'Sign-up on this server needs an invitation that is still good. Ask whoever invited you for another one.',
+  closed: 'Sign-up is closed on this server. Ask its operator for an account.',
+} as const satisfies Record<Exclude<SignUp, 'open'>, string>;
+
+function refuse(error: unknown): never {
+  if (error instanceof ConflictError)
+    throw new APIError('CONFLICT', { code: error.code, message: error.message });
+  throw error;
 }
 
 /** Where `handler` looks for the network address of a request. Whoever calls it sets it, or takes it out. */

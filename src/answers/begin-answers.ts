@@ -1,17 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
+import { apiKeys } from '../db/tables/api-key.ts';
 import { messages } from '../db/tables/thread.ts';
-import { ANSWER_ERRORS, ModelUnavailableError, NotFoundError } from '../errors.ts';
-import type { KeyScope } from '../keys/api-key.ts';
-import { findOffers } from '../keys/offer.ts';
+import { ANSWER_ERRORS, answerSentence, ModelUnavailableError, NotFoundError } from '../errors.ts';
+import { findApiKeys, type KeyScope } from '../keys/api-key.ts';
+import { findOffers, type Offer } from '../keys/offer.ts';
 import { failureName, log } from '../log.ts';
-import { findModels, type Model } from '../models/catalogue.ts';
+import { type Model, modelsInWorkspace } from '../models/catalogue.ts';
 import { nearestModels } from '../models/nearest.ts';
 import type { Turn } from '../providers/provider.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
+import { mayDo } from '../workspaces/membership.ts';
 import { leaseFromNow } from './checkpoint.ts';
 import { conversationTo } from './context.ts';
 import { endAnswer } from './end-answer.ts';
@@ -31,6 +34,8 @@ export interface PreparedAnswer {
   live: LiveAnswer;
   model: Model;
   apiKeyId: string;
+  /** The workspace or team whose key it is. */
+  payerId: string;
   paidBy: KeyScope;
 }
 
@@ -41,36 +46,43 @@ export async function prepareAnswers(
   thread: Thread,
   modelIds: readonly string[],
 ): Promise<PreparedAnswer[]> {
-  const found = await findModels(deps, viewer, modelIds);
-  const byId = new Map(
-    found.filter((model) => model.workspaceId === thread.workspaceId).map((model) => [model.id, model]),
+  const workspace = { id: thread.workspaceId, teamId: thread.teamId };
+  const asked = await modelsInWorkspace(deps, workspace, modelIds);
+  const offers = await findOffers(
+    deps,
+    [...asked.values()].map((model) => model.id),
   );
-  const offers = await findOffers(deps, [...byId.keys()]);
   return await Promise.all(
     modelIds.map(async (modelId) => {
-      const model = byId.get(modelId);
-      const offer = offers.get(modelId);
+      const model = asked.get(modelId);
+      const offer = model && offers.get(model.id);
       if (model === undefined || offer === undefined) throw new NotFoundError('model in this workspace');
       if (!offer.isAvailable) {
-        const { sentence, fixableBy } = ANSWER_ERRORS[offer.code];
-        const suggestions = await suggestionsFor(deps, model);
-        const message = sentence(deps.providers[model.provider].title);
-        throw new ModelUnavailableError(offer.code, message, fixableBy, suggestions);
+        const { title } = deps.providers[model.provider];
+        const message = answerSentence(offer.code, title, await managesKeys(deps, viewer, thread, offer));
+        const suggestions = await suggestionsFor(deps, workspace, model);
+        throw new ModelUnavailableError(
+          offer.code,
+          message,
+          ANSWER_ERRORS[offer.code].fixableBy,
+          suggestions,
+        );
       }
       const live = new LiveAnswer({ id: newId('msg'), threadId: thread.id, fence: FIRST_FENCE });
-      return { live, model, apiKeyId: offer.apiKeyId, paidBy: offer.paidBy };
+      return { live, model, apiKeyId: offer.apiKeyId, payerId: offer.payerId, paidBy: offer.paidBy };
     }),
   );
 }
 
 /** Writes the rows of answers that begin, all replying to one message. The caller has numbered their positions. */
 export async function beginAnswers(
-  tx: Pick<Database, 'insert'>,
-  deps: { writerId: string },
+  tx: Pick<Database, 'insert' | 'select'>,
+  deps: Pick<AnswerDeps, 'writerId' | 'providers'>,
   viewer: Viewer,
   replyTo: { threadId: string; parentId: string; firstPosition: number },
   prepared: readonly PreparedAnswer[],
 ): Promise<Message[]> {
+  await requireKeysStill(tx, deps, prepared);
   return await tx
     .insert(messages)
     .values(
@@ -96,6 +108,25 @@ export async function beginAnswers(
     .returning(messageColumns);
 }
 
+/** Keeps the keys that will pay until the answers are saved. Throws ModelUnavailableError if one was removed since it was found. */
+async function requireKeysStill(
+  tx: Pick<Database, 'select'>,
+  { providers }: Pick<AnswerDeps, 'providers'>,
+  prepared: readonly PreparedAnswer[],
+): Promise<void> {
+  const ids = prepared.map(({ apiKeyId }) => apiKeyId);
+  const kept = await tx
+    .select({ id: apiKeys.id })
+    .from(apiKeys)
+    .where(inArray(apiKeys.id, ids))
+    .for('key share');
+  const gone = prepared.find(({ apiKeyId }) => !kept.some(({ id }) => id === apiKeyId));
+  if (gone === undefined) return;
+  const { title } = providers[gone.model.provider];
+  const message = answerSentence('NO_KEY', title, false);
+  throw new ModelUnavailableError('NO_KEY', message, ANSWER_ERRORS.NO_KEY.fixableBy, []);
+}
+
 /** Sets the providers to work. Nobody waits for them; `track` keeps hold of the work. */
 export function startAnswers(
   deps: AnswerDeps,
@@ -119,8 +150,8 @@ async function generateAnswers(
     return;
   }
   await Promise.all(
-    prepared.map(({ live, model, apiKeyId }) =>
-      generateAnswer(deps, { live, model, apiKeyId, request: { system: null, turns } }),
+    prepared.map(({ live, model, apiKeyId, payerId }) =>
+      generateAnswer(deps, { live, model, apiKeyId, payerId, request: { system: null, turns } }),
     ),
   );
 }
@@ -144,10 +175,25 @@ async function readConversation(
 }
 
 /** Models that can be asked in place of one that cannot, those of the most similar name first. */
-async function suggestionsFor(deps: AnswerDeps, model: Model): Promise<string[]> {
-  const nearest = await nearestModels(deps, model);
+async function suggestionsFor(
+  deps: AnswerDeps,
+  workspace: { id: string; teamId: string | null },
+  model: Model,
+): Promise<string[]> {
+  const nearest = await nearestModels(deps, workspace, model);
   const offers = await findOffers(deps, nearest);
   return nearest.filter((modelId) => offers.get(modelId)?.isAvailable).slice(0, MAX_SUGGESTIONS);
+}
+
+/** Whether the viewer manages a key that lists the model; where there is none, whether they could add one. */
+async function managesKeys(
+  deps: AnswerDeps,
+  viewer: Viewer,
+  thread: Thread,
+  { apiKeyIds }: Offer,
+): Promise<boolean> {
+  if (apiKeyIds.length === 0) return mayDo(thread.viewerRole, 'manageKeys');
+  return (await findApiKeys(deps, viewer, apiKeyIds)).length > 0;
 }
 
 const MAX_SUGGESTIONS = 5;

@@ -2,8 +2,10 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
-import { memberships } from '../db/tables/workspace.ts';
+import { workspaceMembers } from '../db/tables/workspace.ts';
+import type { AnswerErrorCode } from '../errors.ts';
 import { failureName, log } from '../log.ts';
+import { mayDo } from '../workspaces/membership.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';
 import type { Ending, LiveAnswer, UnsavedChunk } from './live-answer.ts';
 
@@ -52,7 +54,8 @@ interface HeldAnswer {
   /** False if somebody else was at its row; the next beat comes soon. */
   isSaved: boolean;
   isKeyUsable: boolean;
-  isMember: boolean;
+  /** Whether whoever asked for it may still ask there. */
+  isPermitted: boolean;
 }
 
 /** One statement, so that text is saved only under a lease that still holds. */
@@ -98,24 +101,28 @@ async function saveAndLook(
       id: messages.id,
       renewedId: renewed.id,
       isKeyEnabled: apiKeys.isEnabled,
-      membershipId: memberships.id,
+      role: workspaceMembers.role,
+      seesThread: sql<boolean>`${threads.visibility} = 'WORKSPACE' or ${threads.createdBy} is not distinct from ${messages.authorId}`,
     })
     .from(messages)
     .leftJoin(renewed, eq(renewed.id, messages.id))
     .innerJoin(threads, eq(threads.id, messages.threadId))
     .leftJoin(apiKeys, eq(apiKeys.id, messages.apiKeyId))
     .leftJoin(
-      memberships,
-      and(eq(memberships.workspaceId, threads.workspaceId), eq(memberships.userId, messages.authorId)),
+      workspaceMembers,
+      and(
+        eq(workspaceMembers.workspaceId, threads.workspaceId),
+        eq(workspaceMembers.userId, messages.authorId),
+      ),
     )
     .where(isOurs);
   return new Map(
-    rows.map((row) => [
-      row.id,
+    rows.map(({ id, renewedId, isKeyEnabled, role, seesThread }) => [
+      id,
       {
-        isSaved: row.renewedId !== null,
-        isKeyUsable: row.isKeyEnabled === true,
-        isMember: row.membershipId !== null,
+        isSaved: renewedId !== null,
+        isKeyUsable: isKeyEnabled === true,
+        isPermitted: role !== null && mayDo(role, 'chat') && seesThread,
       },
     ]),
   );
@@ -123,11 +130,15 @@ async function saveAndLook(
 
 /** Not awaited by the beat: the end of one answer that cannot be saved yet must not hold up the others. */
 function endIfChanged(deps: CheckpointDeps, live: LiveAnswer, held: HeldAnswer | undefined): void {
-  if (live.isSettled || (held?.isMember && held.isKeyUsable)) return;
-  // An answer without a row, or with another writer, is not ours to write any more; the save of its end finds that out.
-  const code = held?.isMember ? 'KEY_REMOVED' : 'INTERRUPTED';
-  const ending: Ending = { type: 'failed', status: 'FAILED', code, retryAt: null };
+  if (live.isSettled || (held?.isPermitted && held.isKeyUsable)) return;
+  const ending: Ending = { type: 'failed', status: 'FAILED', code: codeFor(held), retryAt: null };
   deps.track(endAnswer(deps, live, ending).then(() => {}));
+}
+
+function codeFor(held: HeldAnswer | undefined): AnswerErrorCode {
+  // An answer without a row, or with another writer, is not ours to write any more; the save of its end finds that out.
+  if (held === undefined) return 'INTERRUPTED';
+  return held.isPermitted ? 'KEY_REMOVED' : 'NOT_PERMITTED';
 }
 
 /** A lease that starts now, by the database's clock. */

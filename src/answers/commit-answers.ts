@@ -11,7 +11,7 @@ export async function commitAnswers<Written>(
   deps: AnswerDeps,
   replyTo: { threadId: string; parentId: string },
   prepared: readonly PreparedAnswer[],
-  write: (tx: Pick<Database, 'insert' | 'update'>) => Promise<Written>,
+  write: (tx: Pick<Database, 'select' | 'insert' | 'update'>) => Promise<Written>,
 ): Promise<Written> {
   let isWritten = false;
   try {

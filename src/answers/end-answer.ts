@@ -6,7 +6,7 @@ import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
 import { cleanWords } from '../providers/clean-facts.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
-import { announceThread } from '../threads/thread.ts';
+import { announcedColumns, announceThread, type Thread } from '../threads/thread.ts';
 import type { Ending, LiveAnswer } from './live-answer.ts';
 import type { RunningAnswers } from './running.ts';
 
@@ -69,7 +69,7 @@ async function save(db: Database, live: LiveAnswer, { text, reasoning, citations
       .update(threads)
       .set({ revision: sql`${threads.revision} + 1` })
       .where(eq(threads.id, live.threadId))
-      .returning({ id: threads.id, workspaceId: threads.workspaceId });
+      .returning(announcedColumns);
     const [row] = await tx
       .update(messages)
       .set({
@@ -99,7 +99,7 @@ async function save(db: Database, live: LiveAnswer, { text, reasoning, citations
 async function endedByAnother(
   tx: Pick<Database, 'select'>,
   live: LiveAnswer,
-  thread: { id: string; workspaceId: string },
+  thread: Pick<Thread, keyof typeof announcedColumns>,
 ) {
   const [row] = await tx
     .select(messageColumns)

@@ -1,7 +1,8 @@
 import { type AnswerErrorCode, NotFoundError } from '../errors.ts';
-import { type KeyDeps, type OpenedKey, withSecret } from '../keys/api-key.ts';
-import { learnFromAnswer } from '../keys/check-api-key.ts';
+import type { KeyDeps } from '../keys/api-key.ts';
+import { learnFromAnswer } from '../keys/learn-from-answer.ts';
 import { SealError } from '../keys/seal-record.ts';
+import { type OpenedKey, withSecret } from '../keys/with-secret.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
 import { ProviderError } from '../providers/failure.ts';
@@ -16,6 +17,8 @@ export interface Assignment {
   live: LiveAnswer;
   model: Model;
   apiKeyId: string;
+  /** The workspace or team whose key it is. */
+  payerId: string;
   request: Pick<AnswerRequest, 'system' | 'turns'>;
 }
 
@@ -54,11 +57,11 @@ async function askWithRetries(
   asked: Asked,
   signal: AbortSignal,
 ): Promise<AnswerEnd> {
-  const { live, model, request } = assignment;
+  const { live, model, payerId, request } = assignment;
   for (let attempt = 1; ; attempt++) {
     try {
       return await withSecret(deps, assignment.apiKeyId, (secret, key) => {
-        requireSamePlace(key, model);
+        requireSamePlace(key, payerId, model);
         asked.key = key;
         return deps.providers[key.provider].answer(
           { baseUrl: key.baseUrl, secret, ownerId: key.ownerId, signal },
@@ -86,9 +89,8 @@ interface Asked {
  * Whoever can write to the database can change what a model's row says, but not what a key was sealed with. A key also
  * comes to another place when its secret is replaced between two attempts.
  */
-function requireSamePlace(key: OpenedKey, model: Model): void {
-  const isSame =
-    key.ownerId === model.workspaceId && key.provider === model.provider && key.baseUrl === model.baseUrl;
+function requireSamePlace(key: OpenedKey, payerId: string, model: Model): void {
+  const isSame = key.ownerId === payerId && key.provider === model.provider && key.baseUrl === model.baseUrl;
   if (!isSame) throw new SealError('misdirected');
 }
 

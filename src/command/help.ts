@@ -11,14 +11,21 @@ export const HELP = `Latchkey: a GraphQL backend for AI chat on your own provide
   user add <email> --name <name>  Make an account, also where sign-up is closed. The password is read
                                   from standard input.
 
+  plan show <who>                 Show the plan of an account or team. <who> is an email, or the id of either.
+  plan set <who> <plan>           Set it: FREE, PREMIUM, BUSINESS, or DEFAULT for LATCHKEY_DEFAULT_PLAN.
+
   keys verify                     Open every saved key, changing nothing.
   keys rotate-root                Seal every key with the first root key given.
-  keys rotate-owner <workspace>   Seal the keys of one workspace anew.
+  keys rotate-owner <id>          Seal the keys of one workspace or team anew.
+
+  audit verify [--head <head>]…   Recompute every audit log, changing nothing, and print its head. With heads of
+                                  an earlier run it also finds entries that were cut off the end.
 
   --help, --version
 
 Settings come from the environment: PORT, HOST, DATABASE_URL, LATCHKEY_DATA_DIR and others. With the embedded
-database, stop the server before migrate, user and keys: only one process at a time can work with a data folder.
+database, stop the server before migrate, user, plan, keys and audit: only one process at a time can work with
+a data folder.
 
 Exit codes: 0 done · 1 failed · 64 wrong arguments · 78 wrong settings.
 `;

@@ -1,7 +1,19 @@
 import { randomBytes } from 'node:crypto';
 
 /** What each id prefix stands for. The same string is the id in tables, API and log. */
-export type IdPrefix = 'usr' | 'ses' | 'acc' | 'ver' | 'wsp' | 'mbr' | 'key' | 'mdl' | 'thr' | 'msg' | 'run';
+export type IdPrefix =
+  | 'usr'
+  | 'ses'
+  | 'acc'
+  | 'ver'
+  | 'wsp'
+  | 'tem'
+  | 'inv'
+  | 'key'
+  | 'mdl'
+  | 'thr'
+  | 'msg'
+  | 'run';
 
 /**
  * Makes an id such as `thr_01jd3k6v9q8f2m4x7c5b0n1h3z`: the prefix, then 48 bits of milliseconds and 80 random bits in
@@ -32,4 +44,4 @@ export function idsOf(prefix: IdPrefix, ids: readonly string[]): string[] {
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const DIGITS = 26;
-const ID = /^(usr|ses|acc|ver|wsp|mbr|key|mdl|thr|msg|run)_[0-9a-hjkmnp-tv-z]{26}$/;
+const ID = /^(usr|ses|acc|ver|wsp|tem|inv|key|mdl|thr|msg|run)_[0-9a-hjkmnp-tv-z]{26}$/;

@@ -1,19 +1,13 @@
-import * as errors from '../errors.ts';
-import { type AddedApiKey, addApiKey } from '../keys/add-api-key.ts';
-import { type ApiKey as ApiKeyShape, type KEY_SCOPES, removeApiKey, updateApiKey } from '../keys/api-key.ts';
-import { checkApiKey, refreshModels } from '../keys/check-api-key.ts';
-import { replaceApiKeySecret } from '../keys/replace-api-key-secret.ts';
+import type { ApiKey as ApiKeyShape, KEY_SCOPES } from '../keys/api-key.ts';
+import { type RemovalImpact as RemovalImpactShape, removalImpact } from '../keys/removal-impact.ts';
 import type { KEY_STATUSES } from '../keys/status.ts';
 import { statusMessage } from '../keys/status-message.ts';
-import type { Model as ModelShape } from '../models/catalogue.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
-import { requireViewer } from './context.ts';
 import { Model } from './model.ts';
 import { Node } from './node.ts';
 import { ProviderName } from './provider.ts';
 import { User } from './user.ts';
-import { Workspace } from './workspace.ts';
 
 export const ApiKey = builder.objectRef<ApiKeyShape>('ApiKey');
 
@@ -42,6 +36,23 @@ const KeyStatus = builder.enumType('KeyStatus', {
   } satisfies Record<(typeof KEY_STATUSES)[number], { description: string }>,
 });
 
+const RemovalImpact = builder.objectRef<RemovalImpactShape>('RemovalImpact').implement({
+  description: 'What removing a key would do. Threads stay and can be read in any case.',
+  fields: (t) => ({
+    models: t.expose('models', {
+      type: [Model],
+      description: 'Its models that could no longer be asked: no other usable key offers them.',
+    }),
+    threadCount: t.exposeInt('threadCount', {
+      description:
+        'How many threads were last answered by a model that could no longer be asked there; those that the viewer may not see are counted too.',
+    }),
+    runningAnswerCount: t.exposeInt('runningAnswerCount', {
+      description: 'How many answers it is paying for now. They would end with KEY_REMOVED.',
+    }),
+  }),
+});
+
 ApiKey.implement({
   description:
     'A provider key. Only those who may manage keys see it, and nobody ever sees its secret again: no type has a field for it.',
@@ -60,6 +71,10 @@ ApiKey.implement({
       nullable: true,
       description: 'Why it stands so and what to do. Null when there is nothing to do.',
       resolve: (apiKey, _args, { deps }) => statusMessage(apiKey, deps.providers[apiKey.provider].title),
+    }),
+    position: t.exposeInt('position', {
+      description:
+        'Which of the owner’s keys of this provider is asked first, from 1; one that works goes before one that may not.',
     }),
     isEnabled: t.exposeBoolean('isEnabled', { description: 'Whether it is switched on.' }),
     baseUrl: t.string({
@@ -90,225 +105,22 @@ ApiKey.implement({
       nullable: true,
       description: 'When its list of models was last fetched. Null if that has not worked yet.',
     }),
+    removalImpact: t.field({
+      type: RemovalImpact,
+      description: 'What removing it would do, as things are now.',
+      resolve: (apiKey, _args, { deps }) => removalImpact(deps, apiKey),
+    }),
   }),
 });
 
 export const ApiKeyConnection = connectionOf(ApiKey);
 
-const SealedSecretInput = builder.inputType('SealedSecretInput', {
-  description:
-    'A secret that the client sealed, so that nothing between it and the server can read it: a libsodium sealed box over the JSON `{"v":1,"owner":"…","provider":"OPENAI","baseUrl":null,"secret":"…"}`. `/seal.js` makes one.',
-  fields: (t) => ({
-    keyId: t.id({ required: true, description: 'The `sealingKey.id` it was sealed with.' }),
-    box: t.string({ required: true, description: 'The box in base64.' }),
-  }),
-});
-
-const AddApiKeyInput = builder.inputType('AddApiKeyInput', {
-  description: 'A provider key to add. Give either `secret` or `sealed`.',
-  fields: (t) => ({
-    workspaceId: t.id({ required: true, description: 'The workspace that will own it.' }),
-    provider: t.field({ type: ProviderName, required: true, description: 'Whose key it is.' }),
-    label: t.string({ description: 'A name for it, up to 100 characters; the provider’s title if absent.' }),
-    secret: t.string({
-      description: 'The key as it is, where the server allows that. Space and quotes around it are dropped.',
-    }),
-    sealed: t.field({
-      type: SealedSecretInput,
-      description: 'The key, sealed by the client for this workspace.',
-    }),
-    baseUrl: t.string({
-      description:
-        'For CUSTOM only, and required there: the base URL of the server, e.g. `https://llm.example.com/v1`.',
-    }),
-    expiresAt: t.field({
-      type: 'DateTime',
-      description: 'From when on it is not to be used; never if absent.',
-    }),
-  }),
-});
-
-const AddApiKeyPayload = builder.objectRef<AddedApiKey>('AddApiKeyPayload').implement({
-  description: 'A key that was added.',
-  fields: (t) => ({
-    apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key.' }),
-    workspace: t.expose('workspace', { type: Workspace, description: 'The workspace that owns it.' }),
-    models: t.expose('models', {
-      type: [Model],
-      description:
-        'What it offers, in the provider’s order. Empty if the list could not be fetched: see `apiKey.statusMessage`.',
-    }),
-    warning: t.exposeString('warning', {
-      nullable: true,
-      description:
-        'A hint for the person if the key looks like another provider’s, e.g. `This looks like a key of Anthropic.`; null otherwise.',
-    }),
-  }),
-});
-
-builder.mutationField('addApiKey', (t) =>
-  t.field({
-    type: AddApiKeyPayload,
-    description:
-      'Adds a provider key: checks it with its provider, fetches its models, seals and stores it, within 15 seconds. A refused key is not stored; one whose provider cannot be reached is stored as UNVERIFIED.',
-    args: { input: t.arg({ type: AddApiKeyInput, required: true, description: 'The key.' }) },
-    errors: {
-      types: [
-        errors.InvalidInputError,
-        errors.ProviderRefusedError,
-        errors.PlanRequiredError,
-        errors.NotPermittedError,
-        errors.NotFoundError,
-        errors.StaleSealingKeyError,
-        errors.BusyError,
-      ],
-    },
-    resolve: (_root, { input }, context) => addApiKey(context.deps, requireViewer(context), input),
-  }),
-);
-
-const apiKeyPayload = (name: string, description: string) =>
-  builder.objectRef<{ apiKey: ApiKeyShape }>(name).implement({
+/** The payload of a mutation that gives a key as it stands afterwards. */
+export function apiKeyPayload(name: string, description: string) {
+  return builder.objectRef<{ apiKey: ApiKeyShape }>(name).implement({
     description,
     fields: (t) => ({
       apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key as it stands now.' }),
     }),
   });
-
-const CheckApiKeyInput = builder.inputType('CheckApiKeyInput', {
-  description: 'Which key to check.',
-  fields: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
-});
-
-builder.mutationField('checkApiKey', (t) =>
-  t.field({
-    type: apiKeyPayload('CheckApiKeyPayload', 'A key that was checked.'),
-    description:
-      'Asks the provider again whether it accepts a key, and fetches its models. What it says becomes the status.',
-    args: { input: t.arg({ type: CheckApiKeyInput, required: true, description: 'Which key.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError, errors.BusyError, errors.AnswerError] },
-    resolve: async (_root, { input }, context) => ({
-      apiKey: await checkApiKey(context.deps, requireViewer(context), input.id),
-    }),
-  }),
-);
-
-const UpdateApiKeyInput = builder.inputType('UpdateApiKeyInput', {
-  description: 'What to change about a key. Fields left out stay as they are.',
-  fields: (t) => ({
-    id: t.id({ required: true, description: 'Id of the key.' }),
-    label: t.string({ description: 'A new name, up to 100 characters.' }),
-    isEnabled: t.boolean({
-      description: 'False to switch it off, which ends the answers it is paying for; true to switch it on.',
-    }),
-    expiresAt: t.field({
-      type: 'DateTime',
-      description: 'From when on it is not to be used; an explicit null for never.',
-    }),
-  }),
-});
-
-builder.mutationField('updateApiKey', (t) =>
-  t.field({
-    type: apiKeyPayload('UpdateApiKeyPayload', 'A key that was changed.'),
-    description: 'Changes what is known about a key besides its secret.',
-    args: { input: t.arg({ type: UpdateApiKeyInput, required: true, description: 'What to change.' }) },
-    errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
-    resolve: async (_root, { input }, context) => ({
-      apiKey: await updateApiKey(context.deps, requireViewer(context), input),
-    }),
-  }),
-);
-
-const ReplaceApiKeySecretInput = builder.inputType('ReplaceApiKeySecretInput', {
-  description: 'A new secret for a key. Give either `secret` or `sealed`.',
-  fields: (t) => ({
-    id: t.id({ required: true, description: 'Id of the key.' }),
-    secret: t.string({ description: 'The new secret as it is, where the server allows that.' }),
-    sealed: t.field({ type: SealedSecretInput, description: 'The new secret, sealed by the client.' }),
-    baseUrl: t.string({
-      description: 'For CUSTOM only: another base URL. It can change only together with the secret.',
-    }),
-  }),
-});
-
-builder.mutationField('replaceApiKeySecret', (t) =>
-  t.field({
-    type: apiKeyPayload('ReplaceApiKeySecretPayload', 'A key with a new secret.'),
-    description:
-      'Puts a new secret into a key, which keeps its id and label; answers under way finish with the old one. Checked like a new key.',
-    args: {
-      input: t.arg({ type: ReplaceApiKeySecretInput, required: true, description: 'The new secret.' }),
-    },
-    errors: {
-      types: [
-        errors.InvalidInputError,
-        errors.ProviderRefusedError,
-        errors.PlanRequiredError,
-        errors.NotPermittedError,
-        errors.NotFoundError,
-        errors.StaleSealingKeyError,
-        errors.BusyError,
-      ],
-    },
-    resolve: async (_root, { input }, context) => ({
-      apiKey: await replaceApiKeySecret(context.deps, requireViewer(context), input),
-    }),
-  }),
-);
-
-const RemoveApiKeyInput = builder.inputType('RemoveApiKeyInput', {
-  description: 'Which key to remove.',
-  fields: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
-});
-
-const RemoveApiKeyPayload = builder
-  .objectRef<{ apiKey: ApiKeyShape; models: ModelShape[] }>('RemoveApiKeyPayload')
-  .implement({
-    description: 'A key that was removed.',
-    fields: (t) => ({
-      removedId: t.id({ description: 'Id of the removed key.', resolve: ({ apiKey }) => apiKey.id }),
-      models: t.expose('models', {
-        type: [Model],
-        description: 'What it offered. Those that no other key offers are now unavailable.',
-      }),
-    }),
-  });
-
-builder.mutationField('removeApiKey', (t) =>
-  t.field({
-    type: RemoveApiKeyPayload,
-    description:
-      'Removes a key for good. Its models can no longer be asked through it, answers it is paying for end within a second, and old threads stay readable.',
-    args: { input: t.arg({ type: RemoveApiKeyInput, required: true, description: 'Which key.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError] },
-    resolve: (_root, { input }, context) => removeApiKey(context.deps, requireViewer(context), input.id),
-  }),
-);
-
-const RefreshModelsInput = builder.inputType('RefreshModelsInput', {
-  description: 'Whose models to fetch.',
-  fields: (t) => ({ apiKeyId: t.id({ required: true, description: 'Id of the key.' }) }),
-});
-
-const RefreshModelsPayload = builder.objectRef<{ models: ModelShape[] }>('RefreshModelsPayload').implement({
-  description: 'A list of models that was fetched anew.',
-  fields: (t) => ({
-    models: t.expose('models', {
-      type: [Model],
-      description: 'What the key offers now, in the provider’s order.',
-    }),
-  }),
-});
-
-builder.mutationField('refreshModels', (t) =>
-  t.field({
-    type: RefreshModelsPayload,
-    description: 'Fetches anew which models a key offers.',
-    args: { input: t.arg({ type: RefreshModelsInput, required: true, description: 'Which key.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError, errors.BusyError, errors.AnswerError] },
-    resolve: async (_root, { input }, context) => ({
-      models: await refreshModels(context.deps, requireViewer(context), input.apiKeyId),
-    }),
-  }),
-);
+}

@@ -4,25 +4,33 @@ import type { Viewer } from '../accounts/session.ts';
 import { findUsers, type User } from '../accounts/user.ts';
 import type { AnswerDeps } from '../answers/begin-answers.ts';
 import { withLiveText } from '../answers/live-text.ts';
+import type { ModelStandings } from '../events/model-standings.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findOffers, type Offer } from '../keys/offer.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
 import { findMessages, type Message, newestAnswers } from '../threads/message.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
+import type { InvitationLimits } from '../workspaces/invitation-limits.ts';
+import { findOwners, type Owner } from '../workspaces/owner.ts';
+import { findTeams, type Team } from '../workspaces/team.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 
 /** What resolvers work with: made anew for every operation, so it knows one viewer and no other. */
 export interface Context {
-  deps: AnswerDeps;
+  deps: Deps;
   /** Null for nobody. */
   viewer: Viewer | null;
+  /** Whether whoever runs this server sends it. That is no viewer: it sees and does nothing that a person may. */
+  isOperator: boolean;
   loaders: Loaders;
 }
 
+type Deps = AnswerDeps & { invitationLimits: InvitationLimits; modelStandings: ModelStandings };
+
 export type Loaders = ReturnType<typeof createLoaders>;
 
-export function createContext(deps: AnswerDeps, viewer: Viewer | null): Context {
-  return { deps, viewer, loaders: createLoaders(deps, viewer) };
+export function createContext(deps: Deps, viewer: Viewer | null, isOperator = false): Context {
+  return { deps, viewer, isOperator, loaders: createLoaders(deps, viewer) };
 }
 
 /** The viewer of an operation that needs one. Throws UNAUTHENTICATED. */
@@ -60,6 +68,9 @@ function createLoaders(deps: AnswerDeps, viewer: Viewer | null) {
   return {
     users: byId<User>((_viewer, ids) => findUsers(deps, ids)),
     workspaces: byId<Workspace>((person, ids) => findWorkspaces(deps, person, ids)),
+    teams: byId<Team>((person, ids) => findTeams(deps, person, ids)),
+    /** Workspaces and teams. */
+    owners: byId<Owner>((person, ids) => findOwners(deps, person, ids)),
     apiKeys: byId<ApiKey>((person, ids) => findApiKeys(deps, person, ids)),
     models: byId<Model>((person, ids) => findModels(deps, person, ids)),
     threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),

@@ -4,7 +4,7 @@ import * as errors from '../errors.ts';
 import type { FINISH_REASONS, ProviderName as ProviderNameShape } from '../providers/provider.ts';
 import type { Message as MessageShape } from '../threads/message.ts';
 import type { Thread as ThreadShape } from '../threads/thread.ts';
-import { KeyScope } from './api-key.ts';
+import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { type Context, requireViewer } from './context.ts';
@@ -96,7 +96,8 @@ Message.implement({
       description: 'The thread it belongs to.',
       resolve: async ({ threadId }, _args, { loaders }) => {
         const thread = await loaders.threads.load(threadId);
-        if (thread === null) throw new Error('the thread of a visible message is not visible');
+        // It was visible a moment ago.
+        if (thread === null) throw new errors.NotFoundError('thread');
         return thread;
       },
     }),
@@ -154,6 +155,14 @@ Message.implement({
       nullable: true,
       description: 'Whose key paid. Null for messages of people.',
     }),
+    apiKey: t.field({
+      type: ApiKey,
+      nullable: true,
+      description:
+        'The key that paid. Null for messages of people, once the key is removed, and for everybody who may not manage it.',
+      resolve: ({ apiKeyId }, _args, { loaders }) =>
+        apiKeyId === null ? null : loaders.apiKeys.load(apiKeyId),
+    }),
     error: t.field({
       type: AnswerError,
       nullable: true,
@@ -173,20 +182,27 @@ Message.implement({
 export const MessageConnection = connectionOf(Message);
 
 /** Why an answer failed, in words for whoever reads it; null if it did not. */
-export function answerErrorOf(message: MessageShape, context: Context): AnswerErrorFields | null {
-  if (message.errorCode === null || message.provider === null) return null;
-  const code = errors.answerErrorCode(message.errorCode);
-  return describeFailure(code, message.provider as ProviderNameShape, message.errorRetryAt, context);
+export async function answerErrorOf(
+  { errorCode, provider, errorRetryAt, apiKeyId }: MessageShape,
+  context: Context,
+): Promise<AnswerErrorFields | null> {
+  if (errorCode === null || provider === null) return null;
+  const code = errors.answerErrorCode(errorCode);
+  const managed = apiKeyId === null ? null : await context.loaders.apiKeys.load(apiKeyId);
+  return describeFailure(code, provider as ProviderNameShape, errorRetryAt, context, managed !== null);
 }
 
 /** An AnswerError as a plain object: GraphQL takes a returned Error for a thrown one. */
 export function describeFailure(
-  code: errors.AnswerErrorCode,
+  errorCode: errors.AnswerErrorCode,
   provider: ProviderNameShape,
-  retryAt: Date | null,
+  errorRetryAt: Date | null,
   { deps }: Context,
+  managesKey = true,
 ): AnswerErrorFields {
-  const { name, message, fixableBy } = new errors.AnswerError(code, deps.providers[provider].title);
+  const { title } = deps.providers[provider];
+  const error = new errors.AnswerError(errorCode, title, errorRetryAt, managesKey);
+  const { name, code, message, fixableBy, retryAt } = error;
   return { name, code, message, fixableBy, retryAt };
 }
 

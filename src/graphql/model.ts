@@ -68,10 +68,11 @@ Model.implement({
     apiKeys: t.field({
       type: [ApiKey],
       nullable: true,
-      description: 'The keys that offer it. Null for members who may not manage keys.',
+      description:
+        'The keys that offer it and that the viewer may manage, in the order in which they are asked. Null for members who may not manage keys.',
       resolve: async (model, _args, { loaders }) => {
-        const workspace = await loaders.workspaces.load(model.workspaceId);
-        if (workspace === null || !mayDo(workspace.viewerRole, 'manageKeys')) return null;
+        const owner = await loaders.owners.load(model.ownerId);
+        if (owner === null || !mayDo(owner.viewerRole, 'manageKeys')) return null;
         const offer = await loaders.offers.load(model.id);
         const keys = await Promise.all((offer?.apiKeyIds ?? []).map((id) => loaders.apiKeys.load(id)));
         return keys.filter((key) => key !== null);

@@ -53,6 +53,7 @@ interface NodeType {
 }
 
 const NODE_TYPES: Readonly<Record<string, NodeType | undefined>> = {
+  tem: { typeName: 'Team', loader: (loaders) => loaders.teams },
   wsp: { typeName: 'Workspace', loader: (loaders) => loaders.workspaces },
   key: { typeName: 'ApiKey', loader: (loaders) => loaders.apiKeys },
   mdl: { typeName: 'Model', loader: (loaders) => loaders.models },

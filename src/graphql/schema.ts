@@ -1,15 +1,27 @@
 import type { GraphQLSchema } from 'graphql';
 import './answer.ts';
+import './answer-events.ts';
 import './api-key.ts';
+import './api-key-change.ts';
+import './api-key-secret.ts';
 import { builder } from './builder.ts';
+import './invitation.ts';
+import './member.ts';
 import './message.ts';
 import './model.ts';
 import './node.ts';
+import { withOperationBudget } from './operation-budget.ts';
+import './plan.ts';
 import './provider.ts';
+import './team.ts';
+import './team-life.ts';
 import './thread.ts';
+import './thread-events.ts';
 import './user.ts';
 import './user-error.ts';
 import './workspace.ts';
+import './workspace-events.ts';
+import './workspace-life.ts';
 
 /** The API: every noun above adds its part to the builder. */
-export const schema: GraphQLSchema = builder.toSchema();
+export const schema: GraphQLSchema = withOperationBudget(builder.toSchema());

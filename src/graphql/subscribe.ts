@@ -6,9 +6,14 @@ import {
   type ValidatedSubscriptionArgs,
   validateSubscriptionArgs,
 } from 'graphql';
-import type { ThreadEvent } from '../answers/thread-events.ts';
+import type { WorkspaceEvent } from '../events/read-workspace-event.ts';
+import type { Gone } from '../events/sight.ts';
+import type { ThreadEvent } from '../events/thread-events.ts';
 import { maskError } from './mask-error.ts';
 import { prepareDelta } from './prepared-delta.ts';
+
+/** Whatever can be followed. */
+type Event = ThreadEvent | WorkspaceEvent | Gone;
 
 type Results = AsyncIterableIterator<ExecutionResult, undefined>;
 
@@ -21,13 +26,13 @@ export async function subscribe(args: ExecutionArgs): Promise<Results | Executio
   if (!('schema' in validated)) return { errors: validated.map(maskError) };
   const source = await createSourceEventStream(validated);
   if (!(Symbol.asyncIterator in source)) return masked(source);
-  return resultsOf(validated, (source as AsyncIterable<ThreadEvent, undefined>)[Symbol.asyncIterator]());
+  return resultsOf(validated, (source as AsyncIterable<Event, undefined>)[Symbol.asyncIterator]());
 }
 
 /** Written by hand like the iterator beneath it, since leaving must not wait for the next event. */
-function resultsOf(args: ValidatedSubscriptionArgs, events: AsyncIterator<ThreadEvent, undefined>): Results {
+function resultsOf(args: ValidatedSubscriptionArgs, events: AsyncIterator<Event, undefined>): Results {
   const resultOfDelta = prepareDelta(args);
-  async function execute(event: ThreadEvent): Promise<IteratorYieldResult<ExecutionResult>> {
+  async function execute(event: Event): Promise<IteratorYieldResult<ExecutionResult>> {
     return { value: masked(await executeSubscriptionEvent({ ...args, rootValue: event })) };
   }
   return {

@@ -39,7 +39,8 @@ Thread.implement({
       description: 'Where it lives.',
       resolve: async ({ workspaceId }, _args, { loaders }) => {
         const workspace = await loaders.workspaces.load(workspaceId);
-        if (workspace === null) throw new Error('the workspace of a visible thread is not visible');
+        // It was visible a moment ago.
+        if (workspace === null) throw new errors.NotFoundError('workspace');
         return workspace;
       },
     }),

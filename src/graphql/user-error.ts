@@ -30,14 +30,17 @@ export const ErrorCode = builder.enumType('ErrorCode', {
     KEY_REMOVED: { description: 'The key was removed or switched off in mid-answer.' },
     KEY_UNAVAILABLE: { description: 'The stored key cannot be opened on this server.' },
     PLAN_REQUIRED: { description: 'The plan does not include this.' },
-    NOT_PERMITTED: { description: 'The viewer’s role does not allow this.' },
+    NOT_PERMITTED: {
+      description:
+        'The viewer’s role does not allow this. On an answer: whoever asked for it lost the right to while it was being written.',
+    },
     BUDGET_EXCEEDED: { description: 'A budget set in Latchkey is used up.' },
     NOT_FOUND: {
       description: 'There is no such thing, or the viewer may not see it; the two are never told apart.',
     },
     BAD_INPUT: { description: 'A value of the input cannot be used.' },
     CONFLICT: {
-      description: 'Somebody else changed something first, or the request contradicts an earlier one.',
+      description: 'The request does not fit how things stand; `message` says why.',
     },
     BUSY: { description: 'A limit of this server is reached for the moment.' },
     STALE_SEALING_KEY: { description: 'The secret was sealed for a key pair that is no longer in use.' },
@@ -49,7 +52,7 @@ const FixableBy = builder.enumType('FixableBy', {
   values: {
     YOU: { description: 'The viewer: by waiting, by other input or by another model.' },
     KEY_MANAGER: { description: 'Whoever may manage the key.' },
-    WORKSPACE_ADMIN: { description: 'An owner or admin of the workspace.' },
+    WORKSPACE_ADMIN: { description: 'An owner or admin of the workspace or team.' },
     OPERATOR: { description: 'Whoever runs this server.' },
     PROVIDER: { description: 'The provider; trying again later may help.' },
     NOBODY: { description: 'Nobody.' },
@@ -119,10 +122,14 @@ export const PlanRequiredError = builder.objectType(errors.PlanRequiredError, {
 
 export const NotPermittedError = builder.objectType(errors.NotPermittedError, {
   name: 'NotPermittedError',
-  description: 'The viewer can see the thing but may not do this with it.',
+  description: 'The viewer may not do this: their role is too low, or only whoever runs the server may.',
   interfaces: [UserError],
   fields: (t) => ({
-    requiredRole: t.expose('requiredRole', { type: Role, description: 'The least role that may.' }),
+    requiredRole: t.expose('requiredRole', {
+      type: Role,
+      nullable: true,
+      description: 'The least role that may. Null if only whoever runs the server may.',
+    }),
   }),
 });
 
@@ -134,7 +141,7 @@ export const NotFoundError = builder.objectType(errors.NotFoundError, {
 
 export const ConflictError = builder.objectType(errors.ConflictError, {
   name: 'ConflictError',
-  description: 'Somebody else changed something first, or the request contradicts an earlier one.',
+  description: 'The request does not fit how things stand; `message` says why.',
   interfaces: [UserError],
 });
 

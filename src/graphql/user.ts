@@ -1,7 +1,9 @@
 import type { Viewer as ViewerShape } from '../accounts/session.ts';
 import type { User as UserShape } from '../accounts/user.ts';
+import { findTeams } from '../workspaces/team.ts';
 import { ensurePersonalWorkspace, findWorkspaces } from '../workspaces/workspace.ts';
 import { builder } from './builder.ts';
+import { Team } from './team.ts';
 import { Workspace } from './workspace.ts';
 
 export const User = builder.objectRef<UserShape>('User').implement({
@@ -30,6 +32,11 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
         await ensurePersonalWorkspace(deps, viewer);
         return await findWorkspaces(deps, viewer);
       },
+    }),
+    teams: t.field({
+      type: [Team],
+      description: 'All teams they are a member of, oldest first.',
+      resolve: (viewer, _args, { deps }) => findTeams(deps, viewer),
     }),
   }),
 });

@@ -1,16 +1,24 @@
+import { listAuditEntries } from '../audit/entry.ts';
 import { listApiKeys } from '../keys/api-key.ts';
 import { findSealingKey } from '../keys/sealing-key.ts';
 import type { SealingKey as SealingKeyShape } from '../keys/submission.ts';
 import { listModels } from '../models/catalogue.ts';
 import { listThreads } from '../threads/thread.ts';
+import { listInvitations } from '../workspaces/invitation.ts';
+import { listMembers } from '../workspaces/member.ts';
+import { mayDo } from '../workspaces/membership.ts';
 import { planOf } from '../workspaces/plan.ts';
 import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
 import { ApiKeyConnection } from './api-key.ts';
+import { AuditEntryConnection } from './audit.ts';
 import { builder } from './builder.ts';
 import { pageArguments } from './connection.ts';
 import { requireViewer } from './context.ts';
+import { InvitationConnection } from './invitation.ts';
+import { MemberConnection } from './member.ts';
 import { ModelConnection } from './model.ts';
 import { Node } from './node.ts';
+import { Team } from './team.ts';
 import { ThreadConnection } from './thread.ts';
 
 const WorkspaceKind = builder.enumType('WorkspaceKind', {
@@ -22,19 +30,21 @@ const WorkspaceKind = builder.enumType('WorkspaceKind', {
 });
 
 export const Plan = builder.enumType('Plan', {
-  description: 'What the payer of a workspace has booked.',
+  description: 'The plan of whoever pays for a workspace: the person or the team that owns it.',
   values: {
     FREE: { description: 'No provider keys of one’s own.' },
     PREMIUM: { description: 'Provider keys of one’s own.' },
-    BUSINESS: { description: 'Everything in PREMIUM, and keys of a team.' },
+    BUSINESS: { description: 'Everything in PREMIUM, and teams with keys of their own.' },
   } as const,
 });
 
 export const Role = builder.enumType('Role', {
   description: 'What a member may do. Each role includes the ones after it.',
   values: {
-    OWNER: { description: 'Everything. There is exactly one.' },
-    ADMIN: { description: 'Manage keys and members.' },
+    OWNER: { description: 'Everything an ADMIN may; also hand over and delete. There is exactly one.' },
+    ADMIN: {
+      description: 'Manage keys, members, invitations and the threads of others; rename; read the audit log.',
+    },
     MEMBER: { description: 'Write threads and ask models.' },
     VIEWER: { description: 'Read.' },
   } as const,
@@ -66,10 +76,36 @@ Workspace.implement({
       args: pageArguments(),
       resolve: (workspace, page, { deps }) => listApiKeys(deps, workspace, page),
     }),
+    members: t.field({
+      type: MemberConnection,
+      description: 'Everybody in it, those with the oldest accounts first. All of them may see that.',
+      args: pageArguments(),
+      resolve: (workspace, page, { deps }) => listMembers(deps, workspace, page),
+    }),
+    invitations: t.field({
+      type: InvitationConnection,
+      description: 'Its open invitations, oldest first. Empty for members who may not manage members.',
+      args: pageArguments(),
+      resolve: (workspace, page, { deps }) => listInvitations(deps, workspace, page),
+    }),
+    auditLog: t.field({
+      type: AuditEntryConnection,
+      nullable: true,
+      description: 'What was done to it, newest first. Null for members who may not read it.',
+      args: pageArguments(),
+      resolve: (workspace, page, { deps }) =>
+        mayDo(workspace.viewerRole, 'readAuditLog') ? listAuditEntries(deps, workspace.id, page) : null,
+    }),
+    team: t.field({
+      type: Team,
+      nullable: true,
+      description: 'The team that owns it and pays for it. Null if a person does.',
+      resolve: ({ teamId }, _args, { loaders }) => (teamId === null ? null : loaders.teams.load(teamId)),
+    }),
     models: t.field({
       type: ModelConnection,
       description:
-        'All models that became known through its keys, oldest first. Those no key offers any more are listed too, with `isAvailable` false.',
+        'All models that became known through its keys and its team’s, oldest first. Those no key offers any more are listed too, with `isAvailable` false.',
       args: pageArguments(500),
       resolve: (workspace, page, { deps }) => listModels(deps, workspace, page),
     }),

@@ -12,14 +12,14 @@ export async function acceptSecret(
   deps: KeyDeps,
   viewer: Viewer,
   input: SecretInput,
-  { workspaceId, provider: name, baseUrl }: KeyIdentity,
+  { ownerId, provider: name, baseUrl }: KeyIdentity,
   submittedBaseUrl: string | null,
 ): Promise<{ secret: string; probe: Probe }> {
   const provider = deps.providers[name];
-  const owner = { id: workspaceId, generation: await ownerGeneration(deps.db, workspaceId) };
+  const owner = { id: ownerId, generation: await ownerGeneration(deps.db, ownerId) };
   const secret = receiveSecret(deps, input, owner, provider, submittedBaseUrl);
   deps.checkLimits.take(viewer);
-  const probe = await probeKey(deps, { provider: name, baseUrl, ownerId: workspaceId }, secret);
+  const probe = await probeKey(deps, { provider: name, baseUrl, ownerId }, secret);
   requireAccepted(probe, provider, secret);
   return { secret, probe };
 }
@@ -28,19 +28,20 @@ export async function acceptSecret(
 export async function sealedColumns(
   tx: Pick<Database, 'select'>,
   root: Root,
-  { id, workspaceId, provider, baseUrl }: KeyIdentity,
+  { id, ownerId, provider, baseUrl }: KeyIdentity,
   version: number,
   secret: string,
 ) {
-  const generation = await ownerGeneration(tx, workspaceId);
-  const context = { ownerId: workspaceId, apiKeyId: id, provider, baseUrl, generation, version };
+  const generation = await ownerGeneration(tx, ownerId);
+  const context = { ownerId, apiKeyId: id, provider, baseUrl, generation, version };
   return { hint: hintOf(secret), generation, version, ...sealRecord(root, context, secret) };
 }
 
 /** What a key is apart from its secret. */
 export interface KeyIdentity {
   id: string;
-  workspaceId: string;
+  /** The workspace or team that owns it. */
+  ownerId: string;
   provider: ProviderName;
   baseUrl: string;
 }

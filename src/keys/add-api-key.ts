@@ -1,15 +1,19 @@
 import type { Viewer } from '../accounts/session.ts';
+import { recordAudit } from '../audit/record-audit.ts';
 import { newId } from '../db/id.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
-import { type Model, modelsOfKey, saveKeyModels } from '../models/catalogue.ts';
+import { type Model, modelsOfKey } from '../models/catalogue.ts';
+import { saveKeyModels } from '../models/save-models.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ProviderName } from '../providers/provider.ts';
+import { holdOwner } from '../workspaces/hold-owner.ts';
+import { type Owner, type OwnerInput, ownerColumns, requireOwner } from '../workspaces/owner.ts';
 import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
-import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { acceptSecret, sealedColumns } from './accept-secret.ts';
 import { type ApiKey, checkLabel, type KeyDeps, requireApiKey } from './api-key.ts';
 import { checkKeyBaseUrl } from './base-url.ts';
-import { probeColumns } from './probe.ts';
+import { nextPosition } from './key-order.ts';
+import { firstHealthColumns } from './save-probe.ts';
 import type { SecretInput } from './secret-input.ts';
 
 /**
@@ -19,38 +23,50 @@ import type { SecretInput } from './secret-input.ts';
 export async function addApiKey(
   deps: KeyDeps,
   viewer: Viewer,
-  input: SecretInput & {
-    workspaceId: string;
-    provider: ProviderName;
-    label?: string | null | undefined;
-    baseUrl?: string | null | undefined;
-    expiresAt?: Date | null | undefined;
-  },
+  input: SecretInput &
+    OwnerInput & {
+      provider: ProviderName;
+      label?: string | null | undefined;
+      baseUrl?: string | null | undefined;
+      expiresAt?: Date | null | undefined;
+    },
 ): Promise<AddedApiKey> {
   const provider = deps.providers[input.provider];
   const label = checkLabel(input.label ?? provider.title);
   const baseUrl = checkKeyBaseUrl(provider, input.baseUrl ?? null, deps.allowedPrivateHosts);
-  const workspace = await requireWorkspace(deps, viewer, input.workspaceId, 'manageKeys');
-  requirePlanForKeys(planOf(workspace, deps.defaultPlan));
+  const owner = await requireOwner(deps, viewer, input, 'manageKeys');
+  requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
 
-  const key = { id: newId('key'), workspaceId: workspace.id, provider: provider.name, baseUrl };
+  const key = { id: newId('key'), ownerId: owner.id, provider: provider.name, baseUrl };
   const { secret, probe } = await acceptSecret(deps, viewer, input, key, input.baseUrl ?? null);
 
   await deps.db.transaction(async (tx) => {
+    // The check took seconds: whoever lost the role meanwhile adds nothing.
+    await holdOwner(tx, viewer, input, 'manageKeys');
     await tx.insert(apiKeys).values({
-      ...key,
+      id: key.id,
+      ...ownerColumns(owner.id),
+      provider: key.provider,
+      baseUrl,
       label,
+      position: await nextPosition(tx, key),
       ...(await sealedColumns(tx, deps.roots[0], key, 1, secret)),
-      ...probeColumns(probe),
+      ...firstHealthColumns(key.provider, probe),
       expiresAt: input.expiresAt ?? null,
       createdBy: viewer.id,
     });
     if (probe.models !== null) await saveKeyModels(tx, key, probe.models);
+    await recordAudit(tx, deps, owner.id, {
+      action: 'KEY_ADDED',
+      actorId: viewer.id,
+      subjectId: key.id,
+      details: { provider: key.provider, label },
+    });
   });
-  deps.changes.announce(workspace.id, [key.id]);
+  deps.changes.announce(owner.id, [key.id]);
   return {
     apiKey: await requireApiKey(deps, viewer, key.id),
-    workspace,
+    owner,
     models: await modelsOfKey(deps, key.id),
     warning: hintForeignKey(provider.name, secret),
   };
@@ -58,7 +74,8 @@ export async function addApiKey(
 
 export interface AddedApiKey {
   apiKey: ApiKey;
-  workspace: Workspace;
+  /** The workspace or team that owns it. */
+  owner: Owner;
   models: Model[];
   /** Set when the key looks like another provider's. */
   warning: string | null;

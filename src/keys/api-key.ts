@@ -1,32 +1,40 @@
 import { and, eq, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
+import type { Transaction } from '../audit/record-audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
+import { retryConflicts } from '../db/retry-conflicts.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { type AnswerErrorCode, answerErrorCode, InvalidInputError, NotFoundError } from '../errors.ts';
-import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Providers } from '../providers/registry.ts';
+import { holdOwner } from '../workspaces/hold-owner.ts';
 import { mayDo, requireRole } from '../workspaces/membership.ts';
+import { findOwners, keyScopeOf, type Owner } from '../workspaces/owner.ts';
 import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
-import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 import type { CheckLimits } from './check-limits.ts';
+import type { CheckedKey } from './probe.ts';
 import type { Root } from './seal-record.ts';
-import { openSealedKey, sealedKeyColumns } from './sealed-key.ts';
+import type { SingleFlight } from './single-flight.ts';
 import { type KeyFacts, type KeyStatus, keyStatus } from './status.ts';
 
 /** A provider key as those who may manage it see it. Its sealed record stays in this folder. */
 export interface ApiKey extends Omit<KeyFacts, 'planAllowsKeys'> {
   id: string;
-  workspaceId: string;
+  /** One of the two is set: whose key it is. */
+  workspaceId: string | null;
+  teamId: string | null;
+  ownerId: string;
   provider: ProviderName;
   baseUrl: string;
   label: string;
   /** The last four characters of the secret; null for a short one. */
   hint: string | null;
   scope: KeyScope;
+  /** Which key of this owner and provider is asked first, from 1. */
+  position: number;
   status: KeyStatus;
   /** The error code behind the health, if the provider gave a reason. */
   healthReason: AnswerErrorCode | null;
@@ -48,6 +56,8 @@ export interface KeyDeps {
   /** The first one seals, all of them open. */
   roots: readonly [Root, ...Root[]];
   checkLimits: CheckLimits;
+  /** The checks of stored keys that are under way, by the key's id. */
+  checks: SingleFlight<CheckedKey>;
   defaultPlan: Plan;
   /** Whether a secret must arrive sealed. */
   requireSealedKeys: boolean;
@@ -55,7 +65,7 @@ export interface KeyDeps {
   allowedPrivateHosts: readonly string[];
 }
 
-/** The keys with these ids in workspaces whose keys the viewer may manage. */
+/** The keys with these ids that the viewer may manage. */
 export async function findApiKeys(
   deps: { db: Database; defaultPlan: Plan },
   viewer: Viewer,
@@ -65,29 +75,24 @@ export async function findApiKeys(
     .select(keyColumns)
     .from(apiKeys)
     .where(inArray(apiKeys.id, idsOf('key', ids)));
-  const owners = await findWorkspaces(
-    deps,
-    viewer,
-    rows.map((row) => row.workspaceId),
-  );
+  const ownerIds = rows.map((row) => row.ownerId);
+  const owners = rows.length === 0 ? [] : await findOwners(deps, viewer, ownerIds);
   const managed = new Map(
-    owners
-      .filter((workspace) => mayDo(workspace.viewerRole, 'manageKeys'))
-      .map((workspace) => [workspace.id, workspace]),
+    owners.filter((owner) => mayDo(owner.viewerRole, 'manageKeys')).map((owner) => [owner.id, owner]),
   );
   return rows.flatMap((row) => {
-    const workspace = managed.get(row.workspaceId);
-    return workspace === undefined ? [] : [toApiKey(row, workspace, deps.defaultPlan)];
+    const owner = managed.get(row.ownerId);
+    return owner === undefined ? [] : [toApiKey(row, owner, deps.defaultPlan)];
   });
 }
 
-/** The keys of a workspace, oldest first. Empty for members who may not manage them. */
+/** The keys of a workspace or team, oldest first. Empty for members who may not manage them. */
 export async function listApiKeys(
   deps: { db: Database; defaultPlan: Plan },
-  workspace: Workspace,
+  owner: Owner,
   page: PageInput,
 ): Promise<Page<ApiKey>> {
-  const isManager = mayDo(workspace.viewerRole, 'manageKeys');
+  const isManager = mayDo(owner.viewerRole, 'manageKeys');
   return await readPage<ApiKey>(page, {
     column: apiKeys.id,
     order: 'ascending',
@@ -98,10 +103,10 @@ export async function listApiKeys(
       const rows = await deps.db
         .select(keyColumns)
         .from(apiKeys)
-        .where(and(eq(apiKeys.workspaceId, workspace.id), ...conditions))
+        .where(and(eq(apiKeys.ownerId, owner.id), ...conditions))
         .orderBy(orderBy)
         .limit(limit);
-      return rows.map((row) => toApiKey(row, workspace, deps.defaultPlan));
+      return rows.map((row) => toApiKey(row, owner, deps.defaultPlan));
     },
   });
 }
@@ -117,81 +122,33 @@ export async function requireApiKey(
     .from(apiKeys)
     .where(inArray(apiKeys.id, idsOf('key', [id])));
   if (row === undefined) throw new NotFoundError('API key');
-  const [workspace] = await findWorkspaces(deps, viewer, [row.workspaceId]);
-  if (workspace === undefined) throw new NotFoundError('API key');
-  requireRole(workspace.viewerRole, 'manageKeys');
-  return toApiKey(row, workspace, deps.defaultPlan);
-}
-
-/** Changes what is known about a key besides its secret. */
-export async function updateApiKey(
-  deps: KeyDeps,
-  viewer: Viewer,
-  input: {
-    id: string;
-    label?: string | null | undefined;
-    isEnabled?: boolean | null | undefined;
-    expiresAt?: Date | null | undefined;
-  },
-): Promise<ApiKey> {
-  const label = input.label == null ? undefined : checkLabel(input.label);
-  const apiKey = await requireApiKey(deps, viewer, input.id);
-  await deps.db
-    .update(apiKeys)
-    .set({
-      label: label ?? apiKey.label,
-      isEnabled: input.isEnabled ?? apiKey.isEnabled,
-      // An expiry is taken away by an explicit null, so only a field that was left out keeps the old one.
-      expiresAt: input.expiresAt === undefined ? apiKey.expiresAt : input.expiresAt,
-    })
-    .where(eq(apiKeys.id, apiKey.id));
-  deps.changes.announce(apiKey.workspaceId, [apiKey.id]);
-  return await requireApiKey(deps, viewer, apiKey.id);
-}
-
-/** Removes a key for good. Its models and everything they answered stay; they can no longer be asked through this key. */
-export async function removeApiKey(
-  deps: KeyDeps,
-  viewer: Viewer,
-  id: string,
-): Promise<{ apiKey: ApiKey; models: Model[] }> {
-  const apiKey = await requireApiKey(deps, viewer, id);
-  const models = await modelsOfKey(deps, apiKey.id);
-  await deps.db.delete(apiKeys).where(eq(apiKeys.id, apiKey.id));
-  deps.changes.announce(apiKey.workspaceId, [apiKey.id]);
-  return { apiKey, models };
+  const [owner] = await findOwners(deps, viewer, [row.ownerId]);
+  if (owner === undefined) throw new NotFoundError('API key');
+  requireRole(owner.viewerRole, 'manageKeys');
+  return toApiKey(row, owner, deps.defaultPlan);
 }
 
 /**
- * Opens a stored key and lends its secret to `use`: the only way to plaintext. `use` must neither keep nor log it. The bytes
- * are wiped afterwards; the string made of them is dropped, since JavaScript strings cannot be wiped.
- * Throws NotFoundError if the key is gone and SealError if it does not open.
+ * Runs what somebody does to a key, in one transaction: `change` finds the key as it is then and records what it did last.
+ * Whoever lost the role meanwhile does nothing. Throws NotFoundError or NotPermittedError.
  */
-export async function withSecret<Result>(
-  deps: { db: Database; roots: readonly Root[] },
-  apiKeyId: string,
-  use: (secret: string, key: OpenedKey) => Promise<Result>,
+export async function changeApiKey<Result>(
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'defaultPlan'>,
+  viewer: Viewer,
+  id: string,
+  change: (tx: Transaction, apiKey: ApiKey) => Promise<Result>,
 ): Promise<Result> {
-  const [key] = await deps.db.select(sealedKeyColumns).from(apiKeys).where(eq(apiKeys.id, apiKeyId));
-  if (key === undefined) throw new NotFoundError('API key');
-  const { baseUrl, ownerId, version } = key;
-  const secretBytes = openSealedKey(deps.roots, key);
-  try {
-    const secret = new TextDecoder().decode(secretBytes);
-    return await use(secret, { provider: key.provider as ProviderName, baseUrl, ownerId, version });
-  } finally {
-    secretBytes.fill(0);
-  }
-}
-
-/** What a secret was sealed with: nobody who can only write to the database can have changed it. */
-export interface OpenedKey {
-  provider: ProviderName;
-  baseUrl: string;
-  /** The workspace that owns it. */
-  ownerId: string;
-  /** Grows with every sealing, so that what is learned about one secret is not written onto the next. */
-  version: number;
+  const { ownerId, workspaceId, teamId } = await requireApiKey(deps, viewer, id);
+  // A checkpoint renews the answers that a key is paying for in an order of its own, and a removal reaches them as well.
+  const result = await retryConflicts(() =>
+    deps.db.transaction(async (tx) => {
+      await holdOwner(tx, viewer, { workspaceId, teamId }, 'manageKeys');
+      await tx.select({ id: apiKeys.id }).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
+      return await change(tx, await requireApiKey({ ...deps, db: tx }, viewer, id));
+    }),
+  );
+  deps.changes.announce(ownerId, [id]);
+  return result;
 }
 
 /** A label fit to be stored. Throws InvalidInputError. */
@@ -206,6 +163,9 @@ export function checkLabel(text: string): string {
 export const keyColumns = {
   id: apiKeys.id,
   workspaceId: apiKeys.workspaceId,
+  teamId: apiKeys.teamId,
+  ownerId: apiKeys.ownerId,
+  position: apiKeys.position,
   provider: apiKeys.provider,
   baseUrl: apiKeys.baseUrl,
   label: apiKeys.label,
@@ -224,13 +184,13 @@ export const keyColumns = {
 
 type KeyRow = Pick<typeof apiKeys.$inferSelect, keyof typeof keyColumns>;
 
-function toApiKey(row: KeyRow, workspace: Workspace, defaultPlan: Plan): ApiKey {
-  const facts = { ...row, planAllowsKeys: planAllowsKeys(planOf(workspace, defaultPlan)) };
+function toApiKey(row: KeyRow, owner: Owner, defaultPlan: Plan): ApiKey {
+  const facts = { ...row, planAllowsKeys: planAllowsKeys(planOf(owner, defaultPlan), owner.type) };
   return {
     ...row,
     provider: row.provider as ProviderName,
     healthReason: row.healthReason === null ? null : answerErrorCode(row.healthReason),
-    scope: workspace.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
+    scope: keyScopeOf(owner),
     status: keyStatus(facts, new Date()),
   };
 }

@@ -1,19 +1,21 @@
 import { eq } from 'drizzle-orm';
+import { prefixOf } from '../db/id.ts';
+import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { type RotateDeps, rotateOwner, rotateRoot } from './rotate.ts';
 import type { SealedKeyFailure } from './sealed-key.ts';
 import { type OpenedKeys, verifyKeys } from './verify.ts';
 
 /**
- * Runs `keys rotate-root` and returns its exit code. It opens every key once more before it says that the old root key can
- * go: also one that only claims the first root, and one that a server with an old configuration sealed meanwhile.
+ * Runs `keys rotate-root` and returns its exit code. It opens everything once more before it says that the old root key can
+ * go: also a key that only claims the first root, and one that a server with an old configuration sealed meanwhile.
  */
 export async function rotateRootCommand(deps: KeysCommandDeps): Promise<0 | 1> {
   const { roots, say } = deps;
   const [first, ...others] = roots;
   say(`Sealing every key with root ${first.id}. If this is interrupted, run it again.`);
-  const { resealed } = await rotateRoot(deps);
-  say(`${keys(resealed)} sealed anew.`);
+  const { resealed, resealedLogs } = await rotateRoot(deps);
+  say(`${counted({ keys: resealed, logs: resealedLogs })} sealed anew.`);
 
   const { opened, skipped, failures } = await verifyKeys(deps);
   saySkipped(say, skipped);
@@ -22,33 +24,31 @@ export async function rotateRootCommand(deps: KeysCommandDeps): Promise<0 | 1> {
     say('Then run this again. Until it ends without such a key, keep the old root key where it is.');
     return 1;
   }
-  const behind = countKeys(opened.filter(({ rootId }) => rootId !== first.id));
-  if (behind > 0) {
+  const behind = total(opened.filter(({ rootId }) => rootId !== first.id));
+  if (behind.keys + behind.logs > 0) {
     say(
-      `${keys(behind)} sealed with another root meanwhile, by a server that still runs with the old order of roots.`,
+      `${counted(behind)} sealed with another root meanwhile, by a server that still runs with the old order of roots.`,
     );
     say(`Restart every server with ${first.id} as its first root, then run this again.`);
     return 1;
   }
-  say(`Every key is sealed with root ${first.id} and opens: ${keys(countKeys(opened))}.`);
+  say(`Every key is sealed with root ${first.id} and opens: ${counted(total(opened))}.`);
   say(others.length > 0 ? OLD_ROOT_SENTENCE : NEW_ROOT_SENTENCE);
   return 0;
 }
 
-/** Runs `keys rotate-owner <workspaceId>` and returns its exit code: 1 if a key did not open or there is no such owner. */
-export async function rotateOwnerCommand(deps: KeysCommandDeps, workspaceId: string): Promise<0 | 1> {
+/** Runs `keys rotate-owner <id>` and returns its exit code: 1 if a key did not open or there is no such owner. */
+export async function rotateOwnerCommand(deps: KeysCommandDeps, ownerId: string): Promise<0 | 1> {
   const { db, say } = deps;
-  const [workspace] = await db
-    .select({ id: workspaces.id })
-    .from(workspaces)
-    .where(eq(workspaces.id, workspaceId));
-  if (workspace === undefined) {
-    say('There is no workspace with this id. Nothing was changed.');
+  const owners = prefixOf(ownerId) === 'tem' ? teams : workspaces;
+  const [owner] = await db.select({ id: owners.id }).from(owners).where(eq(owners.id, ownerId));
+  if (owner === undefined) {
+    say('There is no workspace or team with this id. Nothing was changed.');
     return 1;
   }
-  say(`Sealing the keys of ${workspace.id} anew. If this is interrupted, run it again.`);
-  const { type, generation, resealed, skipped, failures } = await rotateOwner(deps, workspace.id);
-  say(`${keys(resealed)} sealed anew with generation ${generation}.`);
+  say(`Sealing the keys of ${owner.id} anew. If this is interrupted, run it again.`);
+  const { type, generation, resealed, skipped, failures } = await rotateOwner(deps, owner.id);
+  say(`${counted({ keys: resealed, logs: 0 })} sealed anew with generation ${generation}.`);
   saySkipped(say, skipped);
   if (type === 'finished-earlier')
     say('This finished a rotation that was begun earlier. Run it again to begin a further generation.');
@@ -62,13 +62,13 @@ export async function verifyCommand(deps: KeysCommandDeps): Promise<0 | 1> {
   const { roots, say } = deps;
   const { opened, skipped, failures } = await verifyKeys(deps);
   for (const group of opened)
-    say(`Root ${group.rootId}, generation ${group.generation}: ${keys(group.keys)} opened.`);
+    say(`Root ${group.rootId}, generation ${group.generation}: ${counted(group)} opened.`);
   saySkipped(say, skipped);
   if (failures.length > 0) {
     sayFailures(say, failures);
     return 1;
   }
-  say(`Every key opens: ${keys(countKeys(opened))}.`);
+  say(`Every key opens: ${counted(total(opened))}.`);
   if (opened.some(({ rootId }) => rootId !== roots[0].id))
     say(
       `Some are not sealed with the first root, ${roots[0].id}, yet. To seal them with it, run keys rotate-root.`,
@@ -86,27 +86,43 @@ const OLD_ROOT_SENTENCE =
 const NEW_ROOT_SENTENCE =
   'It is the only root key given. To change it, put a new one and a comma before it in LATCHKEY_ROOT_KEY or its file, restart the server and run this again.';
 
+type Counts = Pick<OpenedKeys, 'keys' | 'logs'>;
+
 function saySkipped(say: KeysCommandDeps['say'], skipped: number): void {
-  if (skipped > 0) say(`${keys(skipped)} skipped, waiting for the secret to be pasted again.`);
+  if (skipped > 0)
+    say(`${counted({ keys: skipped, logs: 0 })} skipped, waiting for the secret to be pasted again.`);
 }
 
 function sayFailures(say: KeysCommandDeps['say'], failures: readonly SealedKeyFailure[]): void {
-  for (const { id, type } of failures) say(`${id} does not open: ${type}.`);
-  say(`${keys(failures.length)} left as found.`);
+  const logs = failures.filter(({ id }) => prefixOf(id) !== 'key').length;
+  for (const { id, type } of failures)
+    say(`${prefixOf(id) === 'key' ? id : `The audit log of ${id}`} does not open: ${type}.`);
+  say(`${counted({ keys: failures.length - logs, logs })} left as found.`);
   if (failures.some(({ type }) => type === 'unknown-root'))
     say(
       'unknown-root: add the root key that sealed it to LATCHKEY_ROOT_KEY or its file, after the first one.',
     );
   if (failures.some(({ type }) => type === 'tampered'))
     say(
-      'tampered: the row was changed outside Latchkey. Restore it from a backup, replace its secret or remove the key.',
+      'tampered: the row was changed outside Latchkey. Restore it from a backup; a key can also be replaced or removed.',
     );
 }
 
-function countKeys(groups: readonly OpenedKeys[]): number {
-  return groups.reduce((total, group) => total + group.keys, 0);
+function total(groups: readonly Counts[]): Counts {
+  return {
+    keys: groups.reduce((sum, { keys }) => sum + keys, 0),
+    logs: groups.reduce((sum, { logs }) => sum + logs, 0),
+  };
 }
 
-function keys(number: number): string {
-  return `${number.toLocaleString('en-US')} ${number === 1 ? 'key' : 'keys'}`;
+/** E.g. `3 keys and 1 audit log`. What there is none of is left out, unless there is nothing. */
+function counted({ keys, logs }: Counts): string {
+  const ofKeys = numbered(keys, 'key', 'keys');
+  if (logs === 0) return ofKeys;
+  const ofLogs = numbered(logs, 'audit log', 'audit logs');
+  return keys === 0 ? ofLogs : `${ofKeys} and ${ofLogs}`;
+}
+
+function numbered(number: number, one: string, many: string): string {
+  return `${number.toLocaleString('en-US')} ${number === 1 ? one : many}`;
 }

@@ -1,80 +1,114 @@
-import { and, asc, eq, inArray } from 'drizzle-orm';
+import { and, asc, eq, inArray, or, sql } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
+import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import type { AnswerErrorCode } from '../errors.ts';
 import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
+import { payerPlan } from '../workspaces/workspace.ts';
 import type { KeyScope } from './api-key.ts';
 import { isUsable, type KeyStatus, keyStatus } from './status.ts';
 
 /** Whether a model can be asked now: the key that would pay, or why there is none. `apiKeyIds` are all keys that list it. */
 export type Offer = { apiKeyIds: string[] } & (
-  | { isAvailable: true; apiKeyId: string; paidBy: KeyScope }
+  | { isAvailable: true; apiKeyId: string; payerId: string; paidBy: KeyScope }
   | { isAvailable: false; code: AnswerErrorCode }
 );
 
 /**
- * Which key pays for each of these models, by model id: the oldest healthy one that offers it, else the oldest that may be
- * tried. Never the key of another owner, or one for another place than the model's.
+ * Which key pays for each of these models, by model id: of the workspace's own keys the first healthy one that offers it,
+ * else the first that may be tried; only if there is none, a key of its team in the same way. Never the key of another
+ * owner, or one for another place than the model's.
  */
 export async function findOffers(
   { db, defaultPlan }: { db: Database; defaultPlan: Plan },
   modelIds: readonly string[],
+  /** As if this key were not there. */
+  { withoutApiKeyId }: { withoutApiKeyId?: string } = {},
 ): Promise<Map<string, Offer>> {
-  const rows = await db
+  const rows = (await readCandidates(db, modelIds)).filter(({ apiKeyId }) => apiKeyId !== withoutApiKeyId);
+  const candidates = Map.groupBy(rows, (candidate) => candidate.modelId);
+  const now = new Date();
+  return new Map(
+    modelIds.map((modelId) => {
+      const keys = (candidates.get(modelId) ?? []).map((key) => {
+        const ofWhom = key.teamId === null ? 'workspace' : 'team';
+        const facts = { ...key, planAllowsKeys: planAllowsKeys(planOf(key, defaultPlan), ofWhom) };
+        return { ...key, status: keyStatus(facts, now) };
+      });
+      return [modelId, offerOf(keys)];
+    }),
+  );
+}
+
+type Candidate = Awaited<ReturnType<typeof readCandidates>>[number] & { status: KeyStatus };
+
+/** Every key that lists one of these models and may pay for it, in the order in which they are asked. */
+async function readCandidates(db: Database, modelIds: readonly string[]) {
+  return await db
     .select({
-      modelId: apiKeyModels.modelId,
+      modelId: wanted.id,
       apiKeyId: apiKeys.id,
+      teamId: apiKeys.teamId,
+      ownerId: apiKeys.ownerId,
       kind: workspaces.kind,
-      payerPlan: users.plan,
+      payerPlan,
       health: apiKeys.health,
       rateLimitedUntil: apiKeys.rateLimitedUntil,
       isEnabled: apiKeys.isEnabled,
       expiresAt: apiKeys.expiresAt,
       needsReentry: apiKeys.needsReentry,
     })
-    .from(apiKeyModels)
-    .innerJoin(models, eq(models.id, apiKeyModels.modelId))
+    .from(wanted)
+    .leftJoin(home, eq(home.id, wanted.workspaceId))
+    .innerJoin(
+      models,
+      and(
+        or(eq(models.ownerId, wanted.ownerId), eq(models.ownerId, home.teamId)),
+        eq(models.provider, wanted.provider),
+        eq(models.baseUrl, wanted.baseUrl),
+        eq(models.name, wanted.name),
+      ),
+    )
+    .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
     .innerJoin(
       apiKeys,
       and(
         eq(apiKeys.id, apiKeyModels.apiKeyId),
-        eq(apiKeys.workspaceId, models.workspaceId),
+        eq(apiKeys.ownerId, models.ownerId),
         eq(apiKeys.provider, models.provider),
         eq(apiKeys.baseUrl, models.baseUrl),
       ),
     )
-    .innerJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
-    .innerJoin(users, eq(users.id, workspaces.ownerUserId))
-    .where(inArray(apiKeyModels.modelId, [...modelIds]))
-    .orderBy(asc(apiKeys.id));
+    .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
+    .leftJoin(users, eq(users.id, workspaces.ownerUserId))
+    .leftJoin(teams, or(eq(teams.id, apiKeys.teamId), eq(teams.id, workspaces.teamId)))
+    .where(inArray(wanted.id, [...modelIds]))
+    .orderBy(asc(sql`${apiKeys.teamId} is not null`), asc(apiKeys.position), asc(apiKeys.id));
+}
 
-  const now = new Date();
-  const offers = new Map<string, Offer>();
-  for (const modelId of modelIds) {
-    const keys = rows
-      .filter((row) => row.modelId === modelId)
-      .map((row) => ({
-        ...row,
-        status: keyStatus({ ...row, planAllowsKeys: planAllowsKeys(planOf(row, defaultPlan)) }, now),
-      }));
-    const apiKeyIds = keys.map((key) => key.apiKeyId);
-    const payer = keys.find((key) => key.status === 'ACTIVE') ?? keys.find((key) => isUsable(key.status));
-    offers.set(
-      modelId,
-      payer === undefined
-        ? { apiKeyIds, isAvailable: false, code: reasonOf(keys[0]?.status) }
-        : {
-            apiKeyIds,
-            isAvailable: true,
-            apiKeyId: payer.apiKeyId,
-            paidBy: payer.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
-          },
-    );
-  }
-  return offers;
+function offerOf(keys: readonly Candidate[]): Offer {
+  const apiKeyIds = keys.map((key) => key.apiKeyId);
+  const [own, ofTeam] = [
+    keys.filter((key) => key.teamId === null),
+    keys.filter((key) => key.teamId !== null),
+  ];
+  const payer = firstToAsk(own) ?? firstToAsk(ofTeam);
+  if (payer === undefined) return { apiKeyIds, isAvailable: false, code: reasonOf(keys[0]?.status) };
+  return {
+    apiKeyIds,
+    isAvailable: true,
+    apiKeyId: payer.apiKeyId,
+    payerId: payer.ownerId,
+    paidBy: payer.teamId !== null ? 'TEAM' : payer.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
+  };
+}
+
+function firstToAsk(keys: readonly Candidate[]): Candidate | undefined {
+  return keys.find((key) => key.status === 'ACTIVE') ?? keys.find((key) => isUsable(key.status));
 }
 
 function reasonOf(status: KeyStatus | undefined): AnswerErrorCode {
@@ -91,3 +125,7 @@ function reasonOf(status: KeyStatus | undefined): AnswerErrorCode {
       return 'NO_KEY';
   }
 }
+
+/** The model asked about, and the workspace it is in. `models` are the entries of the same model with the owners that may pay. */
+const wanted = alias(models, 'wanted');
+const home = alias(workspaces, 'home');

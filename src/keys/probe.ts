@@ -1,13 +1,12 @@
-import { eq } from 'drizzle-orm';
-import { apiKeys } from '../db/tables/api-key.ts';
-import { type AnswerErrorCode, NotFoundError, ProviderRefusedError } from '../errors.ts';
-import { saveKeyModels } from '../models/catalogue.ts';
+import { type AnswerErrorCode, ProviderRefusedError } from '../errors.ts';
 import { ProviderError } from '../providers/failure.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import { adviceFor } from './advice.ts';
-import type { KeyDeps, OpenedKey } from './api-key.ts';
+import type { KeyDeps } from './api-key.ts';
+import { limitEnd } from './health.ts';
 import type { KeyHealth } from './status.ts';
+import { type OpenedKey, withSecret } from './with-secret.ts';
 
 /** What a check of a key found out. */
 export interface Probe {
@@ -19,34 +18,55 @@ export interface Probe {
   models: ListedModel[] | null;
 }
 
+/** A stored key that was checked. */
+export interface CheckedKey {
+  /** What was asked about: by now the key may hold another secret. */
+  key: OpenedKey;
+  probe: Probe;
+}
+
+/**
+ * Checks a stored key. There is never more than one such check of a key under way: whoever comes meanwhile gets its result.
+ * Throws NotFoundError, SealError, and the signal's reason once that is aborted.
+ */
+export async function probeStoredKey(
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'roots' | 'providers' | 'checks'>,
+  id: string,
+  signal?: AbortSignal,
+): Promise<CheckedKey> {
+  return await deps.checks.run(id, () =>
+    withSecret(deps, id, async (secret, key) => ({ key, probe: await probeKey(deps, key, secret, signal) })),
+  );
+}
+
 /**
  * Asks the provider whether it accepts the secret and what it lists, both within one deadline. A definite refusal is
- * reported as health INVALID or EXPIRED; a provider that cannot be reached as UNVERIFIED with the reason.
+ * reported as health INVALID or EXPIRED; a provider that cannot be reached as UNVERIFIED with the reason. Throws the reason
+ * of `stop` once that is aborted: what was cut off says nothing about the key.
  */
 export async function probeKey(
   { providers }: Pick<KeyDeps, 'providers'>,
   key: { provider: ProviderName; baseUrl: string; ownerId: string },
   secret: string,
+  stop?: AbortSignal,
 ): Promise<Probe> {
   const provider = providers[key.provider];
-  const call = {
-    baseUrl: key.baseUrl,
-    secret,
-    ownerId: key.ownerId,
-    signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-  };
+  const deadline = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+  const signal = stop === undefined ? deadline : AbortSignal.any([deadline, stop]);
+  const call = { baseUrl: key.baseUrl, secret, ownerId: key.ownerId, signal };
   let models: ListedModel[] | null;
   try {
     models = await provider.checkKey(call);
   } catch (error) {
-    return refusal(failureOf(error, call.signal));
+    return refusal(failureOf(error, deadline));
   }
   try {
     models ??= await provider.listModels(call);
     return { health: 'ACTIVE', healthReason: null, rateLimitedUntil: null, models };
   } catch (error) {
-    const { code, retryAt } = failureOf(error, call.signal);
-    return { health: 'ACTIVE', healthReason: code, rateLimitedUntil: retryAt, models: null };
+    const { code, retryAt } = failureOf(error, deadline);
+    const rateLimitedUntil = code === 'RATE_LIMITED' ? limitEnd(retryAt, new Date()) : null;
+    return { health: 'ACTIVE', healthReason: code, rateLimitedUntil, models: null };
   }
 }
 
@@ -62,41 +82,6 @@ export function requireAccepted(
   throw new ProviderRefusedError(code, provider.name, provider.title, hint);
 }
 
-/** The columns that a probe decides. */
-export function probeColumns(probe: Probe) {
-  return {
-    health: probe.health,
-    healthReason: probe.healthReason,
-    rateLimitedUntil: probe.rateLimitedUntil,
-    ...(probe.models !== null && { modelsRefreshedAt: new Date() }),
-  };
-}
-
-/**
- * Saves what a probe of a stored key found; nothing if the key was sealed anew meanwhile, because the secret may be another
- * one. Throws NotFoundError if it was removed.
- */
-export async function saveProbe(
-  deps: Pick<KeyDeps, 'db' | 'changes'>,
-  id: string,
-  { provider, baseUrl, ownerId, version }: OpenedKey,
-  probe: Probe,
-): Promise<void> {
-  await deps.db.transaction(async (tx) => {
-    const [stored] = await tx
-      .select({ version: apiKeys.version })
-      .from(apiKeys)
-      .where(eq(apiKeys.id, id))
-      .for('update');
-    if (stored === undefined) throw new NotFoundError('API key');
-    if (stored.version !== version) return;
-    await tx.update(apiKeys).set(probeColumns(probe)).where(eq(apiKeys.id, id));
-    if (probe.models === null) return;
-    await saveKeyModels(tx, { id, workspaceId: ownerId, provider, baseUrl }, probe.models);
-  });
-  deps.changes.announce(ownerId, [id]);
-}
-
 function refusal({ code, retryAt }: Failure): Probe {
   const common = { healthReason: code, models: null };
   switch (code) {
@@ -109,7 +94,7 @@ function refusal({ code, retryAt }: Failure): Probe {
       return { ...common, health: 'EXHAUSTED', rateLimitedUntil: null };
     case 'RATE_LIMITED':
       // Only a known key is counted against a limit.
-      return { ...common, health: 'ACTIVE', rateLimitedUntil: retryAt };
+      return { ...common, health: 'ACTIVE', rateLimitedUntil: limitEnd(retryAt, new Date()) };
     default:
       return { ...common, health: 'UNVERIFIED', rateLimitedUntil: null };
   }
@@ -120,12 +105,12 @@ interface Failure {
   retryAt: Date | null;
 }
 
-function failureOf(error: unknown, signal: AbortSignal): Failure {
+function failureOf(error: unknown, deadline: AbortSignal): Failure {
   if (error instanceof ProviderError) {
     const retryAt = error.retryAfterMs === null ? null : new Date(Date.now() + error.retryAfterMs);
     return { code: error.code, retryAt };
   }
-  if (signal.aborted) return { code: 'TIMEOUT', retryAt: null };
+  if (deadline.aborted) return { code: 'TIMEOUT', retryAt: null };
   throw error;
 }
 

@@ -1,14 +1,15 @@
 import { eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
+import { recordAudit } from '../audit/record-audit.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
-import { saveKeyModels } from '../models/catalogue.ts';
+import { saveKeyModels } from '../models/save-models.ts';
+import { requireOwner } from '../workspaces/owner.ts';
 import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
-import { requireWorkspace } from '../workspaces/workspace.ts';
 import { acceptSecret, sealedColumns } from './accept-secret.ts';
-import { type ApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
+import { type ApiKey, changeApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { checkKeyBaseUrl } from './base-url.ts';
-import { probeColumns } from './probe.ts';
+import { firstHealthColumns } from './save-probe.ts';
 import type { SecretInput } from './secret-input.ts';
 
 /**
@@ -26,19 +27,18 @@ export async function replaceApiKeySecret(
     input.baseUrl == null
       ? apiKey.baseUrl
       : checkKeyBaseUrl(provider, input.baseUrl, deps.allowedPrivateHosts);
-  const workspace = await requireWorkspace(deps, viewer, apiKey.workspaceId, 'manageKeys');
-  requirePlanForKeys(planOf(workspace, deps.defaultPlan));
+  const owner = await requireOwner(deps, viewer, apiKey, 'manageKeys');
+  requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
 
-  const key = { id: apiKey.id, workspaceId: workspace.id, provider: provider.name, baseUrl };
+  const key = { id: apiKey.id, ownerId: owner.id, provider: provider.name, baseUrl };
   const submittedBaseUrl = provider.baseUrl === null ? (input.baseUrl ?? apiKey.baseUrl) : null;
   const { secret, probe } = await acceptSecret(deps, viewer, input, key, submittedBaseUrl);
 
-  await deps.db.transaction(async (tx) => {
+  return await changeApiKey(deps, viewer, key.id, async (tx, before) => {
     const [stored] = await tx
       .select({ version: apiKeys.version })
       .from(apiKeys)
-      .where(eq(apiKeys.id, key.id))
-      .for('update');
+      .where(eq(apiKeys.id, key.id));
     if (stored === undefined) throw new NotFoundError('API key');
     await tx
       .update(apiKeys)
@@ -46,13 +46,18 @@ export async function replaceApiKeySecret(
         baseUrl,
         needsReentry: false,
         ...(await sealedColumns(tx, deps.roots[0], key, stored.version + 1, secret)),
-        ...probeColumns(probe),
+        ...firstHealthColumns(provider.name, probe),
       })
       .where(eq(apiKeys.id, key.id));
     // What was listed at another place is not offered at this one.
-    const models = probe.models ?? (baseUrl === apiKey.baseUrl ? null : []);
+    const models = probe.models ?? (baseUrl === before.baseUrl ? null : []);
     if (models !== null) await saveKeyModels(tx, key, models);
+    await recordAudit(tx, deps, owner.id, {
+      action: 'KEY_REPLACED',
+      actorId: viewer.id,
+      subjectId: key.id,
+      details: { provider: provider.name, label: before.label },
+    });
+    return await requireApiKey({ ...deps, db: tx }, viewer, key.id);
   });
-  deps.changes.announce(workspace.id, [key.id]);
-  return await requireApiKey(deps, viewer, key.id);
 }

@@ -87,7 +87,7 @@ export class Root {
 
   /** 32 bytes that only a holder of this root key can compute; another label or part gives unrelated ones. */
   derive(label: string, ...parts: (string | number)[]): Uint8Array {
-    return sodium.crypto_generichash(32, lengthPrefixed(label, ...parts), this.#bytes);
+    return keyedHash(this.#bytes, label, ...parts);
   }
 }
 
@@ -128,6 +128,11 @@ export function openOwnerBox<Result>(
   }
 }
 
+/** 32 bytes that only a holder of the key can compute; another list of parts gives unrelated ones. */
+export function keyedHash(key: Uint8Array, ...parts: (string | number | Uint8Array)[]): Uint8Array {
+  return sodium.crypto_generichash(32, lengthPrefixed(...parts), key);
+}
+
 /** Why something sealed did not open. Holds no bytes, no ids and no cause, so it may be logged. */
 export class SealError extends Error {
   override readonly name = 'SealError';
@@ -162,7 +167,7 @@ function ownerKeyPair(root: Root, ownerId: string, generation: number) {
 
 function tagOf(root: Root, context: RecordContext, ciphertext: Uint8Array): Uint8Array {
   const macKey = root.derive('latchkey/row-mac/v1', context.ownerId, context.generation);
-  const tag = sodium.crypto_generichash(32, lengthPrefixed(bindingOf(root, context), ciphertext), macKey);
+  const tag = keyedHash(macKey, bindingOf(root, context), ciphertext);
   wipe(macKey);
   return tag;
 }

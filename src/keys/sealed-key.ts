@@ -1,5 +1,6 @@
 import { and, asc, gt, type SQL } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
+import { readInBatches } from '../db/read-in-batches.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import {
   openRecord,
@@ -10,23 +11,20 @@ import {
 } from './seal-record.ts';
 
 /** Reads the sealed records that meet the condition, by id. A row that comes to meet it behind the place reached is missed. */
-export async function* readSealedKeys(
+export function readSealedKeys(
   db: Pick<Database, 'select'>,
   condition: SQL | undefined,
 ): AsyncGenerator<SealedKey> {
-  let lastId = '';
-  for (;;) {
-    const rows = await db
-      .select(sealedKeyColumns)
-      .from(apiKeys)
-      .where(and(condition, gt(apiKeys.id, lastId)))
-      .orderBy(asc(apiKeys.id))
-      .limit(BATCH_ROWS);
-    yield* rows;
-    const last = rows.at(-1);
-    if (last === undefined) return;
-    lastId = last.id;
-  }
+  return readInBatches(
+    ({ id }) => id,
+    (lastId, rows) =>
+      db
+        .select(sealedKeyColumns)
+        .from(apiKeys)
+        .where(and(condition, lastId === undefined ? undefined : gt(apiKeys.id, lastId)))
+        .orderBy(asc(apiKeys.id))
+        .limit(rows),
+  );
 }
 
 /** A key's row as far as it takes part in sealing. */
@@ -45,7 +43,7 @@ export function contextOf({ id, ownerId, provider, baseUrl, generation, version 
   return { ownerId, apiKeyId: id, provider, baseUrl, generation, version };
 }
 
-/** A row that does not open, and why. */
+/** What does not open, and why: a key by its id, or the key of an audit log by the id of its owner. */
 export interface SealedKeyFailure {
   id: string;
   type: SealError['type'];
@@ -53,7 +51,7 @@ export interface SealedKeyFailure {
 
 export const sealedKeyColumns = {
   id: apiKeys.id,
-  ownerId: apiKeys.workspaceId,
+  ownerId: apiKeys.ownerId,
   provider: apiKeys.provider,
   baseUrl: apiKeys.baseUrl,
   rootId: apiKeys.rootId,
@@ -63,5 +61,3 @@ export const sealedKeyColumns = {
   tag: apiKeys.tag,
   needsReentry: apiKeys.needsReentry,
 };
-
-const BATCH_ROWS = 100; // memory stays small however many keys there are

@@ -1,6 +1,7 @@
 import { count, eq } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys, sealingGenerations } from '../db/tables/api-key.ts';
+import { auditChains } from '../db/tables/audit.ts';
 import type { Root } from './seal-record.ts';
 import { type SealingKey, sealingKeyOf } from './submission.ts';
 
@@ -38,12 +39,21 @@ export async function beginGeneration(
   return await ownerGeneration(db, ownerId);
 }
 
-/** Counts the saved keys under each root id, without those that have to be pasted again anyway. */
+/**
+ * Counts the saved keys under each root id, those of audit logs included and without those that have to be pasted again
+ * anyway.
+ */
 export async function rowsByRootId(db: Pick<Database, 'select'>): Promise<Map<string, number>> {
-  const rows = await db
+  const keys = await db
     .select({ rootId: apiKeys.rootId, rows: count() })
     .from(apiKeys)
     .where(eq(apiKeys.needsReentry, false))
     .groupBy(apiKeys.rootId);
-  return new Map(rows.map(({ rootId, rows }) => [rootId, rows]));
+  const logs = await db
+    .select({ rootId: auditChains.rootId, rows: count() })
+    .from(auditChains)
+    .groupBy(auditChains.rootId);
+  const total = new Map<string, number>();
+  for (const { rootId, rows } of [...keys, ...logs]) total.set(rootId, (total.get(rootId) ?? 0) + rows);
+  return total;
 }

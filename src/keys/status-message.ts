@@ -1,4 +1,5 @@
-import { ANSWER_ERRORS } from '../errors.ts';
+import { ANSWER_ERRORS, type AnswerErrorCode } from '../errors.ts';
+import type { ProviderName } from '../providers/provider.ts';
 import { adviceFor } from './advice.ts';
 import type { ApiKey } from './api-key.ts';
 
@@ -9,7 +10,7 @@ export function statusMessage(
 ): string | null {
   switch (status) {
     case 'NEEDS_REENTRY':
-      return ANSWER_ERRORS.KEY_UNAVAILABLE.sentence(providerTitle);
+      return 'The stored secret of this key is lost. Enter it again.';
     case 'SUSPENDED':
       return ANSWER_ERRORS.PLAN_REQUIRED.sentence(providerTitle);
     case 'DISABLED':
@@ -19,15 +20,25 @@ export function statusMessage(
     case 'EXPIRED':
       if (healthReason === 'KEY_EXPIRED') return ANSWER_ERRORS.KEY_EXPIRED.sentence(providerTitle);
       return 'The expiry date set for this key has passed. Set a later one to use it again.';
+    case 'ACTIVE': // with a reason if its models could not be listed
+      if (healthReason === 'RATE_LIMITED') return null; // that is over, or this would not be its status
+      return reasonMessage(healthReason, provider, providerTitle);
     case 'INVALID':
     case 'EXHAUSTED':
     case 'UNVERIFIED':
-    case 'ACTIVE': // with a reason if its models could not be listed
-      if (healthReason === null) return null;
-      return [ANSWER_ERRORS[healthReason].sentence(providerTitle), adviceFor(provider, healthReason)]
-        .filter((sentence) => sentence !== null)
-        .join(' ');
+      return reasonMessage(healthReason, provider, providerTitle);
     default:
       return status satisfies never;
   }
+}
+
+function reasonMessage(
+  healthReason: AnswerErrorCode | null,
+  provider: ProviderName,
+  providerTitle: string,
+): string | null {
+  if (healthReason === null) return null;
+  return [ANSWER_ERRORS[healthReason].sentence(providerTitle), adviceFor(provider, healthReason)]
+    .filter((sentence) => sentence !== null)
+    .join(' ');
 }

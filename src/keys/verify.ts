@@ -1,8 +1,9 @@
+import { openChainKey, readSealedChains } from '../audit/chain.ts';
 import type { Database } from '../db/database.ts';
 import { type Root, SealError } from './seal-record.ts';
 import { openSealedKey, readSealedKeys, type SealedKeyFailure } from './sealed-key.ts';
 
-/** Opens every saved key with the given root keys, changing nothing. */
+/** Opens every saved key and the key of every audit log with the given root keys, changing nothing. */
 export async function verifyKeys({
   db,
   roots,
@@ -13,37 +14,48 @@ export async function verifyKeys({
   const opened = new Map<string, OpenedKeys>();
   const failures: SealedKeyFailure[] = [];
   let skipped = 0;
-  for await (const key of readSealedKeys(db, undefined)) {
-    if (key.needsReentry) {
-      skipped += 1;
-      continue;
-    }
+
+  function tryOpen(id: string, row: SealedBy, counted: 'keys' | 'logs', open: () => Uint8Array): void {
     try {
-      openSealedKey(roots, key).fill(0);
+      open().fill(0);
     } catch (error) {
       if (!(error instanceof SealError)) throw error;
-      failures.push({ id: key.id, type: error.type });
-      continue;
+      failures.push({ id, type: error.type });
+      return;
     }
-    const group = `${key.rootId}.${key.generation}`;
-    const keys = (opened.get(group)?.keys ?? 0) + 1;
-    opened.set(group, { rootId: key.rootId, generation: key.generation, keys });
+    const { rootId, generation } = row;
+    const group = opened.get(`${rootId}.${generation}`) ?? { rootId, generation, keys: 0, logs: 0 };
+    group[counted] += 1;
+    opened.set(`${rootId}.${generation}`, group);
   }
+
+  for await (const key of readSealedKeys(db, undefined)) {
+    if (key.needsReentry) skipped += 1;
+    else tryOpen(key.id, key, 'keys', () => openSealedKey(roots, key));
+  }
+  for await (const chain of readSealedChains(db, undefined))
+    tryOpen(chain.ownerId, chain, 'logs', () => openChainKey(roots, chain));
   return { opened: [...opened.values()].sort(byRootThenGeneration), skipped, failures };
 }
 
 export interface Verification {
-  /** The keys that open, counted by what sealed them. */
+  /** What opens, counted by what sealed it. */
   opened: OpenedKeys[];
   /** How many were not tried because their secret has to be pasted again anyway. */
   skipped: number;
   failures: SealedKeyFailure[];
 }
 
-export interface OpenedKeys {
+export interface OpenedKeys extends SealedBy {
+  /** How many provider keys. */
+  keys: number;
+  /** How many audit logs. */
+  logs: number;
+}
+
+interface SealedBy {
   rootId: string;
   generation: number;
-  keys: number;
 }
 
 function byRootThenGeneration(left: OpenedKeys, right: OpenedKeys): number {

@@ -1,35 +1,45 @@
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, exists, inArray, notExists, or, sql } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
-import { idsOf, newId } from '../db/id.ts';
+import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
-import { memberships } from '../db/tables/workspace.ts';
-import type { ListedModel, ProviderName } from '../providers/provider.ts';
+import { teamMembers } from '../db/tables/team.ts';
+import { workspaceMembers } from '../db/tables/workspace.ts';
+import type { ProviderName } from '../providers/provider.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
-import { cleanModels } from './clean-models.ts';
 
-/** Something a workspace can call. Whether it can be called now depends on its keys. */
+/** Something that a workspace or a team can call. Whether it can be called now depends on the keys. */
 export type Model = Omit<typeof models.$inferSelect, 'provider'> & { provider: ProviderName };
 
-/** The models with these ids that the viewer may see: those of workspaces he is a member of. */
+/** The models with these ids that the viewer may see: those of workspaces and teams the viewer is in. */
 export async function findModels(
   { db }: { db: Database },
   viewer: Viewer,
   ids: readonly string[],
 ): Promise<Model[]> {
-  const rows = await db
-    .select({ model: models })
+  const inWorkspace = db
+    .select()
+    .from(workspaceMembers)
+    .where(and(eq(workspaceMembers.workspaceId, models.workspaceId), eq(workspaceMembers.userId, viewer.id)));
+  const inTeam = db
+    .select()
+    .from(teamMembers)
+    .where(and(eq(teamMembers.teamId, models.teamId), eq(teamMembers.userId, viewer.id)));
+  return (await db
+    .select()
     .from(models)
-    .innerJoin(memberships, eq(memberships.workspaceId, models.workspaceId))
-    .where(and(eq(memberships.userId, viewer.id), inArray(models.id, idsOf('mdl', ids))));
-  return rows.map((row) => row.model as Model);
+    .where(and(inArray(models.id, idsOf('mdl', ids)), or(exists(inWorkspace), exists(inTeam))))) as Model[];
 }
 
-/** The models of a workspace in the order they became known, those without a usable key included. */
+/**
+ * The models of a workspace in the order they became known, those without a usable key included. A model that its team calls
+ * too is listed once: the workspace's own keys come first, the team's pay for it when those cannot.
+ */
 export async function listModels(
   { db }: { db: Database },
-  workspace: Pick<Workspace, 'id'>,
+  workspace: Pick<Workspace, 'id' | 'teamId'>,
   page: PageInput,
 ): Promise<Page<Model>> {
   return await readPage<Model>(page, {
@@ -41,10 +51,56 @@ export async function listModels(
       (await db
         .select()
         .from(models)
-        .where(and(eq(models.workspaceId, workspace.id), ...conditions))
+        .where(and(isListedIn(db, workspace), ...conditions))
         .orderBy(orderBy)
         .limit(limit)) as Model[],
   });
+}
+
+function isListedIn(db: Database, workspace: Pick<Workspace, 'id' | 'teamId'>) {
+  const isOwn = eq(models.workspaceId, workspace.id);
+  if (workspace.teamId === null) return isOwn;
+  const sameOfWorkspace = db
+    .select()
+    .from(own)
+    .where(
+      and(
+        eq(own.ownerId, workspace.id),
+        eq(own.provider, models.provider),
+        eq(own.baseUrl, models.baseUrl),
+        eq(own.name, models.name),
+      ),
+    );
+  return or(isOwn, and(eq(models.teamId, workspace.teamId), notExists(sameOfWorkspace)));
+}
+
+/**
+ * What these ids ask for in a workspace, by the id asked for: the workspace's own entry of the same model where there is one,
+ * so that its own keys come first whichever of the two a client knows.
+ */
+export async function modelsInWorkspace(
+  { db }: { db: Database },
+  workspace: { id: string; teamId: string | null },
+  ids: readonly string[],
+): Promise<Map<string, Model>> {
+  const ownerIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
+  const rows = await db
+    .select({ askedId: asked.id, model: models })
+    .from(asked)
+    .innerJoin(
+      models,
+      and(
+        inArray(models.ownerId, ownerIds),
+        eq(models.provider, asked.provider),
+        eq(models.baseUrl, asked.baseUrl),
+        eq(models.name, asked.name),
+      ),
+    )
+    .where(and(inArray(asked.id, idsOf('mdl', ids)), inArray(asked.ownerId, ownerIds)))
+    .orderBy(asc(sql`${models.teamId} is not null`));
+  const found = new Map<string, Model>();
+  for (const { askedId, model } of rows) if (!found.has(askedId)) found.set(askedId, model as Model);
+  return found;
 }
 
 /** The models that one key offers, in the provider's order. */
@@ -58,62 +114,7 @@ export async function modelsOfKey({ db }: { db: Database }, apiKeyId: string): P
   return rows.map((row) => row.model as Model);
 }
 
-/** Makes what the provider listed the models of this key: known ones keep their id, missing ones are no longer offered. */
-export async function saveKeyModels(
-  tx: Pick<Database, 'insert' | 'delete'>,
-  key: { id: string; workspaceId: string; provider: ProviderName; baseUrl: string },
-  listed: readonly ListedModel[],
-): Promise<void> {
-  await tx.delete(apiKeyModels).where(eq(apiKeyModels.apiKeyId, key.id));
-  const clean = cleanModels(listed);
-  if (clean.length === 0) return;
-  const saved = await tx
-    .insert(models)
-    .values(
-      inLockOrder(clean).map((model) => ({
-        id: model.id,
-        workspaceId: key.workspaceId,
-        provider: key.provider,
-        baseUrl: key.baseUrl,
-        name: model.name,
-        title: model.title,
-        contextWindow: model.contextWindow,
-        maxOutputTokens: model.maxOutputTokens,
-        capabilities: model.capabilities,
-        inputPrice: model.price?.input ?? null,
-        outputPrice: model.price?.output ?? null,
-        cachedInputPrice: model.price?.cachedInput ?? null,
-      })),
-    )
-    .onConflictDoUpdate({
-      target: [models.workspaceId, models.provider, models.baseUrl, models.name],
-      set: {
-        title: sql`excluded.title`,
-        contextWindow: sql`excluded.context_window`,
-        maxOutputTokens: sql`excluded.max_output_tokens`,
-        capabilities: sql`excluded.capabilities`,
-        inputPrice: sql`excluded.input_price`,
-        outputPrice: sql`excluded.output_price`,
-        cachedInputPrice: sql`excluded.cached_input_price`,
-      },
-    })
-    .returning({ id: models.id, name: models.name });
-  const positions = new Map(clean.map((model, position) => [model.name, position]));
-  await tx
-    .insert(apiKeyModels)
-    .values(
-      saved.map(({ id, name }) => ({ apiKeyId: key.id, modelId: id, position: positions.get(name) ?? 0 })),
-    );
-}
-
-/**
- * Two refreshes may list the same models in different orders; rows are locked by name, so that neither waits for the other.
- * Ids are given before, in the provider's order.
- */
-function inLockOrder(listed: readonly ListedModel[]) {
-  return listed
-    .map((model) => ({ ...model, id: newId('mdl') }))
-    .sort((left, right) => (left.name < right.name ? -1 : 1));
-}
+const asked = alias(models, 'asked');
+const own = alias(models, 'own');
 
 const MAX_MODELS = 500; // gateways list hundreds, and a model selector wants them all

@@ -1,15 +1,20 @@
-import { eq } from 'drizzle-orm';
+import { eq, inArray } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { Model } from './catalogue.ts';
 
-/** Ids of the other models of the same workspace that some key offers, those of the most similar name first. */
-export async function nearestModels({ db }: { db: Database }, wanted: Model): Promise<string[]> {
+/** Ids of the other models in a workspace that some key offers, those of the most similar name first. */
+export async function nearestModels(
+  { db }: { db: Database },
+  workspace: { id: string; teamId: string | null },
+  wanted: Model,
+): Promise<string[]> {
+  const ownerIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
   const offered = await db
     .selectDistinct({ id: models.id, name: models.name, provider: models.provider })
     .from(models)
     .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
-    .where(eq(models.workspaceId, wanted.workspaceId));
+    .where(inArray(models.ownerId, ownerIds));
   return offered
     .filter((model) => model.id !== wanted.id)
     .map((model) => ({ id: model.id, distance: distanceBetween(model, wanted) }))

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type DocumentNode, getOperationAST } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
+import { OperatorToken } from '../accounts/operator-token.ts';
 import type { Sessions, Viewer } from '../accounts/session.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
-import { type Context, createContext } from '../graphql/context.ts';
+import { createContext } from '../graphql/context.ts';
 import { requireAffordable } from '../graphql/cost.ts';
 import { parseWithinLimits, validateWithinLimits } from '../graphql/limits.ts';
 import { maskError } from '../graphql/mask-error.ts';
@@ -12,12 +13,14 @@ import { schema } from '../graphql/schema.ts';
 import { requireFittingVariables } from '../graphql/variables.ts';
 import { logScope } from '../log.ts';
 import { createDocumentCache } from './document-cache.ts';
+import { endWithResponse, endWithSession } from './event-stream.ts';
+import { isFromOperator } from './operator.ts';
 import { MAX_OPERATION_BYTES, MAX_REMEMBERED_LENGTH } from './policy.ts';
-import { viewerOfRequest } from './viewer.ts';
+import { addressOf, viewerOfRequest } from './viewer.ts';
 
 export type Yoga = ReturnType<typeof createGraphQL>;
 
-interface ServerContext {
+export interface ServerContext {
   /** Undefined for an operation on a socket. */
   req?: IncomingMessage;
   res?: ServerResponse;
@@ -33,6 +36,7 @@ interface ServerContext {
  * multipart bodies, stack traces in development.
  */
 export function createGraphQL(app: App, sessions: Sessions, config: Config) {
+  const operatorToken = new OperatorToken(app.operatorToken);
   return createYoga<ServerContext>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -45,7 +49,7 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
     parserAndValidationCache: { documentCache: createDocumentCache(MAX_REMEMBERED_LENGTH) },
     maskedErrors: { isDev: false, maskError },
     graphiql: false, // its page would be nine megabytes of script in one document; see graphiql.ts
-    plugins: [limitsPlugin, uncachedPlugin, endWithSession(app)],
+    plugins: [limitsPlugin, uncachedPlugin, endWithResponse, endWithSession(app, viewerOf)],
     async context({ req, viewer, document, params }) {
       if (document !== undefined) {
         nameOperation(document, params.operationName);
@@ -53,9 +57,14 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
         requireAffordable(schema, document, params);
       }
       if (viewer !== undefined || req === undefined) return createContext(app, viewer ?? null);
-      return createContext(app, await viewerOfRequest(sessions, req, config.trustedProxies));
+      const isOperator = isFromOperator(req, operatorToken, addressOf(req, config.trustedProxies));
+      return createContext(app, await viewerOf(req), isOperator);
     },
   });
+
+  function viewerOf(request: IncomingMessage): Promise<Viewer | null> {
+    return viewerOfRequest(sessions, request, config.trustedProxies);
+  }
 }
 
 /** What depends on variables is looked at where these are at hand; what is done here may be remembered. */
@@ -77,18 +86,6 @@ const uncachedPlugin: Plugin = {
     response.headers.set('cache-control', 'no-store');
   },
 };
-
-/** Breaks off server-sent events when the session ends that they were opened with; sockets see to it themselves. */
-function endWithSession({ changes }: Pick<App, 'changes'>): Plugin<ServerContext & Context> {
-  return {
-    onSubscribe({ args }) {
-      const { res, viewer } = args.contextValue;
-      if (res === undefined || viewer === null) return;
-      const listener = changes.listen(viewer.sessionId, () => res.destroy());
-      res.once('close', () => listener.close());
-    },
-  };
-}
 
 function nameOperation(document: DocumentNode, operationName: string | undefined): void {
   const scope = logScope.getStore();

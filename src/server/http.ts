@@ -46,6 +46,8 @@ export async function startServer(
     allowedOrigins: config.allowedOrigins,
     signUp: config.signUp,
     onSessionEnd: (sessionId) => app.changes.announce(sessionId, [sessionId]),
+    isInvited: app.isInvited,
+    removeAccount: app.removeAccount,
   });
   const yoga = createGraphQL(app, sessions, config);
   const servePage = createPages(app, config, publicUrl);

@@ -5,7 +5,7 @@ import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { threads } from '../db/tables/thread.ts';
-import { memberships } from '../db/tables/workspace.ts';
+import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
 import { type Action, mayDo, type Role, requireRole } from '../workspaces/membership.ts';
 import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
@@ -18,6 +18,8 @@ export type Visibility = (typeof VISIBILITIES)[number];
 export interface Thread {
   id: string;
   workspaceId: string;
+  /** The team that owns the workspace; null for one that a person owns. */
+  teamId: string | null;
   title: string;
   visibility: Visibility;
   revision: number;
@@ -94,9 +96,9 @@ export async function createThread(
       visibility: input.visibility ?? 'PRIVATE',
       createdBy: viewer.id,
     })
-    .returning({ id: threads.id });
+    .returning(announcedColumns);
   if (made === undefined) throw new Error('an inserted thread was not returned');
-  deps.changes.announce(workspace.id, [made.id]);
+  announceThread(deps.changes, made, [made.id]);
   return await requireThread(deps, viewer, made.id, 'read');
 }
 
@@ -111,12 +113,20 @@ export async function updateThread(
   const visibility = input.visibility ?? undefined;
   if (visibility !== undefined && visibility !== thread.visibility && thread.createdBy !== viewer.id)
     throw new NotPermittedError('OWNER', 'change who sees a thread that somebody else created');
-  await deps.db
+  const [updated] = await deps.db
     .update(threads)
-    // What is undefined stays as it is, also when somebody else is changing it now.
-    .set({ title, visibility, revision: sql`${threads.revision} + 1` })
-    .where(eq(threads.id, thread.id));
-  announceThread(deps.changes, thread, [thread.id]);
+    // What is undefined stays as it is, also when somebody else is changing it now: a member who names the visibility that
+    // they saw must not undo the creator's.
+    .set({
+      title,
+      visibility: thread.createdBy === viewer.id ? visibility : undefined,
+      revision: sql`${threads.revision} + 1`,
+    })
+    .where(and(eq(threads.id, thread.id), isVisible(viewer)))
+    .returning(announcedColumns);
+  if (updated === undefined) throw new NotFoundError('thread');
+  // Those who saw it until now learn that they do not any more.
+  announceThread(deps.changes, thread.visibility === 'WORKSPACE' ? thread : updated, [thread.id]);
   return await requireThread(deps, viewer, thread.id, 'read');
 }
 
@@ -130,33 +140,50 @@ export async function deleteThread(deps: ThreadDeps, viewer: Viewer, id: string)
   return thread.id;
 }
 
-/** Tells the thread's and the workspace's listeners that something in the thread changed. */
+/** Tells the thread's and the workspace's listeners that something in the thread changed; only its creator if it is private. */
 export function announceThread(
   changes: Changes,
-  thread: Pick<Thread, 'id' | 'workspaceId'>,
+  thread: Pick<Thread, keyof typeof announcedColumns>,
   ids: readonly string[],
 ): void {
-  changes.announce(thread.id, ids);
-  changes.announce(thread.workspaceId, [thread.id]);
+  const { id, workspaceId, visibility, createdBy } = thread;
+  changes.announce(id, ids);
+  if (visibility === 'WORKSPACE') changes.announce(workspaceId, [id]);
+  else if (createdBy !== null) changes.announce(ownThreadsTopic(workspaceId, createdBy), [id]);
 }
+
+/** Names to `changes` what happens in the threads of a workspace that one person alone sees. */
+export function ownThreadsTopic(workspaceId: string, userId: string): string {
+  return `${workspaceId} ${userId}`;
+}
+
+/** What of a thread decides who is told about it. */
+export const announcedColumns = {
+  id: threads.id,
+  workspaceId: threads.workspaceId,
+  visibility: threads.visibility,
+  createdBy: threads.createdBy,
+};
 
 function visibleThreads(db: Database, viewer: Viewer) {
   return db
     .select({
       id: threads.id,
       workspaceId: threads.workspaceId,
+      teamId: workspaces.teamId,
       title: threads.title,
       visibility: threads.visibility,
       revision: threads.revision,
       createdBy: threads.createdBy,
       createdAt: threads.createdAt,
-      viewerRole: memberships.role,
+      viewerRole: workspaceMembers.role,
     })
     .from(threads)
     .innerJoin(
-      memberships,
-      and(eq(memberships.workspaceId, threads.workspaceId), eq(memberships.userId, viewer.id)),
+      workspaceMembers,
+      and(eq(workspaceMembers.workspaceId, threads.workspaceId), eq(workspaceMembers.userId, viewer.id)),
     )
+    .innerJoin(workspaces, eq(workspaces.id, threads.workspaceId))
     .$dynamic();
 }
 

@@ -1,17 +1,26 @@
-import { NotPermittedError } from '../errors.ts';
+import { InvalidInputError, NotPermittedError } from '../errors.ts';
 
-/** From most to least: whoever may do a thing, every role before it may too. */
+/** From most to least: whoever may do a thing, every role before it may too. A team has no VIEWER. */
 export const ROLES = ['OWNER', 'ADMIN', 'MEMBER', 'VIEWER'] as const;
 
 export type Role = (typeof ROLES)[number];
 
-/** What can be done in a workspace, and the least role that may. `words` complete "your role does not allow you to …". */
+/**
+ * What can be done in a workspace and in a team, and the least role that may: the one table behind the code, the README and
+ * the tests. `words` complete "your role does not allow you to …".
+ */
 export const ACTIONS = {
-  read: { role: 'VIEWER', words: 'see this workspace' },
-  chat: { role: 'MEMBER', words: 'write in this workspace' },
-  manageThreads: { role: 'ADMIN', words: 'manage the threads of this workspace' },
-  manageKeys: { role: 'ADMIN', words: 'manage the API keys of this workspace' },
-} as const satisfies Record<string, { role: Role; words: string }>;
+  read: { in: ['workspace', 'team'], role: 'VIEWER', words: 'see this' },
+  chat: { in: ['workspace'], role: 'MEMBER', words: 'write here' },
+  manageThreads: { in: ['workspace'], role: 'ADMIN', words: 'manage the threads of others' },
+  manageKeys: { in: ['workspace', 'team'], role: 'ADMIN', words: 'manage API keys here' },
+  manageMembers: { in: ['workspace', 'team'], role: 'ADMIN', words: 'manage members here' },
+  readAuditLog: { in: ['workspace', 'team'], role: 'ADMIN', words: 'read the audit log' },
+  rename: { in: ['workspace', 'team'], role: 'ADMIN', words: 'rename this' },
+  createTeamWorkspace: { in: ['team'], role: 'ADMIN', words: 'create workspaces of this team' },
+  transfer: { in: ['workspace', 'team'], role: 'OWNER', words: 'hand this over to somebody else' },
+  delete: { in: ['workspace', 'team'], role: 'OWNER', words: 'delete this' },
+} as const satisfies Record<string, { in: readonly ('workspace' | 'team')[]; role: Role; words: string }>;
 
 export type Action = keyof typeof ACTIONS;
 
@@ -20,7 +29,33 @@ export function mayDo(role: Role, action: Action): boolean {
   return ROLES.indexOf(role) <= ROLES.indexOf(ACTIONS[action].role);
 }
 
+/** All the roles that may do it. */
+export function rolesThatMay(action: Action): Role[] {
+  return ROLES.filter((role) => mayDo(role, action));
+}
+
 /** Throws NotPermittedError unless the role may do it. */
 export function requireRole(role: Role, action: Action): void {
   if (!mayDo(role, action)) throw new NotPermittedError(ACTIONS[action].role, ACTIONS[action].words);
+}
+
+/** A role that one member can give to another: of a workspace, and of a team. */
+export type GivenRole = { workspace: Exclude<Role, 'OWNER'>; team: Exclude<Role, 'OWNER' | 'VIEWER'> };
+
+/** The role as one that can be given in a workspace or in a team. Throws InvalidInputError. */
+export function givenRole<Type extends keyof GivenRole>(type: Type, role: Role): GivenRole[Type];
+export function givenRole(type: keyof GivenRole, role: Role): Exclude<Role, 'OWNER'> {
+  if (role === 'OWNER')
+    throw invalidRole(
+      'There is one OWNER, and only the OWNER can make somebody else it, by handing it over.',
+    );
+  if (role === 'VIEWER' && type === 'team')
+    throw invalidRole(
+      'A team has no VIEWER. Give MEMBER, and VIEWER in those of its workspaces where it fits.',
+    );
+  return role;
+}
+
+function invalidRole(message: string): InvalidInputError {
+  return new InvalidInputError([{ path: 'role', message }]);
 }

@@ -1,19 +1,23 @@
-import { and, asc, eq, inArray } from 'drizzle-orm';
+import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
-import { memberships, workspaces } from '../db/tables/workspace.ts';
-import { NotFoundError } from '../errors.ts';
+import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
+import { ConflictError, NotFoundError } from '../errors.ts';
 import { type Action, type Role, requireRole } from './membership.ts';
 import type { Plan } from './plan.ts';
 
 /** A workspace as one of its members sees it. */
 export interface Workspace {
+  type: 'workspace';
   id: string;
   kind: 'PERSONAL' | 'SHARED';
   name: string;
   createdAt: Date;
+  /** The team that owns it and pays for it; null for one that a person owns. */
+  teamId: string | null;
   viewerRole: Role;
   /** The payer's own plan; null means the server's default. */
   payerPlan: Plan | null;
@@ -21,29 +25,52 @@ export interface Workspace {
 
 /** The viewer's workspaces among the given ids, all of them if none are given; the personal one first. */
 export async function findWorkspaces(
-  { db }: { db: Database },
+  deps: { db: Pick<Database, 'select'> },
   viewer: Viewer,
   ids?: readonly string[],
 ): Promise<Workspace[]> {
-  return await db
+  return await readWorkspaces(deps, viewer, ids && inArray(workspaces.id, idsOf('wsp', ids)));
+}
+
+/** The workspaces of a team that the viewer is in, oldest first. */
+export async function findWorkspacesOfTeam(
+  deps: { db: Pick<Database, 'select'> },
+  viewer: Viewer,
+  teamId: string,
+): Promise<Workspace[]> {
+  return await readWorkspaces(deps, viewer, eq(workspaces.teamId, teamId));
+}
+
+async function readWorkspaces(
+  { db }: { db: Pick<Database, 'select'> },
+  viewer: Viewer,
+  condition: SQL | undefined,
+): Promise<Workspace[]> {
+  const rows = await db
     .select({
       id: workspaces.id,
       kind: workspaces.kind,
       name: workspaces.name,
       createdAt: workspaces.createdAt,
-      viewerRole: memberships.role,
-      payerPlan: users.plan,
+      teamId: workspaces.teamId,
+      viewerRole: workspaceMembers.role,
+      payerPlan,
     })
-    .from(memberships)
-    .innerJoin(workspaces, eq(workspaces.id, memberships.workspaceId))
-    .innerJoin(users, eq(users.id, workspaces.ownerUserId))
-    .where(and(eq(memberships.userId, viewer.id), ids && inArray(workspaces.id, idsOf('wsp', ids))))
+    .from(workspaceMembers)
+    .innerJoin(workspaces, eq(workspaces.id, workspaceMembers.workspaceId))
+    .leftJoin(users, eq(users.id, workspaces.ownerUserId))
+    .leftJoin(teams, eq(teams.id, workspaces.teamId))
+    .where(and(eq(workspaceMembers.userId, viewer.id), condition))
     .orderBy(asc(workspaces.kind), asc(workspaces.id)); // PERSONAL sorts before SHARED
+  return rows.map((row) => ({ type: 'workspace', ...row }));
 }
+
+/** The plan of a workspace's payer, where `users` and `teams` are joined as such; only one of the two is there. */
+export const payerPlan = sql<Plan | null>`coalesce(${users.plan}, ${teams.plan})`;
 
 /** The workspace, if the viewer is a member whose role allows the action. Else NotFoundError or NotPermittedError. */
 export async function requireWorkspace(
-  deps: { db: Database },
+  deps: { db: Pick<Database, 'select'> },
   viewer: Viewer,
   workspaceId: string,
   action: Action,
@@ -54,6 +81,12 @@ export async function requireWorkspace(
   return workspace;
 }
 
+/** Throws ConflictError for a personal workspace. `done` says what was to be done to it, e.g. `left`. */
+export function refusePersonal({ kind }: Pick<Workspace, 'kind'>, done: string): void {
+  if (kind === 'PERSONAL')
+    throw new ConflictError(`A personal workspace is one person’s own and cannot be ${done}.`);
+}
+
 /**
  * The viewer's personal workspace, made at the first look: an account exists before the first request that could make it,
  * and two first requests may come at once.
@@ -61,15 +94,10 @@ export async function requireWorkspace(
 export async function ensurePersonalWorkspace(deps: { db: Database }, viewer: Viewer): Promise<Workspace> {
   const existing = await findPersonalWorkspace(deps, viewer);
   if (existing !== undefined) return existing;
-  await deps.db.transaction(async (tx) => {
-    const [made] = await tx
-      .insert(workspaces)
-      .values({ kind: 'PERSONAL', name: 'Personal', ownerUserId: viewer.id })
-      .onConflictDoNothing()
-      .returning({ id: workspaces.id });
-    if (made === undefined) return;
-    await tx.insert(memberships).values({ workspaceId: made.id, userId: viewer.id, role: 'OWNER' });
-  });
+  await deps.db
+    .insert(workspaces)
+    .values({ kind: 'PERSONAL', name: 'Personal', ownerUserId: viewer.id })
+    .onConflictDoNothing();
   const workspace = await findPersonalWorkspace(deps, viewer);
   if (workspace === undefined) throw new Error('personal workspace is missing after it was made');
   return workspace;

@@ -72,7 +72,11 @@ export const TRANSPORTS = {
 } as const;
 
 /** The events of a subscription, one by one. Leaving the loop ends the subscription. */
-export function follow(client: Follower, operation: string, variables: object): AsyncGenerator<Event> {
+export function follow<Told = Event>(
+  client: Follower,
+  operation: string,
+  variables: object,
+): AsyncGenerator<Told> {
   const results = client.iterate({
     query: documentOf(operation),
     variables: variables as Record<string, unknown>,
@@ -81,7 +85,7 @@ export function follow(client: Follower, operation: string, variables: object): 
     try {
       for await (const { data, errors } of results) {
         if (errors !== undefined) throw new Error(JSON.stringify(errors));
-        for (const event of Object.values((data ?? {}) as Record<string, Event>)) yield event;
+        for (const event of Object.values((data ?? {}) as Record<string, Told>)) yield event;
       }
     } finally {
       await results.return?.();

@@ -1,6 +1,7 @@
 import sodium from 'libsodium-wrappers';
 import { sealApiKey } from '../../schema/seal.js';
 import { follow } from './answer.ts';
+import { eventually } from './eventually.ts';
 import type { AddedKey, NamedModel, Person } from './person.ts';
 
 /** What a key operation gives: the fields of its payload, or those of an error. */
@@ -29,10 +30,13 @@ export interface ListedKey {
   label: string;
   hint: string | null;
   scope: string;
+  /** Its place among the owner's keys of its provider, from 1. */
+  position: number;
   status: string;
   statusMessage: string | null;
   isEnabled: boolean;
   baseUrl: string | null;
+  lastUsedAt: string | null;
   expiresAt: string | null;
   modelsRefreshedAt: string | null;
 }
@@ -68,6 +72,13 @@ export async function sealingKeyOf(person: Person): Promise<SealingKey> {
 export async function keysOf(person: Person): Promise<ListedKey[]> {
   const { workspaceId } = person;
   return (await person.run<{ apiKeys: { nodes: ListedKey[] } }>('api-keys', { workspaceId })).apiKeys.nodes;
+}
+
+/** Waits until a key has this status: what an answer teaches about its key is saved after its end was told. */
+export async function untilStatus(person: Person, id: string, status: string): Promise<ListedKey> {
+  return await eventually(`${id} is ${status}`, async () =>
+    (await keysOf(person)).find((key) => key.id === id && key.status === status),
+  );
 }
 
 /** The models of a person's own workspace. */

@@ -22,7 +22,12 @@ export interface TestServer extends AsyncDisposable {
 
 export async function startTestServer(
   env: Readonly<Record<string, string>> = {},
-  options: { database?: OpenDatabase; simulator?: Simulator; attempts?: AttemptNumbers } = {},
+  options: {
+    database?: OpenDatabase;
+    simulator?: Simulator;
+    attempts?: AttemptNumbers;
+    recheckEveryMs?: number;
+  } = {},
 ): Promise<TestServer> {
   const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
   const { CUSTOM, ...urls } = simulator.baseUrls;
@@ -34,7 +39,8 @@ export async function startTestServer(
     LATCHKEY_ROOT_KEY: TEST_ROOT_KEY,
     ...env,
   });
-  const app = await openApp(config, () => {}, options.database ?? (await sharedDatabase()));
+  const database = options.database ?? (await sharedDatabase());
+  const app = await openApp(config, () => {}, database, options.recheckEveryMs ?? NEVER_MS);
   const server = await startServer(app, config, options.attempts ?? UNLIMITED);
   async function close(): Promise<void> {
     await server.close();
@@ -57,6 +63,9 @@ const UNLIMITED: AttemptNumbers = {
   signInsPerAddress: Number.POSITIVE_INFINITY,
   signUpsPerAddress: Number.POSITIVE_INFINITY,
 };
+
+/** The keys of other tests in the same database are none of this server's business. */
+const NEVER_MS = 2 ** 31 - 1;
 
 /** Random, and the same for all servers of a run, since they share a database. */
 const TEST_ROOT_KEY = 'p0v0sGJYkTbT1wJq7k3n8m2cX4yZ5aB6dE9fH0iLuNw=';

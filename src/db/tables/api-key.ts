@@ -1,6 +1,8 @@
-import { boolean, index, integer, pgTable, text } from 'drizzle-orm/pg-core';
+import { sql } from 'drizzle-orm';
+import { boolean, check, index, integer, pgTable, text } from 'drizzle-orm/pg-core';
 import { newId } from '../id.ts';
-import { bytes, instant } from './column.ts';
+import { bytes, instant, ownerId } from './column.ts';
+import { teams } from './team.ts';
 import { users } from './user.ts';
 import { workspaces } from './workspace.ts';
 
@@ -14,10 +16,13 @@ export const apiKeys = pgTable(
     id: text('id')
       .primaryKey()
       .$defaultFn(() => newId('key')),
-    workspaceId: text('workspace_id')
-      .notNull()
-      .references(() => workspaces.id, { onDelete: 'cascade' }),
+    workspaceId: text('workspace_id').references(() => workspaces.id, { onDelete: 'cascade' }),
+    teamId: text('team_id').references(() => teams.id, { onDelete: 'cascade' }),
+    /** Whichever of the two owns it. The sealed record is bound to it. */
+    ownerId: ownerId(),
     provider: text('provider').notNull(),
+    /** Which key of this owner and provider is asked first, from 1. */
+    position: integer('position').notNull(),
     baseUrl: text('base_url').notNull(),
     label: text('label').notNull(),
     hint: text('hint'),
@@ -39,9 +44,13 @@ export const apiKeys = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     lastUsedAt: instant('last_used_at'),
     modelsRefreshedAt: instant('models_refreshed_at'),
+    /** When the server asks the provider about it by itself; null for not at all. */
+    recheckAt: instant('recheck_at'),
   },
   (table) => [
-    index('api_keys_workspace_id').on(table.workspaceId, table.createdAt),
+    check('api_keys_one_owner', sql`num_nonnulls(workspace_id, team_id) = 1`),
+    index('api_keys_owner_id').on(table.ownerId, table.provider, table.position),
+    index('api_keys_recheck_at').on(table.recheckAt),
     // Rotation and the boot check look for rows by the root that sealed them.
     index('api_keys_root_id').on(table.rootId),
   ],

@@ -1,4 +1,5 @@
-import { customType, timestamp } from 'drizzle-orm/pg-core';
+import { sql } from 'drizzle-orm';
+import { customType, text, timestamp } from 'drizzle-orm/pg-core';
 
 /**
  * A point in time. Milliseconds, because that is what a JavaScript Date holds: with PostgreSQL's microseconds a row read
@@ -12,3 +13,7 @@ export const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({
   toDriver: (value) => Buffer.from(value.buffer, value.byteOffset, value.byteLength),
   fromDriver: (value) => new Uint8Array(value),
 });
+
+/** Whichever of `workspaceId` and `teamId` is set. */
+export const ownerId = () =>
+  text('owner_id').notNull().generatedAlwaysAs(sql`coalesce(workspace_id, team_id)`);

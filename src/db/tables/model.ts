@@ -1,7 +1,18 @@
-import { doublePrecision, index, integer, pgTable, primaryKey, text, unique } from 'drizzle-orm/pg-core';
+import { sql } from 'drizzle-orm';
+import {
+  check,
+  doublePrecision,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+} from 'drizzle-orm/pg-core';
 import { newId } from '../id.ts';
 import { apiKeys } from './api-key.ts';
-import { instant } from './column.ts';
+import { instant, ownerId } from './column.ts';
+import { teams } from './team.ts';
 import { workspaces } from './workspace.ts';
 
 /** What an owner can call. It outlives any one key: `apiKeyModels` says which keys offer it at the moment. */
@@ -11,9 +22,10 @@ export const models = pgTable(
     id: text('id')
       .primaryKey()
       .$defaultFn(() => newId('mdl')),
-    workspaceId: text('workspace_id')
-      .notNull()
-      .references(() => workspaces.id, { onDelete: 'cascade' }),
+    workspaceId: text('workspace_id').references(() => workspaces.id, { onDelete: 'cascade' }),
+    teamId: text('team_id').references(() => teams.id, { onDelete: 'cascade' }),
+    /** Whichever of the two owns the keys through which it became known. */
+    ownerId: ownerId(),
     provider: text('provider').notNull(),
     baseUrl: text('base_url').notNull(),
     name: text('name').notNull(),
@@ -29,7 +41,10 @@ export const models = pgTable(
     cachedInputPrice: doublePrecision('cached_input_price'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
-  (table) => [unique('models_identity').on(table.workspaceId, table.provider, table.baseUrl, table.name)],
+  (table) => [
+    check('models_one_owner', sql`num_nonnulls(workspace_id, team_id) = 1`),
+    unique('models_identity').on(table.ownerId, table.provider, table.baseUrl, table.name),
+  ],
 );
 
 /** Which keys offer which model; `position` is its place in the provider's own list. */

@@ -34,7 +34,10 @@ export const threads = pgTable(
     createdBy: text('created_by').references(() => users.id, { onDelete: 'set null' }),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
-  (table) => [index('threads_workspace_id').on(table.workspaceId, table.createdAt, table.id)],
+  (table) => [
+    index('threads_workspace_id').on(table.workspaceId, table.id),
+    index('threads_created_by').on(table.createdBy),
+  ],
 );
 
 /**
@@ -86,6 +89,10 @@ export const messages = pgTable(
     unique('messages_position').on(table.threadId, table.position),
     unique('messages_idempotency_key').on(table.threadId, table.authorId, table.idempotencyKey),
     index('messages_parent_id').on(table.parentId),
+    // What they name can be removed, and the database then looks for all that named it.
+    index('messages_author_id').on(table.authorId),
+    index('messages_model_id').on(table.modelId),
+    index('messages_api_key_id').on(table.apiKeyId),
     index('messages_writing').on(table.threadId).where(sql`status = 'WRITING'`),
   ],
 );

@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm';
-import { index, pgTable, text, unique, uniqueIndex } from 'drizzle-orm/pg-core';
+import { check, index, pgTable, pgView, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import { newId } from '../id.ts';
 import { instant } from './column.ts';
+import { teams } from './team.ts';
 import { users } from './user.ts';
 
-/** Where threads live. `ownerUserId` is the payer, whose plan counts. */
+/** Where threads live. It has exactly one payer, whose plan counts: the user or the team that owns it. */
 export const workspaces = pgTable(
   'workspaces',
   {
@@ -13,36 +14,60 @@ export const workspaces = pgTable(
       .$defaultFn(() => newId('wsp')),
     kind: text('kind', { enum: ['PERSONAL', 'SHARED'] }).notNull(),
     name: text('name').notNull(),
-    ownerUserId: text('owner_user_id')
-      .notNull()
-      .references(() => users.id, { onDelete: 'restrict' }),
+    ownerUserId: text('owner_user_id').references(() => users.id, { onDelete: 'restrict' }),
+    teamId: text('team_id').references(() => teams.id, { onDelete: 'restrict' }),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (table) => [
+    check('workspaces_one_payer', sql`num_nonnulls(owner_user_id, team_id) = 1`),
+    check('workspaces_personal_payer', sql`kind = 'SHARED' or owner_user_id is not null`),
     // One personal workspace a user: "insert … on conflict do nothing" rests on it.
     uniqueIndex('workspaces_personal').on(table.ownerUserId).where(sql`kind = 'PERSONAL'`),
     index('workspaces_owner_user_id').on(table.ownerUserId),
+    index('workspaces_team_id').on(table.teamId),
   ],
 );
 
+/** Those who were let into a workspace, apart from its OWNER. Rules read `workspaceMembers`, which has everybody. */
 export const memberships = pgTable(
   'memberships',
   {
-    id: text('id')
-      .primaryKey()
-      .$defaultFn(() => newId('mbr')),
     workspaceId: text('workspace_id')
       .notNull()
       .references(() => workspaces.id, { onDelete: 'cascade' }),
     userId: text('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    role: text('role', { enum: ['OWNER', 'ADMIN', 'MEMBER', 'VIEWER'] }).notNull(),
-    createdAt: instant('created_at').notNull().defaultNow(),
+    role: text('role', { enum: ['ADMIN', 'MEMBER', 'VIEWER'] }).notNull(),
+    joinedAt: instant('joined_at').notNull().defaultNow(),
   },
   (table) => [
-    unique('memberships_workspace_user').on(table.workspaceId, table.userId),
-    uniqueIndex('memberships_one_owner').on(table.workspaceId).where(sql`role = 'OWNER'`),
+    primaryKey({ columns: [table.workspaceId, table.userId] }),
     index('memberships_user_id').on(table.userId),
   ],
 );
+
+/**
+ * Everybody in a workspace and what they are there, one row a person: the user who owns it; the OWNER and the ADMINs of the
+ * team that owns it, who are the same in all of its workspaces; and those who were let in, in a team's workspace only as
+ * long as they are in the team. Every rule about who may see or do what rests on this view and on `teamMembers`.
+ */
+export const workspaceMembers = pgView('workspace_members', {
+  workspaceId: text('workspace_id').notNull(),
+  userId: text('user_id').notNull(),
+  role: text('role', { enum: ['OWNER', 'ADMIN', 'MEMBER', 'VIEWER'] }).notNull(),
+  joinedAt: instant('joined_at').notNull(),
+}).as(sql`
+  select id as workspace_id, owner_user_id as user_id, 'OWNER' as role, created_at as joined_at
+  from workspaces where owner_user_id is not null
+  union all
+  select workspace.id, member.user_id, member.role, greatest(member.joined_at, workspace.created_at)
+  from workspaces as workspace join team_members as member on member.team_id = workspace.team_id
+  where member.role in ('OWNER', 'ADMIN')
+  union all
+  select membership.workspace_id, membership.user_id, membership.role, membership.joined_at
+  from memberships as membership join workspaces as workspace on workspace.id = membership.workspace_id
+  where membership.user_id is distinct from workspace.owner_user_id
+    and (workspace.team_id is null or exists (
+      select from team_members as member
+      where member.team_id = workspace.team_id and member.user_id = membership.user_id and member.role = 'MEMBER'))`);

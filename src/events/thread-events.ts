@@ -1,4 +1,7 @@
 import type { Viewer } from '../accounts/session.ts';
+import type { AnswerEvent, AnswerReader } from '../answers/live-answer.ts';
+import { withLiveText } from '../answers/live-text.ts';
+import type { RunningAnswers } from '../answers/running.ts';
 import type { ChangeListener, Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import {
@@ -9,10 +12,8 @@ import {
   writingMessages,
 } from '../threads/message.ts';
 import { findThreads, requireThread, type Thread } from '../threads/thread.ts';
-import type { AnswerEvent, AnswerReader } from './live-answer.ts';
-import { withLiveText } from './live-text.ts';
 import { type PullSource, pull } from './pull.ts';
-import type { RunningAnswers } from './running.ts';
+import { Sight } from './sight.ts';
 
 /** What the followers of a thread are told. */
 export type ThreadEvent =
@@ -45,6 +46,7 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   readonly #threadId: string;
   readonly #wake: () => void;
   readonly #changes: ChangeListener;
+  readonly #sight: Sight;
   readonly #readers = new Map<string, AnswerReader>();
   /** Events of the last look at the database that have not been taken yet. */
   #pending: ThreadEvent[] = [];
@@ -58,26 +60,25 @@ class ThreadFollower implements PullSource<ThreadEvent> {
     this.#threadId = threadId;
     this.#wake = wake;
     this.#changes = deps.changes.listen(threadId, wake);
+    this.#sight = new Sight(deps.changes, [threadId, viewer.id], wake);
   }
 
   take(): ThreadEvent | null | undefined | Promise<ThreadEvent | null | undefined> {
-    const pending = this.#pending.shift();
-    if (pending !== undefined) return pending;
     if (this.#isGone) return undefined;
     if (this.#lastPosition === undefined) return this.#snapshot();
-    const dirty = this.#changes.take();
-    if (dirty.length > 0) return this.#look(dirty);
-    return this.#takeFromReaders();
+    if (this.#pending.length === 0 && this.#changes.isDirty) return this.#look();
+    return this.#sight.mustLook ? this.#lookAgain() : this.#takeKnown();
   }
 
   close(): void {
     this.#isClosed = true;
     this.#changes.close();
+    this.#sight.close();
     for (const reader of this.#readers.values()) reader.close();
   }
 
   async #snapshot(): Promise<ThreadEvent | undefined> {
-    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
+    const thread = await this.#thread();
     if (thread === undefined) return this.#gone();
     const newest = await newestPosition(this.#deps, this.#threadId);
     this.#lastPosition = newest;
@@ -88,8 +89,9 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   }
 
   /** Finds out what happened to the things that changed. */
-  async #look(dirty: readonly string[]): Promise<ThreadEvent | null | undefined> {
-    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
+  async #look(): Promise<ThreadEvent | null | undefined> {
+    const dirty = this.#changes.take();
+    const thread = await this.#thread();
     if (thread === undefined) return this.#gone();
     const messageIds = dirty.filter((id) => id !== this.#threadId);
     const existing = await existingIds(this.#deps, messageIds);
@@ -102,6 +104,21 @@ class ThreadFollower implements PullSource<ThreadEvent> {
     for (const message of await this.#follow(added)) this.#pending.push({ type: 'message-added', message });
     if (dirty.includes(this.#threadId)) this.#pending.push({ type: 'thread-updated', thread });
     // What woke us may have been an answer's end and its announcement together: then there is more than this look found.
+    return this.#takeKnown();
+  }
+
+  /** Finds out whether the viewer may be told what is known already. */
+  async #lookAgain(): Promise<ThreadEvent | null | undefined> {
+    return (await this.#thread()) === undefined ? this.#gone() : this.#takeKnown();
+  }
+
+  async #thread(): Promise<Thread | undefined> {
+    this.#sight.looking();
+    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
+    return thread;
+  }
+
+  #takeKnown(): ThreadEvent | null {
     return this.#pending.shift() ?? this.#takeFromReaders();
   }
 

@@ -1,0 +1,179 @@
+import type { SealError } from '../keys/seal-record.ts';
+
+/**
+ * Everything that is recorded: what it means, which details it has, and the sentence that is made of them, in which
+ * `{person}` is the name of the user it was done to. Entries are never rewritten, so an action or detail may be added but
+ * never comes to mean something else.
+ */
+export const AUDIT_ACTIONS = {
+  KEY_ADDED: {
+    description: 'A provider key was added.',
+    details: ['provider', 'label'],
+    sentence: 'Added the {provider} key “{label}”.',
+  },
+  KEY_CHECKED: {
+    description: 'A provider was asked again whether it accepts a key.',
+    details: ['provider', 'label', 'health'],
+    sentence: 'Checked the {provider} key “{label}”: {health}.',
+  },
+  KEY_CHANGED: {
+    description: 'Something about a key was changed, not its secret.',
+    details: ['provider', 'label', 'change'],
+    sentence: 'Changed the {change} of the {provider} key “{label}”.',
+  },
+  KEY_REPLACED: {
+    description: 'A key got another secret.',
+    details: ['provider', 'label'],
+    sentence: 'Replaced the secret of the {provider} key “{label}”.',
+  },
+  KEY_ENABLED: {
+    description: 'A key was switched on.',
+    details: ['provider', 'label'],
+    sentence: 'Switched on the {provider} key “{label}”.',
+  },
+  KEY_DISABLED: {
+    description: 'A key was switched off.',
+    details: ['provider', 'label'],
+    sentence: 'Switched off the {provider} key “{label}”.',
+  },
+  KEY_REMOVED: {
+    description: 'A key was removed for good.',
+    details: ['provider', 'label'],
+    sentence: 'Removed the {provider} key “{label}”.',
+  },
+  KEY_NOT_OPENED: {
+    description: 'A stored key could not be opened on the server.',
+    details: ['provider', 'label', 'failure'],
+    sentence: 'Could not open the {provider} key “{label}”: {failure}.',
+  },
+  MEMBER_ADDED: {
+    description: 'Somebody became a member.',
+    details: ['role'],
+    sentence: 'Added {person} as {role}.',
+  },
+  MEMBER_CHANGED: {
+    description: 'A member got another role.',
+    details: ['previousRole', 'role'],
+    sentence: 'Changed {person} from {previousRole} to {role}.',
+  },
+  MEMBER_REMOVED: {
+    description: 'A member was removed.',
+    details: ['role'],
+    sentence: 'Removed {person} ({role}).',
+  },
+  MEMBER_LEFT: {
+    description: 'A member left.',
+    details: ['role'],
+    sentence: 'Left ({role}).',
+  },
+  INVITATION_CREATED: {
+    description: 'Somebody was invited.',
+    details: ['role'],
+    sentence: 'Invited somebody as {role}.',
+  },
+  INVITATION_REVOKED: {
+    description: 'An invitation was taken back before anybody accepted it.',
+    details: ['role'],
+    sentence: 'Took back an invitation as {role}.',
+  },
+  OWNER_CHANGED: {
+    description: 'It was handed over to another owner.',
+    details: [],
+    sentence: 'Made {person} the owner.',
+  },
+  WORKSPACE_CREATED: {
+    description: 'A workspace was created.',
+    details: ['name'],
+    sentence: 'Created the workspace “{name}”.',
+  },
+  WORKSPACE_CHANGED: {
+    description: 'A workspace was renamed.',
+    details: ['previousName', 'name'],
+    sentence: 'Renamed the workspace “{previousName}” to “{name}”.',
+  },
+  WORKSPACE_DELETED: {
+    description: 'A workspace was deleted with everything in it.',
+    details: ['name'],
+    sentence: 'Deleted the workspace “{name}”.',
+  },
+  TEAM_CREATED: {
+    description: 'A team was created.',
+    details: ['name'],
+    sentence: 'Created the team “{name}”.',
+  },
+  TEAM_CHANGED: {
+    description: 'A team was renamed.',
+    details: ['previousName', 'name'],
+    sentence: 'Renamed the team “{previousName}” to “{name}”.',
+  },
+  TEAM_DELETED: {
+    description: 'A team was deleted.',
+    details: ['name'],
+    sentence: 'Deleted the team “{name}”.',
+  },
+  PLAN_CHANGED: {
+    description: 'The plan was changed.',
+    details: ['previousPlan', 'plan'],
+    sentence: 'Changed the plan from {previousPlan} to {plan}.',
+  },
+} as const satisfies Record<string, AuditActionFacts>;
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS;
+
+export interface AuditActionFacts {
+  description: string;
+  details: readonly AuditDetailName[];
+  sentence: string;
+}
+
+/** Something to be recorded. What has no actor was done by the server or its operator. */
+export type AuditEvent = {
+  [Action in AuditAction]: { action: Action; details: AuditDetails<Action> };
+}[AuditAction] & {
+  /** Id of the user who did it; null for the server or its operator. */
+  actorId: string | null;
+  /** Id of what it was done to: a key, user, invitation, workspace or team. */
+  subjectId: string | null;
+};
+
+type AuditDetails<Action extends AuditAction> = {
+  [Name in (typeof AUDIT_ACTIONS)[Action]['details'][number]]: (typeof AUDIT_DETAILS)[Name] extends 'text'
+    ? string
+    : keyof (typeof AUDIT_DETAILS)[Name];
+};
+
+const ROLES = { OWNER: 'owner', ADMIN: 'admin', MEMBER: 'member', VIEWER: 'viewer' } as const;
+
+const PLANS = { FREE: 'Free', PREMIUM: 'Premium', BUSINESS: 'Business' } as const;
+
+/**
+ * What entries can tell beside who, what and when, which is everything they can tell: a name that people here gave, or one
+ * of a few words with how it reads in a sentence. There is no place for a secret, an address or a provider's own text.
+ */
+export const AUDIT_DETAILS = {
+  provider: 'text',
+  label: 'text',
+  name: 'text',
+  previousName: 'text',
+  role: ROLES,
+  previousRole: ROLES,
+  plan: PLANS,
+  previousPlan: PLANS,
+  change: { LABEL: 'label', EXPIRY: 'expiry', POSITION: 'place in the order' },
+  health: {
+    ACTIVE: 'accepted',
+    UNVERIFIED: 'the provider could not be asked',
+    INVALID: 'refused',
+    EXPIRED: 'expired',
+    EXHAUSTED: 'accepted, but without credit',
+  },
+  failure: {
+    'unknown-root': 'this server does not have its root key',
+    tampered: 'it was changed outside Latchkey',
+    malformed: 'it was changed outside Latchkey',
+    stale: 'it was changed outside Latchkey',
+    misdirected: 'it was changed outside Latchkey',
+  } satisfies Record<SealError['type'], string>,
+} as const satisfies Record<string, 'text' | Readonly<Record<string, string>>>;
+
+export type AuditDetailName = keyof typeof AUDIT_DETAILS;

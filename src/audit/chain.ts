@@ -1,0 +1,102 @@
+import { and, asc, gt, type SQL } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { readInBatches } from '../db/read-in-batches.ts';
+import { auditChains } from '../db/tables/audit.ts';
+import {
+  keyedHash,
+  openRecord,
+  type RecordContext,
+  type Root,
+  type SealedRecord,
+  sealRecord,
+} from '../keys/seal-record.ts';
+
+/** What the audit log of one owner hangs on: its sealed key, how many entries it has and the hash of the last one. */
+export type Chain = typeof auditChains.$inferSelect;
+
+/** A chain's row as far as it takes part in sealing. */
+export type SealedChain = Omit<Chain, 'length' | 'head'>;
+
+/**
+ * The hash of an entry. Only who holds the chain's key can make it, and each rests on the one before: an entry cannot be
+ * changed, moved, left out or put in without the key. `previous` is the hash before it.
+ */
+export function entryHash(
+  chainKey: Uint8Array,
+  previous: Uint8Array,
+  { ownerId, position, content }: { ownerId: string; position: number; content: string },
+): Uint8Array {
+  return keyedHash(chainKey, 'latchkey/audit-entry/v1', previous, ownerId, position, content);
+}
+
+/** What stands for the hash before the first entry. */
+export const FIRST_HEAD: Uint8Array = new Uint8Array(32);
+
+/**
+ * Makes the random key of a new chain and seals it. It stays the same for as long as there is the chain. That is why a new
+ * root key only seals it anew, and a new generation of its owner's sealing key leaves it alone: an older generation can
+ * always be derived again, and an older copy of the row would hold the same key anyway.
+ */
+export function sealChainKey(root: Root, ownerId: string): Omit<SealedChain, 'ownerId'> {
+  const chainKey = crypto.getRandomValues(new Uint8Array(32));
+  const place = { generation: 1, version: 1 };
+  try {
+    return { ...place, ...sealRecord(root, chainContext({ ownerId, ...place }), chainKey) };
+  } finally {
+    chainKey.fill(0);
+  }
+}
+
+/** The key of a chain. The caller wipes the bytes. Throws SealError as `openRecord` does. */
+export function openChainKey(roots: readonly Root[], chain: SealedChain): Uint8Array {
+  return openRecord(roots, chainContext(chain), chain);
+}
+
+/** The columns that hold a chain's key, sealed once more with this root. Throws SealError as `openRecord` does. */
+export function resealChainKey(
+  roots: readonly [Root, ...Root[]],
+  chain: SealedChain,
+): SealedRecord & { version: number } {
+  const version = chain.version + 1;
+  const chainKey = openChainKey(roots, chain);
+  try {
+    return { version, ...sealRecord(roots[0], chainContext({ ...chain, version }), chainKey) };
+  } finally {
+    chainKey.fill(0);
+  }
+}
+
+/** Reads the chains that meet the condition, by owner. One that comes to meet it behind the place reached is missed. */
+export function readSealedChains(
+  db: Pick<Database, 'select'>,
+  condition: SQL | undefined,
+): AsyncGenerator<SealedChain> {
+  return readInBatches(
+    ({ ownerId }) => ownerId,
+    (lastId, rows) =>
+      db
+        .select(sealedChainColumns)
+        .from(auditChains)
+        .where(and(condition, lastId === undefined ? undefined : gt(auditChains.ownerId, lastId)))
+        .orderBy(asc(auditChains.ownerId))
+        .limit(rows),
+  );
+}
+
+/** No provider key has these, so none can be passed off as a chain's, nor the other way round. */
+function chainContext({
+  ownerId,
+  generation,
+  version,
+}: Pick<SealedChain, 'ownerId' | 'generation' | 'version'>): RecordContext {
+  return { ownerId, apiKeyId: 'audit', provider: 'audit', baseUrl: '', generation, version };
+}
+
+const sealedChainColumns = {
+  ownerId: auditChains.ownerId,
+  rootId: auditChains.rootId,
+  generation: auditChains.generation,
+  version: auditChains.version,
+  ciphertext: auditChains.ciphertext,
+  tag: auditChains.tag,
+};

@@ -1,0 +1,89 @@
+import { and, eq } from 'drizzle-orm';
+import { z } from 'zod';
+import type { Database } from '../db/database.ts';
+import { prefixOf } from '../db/id.ts';
+import { type Page, type PageInput, readPage } from '../db/page.ts';
+import { auditEntries } from '../db/tables/audit.ts';
+import {
+  AUDIT_ACTIONS,
+  AUDIT_DETAILS,
+  type AuditAction,
+  type AuditActionFacts,
+  type AuditDetailName,
+} from './action.ts';
+
+/** One thing that was done to a workspace or team. Nobody has verified it: that is what `verifyAudit` is for. */
+export interface AuditEntry {
+  /** Its place in the log of its owner, from 1. */
+  position: number;
+  /** UNREADABLE for what somebody else than this version of the server wrote; then everything below is empty. */
+  action: AuditAction | 'UNREADABLE';
+  at: Date | null;
+  actorId: string | null;
+  subjectId: string | null;
+  details: Readonly<Record<string, string>>;
+}
+
+/** The audit log of a workspace or team, newest first. Whoever calls this makes sure that the viewer may read it. */
+export async function listAuditEntries(
+  { db }: { db: Pick<Database, 'select'> },
+  ownerId: string,
+  page: PageInput,
+): Promise<Page<AuditEntry>> {
+  return await readPage<AuditEntry>(page, {
+    column: auditEntries.position,
+    order: 'descending',
+    maxRows: 100,
+    valueOf: ({ position }) => position,
+    read: async (conditions, orderBy, limit) => {
+      const rows = await db
+        .select({ position: auditEntries.position, content: auditEntries.content })
+        .from(auditEntries)
+        .where(and(eq(auditEntries.ownerId, ownerId), ...conditions))
+        .orderBy(orderBy)
+        .limit(limit);
+      return rows.map(({ position, content }) => ({ position, ...readContent(content) }));
+    },
+  });
+}
+
+/** What was done, as a sentence. `person` is the name of the user it was done to, null if unknown. */
+export function describeAuditEntry(
+  { action, details }: AuditEntry,
+  words: { titleOfProvider: (name: string) => string; person: string | null },
+): string {
+  if (action === 'UNREADABLE') return 'This entry cannot be read.';
+  const facts: AuditActionFacts = AUDIT_ACTIONS[action];
+  const told = new Map<string, string>(facts.details.map((name) => [name, wordFor(name, details[name])]));
+  const provider = details.provider;
+  if (provider !== undefined) told.set('provider', words.titleOfProvider(provider));
+  told.set('person', words.person ?? 'somebody');
+  return facts.sentence.replace(/\{(\w+)\}/g, (_place, name: string) => told.get(name) ?? UNKNOWN);
+}
+
+function wordFor(name: AuditDetailName, value = UNKNOWN): string {
+  const words: 'text' | Readonly<Record<string, string>> = AUDIT_DETAILS[name];
+  return words === 'text' || !Object.hasOwn(words, value) ? value : (words[value] ?? value);
+}
+
+const UNKNOWN = '…';
+
+/** Never throws: somebody may have written into the table by hand, and the rest of the log stays readable. */
+function readContent(content: string): Omit<AuditEntry, 'position'> {
+  try {
+    return Content.parse(JSON.parse(content));
+  } catch {
+    return { action: 'UNREADABLE', at: null, actorId: null, subjectId: null, details: {} };
+  }
+}
+
+/** Ids are looked up in the database, which does not take every text. */
+const id = z.string().refine((text) => prefixOf(text) !== undefined);
+
+const Content = z.object({
+  at: z.iso.datetime().transform((text) => new Date(text)),
+  action: z.string().refine((name): name is AuditAction => Object.hasOwn(AUDIT_ACTIONS, name)),
+  actorId: id.nullable(),
+  subjectId: id.nullable(),
+  details: z.record(z.string(), z.string()),
+});

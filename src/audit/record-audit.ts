@@ -1,0 +1,69 @@
+import { eq } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { auditChains, auditEntries } from '../db/tables/audit.ts';
+import type { Root } from '../keys/seal-record.ts';
+import { AUDIT_ACTIONS, type AuditDetailName, type AuditEvent } from './action.ts';
+import { type Chain, entryHash, FIRST_HEAD, openChainKey, sealChainKey } from './chain.ts';
+
+/**
+ * Appends to the audit log of a workspace or team what is being done to it. It belongs into the transaction of the deed itself,
+ * last: one is never there without the other, and nobody waits for the chain longer than that. Who records on two chains in
+ * one transaction does so on the workspace's first, or two of them could wait for each other.
+ *
+ * What cannot be recorded is not done: this throws SealError if the chain's key does not open, and the database refuses a
+ * place in the chain that is taken, which is what a chain looks like that was cut by hand.
+ */
+export async function recordAudit(
+  tx: Transaction,
+  { roots }: AuditDeps,
+  ownerId: string,
+  event: AuditEvent,
+): Promise<void> {
+  const chain = (await lockChain(tx, ownerId)) ?? (await beginChain(tx, roots[0], ownerId));
+  const position = chain.length + 1;
+  const content = contentOf(event, new Date());
+  const chainKey = openChainKey(roots, chain);
+  const head = entryHash(chainKey, chain.head, { ownerId, position, content });
+  chainKey.fill(0);
+
+  await tx.insert(auditEntries).values({ ownerId, position, content, hash: head });
+  await tx.update(auditChains).set({ length: position, head }).where(eq(auditChains.ownerId, ownerId));
+}
+
+/** The `tx` of `db.transaction`: without one, two entries could take the same place. */
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+
+export interface AuditDeps {
+  /** The first one seals, all of them open. */
+  roots: readonly [Root, ...Root[]];
+}
+
+/** Until the transaction ends, others wait here for their place. */
+async function lockChain(tx: Transaction, ownerId: string): Promise<Chain | undefined> {
+  const [chain] = await tx.select().from(auditChains).where(eq(auditChains.ownerId, ownerId)).for('update');
+  return chain;
+}
+
+/** Two may begin at once: the second one waits for the first and then finds its chain. */
+async function beginChain(tx: Transaction, root: Root, ownerId: string): Promise<Chain> {
+  await tx
+    .insert(auditChains)
+    .values({ ownerId, ...sealChainKey(root, ownerId), length: 0, head: FIRST_HEAD })
+    .onConflictDoNothing();
+  const chain = await lockChain(tx, ownerId);
+  if (chain === undefined) throw new Error('an audit chain is missing after it was begun');
+  return chain;
+}
+
+/** The text that is hashed. Details that do not belong to the action stay out, whatever object the caller had at hand. */
+function contentOf({ action, actorId, subjectId, details: given }: AuditEvent, at: Date): string {
+  const details: Partial<Record<AuditDetailName, string>> = given;
+  const own = AUDIT_ACTIONS[action].details.map((name: AuditDetailName) => [name, details[name]]);
+  return JSON.stringify({
+    at: at.toISOString(),
+    action,
+    actorId,
+    subjectId,
+    details: Object.fromEntries(own),
+  });
+}

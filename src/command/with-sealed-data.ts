@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { type Database, openDatabase } from '../db/database.ts';
+import { loadRoots } from '../keys/root-key.ts';
+import type { Root } from '../keys/seal-record.ts';
+import { rowsByRootId } from '../keys/sealing-key.ts';
+import { holdDataFolder } from './data-folder.ts';
+import { say } from './terminal.ts';
+
+/**
+ * Lends the database and the root keys to a command that works on what is sealed. It works on them alone: opening the whole
+ * app would take every answer that a running server is writing for one that a crash left behind.
+ */
+export async function withSealedData<Result>(
+  config: Config,
+  use: (data: { db: Database; roots: [Root, ...Root[]] }) => Promise<Result>,
+): Promise<Result> {
+  const letGo = await holdDataFolder(config);
+  try {
+    const { db, close } = await openDatabase(config);
+    try {
+      const roots = await loadRoots({
+        rootKey: config.rootKey,
+        rootKeyFile: config.rootKeyFile ?? madeRootKeyFile(config),
+        dataDir: config.dataDir,
+        isEmbedded: config.databaseUrl === undefined,
+        // A root key is made where a server starts, never by a look at what is saved.
+        isLoopback: false,
+        rowsByRootId: () => rowsByRootId(db),
+        say,
+      });
+      return await use({ db, roots });
+    } finally {
+      await close();
+    }
+  } finally {
+    await letGo();
+  }
+}
+
+/** The root key that a server on a laptop has made for itself, under the conditions under which that server uses it. */
+function madeRootKeyFile(config: Config): string | undefined {
+  const file = join(config.dataDir, 'root.key');
+  const isUsed = config.rootKey === undefined && config.databaseUrl === undefined && config.isLoopback;
+  return isUsed && existsSync(file) ? file : undefined;
+}

@@ -1,0 +1,32 @@
+import { integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { bytes } from './column.ts';
+
+/**
+ * The record of one owner (a workspace or a team), which outlives the owner. `rootId` to `tag` hold the random key of its
+ * chain, sealed like a provider key, so that the chain survives a new root key.
+ */
+export const auditChains = pgTable('audit_chains', {
+  ownerId: text('owner_id').primaryKey(),
+  rootId: text('root_id').notNull(),
+  generation: integer('generation').notNull(),
+  version: integer('version').notNull(),
+  ciphertext: bytes('ciphertext').notNull(),
+  tag: bytes('tag').notNull(),
+  /** How many entries there are. */
+  length: integer('length').notNull(),
+  /** The hash of the last entry. */
+  head: bytes('head').notNull(),
+});
+
+/** One thing that was done. `content` is the JSON text that was hashed, byte for byte; everything read is read from it. */
+export const auditEntries = pgTable(
+  'audit_entries',
+  {
+    ownerId: text('owner_id').notNull(),
+    /** Its place in the chain, from 1. */
+    position: integer('position').notNull(),
+    content: text('content').notNull(),
+    hash: bytes('hash').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.ownerId, table.position] })],
+);

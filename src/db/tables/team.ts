@@ -1,0 +1,55 @@
+import { sql } from 'drizzle-orm';
+import { index, pgTable, pgView, primaryKey, text } from 'drizzle-orm/pg-core';
+import { newId } from '../id.ts';
+import { instant } from './column.ts';
+import { users } from './user.ts';
+
+/** Owns shared workspaces and team keys. `plan` is its own, since it is the payer; null means the server's default plan. */
+export const teams = pgTable(
+  'teams',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('tem')),
+    name: text('name').notNull(),
+    /** The OWNER. A column that cannot be null is what makes it exactly one. */
+    ownerUserId: text('owner_user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'restrict' }),
+    plan: text('plan', { enum: ['FREE', 'PREMIUM', 'BUSINESS'] }),
+    createdAt: instant('created_at').notNull().defaultNow(),
+  },
+  (table) => [index('teams_owner_user_id').on(table.ownerUserId)],
+);
+
+/** The members of a team apart from its OWNER. Rules read `teamMembers`, which has all of them. */
+export const teamMemberships = pgTable(
+  'team_memberships',
+  {
+    teamId: text('team_id')
+      .notNull()
+      .references(() => teams.id, { onDelete: 'cascade' }),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    role: text('role', { enum: ['ADMIN', 'MEMBER'] }).notNull(),
+    joinedAt: instant('joined_at').notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.teamId, table.userId] }),
+    index('team_memberships_user_id').on(table.userId),
+  ],
+);
+
+/** Everybody in a team and what they are there: one row a person. */
+export const teamMembers = pgView('team_members', {
+  teamId: text('team_id').notNull(),
+  userId: text('user_id').notNull(),
+  role: text('role', { enum: ['OWNER', 'ADMIN', 'MEMBER'] }).notNull(),
+  joinedAt: instant('joined_at').notNull(),
+}).as(sql`
+  select id as team_id, owner_user_id as user_id, 'OWNER' as role, created_at as joined_at from teams
+  union all
+  select membership.team_id, membership.user_id, membership.role, membership.joined_at
+  from team_memberships as membership join teams as team on team.id = membership.team_id
+  where membership.user_id <> team.owner_user_id`);

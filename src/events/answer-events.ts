@@ -1,0 +1,89 @@
+import type { Viewer } from '../accounts/session.ts';
+import type { AnswerEvent, AnswerReader } from '../answers/live-answer.ts';
+import type { RunningAnswers } from '../answers/running.ts';
+import type { Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { findMessages } from '../threads/message.ts';
+import { findThreads } from '../threads/thread.ts';
+import { type PullSource, pull } from './pull.ts';
+import { type Gone, Sight } from './sight.ts';
+
+interface FollowDeps {
+  db: Database;
+  changes: Changes;
+  running: RunningAnswers;
+}
+
+/**
+ * Follows one answer from the given offsets to its end. An answer that has ended gives just that: its final message holds
+ * all of the text. Ends as gone when the thread is, or when the viewer may not see it any more.
+ */
+export async function answerEvents(
+  deps: FollowDeps,
+  viewer: Viewer,
+  input: { messageId: string; offset: number; reasoningOffset: number },
+): Promise<AsyncIterableIterator<AnswerEvent | Gone>> {
+  checkOffset('offset', input.offset);
+  checkOffset('reasoningOffset', input.reasoningOffset);
+  const live = deps.running.get(input.messageId);
+  if (live !== undefined) {
+    const [thread] = await findThreads(deps, viewer, [live.threadId]);
+    if (thread === undefined) throw new NotFoundError('answer');
+    return pull((wake) => {
+      const reader = live.read({ text: input.offset, reasoning: input.reasoningOffset }, wake);
+      return new AnswerFollower(deps, viewer, live.threadId, reader, wake);
+    });
+  }
+
+  // An answer runs until its end is saved, so one that did not run before the database is asked has ended there.
+  const [message] = await findMessages(deps, viewer, [input.messageId]);
+  if (message === undefined || message.role !== 'ASSISTANT') throw new NotFoundError('answer');
+  if (message.status === 'WRITING') throw new Error('an answer is being written, but not by this process');
+  const events: AnswerEvent[] = [{ type: 'ended', message }];
+  return pull(() => ({ take: () => events.pop(), close: () => {} }));
+}
+
+type Taken = AnswerEvent | Gone | null | undefined;
+
+class AnswerFollower implements PullSource<AnswerEvent | Gone> {
+  readonly #deps: FollowDeps;
+  readonly #viewer: Viewer;
+  readonly #threadId: string;
+  readonly #reader: AnswerReader;
+  readonly #sight: Sight;
+  #isGone = false;
+
+  constructor(deps: FollowDeps, viewer: Viewer, threadId: string, reader: AnswerReader, wake: () => void) {
+    this.#deps = deps;
+    this.#viewer = viewer;
+    this.#threadId = threadId;
+    this.#reader = reader;
+    this.#sight = new Sight(deps.changes, [threadId, viewer.id], wake);
+  }
+
+  take(): Taken | Promise<Taken> {
+    if (this.#isGone) return undefined;
+    return this.#sight.mustLook ? this.#look() : this.#reader.take();
+  }
+
+  close(): void {
+    this.#sight.close();
+    this.#reader.close();
+  }
+
+  async #look(): Promise<Taken> {
+    this.#sight.looking();
+    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
+    if (thread !== undefined) return this.#reader.take();
+    this.#isGone = true;
+    return { type: 'gone', error: new NotFoundError('answer') };
+  }
+}
+
+function checkOffset(path: string, offset: number): void {
+  if (offset >= 0) return;
+  throw new InvalidInputError([
+    { path, message: `${path} is the length of the text you have; it cannot be negative.` },
+  ]);
+}

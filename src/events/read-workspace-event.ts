@@ -1,0 +1,89 @@
+import type { Viewer } from '../accounts/session.ts';
+import type { Database } from '../db/database.ts';
+import { prefixOf } from '../db/id.ts';
+import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
+import { findModels, type Model } from '../models/catalogue.ts';
+import type { ProviderName } from '../providers/provider.ts';
+import { findThreads, type Thread } from '../threads/thread.ts';
+import { findMember, type Member } from '../workspaces/member.ts';
+import type { Plan } from '../workspaces/plan.ts';
+import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
+import type { ModelStanding } from './model-standings.ts';
+
+/** What the followers of a workspace are told. */
+export type WorkspaceEvent =
+  | { type: 'workspace-snapshot'; workspace: Workspace }
+  | { type: 'workspace-updated'; workspace: Workspace }
+  | { type: 'api-key-changed'; apiKey: ApiKey }
+  | { type: 'api-key-removed'; apiKeyId: string }
+  | ModelsChange
+  | { type: 'thread-updated'; thread: Thread }
+  | { type: 'thread-removed'; threadId: string }
+  | { type: 'member-changed'; member: Member }
+  | { type: 'member-removed'; userId: string };
+
+export interface ModelsChange {
+  type: 'models-changed';
+  workspace: Workspace;
+  /** Null for so many, or such a change, that the list is better read anew. */
+  models: Model[] | null;
+  /** Providers of those that cannot be asked now. */
+  unavailable: ProviderName[];
+}
+
+interface ReadDeps {
+  db: Database;
+  defaultPlan: Plan;
+}
+
+/**
+ * What is told of a workspace, or of something in it: how it stands now, or that it is gone, which is the same as that the
+ * viewer may not see it any more. The caller has made sure that the viewer is in the workspace; undefined if that has ended.
+ */
+export async function readWorkspaceEvent(
+  deps: ReadDeps,
+  viewer: Viewer,
+  workspaceId: string,
+  id: string,
+): Promise<WorkspaceEvent | undefined> {
+  switch (prefixOf(id)) {
+    case 'thr': {
+      const [thread] = await findThreads(deps, viewer, [id]);
+      return thread ? { type: 'thread-updated', thread } : { type: 'thread-removed', threadId: id };
+    }
+    case 'key': {
+      const [apiKey] = await findApiKeys(deps, viewer, [id]);
+      return apiKey ? { type: 'api-key-changed', apiKey } : { type: 'api-key-removed', apiKeyId: id };
+    }
+    case 'usr': {
+      const member = await findMember(deps.db, { type: 'workspace', id: workspaceId }, id);
+      return member ? { type: 'member-changed', member } : { type: 'member-removed', userId: id };
+    }
+    default: {
+      const [workspace] = await findWorkspaces(deps, viewer, [workspaceId]);
+      return workspace && { type: 'workspace-updated', workspace };
+    }
+  }
+}
+
+/**
+ * What is told of models that changed, as the viewer may see them; undefined if the viewer is in the workspace no longer.
+ * The models themselves are left out if there are many of them, or if some are no longer in the list.
+ */
+export async function readModelsChange(
+  deps: ReadDeps,
+  viewer: Viewer,
+  workspaceId: string,
+  { models: listed, unavailable }: ModelStanding,
+  ids: readonly string[],
+): Promise<ModelsChange | undefined> {
+  const isTold = ids.length <= MAX_MODELS_TOLD && ids.every((id) => listed.has(id));
+  const [[workspace], models] = await Promise.all([
+    findWorkspaces(deps, viewer, [workspaceId]),
+    isTold ? findModels(deps, viewer, ids) : null,
+  ]);
+  const providers = ids.map((id) => unavailable.get(id)).filter((provider) => provider !== undefined);
+  return workspace && { type: 'models-changed', workspace, models, unavailable: [...new Set(providers)] };
+}
+
+const MAX_MODELS_TOLD = 100; // as many as the largest page of most lists; beyond that the list itself is the better news

@@ -1,0 +1,158 @@
+import { hash } from 'node:crypto';
+import type { Viewer } from '../accounts/session.ts';
+import type { Database } from '../db/database.ts';
+import { findOffers } from '../keys/offer.ts';
+import { type KeyStanding, keyStandings } from '../keys/standing.ts';
+import { listModels, type Model } from '../models/catalogue.ts';
+import type { ProviderName } from '../providers/provider.ts';
+import { memberRoles } from '../workspaces/member.ts';
+import { mayDo } from '../workspaces/membership.ts';
+import type { Owner } from '../workspaces/owner.ts';
+import type { Plan } from '../workspaces/plan.ts';
+import { findTeams } from '../workspaces/team.ts';
+import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
+import type { Fingerprints, ModelStanding, SharedModels } from './model-standings.ts';
+
+/**
+ * How a workspace stands for one viewer, as fingerprints that are only compared: a short text for the workspace itself and
+ * one for each key the viewer may manage, each model and each member, by id.
+ */
+export interface Standing extends ModelStanding {
+  workspace: string;
+  keys: Fingerprints;
+  members: Fingerprints;
+  /** When time alone will change something; null for never. */
+  changesAt: Date | null;
+}
+
+interface ReadDeps {
+  db: Database;
+  defaultPlan: Plan;
+}
+
+/** Reads how a workspace stands now; its models, which are many, only if they can be others than those `known`. */
+export async function readStanding(
+  deps: ReadDeps,
+  viewer: Viewer,
+  workspace: Workspace,
+  { known, shared }: { known: ModelStanding | undefined; shared: SharedModels },
+): Promise<Standing> {
+  const owners = await ownersOf(deps, viewer, workspace);
+  const [keys, members] = await Promise.all([keyStandings(deps, owners), memberRoles(deps, workspace)]);
+  const managed = new Set(owners.filter(mayManageKeys).map(({ id }) => id));
+  const offered = offeredBy(keys);
+  const {
+    models,
+    unavailable,
+    offered: offeredThen,
+  } = known?.offered === offered
+    ? known
+    : await shared.read(offered, () => readModels(deps, viewer, workspace));
+  return {
+    workspace: fingerprint([
+      workspace.name,
+      owners.map(({ payerPlan, viewerRole }) => [payerPlan, viewerRole]),
+    ]),
+    keys: new Map(
+      keys.filter((key) => managed.has(key.ownerId)).map((key) => [key.id, fingerprint(shownOf(key))]),
+    ),
+    models,
+    unavailable,
+    offered: offeredThen,
+    members,
+    changesAt: keys.reduce<Date | null>((first, { changesAt }) => earlier(first, changesAt), null),
+  };
+}
+
+/** The ids whose fingerprints differ, those that one side lacks included. */
+export function differing(before: Fingerprints, now: Fingerprints): string[] {
+  if (before === now) return [];
+  const ids = new Set([...before.keys(), ...now.keys()]);
+  return [...ids].filter((id) => before.get(id) !== now.get(id));
+}
+
+/** Whose keys the workspace uses: its own, and its team's. */
+async function ownersOf(deps: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<Owner[]> {
+  if (workspace.teamId === null) return [workspace];
+  return [workspace, ...(await findTeams(deps, viewer, [workspace.teamId]))];
+}
+
+/** In one view of the database: otherwise a key that is switched off and on again in between could be missed for ever. */
+async function readModels(
+  { db, defaultPlan }: ReadDeps,
+  viewer: Viewer,
+  workspace: Workspace,
+): Promise<ModelStanding> {
+  return await db.transaction(
+    async (tx) => {
+      const deps = { db: tx, defaultPlan };
+      const [current = workspace] = await findWorkspaces(deps, viewer, [workspace.id]);
+      const offered = offeredBy(await keyStandings(deps, await ownersOf(deps, viewer, current)));
+      return { offered, ...(await readFingerprints(deps, current)) };
+    },
+    { isolationLevel: 'repeatable read', accessMode: 'read only' },
+  );
+}
+
+async function readFingerprints(
+  deps: ReadDeps,
+  workspace: Workspace,
+): Promise<Omit<ModelStanding, 'offered'>> {
+  const models = new Map<string, string>();
+  const unavailable = new Map<string, ProviderName>();
+  for (let after: string | null = null; ; ) {
+    const page = await listModels(deps, workspace, { first: MODELS_AT_ONCE, after });
+    const offers = await findOffers(
+      deps,
+      page.rows.map(({ id }) => id),
+    );
+    for (const model of page.rows) {
+      const offer = offers.get(model.id);
+      const use = offer?.isAvailable === true ? offer.paidBy : (offer?.code ?? null);
+      models.set(model.id, fingerprint([factsOf(model), use]));
+      if (offer?.isAvailable !== true) unavailable.set(model.id, model.provider);
+    }
+    const last = page.rows.at(-1);
+    if (!page.hasNextPage || last === undefined) return { models, unavailable };
+    after = page.cursorOf(last);
+  }
+}
+
+/** What its managers see of a key, without the times at which it was used and asked for its models: those are no news. */
+function shownOf(key: KeyStanding) {
+  const { createdBy, createdAt, lastUsedAt, modelsRefreshedAt, rateLimitedUntil, changesAt, ...shown } = key;
+  return shown;
+}
+
+/** The fingerprint of everything that decides which models can be asked, keys that the viewer may not manage included. */
+function offeredBy(keys: readonly KeyStanding[]): string {
+  return fingerprint(
+    keys.map(({ id, position, status, baseUrl, modelsRefreshedAt }) => [
+      id,
+      position,
+      status,
+      baseUrl,
+      modelsRefreshedAt,
+    ]),
+  );
+}
+
+function factsOf({ id, ownerId, workspaceId, teamId, createdAt, ...facts }: Model) {
+  return facts;
+}
+
+function mayManageKeys({ viewerRole }: Owner): boolean {
+  return mayDo(viewerRole, 'manageKeys');
+}
+
+function earlier(left: Date | null, right: Date | null): Date | null {
+  if (left === null || right === null) return left ?? right;
+  return left < right ? left : right;
+}
+
+function fingerprint(facts: unknown): string {
+  return hash('sha256', JSON.stringify(facts), 'base64url').slice(0, FINGERPRINT_LENGTH);
+}
+
+const FINGERPRINT_LENGTH = 16; // 96 bits: two that are the same by chance will not be seen
+const MODELS_AT_ONCE = 500;

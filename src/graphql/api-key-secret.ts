@@ -1,0 +1,131 @@
+import * as errors from '../errors.ts';
+import { type AddedApiKey, addApiKey } from '../keys/add-api-key.ts';
+import { replaceApiKeySecret } from '../keys/replace-api-key-secret.ts';
+import { ApiKey, apiKeyPayload } from './api-key.ts';
+import { builder } from './builder.ts';
+import { requireViewer } from './context.ts';
+import { Model } from './model.ts';
+import { ProviderName } from './provider.ts';
+import { Team } from './team.ts';
+import { Workspace } from './workspace.ts';
+
+const SealedSecretInput = builder.inputType('SealedSecretInput', {
+  description:
+    'A secret that the client sealed, so that nothing between it and the server can read it: a libsodium sealed box over the JSON `{"v":1,"owner":"…","provider":"OPENAI","baseUrl":null,"secret":"…"}`. `/seal.js` makes one.',
+  fields: (t) => ({
+    keyId: t.id({ required: true, description: 'The `sealingKey.id` it was sealed with.' }),
+    box: t.string({ required: true, description: 'The box in base64.' }),
+  }),
+});
+
+const AddApiKeyInput = builder.inputType('AddApiKeyInput', {
+  description: 'A provider key to add. Give either `secret` or `sealed`.',
+  fields: (t) => ({
+    workspaceId: t.id({ description: 'The workspace that will own it. Either this or `teamId`.' }),
+    teamId: t.id({ description: 'The team that will own it.' }),
+    provider: t.field({ type: ProviderName, required: true, description: 'Whose key it is.' }),
+    label: t.string({ description: 'A name for it, up to 100 characters; the provider’s title if absent.' }),
+    secret: t.string({
+      description: 'The key as it is, where the server allows that. Space and quotes around it are dropped.',
+    }),
+    sealed: t.field({
+      type: SealedSecretInput,
+      description: 'The key, sealed by the client for this workspace or team.',
+    }),
+    baseUrl: t.string({
+      description:
+        'For CUSTOM only, and required there: the base URL of the server, e.g. `https://llm.example.com/v1`.',
+    }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'From when on it is not to be used; never if absent.',
+    }),
+  }),
+});
+
+const AddApiKeyPayload = builder.objectRef<AddedApiKey>('AddApiKeyPayload').implement({
+  description: 'A key that was added.',
+  fields: (t) => ({
+    apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key.' }),
+    workspace: t.field({
+      type: Workspace,
+      nullable: true,
+      description: 'The workspace that owns it. Null if a team does.',
+      resolve: ({ owner }) => (owner.type === 'workspace' ? owner : null),
+    }),
+    team: t.field({
+      type: Team,
+      nullable: true,
+      description: 'The team that owns it. Null if a workspace does.',
+      resolve: ({ owner }) => (owner.type === 'team' ? owner : null),
+    }),
+    models: t.expose('models', {
+      type: [Model],
+      description:
+        'What it offers, in the provider’s order. Empty if the list could not be fetched: see `apiKey.statusMessage`.',
+    }),
+    warning: t.exposeString('warning', {
+      nullable: true,
+      description:
+        'A hint for the person if the key looks like another provider’s, e.g. `This looks like a key of Anthropic.`; null otherwise.',
+    }),
+  }),
+});
+
+builder.mutationField('addApiKey', (t) =>
+  t.field({
+    type: AddApiKeyPayload,
+    description:
+      'Adds a provider key: checks it with its provider, fetches its models, seals and stores it, within 15 seconds. A refused key is not stored; one whose provider cannot be reached is stored as UNVERIFIED.',
+    args: { input: t.arg({ type: AddApiKeyInput, required: true, description: 'The key.' }) },
+    errors: {
+      types: [
+        errors.InvalidInputError,
+        errors.ProviderRefusedError,
+        errors.PlanRequiredError,
+        errors.NotPermittedError,
+        errors.NotFoundError,
+        errors.StaleSealingKeyError,
+        errors.BusyError,
+      ],
+    },
+    resolve: (_root, { input }, context) => addApiKey(context.deps, requireViewer(context), input),
+  }),
+);
+
+const ReplaceApiKeySecretInput = builder.inputType('ReplaceApiKeySecretInput', {
+  description: 'A new secret for a key. Give either `secret` or `sealed`.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'Id of the key.' }),
+    secret: t.string({ description: 'The new secret as it is, where the server allows that.' }),
+    sealed: t.field({ type: SealedSecretInput, description: 'The new secret, sealed by the client.' }),
+    baseUrl: t.string({
+      description: 'For CUSTOM only: another base URL. It can change only together with the secret.',
+    }),
+  }),
+});
+
+builder.mutationField('replaceApiKeySecret', (t) =>
+  t.field({
+    type: apiKeyPayload('ReplaceApiKeySecretPayload', 'A key with a new secret.'),
+    description:
+      'Puts a new secret into a key, which keeps its id and label; answers under way finish with the old one. Checked like a new key.',
+    args: {
+      input: t.arg({ type: ReplaceApiKeySecretInput, required: true, description: 'The new secret.' }),
+    },
+    errors: {
+      types: [
+        errors.InvalidInputError,
+        errors.ProviderRefusedError,
+        errors.PlanRequiredError,
+        errors.NotPermittedError,
+        errors.NotFoundError,
+        errors.StaleSealingKeyError,
+        errors.BusyError,
+      ],
+    },
+    resolve: async (_root, { input }, context) => ({
+      apiKey: await replaceApiKeySecret(context.deps, requireViewer(context), input),
+    }),
+  }),
+);

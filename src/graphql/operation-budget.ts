@@ -1,0 +1,63 @@
+import {
+  defaultFieldResolver,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLResolveInfo,
+  type GraphQLSchema,
+  isObjectType,
+} from 'graphql';
+import { refused } from './limits.ts';
+
+/**
+ * Gives every operation, and every event of a subscription, a number of pages it may read and of characters it may hold. The
+ * cost of a document is worked out before it runs and cannot know how many items a plain list has, nor how long texts are:
+ * a hundred bytes of aliases could ask for a gigabyte, or for a thousand queries.
+ */
+export function withOperationBudget(schema: GraphQLSchema): GraphQLSchema {
+  for (const type of Object.values(schema.getTypeMap()))
+    if (isObjectType(type)) for (const field of Object.values(type.getFields())) putOnBudget(type, field);
+  return schema;
+}
+
+function putOnBudget({ name: typeName }: GraphQLObjectType, field: GraphQLField<unknown, object>): void {
+  const resolve = field.resolve ?? defaultFieldResolver;
+  if (field.args.some(({ name }) => name === 'first') || READS_LIKE_A_PAGE.has(field.name))
+    field.resolve = (source, args, context, info) => {
+      if (++budgetOf(context, info).pages > MAX_PAGES) throw refused(TOO_MANY_PAGES);
+      return resolve(source, args, context, info);
+    };
+  else if (typeName === 'Message' && LONG_TEXTS.has(field.name))
+    field.resolve = (source, args, context, info) => {
+      const text: unknown = resolve(source, args, context, info);
+      const budget = budgetOf(context, info);
+      budget.characters += typeof text === 'string' ? text.length : 0;
+      if (budget.characters > MAX_CHARACTERS) throw refused(TOO_MUCH_TEXT);
+      return text;
+    };
+}
+
+interface Budget {
+  pages: number;
+  characters: number;
+}
+
+/** The context lives as long as a subscription, its root value as long as one event. */
+function budgetOf(context: object, { rootValue }: GraphQLResolveInfo): Budget {
+  const scope = typeof rootValue === 'object' && rootValue !== null ? rootValue : context;
+  const budget = budgets.get(scope) ?? { pages: 0, characters: 0 };
+  budgets.set(scope, budget);
+  return budget;
+}
+
+const budgets = new WeakMap<object, Budget>();
+
+/** They ask the database for each item of a list, though they are no pages. */
+const READS_LIKE_A_PAGE: ReadonlySet<string> = new Set(['removalImpact', 'sealingKey']);
+const LONG_TEXTS: ReadonlySet<string> = new Set(['text', 'reasoning']);
+
+const MAX_PAGES = 200; // each is a query; a page of a hundred items may ask for one more list of each
+const TOO_MANY_PAGES = `The operation reads more than ${MAX_PAGES} lists. Ask for fewer items, or for fewer lists of each.`;
+
+const MAX_CHARACTERS = 32 * 1_024 * 1_024; // four of the longest answers; a response is held whole until it is sent
+const TOO_MUCH_TEXT =
+  'The messages are too long to be read all at once. Ask for smaller pages (`first`, `last`).';

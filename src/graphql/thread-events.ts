@@ -1,0 +1,98 @@
+import { type ThreadEvent as ThreadEventShape, threadEvents } from '../events/thread-events.ts';
+import {
+  AnswerDelta,
+  AnswerFailed,
+  AnswerFinished,
+  AnswerRetrying,
+  typeNameOfAnswerEvent,
+} from './answer-events.ts';
+import { builder } from './builder.ts';
+import { requireViewer } from './context.ts';
+import { Message } from './message.ts';
+import { Thread } from './thread.ts';
+
+type Of<Type extends ThreadEventShape['type']> = Extract<ThreadEventShape, { type: Type }>;
+
+const ThreadSnapshot = builder.objectRef<Of<'snapshot'>>('ThreadSnapshot').implement({
+  description:
+    'How the thread stands. Always first, and first again after every reconnect: if `thread.revision` differs from yours, fetch the messages again.',
+  fields: (t) => ({
+    thread: t.expose('thread', { type: Thread, description: 'The thread.' }),
+    writing: t.expose('writing', {
+      type: [Message],
+      description:
+        'The answers that are being written, with their text so far; their deltas go on from there.',
+    }),
+  }),
+});
+
+const MessageAdded = builder.objectRef<Of<'message-added'>>('MessageAdded').implement({
+  description:
+    'A message or answer was added. The deltas of an answer that is being written go on from the text given here.',
+  fields: (t) => ({ message: t.expose('message', { type: Message, description: 'The message.' }) }),
+});
+
+const MessageRemoved = builder.objectRef<Of<'message-removed'>>('MessageRemoved').implement({
+  description: 'A message was removed.',
+  fields: (t) => ({
+    messageId: t.exposeID('messageId', { description: 'Which one.' }),
+    thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+  }),
+});
+
+export const ThreadUpdated = builder.objectRef<Of<'thread-updated'>>('ThreadUpdated').implement({
+  description:
+    'The thread is new, or its title or visibility changed; in `workspaceEvents` also that its revision grew.',
+  fields: (t) => ({
+    thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+  }),
+});
+
+export const ThreadRemoved = builder.objectRef<Of<'thread-removed'>>('ThreadRemoved').implement({
+  description: 'The thread is gone, or the viewer may no longer see it. In `threadEvents` nothing follows.',
+  fields: (t) => ({ threadId: t.exposeID('threadId', { description: 'Which thread.' }) }),
+});
+
+const ThreadEvent = builder.unionType('ThreadEvent', {
+  description: 'What happens in a thread. It may gain members: keep a default branch.',
+  types: [
+    ThreadSnapshot,
+    MessageAdded,
+    AnswerDelta,
+    AnswerRetrying,
+    AnswerFinished,
+    AnswerFailed,
+    ThreadUpdated,
+    MessageRemoved,
+    ThreadRemoved,
+  ],
+  resolveType: typeNameOf,
+});
+
+builder.subscriptionField('threadEvents', (t) =>
+  t.field({
+    type: ThreadEvent,
+    description:
+      'Follows a thread: first ThreadSnapshot, then every message, delta and change in it, those of several answers at once included.',
+    args: { threadId: t.arg.id({ required: true, description: 'Id of the thread.' }) },
+    subscribe: (_root, { threadId }, context) => threadEvents(context.deps, requireViewer(context), threadId),
+    resolve: (event: ThreadEventShape) => event,
+  }),
+);
+
+function typeNameOf(event: ThreadEventShape): string {
+  switch (event.type) {
+    case 'snapshot':
+      return 'ThreadSnapshot';
+    case 'message-added':
+      return 'MessageAdded';
+    case 'message-removed':
+      return 'MessageRemoved';
+    case 'thread-updated':
+      return 'ThreadUpdated';
+    case 'thread-removed':
+      return 'ThreadRemoved';
+    default:
+      return typeNameOfAnswerEvent(event);
+  }
+}

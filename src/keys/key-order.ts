@@ -1,0 +1,71 @@
+import { and, asc, eq, max, ne } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { apiKeys } from '../db/tables/api-key.ts';
+import { InvalidInputError } from '../errors.ts';
+import type { ProviderName } from '../providers/provider.ts';
+
+/**
+ * Which key of one owner and provider is asked first: positions from 1 without gaps. Every function here needs the lock of
+ * the owner that keeps others from changing the order.
+ */
+
+/** The place of a new key: after those there are. */
+export async function nextPosition(tx: Pick<Database, 'select'>, group: KeyGroup): Promise<number> {
+  const [row] = await tx
+    .select({ last: max(apiKeys.position) })
+    .from(apiKeys)
+    .where(isIn(group));
+  return (row?.last ?? 0) + 1;
+}
+
+/** Moves a key to a position, the last one if there are fewer, and the others close up. False if it was there already. */
+export async function moveKey(
+  tx: Pick<Database, 'select' | 'update'>,
+  key: KeyGroup & { id: string },
+  position: number,
+): Promise<boolean> {
+  const before = await idsInOrder(tx, key);
+  const others = before.filter((id) => id !== key.id);
+  const after = others.toSpliced(position - 1, 0, key.id);
+  await numberFromOne(tx, after);
+  return before.indexOf(key.id) !== after.indexOf(key.id);
+}
+
+/** Closes the gap that a removed key left. */
+export async function closeUp(tx: Pick<Database, 'select' | 'update'>, group: KeyGroup): Promise<void> {
+  await numberFromOne(tx, await idsInOrder(tx, group));
+}
+
+/** A position fit to move to. Throws InvalidInputError. */
+export function checkPosition(position: number): number {
+  if (position >= 1) return position;
+  throw new InvalidInputError([{ path: 'position', message: 'Positions are counted from 1.' }]);
+}
+
+interface KeyGroup {
+  ownerId: string;
+  provider: ProviderName;
+}
+
+async function idsInOrder(tx: Pick<Database, 'select'>, group: KeyGroup): Promise<string[]> {
+  const rows = await tx
+    .select({ id: apiKeys.id })
+    .from(apiKeys)
+    .where(isIn(group))
+    .orderBy(asc(apiKeys.position), asc(apiKeys.id));
+  return rows.map(({ id }) => id);
+}
+
+async function numberFromOne(tx: Pick<Database, 'update'>, ids: readonly string[]): Promise<void> {
+  const numbered = ids.map((id, index) => ({ id, position: index + 1 }));
+  // Always in the same order, so that two who have rows of keys locked never wait for each other.
+  for (const { id, position } of numbered.toSorted((left, right) => (left.id < right.id ? -1 : 1)))
+    await tx
+      .update(apiKeys)
+      .set({ position })
+      .where(and(eq(apiKeys.id, id), ne(apiKeys.position, position)));
+}
+
+function isIn({ ownerId, provider }: KeyGroup) {
+  return and(eq(apiKeys.ownerId, ownerId), eq(apiKeys.provider, provider));
+}

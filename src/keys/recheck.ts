@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { and, asc, eq, gt, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { apiKeys } from '../db/tables/api-key.ts';
+import { teams } from '../db/tables/team.ts';
+import { users } from '../db/tables/user.ts';
+import { workspaces } from '../db/tables/workspace.ts';
+import { NotFoundError } from '../errors.ts';
+import { failureName, log } from '../log.ts';
+import { PLANS, type Plan, planAllowsKeys } from '../workspaces/plan.ts';
+import { payerPlan } from '../workspaces/workspace.ts';
+import type { KeyDeps } from './api-key.ts';
+import { isUntold } from './health.ts';
+import { probeStoredKey } from './probe.ts';
+import { saveProbe } from './save-probe.ts';
+import { SealError } from './seal-record.ts';
+
+/**
+ * Checks stored keys with their providers by itself, one after the other and each only when it is due, so that a key's status
+ * is true also while nobody uses it. Returns a function that ends this, together with a check that is under way.
+ */
+export function startRechecks(deps: KeyDeps, lookEveryMs: number = LOOK_EVERY_MS): () => Promise<void> {
+  const stopping = new AbortController();
+  const recheckDeps = { ...deps, untold: new Map<string, number>(), stopping: stopping.signal };
+  const ended = run();
+  return async () => {
+    stopping.abort();
+    await ended;
+  };
+
+  async function run(): Promise<void> {
+    let delayMs = lookEveryMs;
+    while (await waited(delayMs, stopping.signal)) {
+      const dueInMs = await recheckDueKeys(recheckDeps).catch(logFailure);
+      delayMs = Math.min(dueInMs ?? lookEveryMs, lookEveryMs);
+    }
+  }
+}
+
+export interface RecheckDeps extends KeyDeps {
+  /** How many checks in a row brought no result, by key. Lost with a restart, which costs a few checks. */
+  untold: Map<string, number>;
+  stopping: AbortSignal;
+}
+
+/** Checks every key that is due. Gives the milliseconds until the next one is; null if none will be. */
+export async function recheckDueKeys(deps: RecheckDeps): Promise<number | null> {
+  while (!deps.stopping.aborted) {
+    const next = await findNext(deps);
+    if (next === undefined) return null;
+    const dueInMs = next.recheckAt.getTime() - Date.now();
+    if (dueInMs > 0) return dueInMs;
+    await recheck(deps, next);
+  }
+  return null;
+}
+
+/** The key that is or will be due first, of those that would be used if the provider says that they work. */
+async function findNext({ db, defaultPlan }: { db: Database; defaultPlan: Plan }): Promise<Due | undefined> {
+  const plan = sql`coalesce(${payerPlan}, ${defaultPlan})`;
+  const plansFor = (whose: 'workspace' | 'team') => PLANS.filter((each) => planAllowsKeys(each, whose));
+  const [row] = await db
+    .select({ id: apiKeys.id, recheckAt: apiKeys.recheckAt })
+    .from(apiKeys)
+    .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
+    .leftJoin(users, eq(users.id, workspaces.ownerUserId))
+    .leftJoin(teams, or(eq(teams.id, apiKeys.teamId), eq(teams.id, workspaces.teamId)))
+    .where(
+      and(
+        isNotNull(apiKeys.recheckAt),
+        eq(apiKeys.isEnabled, true),
+        eq(apiKeys.needsReentry, false),
+        or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, new Date())),
+        or(
+          and(isNull(apiKeys.teamId), inArray(plan, plansFor('workspace'))),
+          and(isNotNull(apiKeys.teamId), inArray(plan, plansFor('team'))),
+        ),
+      ),
+    )
+    .orderBy(asc(apiKeys.recheckAt))
+    .limit(1);
+  return row?.recheckAt == null ? undefined : { id: row.id, recheckAt: row.recheckAt };
+}
+
+interface Due {
+  id: string;
+  recheckAt: Date;
+}
+
+async function recheck(deps: RecheckDeps, { id, recheckAt }: Due): Promise<void> {
+  // Put off before it is begun: a check that fails in a way nobody thought of must not be the next one for ever.
+  const putOff = await deps.db
+    .update(apiKeys)
+    .set({ recheckAt: new Date(Date.now() + PUT_OFF_MS) })
+    .where(and(eq(apiKeys.id, id), eq(apiKeys.recheckAt, recheckAt)))
+    .returning({ id: apiKeys.id });
+  if (putOff.length === 0) return;
+  try {
+    const checked = await probeStoredKey(deps, id, deps.stopping);
+    const untold = isUntold(checked.probe) ? (deps.untold.get(id) ?? 1) + 1 : 0;
+    remember(deps.untold, id, untold);
+    await saveProbe(deps, id, checked, { type: 'server', untold });
+  } catch (error) {
+    remember(deps.untold, id, 0);
+    // It was removed meanwhile, does not open, which is recorded, or the server shuts down.
+    if (error instanceof NotFoundError || error instanceof SealError || deps.stopping.aborted) return;
+    log.error({ apiKeyId: id, failure: failureName(error) }, 'a stored key could not be checked');
+  }
+}
+
+function remember(untold: Map<string, number>, id: string, count: number): void {
+  untold.delete(id);
+  if (untold.size >= MOST_REMEMBERED) untold.clear(); // removed keys among them; the others are checked early once
+  if (count > 0) untold.set(id, count);
+}
+
+function logFailure(error: unknown): null {
+  log.warn({ failure: failureName(error) }, 'no keys could be checked');
+  return null;
+}
+
+/** True once the time has passed, false if the wait was ended. */
+async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
+  return await sleep(ms, true, { signal }).catch(() => false);
+}
+
+const LOOK_EVERY_MS = 60_000; // one small query; a key that became due meanwhile waits no longer
+const PUT_OFF_MS = 60 * 60_000;
+const MOST_REMEMBERED = 10_000;

@@ -1,0 +1,80 @@
+import { eq } from 'drizzle-orm';
+import { recordAudit } from '../audit/record-audit.ts';
+import { apiKeys } from '../db/tables/api-key.ts';
+import { NotFoundError } from '../errors.ts';
+import { saveKeyModels } from '../models/save-models.ts';
+import type { ProviderName } from '../providers/provider.ts';
+import type { KeyDeps } from './api-key.ts';
+import { type HealthFacts, healthAfterCheck, isUntold, looksTheSame, nextRecheckAt } from './health.ts';
+import { keepOwner } from './keep-owner.ts';
+import type { CheckedKey, Probe } from './probe.ts';
+
+/**
+ * Saves what a check of a stored key found and tells of it if anybody could see a difference. Nothing if the key was sealed
+ * anew meanwhile, because the secret may be another one. Throws NotFoundError if it was removed.
+ */
+export async function saveProbe(
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'roots'>,
+  id: string,
+  { key, probe }: CheckedKey,
+  by: CheckedBy,
+): Promise<void> {
+  const { ownerId, provider, baseUrl } = key;
+  const isNews = await deps.db.transaction(async (tx) => {
+    await keepOwner(tx, ownerId);
+    const [before] = await tx.select(checkedColumns).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
+    if (before === undefined) throw new NotFoundError('API key');
+    if (before.version !== key.version) return false;
+
+    const after = healthAfterCheck({ ...before, provider }, probe, by.type);
+    const untold = by.type === 'server' ? by.untold : 1;
+    await tx
+      .update(apiKeys)
+      .set(healthColumns(provider, after, probe, untold))
+      .where(eq(apiKeys.id, id));
+    const isOtherList =
+      probe.models !== null && (await saveKeyModels(tx, { id, ownerId, provider, baseUrl }, probe.models));
+    if (by.type === 'person' || after.health !== before.health)
+      await recordAudit(tx, deps, ownerId, {
+        action: 'KEY_CHECKED',
+        actorId: by.type === 'person' ? by.id : null,
+        subjectId: id,
+        details: { provider, label: before.label, health: probe.health },
+      });
+    return isOtherList || !looksTheSame(before, after, new Date());
+  });
+  if (isNews) deps.changes.announce(ownerId, [id]);
+}
+
+/** Who wanted the check. `untold` is how many checks in a row brought no result, if this one did not either. */
+export type CheckedBy = { type: 'person'; id: string } | { type: 'server'; untold: number };
+
+/** The columns that the first check of a secret decides. */
+export function firstHealthColumns(provider: ProviderName, probe: Probe) {
+  return healthColumns(provider, probe, probe, 1);
+}
+
+function healthColumns(
+  provider: ProviderName,
+  { health, healthReason, rateLimitedUntil }: HealthFacts,
+  probe: Probe,
+  untold: number,
+) {
+  const now = new Date();
+  return {
+    health,
+    healthReason,
+    rateLimitedUntil,
+    recheckAt: nextRecheckAt({ health, provider }, now, isUntold(probe) ? untold : 0),
+    ...(probe.models !== null && { modelsRefreshedAt: now }),
+  };
+}
+
+const checkedColumns = {
+  version: apiKeys.version,
+  label: apiKeys.label,
+  modelsRefreshedAt: apiKeys.modelsRefreshedAt,
+  health: apiKeys.health,
+  healthReason: apiKeys.healthReason,
+  rateLimitedUntil: apiKeys.rateLimitedUntil,
+};

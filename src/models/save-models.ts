@@ -1,0 +1,100 @@
+import { asc, eq, sql } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { newId } from '../db/id.ts';
+import { apiKeyModels, models } from '../db/tables/model.ts';
+import type { ListedModel, ProviderName } from '../providers/provider.ts';
+import { ownerColumns } from '../workspaces/owner.ts';
+import { cleanModels } from './clean-models.ts';
+
+/**
+ * Makes what the provider listed the models of this key: known ones keep their id, missing ones are no longer offered. Writes
+ * nothing and returns false if they were that already, which is what nearly every check finds.
+ */
+export async function saveKeyModels(
+  tx: Pick<Database, 'select' | 'insert' | 'delete'>,
+  key: { id: string; ownerId: string; provider: ProviderName; baseUrl: string },
+  listed: readonly ListedModel[],
+): Promise<boolean> {
+  const wanted = cleanModels(listed).map((model) => factsOf(key, model));
+  const known = await tx
+    .select(factColumns)
+    .from(apiKeyModels)
+    .innerJoin(models, eq(models.id, apiKeyModels.modelId))
+    .where(eq(apiKeyModels.apiKeyId, key.id))
+    .orderBy(asc(apiKeyModels.position));
+  if (isSame(known, wanted)) return false;
+
+  await tx.delete(apiKeyModels).where(eq(apiKeyModels.apiKeyId, key.id));
+  if (wanted.length === 0) return true;
+  const saved = await tx
+    .insert(models)
+    .values(inLockOrder(wanted).map((model) => ({ ...model, ...ownerColumns(key.ownerId) })))
+    .onConflictDoUpdate({
+      target: [models.ownerId, models.provider, models.baseUrl, models.name],
+      set: {
+        title: sql`excluded.title`,
+        contextWindow: sql`excluded.context_window`,
+        maxOutputTokens: sql`excluded.max_output_tokens`,
+        capabilities: sql`excluded.capabilities`,
+        inputPrice: sql`excluded.input_price`,
+        outputPrice: sql`excluded.output_price`,
+        cachedInputPrice: sql`excluded.cached_input_price`,
+      },
+    })
+    .returning({ id: models.id, name: models.name });
+  const positions = new Map(wanted.map((model, position) => [model.name, position]));
+  await tx
+    .insert(apiKeyModels)
+    .values(
+      saved.map(({ id, name }) => ({ apiKeyId: key.id, modelId: id, position: positions.get(name) ?? 0 })),
+    );
+  return true;
+}
+
+/** A model where the key can be used, and what its provider tells of it, as it is stored. */
+function factsOf(
+  { provider, baseUrl }: { provider: string; baseUrl: string },
+  { name, title, contextWindow, maxOutputTokens, capabilities, price }: ListedModel,
+) {
+  return {
+    provider,
+    baseUrl,
+    name,
+    title,
+    contextWindow,
+    maxOutputTokens,
+    capabilities,
+    inputPrice: price?.input ?? null,
+    outputPrice: price?.output ?? null,
+    cachedInputPrice: price?.cachedInput ?? null,
+  };
+}
+
+type Facts = ReturnType<typeof factsOf>;
+
+const factColumns = {
+  provider: models.provider,
+  baseUrl: models.baseUrl,
+  name: models.name,
+  title: models.title,
+  contextWindow: models.contextWindow,
+  maxOutputTokens: models.maxOutputTokens,
+  capabilities: models.capabilities,
+  inputPrice: models.inputPrice,
+  outputPrice: models.outputPrice,
+  cachedInputPrice: models.cachedInputPrice,
+};
+
+function isSame(known: readonly Facts[], wanted: readonly Facts[]): boolean {
+  return JSON.stringify(known) === JSON.stringify(wanted);
+}
+
+/**
+ * Two refreshes may list the same models in different orders; rows are locked by name, so that neither waits for the other.
+ * Ids are given before, in the provider's order.
+ */
+function inLockOrder(wanted: readonly Facts[]) {
+  return wanted
+    .map((model) => ({ ...model, id: newId('mdl') }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
+}

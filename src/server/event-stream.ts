@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http';
+import { GraphQLError } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { Viewer } from '../accounts/session.ts';
+import type { App } from '../app.ts';
+import type { Context } from '../graphql/context.ts';
+import type { ServerContext } from './graphql.ts';
+
+/**
+ * Ends a subscription over server-sent events with its response. Yoga does so once it has begun to send: it forgets one
+ * whose client left while it was being prepared, which would be followed for ever.
+ */
+export const endWithResponse: Plugin<ServerContext> = {
+  onSubscribe: ({ args }) => ({
+    onSubscribeResult({ result }) {
+      const { res } = args.contextValue;
+      if (res === undefined || !(Symbol.asyncIterator in result)) return;
+      const leave = () => void result.return?.();
+      if (res.destroyed) leave();
+      else res.once('close', leave);
+    },
+  }),
+};
+
+/** Breaks off server-sent events when the session ends that they were opened with; sockets see to it themselves. */
+export function endWithSession(
+  { changes }: Pick<App, 'changes'>,
+  viewerOf: (request: IncomingMessage) => Promise<Viewer | null>,
+): Plugin<ServerContext & Context> {
+  return {
+    async onSubscribe({ args, setResultAndStopExecution }) {
+      const { req, res, viewer } = args.contextValue;
+      if (req === undefined || res === undefined || res.destroyed || viewer === null) return;
+      const listener = changes.listen(viewer.sessionId, () => res.destroy());
+      res.once('close', () => listener.close());
+      // It may have ended after the viewer was read and before the listening began.
+      if ((await viewerOf(req)) === null) setResultAndStopExecution({ errors: [SESSION_ENDED] });
+    },
+  };
+}
+
+const SESSION_ENDED = new GraphQLError('The session has ended. Sign in again.', {
+  extensions: { code: 'UNAUTHENTICATED' },
+});

@@ -1,0 +1,39 @@
+import { asc, eq } from 'drizzle-orm';
+import type { AuditDeps } from '../audit/record-audit.ts';
+import type { Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
+import { workspaces } from '../db/tables/workspace.ts';
+import type { Owner } from './owner.ts';
+
+/** What changing workspaces, teams and their members needs. */
+export interface PeopleDeps extends AuditDeps {
+  db: Database;
+  changes: Changes;
+}
+
+/**
+ * Tells, once it is committed, that what these people are in these workspaces and teams has changed: each workspace and team
+ * who, and each person where.
+ */
+export function announceMembers(
+  { changes }: { changes: Changes },
+  ownerIds: readonly string[],
+  userIds: readonly string[],
+): void {
+  for (const ownerId of ownerIds) changes.announce(ownerId, userIds);
+  for (const userId of userIds) changes.announce(userId, ownerIds);
+}
+
+/** Everything whose members change with those of this owner: itself, and the workspaces of a team. */
+export async function reachOf(
+  db: Pick<Database, 'select'>,
+  owner: Pick<Owner, 'type' | 'id'>,
+): Promise<[string, ...string[]]> {
+  if (owner.type === 'workspace') return [owner.id];
+  const owned = await db
+    .select({ id: workspaces.id })
+    .from(workspaces)
+    .where(eq(workspaces.teamId, owner.id))
+    .orderBy(asc(workspaces.id));
+  return [owner.id, ...owned.map(({ id }) => id)];
+}

@@ -1,0 +1,99 @@
+import type { Viewer } from '../accounts/session.ts';
+import { recordAudit, type Transaction } from '../audit/record-audit.ts';
+import { ConflictError, NotFoundError } from '../errors.ts';
+import { announceMembers, type PeopleDeps, reachOf } from './announce-members.ts';
+import { holdOwner, holdWorkspace } from './hold-owner.ts';
+import { findMember, hasRoleFromTeam, type Member, requireMember } from './member.ts';
+import { givenRole, type Role } from './membership.ts';
+import { endMembership, insertMembership, updateMembership } from './membership-row.ts';
+import type { Owner, OwnerInput } from './owner.ts';
+
+/** Lets somebody of a team into one of its workspaces. */
+export async function addMember(
+  deps: PeopleDeps,
+  viewer: Viewer,
+  input: { workspaceId: string; userId: string; role: Role },
+): Promise<Member> {
+  const member = await deps.db.transaction(async (tx) => {
+    const workspace = await holdWorkspace(tx, viewer, input.workspaceId, 'manageMembers');
+    const role = givenRole('workspace', input.role);
+    if (workspace.teamId === null)
+      throw new ConflictError(
+        'Only people of a team can be added, and this workspace belongs to a person. Use `createInvitation`.',
+      );
+    const team = { type: 'team', id: workspace.teamId } as const;
+    if ((await findMember(tx, team, input.userId)) === undefined)
+      throw new NotFoundError('person in the team');
+    if ((await findMember(tx, workspace, input.userId)) !== undefined)
+      throw new ConflictError(
+        'This person is in the workspace already. Use `updateMember` for another role.',
+      );
+    await insertMembership(tx, workspace, input.userId, role);
+    const added = await requireMember(tx, workspace, input.userId);
+    await recordAudit(tx, deps, workspace.id, {
+      action: 'MEMBER_ADDED',
+      actorId: viewer.id,
+      subjectId: added.userId,
+      details: { role },
+    });
+    return added;
+  });
+  announceMembers(deps, [member.ownerId], [member.userId]);
+  return member;
+}
+
+/** Gives a member another role, in a team's case everywhere the role reaches. */
+export async function updateMember(
+  deps: PeopleDeps,
+  viewer: Viewer,
+  input: OwnerInput & { userId: string; role: Role },
+): Promise<Member> {
+  const { member, reach } = await deps.db.transaction(async (tx) => {
+    const owner = await holdOwner(tx, viewer, input, 'manageMembers');
+    const role = givenRole(owner.type, input.role);
+    const before = await requireChangeable(tx, owner, input.userId);
+    if (before.role === role) return { member: before, reach: [] };
+    await updateMembership(tx, owner, before.userId, role);
+    const reach = await reachOf(tx, owner);
+    await recordAudit(tx, deps, owner.id, {
+      action: 'MEMBER_CHANGED',
+      actorId: viewer.id,
+      subjectId: before.userId,
+      details: { previousRole: before.role, role },
+    });
+    return { member: { ...before, role }, reach };
+  });
+  announceMembers(deps, reach, [member.userId]);
+  return member;
+}
+
+/** Removes a member, from a team with all of its workspaces. */
+export async function removeMember(
+  deps: PeopleDeps,
+  viewer: Viewer,
+  input: OwnerInput & { userId: string },
+): Promise<Member> {
+  const { member, reach } = await deps.db.transaction(async (tx) => {
+    const owner = await holdOwner(tx, viewer, input, 'manageMembers');
+    const member = await requireChangeable(tx, owner, input.userId);
+    const reach = await reachOf(tx, owner);
+    await endMembership(tx, deps, viewer.id, owner, member);
+    return { member, reach };
+  });
+  announceMembers(deps, reach, [member.userId]);
+  return member;
+}
+
+/** The member, if others may change what they are here. Else NotFoundError or ConflictError. */
+async function requireChangeable(tx: Transaction, owner: Owner, userId: string): Promise<Member> {
+  const member = await requireMember(tx, owner, userId);
+  if (await hasRoleFromTeam(tx, owner, userId))
+    throw new ConflictError(
+      'This person is an owner or admin of the team, and so of all its workspaces. Change that in the team: give its `teamId`.',
+    );
+  if (member.role === 'OWNER')
+    throw new ConflictError(
+      `The owner can be neither changed nor removed. The owner can hand the ${owner.type} over to somebody else.`,
+    );
+  return member;
+}

@@ -1,0 +1,82 @@
+import { and, eq, gt, inArray, or, type SQL, sql } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { type Page, type PageInput, readPage } from '../db/page.ts';
+import { invitations } from '../db/tables/invitation.ts';
+import { teamMembers } from '../db/tables/team.ts';
+import { workspaceMembers } from '../db/tables/workspace.ts';
+import { type GivenRole, mayDo, rolesThatMay } from './membership.ts';
+import type { Owner } from './owner.ts';
+
+/** An open invitation, as those who manage members see it. Whoever has its token may accept it. */
+export interface Invitation {
+  id: string;
+  role: GivenRole['workspace'];
+  createdBy: string;
+  createdAt: Date;
+  expiresAt: Date;
+}
+
+/** The open invitations into a workspace or team, oldest first. Empty for those who may not manage its members. */
+export async function listInvitations(
+  { db }: { db: Pick<Database, 'select'> },
+  owner: Owner,
+  page: PageInput,
+): Promise<Page<Invitation>> {
+  const isManager = mayDo(owner.viewerRole, 'manageMembers');
+  return await readPage<Invitation>(page, {
+    column: invitations.id,
+    order: 'ascending',
+    maxRows: 100,
+    valueOf: (invitation) => invitation.id,
+    read: async (conditions, orderBy, limit) => {
+      if (!isManager) return [];
+      return await db
+        .select(invitationColumns)
+        .from(invitations)
+        .where(and(isInto(owner.id), isOpen(), ...conditions))
+        .orderBy(orderBy)
+        .limit(limit);
+    },
+  });
+}
+
+/**
+ * Whether an invitation can be accepted now: it has not expired, and whoever made it could still make it. That is asked when
+ * it is accepted and written nowhere, so it holds however somebody lost the right, and again for who gets it back.
+ */
+export function isOpen(): SQL | undefined {
+  const managers = rolesThatMay('manageMembers');
+  const isMadeBy = (member: typeof teamMembers.userId | typeof workspaceMembers.userId) =>
+    eq(member, invitations.createdBy);
+  return and(
+    gt(invitations.expiresAt, sql`now()`),
+    or(
+      sql`exists (select from ${workspaceMembers} where ${and(
+        eq(workspaceMembers.workspaceId, invitations.workspaceId),
+        isMadeBy(workspaceMembers.userId),
+        inArray(workspaceMembers.role, managers),
+      )})`,
+      sql`exists (select from ${teamMembers} where ${and(
+        eq(teamMembers.teamId, invitations.teamId),
+        isMadeBy(teamMembers.userId),
+        inArray(
+          teamMembers.role,
+          managers.filter((role) => role !== 'VIEWER'),
+        ),
+      )})`,
+    ),
+  );
+}
+
+/** Whether an invitation leads into this workspace or team. */
+export function isInto(ownerId: string): SQL | undefined {
+  return or(eq(invitations.workspaceId, ownerId), eq(invitations.teamId, ownerId));
+}
+
+export const invitationColumns = {
+  id: invitations.id,
+  role: invitations.role,
+  createdBy: invitations.createdBy,
+  createdAt: invitations.createdAt,
+  expiresAt: invitations.expiresAt,
+};

@@ -1,0 +1,103 @@
+import { and, eq, exists, or, sql } from 'drizzle-orm';
+import type { AuditEvent } from '../audit/action.ts';
+import { type AuditDeps, recordAudit, type Transaction } from '../audit/record-audit.ts';
+import { retryConflicts } from '../db/retry-conflicts.ts';
+import { messages, threads } from '../db/tables/thread.ts';
+import { sessions, users } from '../db/tables/user.ts';
+import { workspaces } from '../db/tables/workspace.ts';
+import { type Belongings, holdBelongings, refuseOwnerOfShared } from './account-belongings.ts';
+import { announceMembers, type PeopleDeps } from './announce-members.ts';
+
+/**
+ * Deletes an account with all that is its own: the personal workspace with keys, models and threads, memberships,
+ * invitations, sessions, and private threads in shared workspaces, which nobody could ever see again. What the person wrote
+ * where others see it stays, without a name. Throws ConflictError while they own something that is for others too.
+ *
+ * It is one transaction with the user's own row in it: after a crash the account is whole or gone.
+ */
+export async function removeAccount(deps: PeopleDeps, userId: string): Promise<void> {
+  const removed = await retryConflicts(
+    () => deps.db.transaction((tx) => removeAllOf(tx, deps, userId)),
+    STILL_HELD,
+  );
+  const { changes } = deps;
+  const { personal, memberships } = removed;
+  announceMembers(
+    deps,
+    [...personal, ...memberships].map(({ ownerId }) => ownerId),
+    [userId],
+  );
+  for (const { id, workspaceId, visibility } of removed.threads) {
+    changes.announce(id, [id]);
+    // Nobody else in the workspace has ever heard of a private one.
+    if (visibility === 'WORKSPACE') changes.announce(workspaceId, [id]);
+  }
+  for (const { id } of removed.sessions) changes.announce(id, [id]);
+}
+
+/** In the order in which everybody takes rows: teams, workspaces, threads, users, and audit logs last. */
+async function removeAllOf(tx: Transaction, deps: AuditDeps, userId: string) {
+  const belongings = await holdBelongings(tx, userId);
+  await refuseOwnerOfShared(tx, userId);
+  const deleted = await deleteThreads(tx, userId);
+  const touched = await touchThreads(tx, userId);
+  await tx.delete(workspaces).where(eq(workspaces.ownerUserId, userId));
+  // From here on nobody can sign in as this person, so no session is left out.
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update');
+  const ended = await tx.delete(sessions).where(eq(sessions.userId, userId)).returning({ id: sessions.id });
+  await tx.delete(users).where(eq(users.id, userId));
+  await record(tx, deps, userId, belongings);
+  return { ...belongings, threads: [...deleted, ...touched], sessions: ended };
+}
+
+/** Everything in the personal workspace, and what was private elsewhere. Before the keys, as a message being sent has it. */
+async function deleteThreads(tx: Transaction, userId: string) {
+  const isPersonal = tx
+    .select()
+    .from(workspaces)
+    .where(and(eq(workspaces.id, threads.workspaceId), eq(workspaces.ownerUserId, userId)));
+  return await tx
+    .delete(threads)
+    .where(or(exists(isPersonal), and(eq(threads.createdBy, userId), eq(threads.visibility, 'PRIVATE'))))
+    .returning({ id: threads.id, workspaceId: threads.workspaceId, visibility: threads.visibility });
+}
+
+/** Threads in which the name disappears: clients have to fetch them again. */
+async function touchThreads(tx: Transaction, userId: string) {
+  const isAuthor = tx
+    .select()
+    .from(messages)
+    .where(and(eq(messages.threadId, threads.id), eq(messages.authorId, userId)));
+  return await tx
+    .update(threads)
+    .set({ revision: sql`${threads.revision} + 1` })
+    .where(or(eq(threads.createdBy, userId), exists(isAuthor)))
+    .returning({ id: threads.id, workspaceId: threads.workspaceId, visibility: threads.visibility });
+}
+
+/** Logs outlive what they tell of, that of the personal workspace too. */
+async function record(
+  tx: Transaction,
+  deps: AuditDeps,
+  userId: string,
+  belongings: Belongings,
+): Promise<void> {
+  const { personal, memberships } = belongings;
+  const events: { ownerId: string; event: AuditEvent }[] = [
+    ...personal.map(({ ownerId, name }) => ({
+      ownerId,
+      event: { action: 'WORKSPACE_DELETED' as const, actorId: userId, subjectId: ownerId, details: { name } },
+    })),
+    ...memberships.map(({ ownerId, role }) => ({
+      ownerId,
+      event: { action: 'MEMBER_LEFT' as const, actorId: userId, subjectId: userId, details: { role } },
+    })),
+  ];
+  for (const { ownerId, event } of events) await recordAudit(tx, deps, ownerId, event);
+}
+
+/**
+ * Something came into the person's hands meanwhile, which the database does not let go; 23503 before PostgreSQL 18. Another
+ * try finds things as they are now.
+ */
+const STILL_HELD = ['23001', '23503'];

@@ -1,0 +1,134 @@
+import { asc, eq, inArray } from 'drizzle-orm';
+import { type AuditDeps, recordAudit, type Transaction } from '../audit/record-audit.ts';
+import type { Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
+import { idsOf } from '../db/id.ts';
+import { teams } from '../db/tables/team.ts';
+import { users } from '../db/tables/user.ts';
+import { workspaces } from '../db/tables/workspace.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { type Plan, planOf } from './plan.ts';
+
+/** Who pays: a user or a team. An email stands for the user who signs in with it. */
+export interface PayerInput {
+  userId?: string | null | undefined;
+  email?: string | null | undefined;
+  teamId?: string | null | undefined;
+}
+
+/** The plan of a payer as whoever runs the server sees it. */
+export interface PlanOfPayer {
+  /** One of the two is set. */
+  userId: string | null;
+  teamId: string | null;
+  plan: Plan;
+  /** Whether nobody has set one, so that it is the server's default. */
+  isDefault: boolean;
+  /** Those it pays for. */
+  workspaceIds: string[];
+}
+
+/**
+ * Sets the plan of a user or a team; null for the server's default. Keys that the plan does not include are suspended, and
+ * come back with a plan that does: nothing is written to them. Only whoever runs the server may, which the caller makes sure
+ * of. Throws InvalidInputError or NotFoundError.
+ */
+export async function setPlan(
+  deps: AuditDeps & { db: Database; changes: Changes; defaultPlan: Plan },
+  input: PayerInput,
+  plan: Plan | null,
+): Promise<PlanOfPayer & { previousPlan: Plan }> {
+  const set = await deps.db.transaction(async (tx) => {
+    const payer = await findPayer(tx, input, 'to be changed');
+    if (payer.type === 'user') await tx.update(users).set({ plan }).where(eq(users.id, payer.id));
+    else await tx.update(teams).set({ plan }).where(eq(teams.id, payer.id));
+    const changed = await describe(tx, deps, { ...payer, payerPlan: plan });
+    const previousPlan = planOf(payer, deps.defaultPlan);
+    if (changed.plan !== previousPlan) await recordChange(tx, deps, { ...changed, previousPlan });
+    return { ...changed, previousPlan };
+  });
+  for (const id of ownerIdsOf(set)) deps.changes.announce(id, [id]);
+  return set;
+}
+
+/** The plan of a user or a team. Throws InvalidInputError or NotFoundError. */
+export async function findPlan(
+  deps: { db: Pick<Database, 'select'>; defaultPlan: Plan },
+  input: PayerInput,
+): Promise<PlanOfPayer> {
+  return await describe(deps.db, deps, await findPayer(deps.db, input, 'to be read'));
+}
+
+interface Payer {
+  type: 'user' | 'team';
+  id: string;
+  /** Null means the server's default. */
+  payerPlan: Plan | null;
+}
+
+/** One that is to be changed is held until the transaction ends. */
+async function findPayer(
+  db: Pick<Database, 'select'>,
+  input: PayerInput,
+  purpose: 'to be read' | 'to be changed',
+): Promise<Payer> {
+  const { table, condition, type } = lookUp(input);
+  const query = db.select({ id: table.id, payerPlan: table.plan }).from(table).where(condition);
+  // The weaker of the two locks: a message that its sender is just saving points to the row, and need not wait.
+  const [row] = await (purpose === 'to be changed' ? query.for('no key update') : query);
+  if (row === undefined) throw new NotFoundError(type);
+  return { type, ...row };
+}
+
+function lookUp({ userId, email, teamId }: PayerInput) {
+  if ([userId, email, teamId].filter((given) => given != null).length !== 1)
+    throw new InvalidInputError([{ path: 'userId', message: 'Give one of `userId`, `email` and `teamId`.' }]);
+  if (teamId != null)
+    return { type: 'team' as const, table: teams, condition: inArray(teams.id, idsOf('tem', [teamId])) };
+  const condition =
+    userId != null
+      ? inArray(users.id, idsOf('usr', [userId]))
+      : eq(users.email, (email ?? '').replaceAll('\0', '').trim().toLowerCase());
+  return { type: 'user' as const, table: users, condition };
+}
+
+async function describe(
+  db: Pick<Database, 'select'>,
+  { defaultPlan }: { defaultPlan: Plan },
+  payer: Payer,
+): Promise<PlanOfPayer> {
+  const column = payer.type === 'team' ? workspaces.teamId : workspaces.ownerUserId;
+  const paid = await db
+    .select({ id: workspaces.id })
+    .from(workspaces)
+    .where(eq(column, payer.id))
+    .orderBy(asc(workspaces.id));
+  return {
+    userId: payer.type === 'user' ? payer.id : null,
+    teamId: payer.type === 'team' ? payer.id : null,
+    plan: planOf(payer, defaultPlan),
+    isDefault: payer.payerPlan === null,
+    workspaceIds: paid.map(({ id }) => id),
+  };
+}
+
+/** On every log that tells of what the plan pays for. Nobody signed in did it, so there is no actor. */
+async function recordChange(
+  tx: Transaction,
+  deps: AuditDeps,
+  change: PlanOfPayer & { previousPlan: Plan },
+): Promise<void> {
+  const { plan, previousPlan } = change;
+  for (const ownerId of ownerIdsOf(change))
+    await recordAudit(tx, deps, ownerId, {
+      action: 'PLAN_CHANGED',
+      actorId: null,
+      subjectId: change.teamId ?? change.userId,
+      details: { previousPlan, plan },
+    });
+}
+
+/** Workspaces by id and then the team, the order in which everybody takes their logs. */
+function ownerIdsOf({ workspaceIds, teamId }: PlanOfPayer): string[] {
+  return teamId === null ? workspaceIds : [...workspaceIds, teamId];
+}

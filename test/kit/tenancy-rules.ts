@@ -1,0 +1,523 @@
+import { newId, prefixOf } from '../../src/db/id.ts';
+import { newInvitationToken } from '../../src/workspaces/invitation-token.ts';
+import { ACTIONS, type Action, mayDo } from '../../src/workspaces/membership.ts';
+import {
+  type ActorName,
+  addInvitation,
+  addJunkKey,
+  addThread,
+  copyPlace,
+  INVITING_PLACES,
+  KEY_PLACES,
+  mayIn,
+  PLACES,
+  type PlacedThread,
+  type PlaceName,
+  roleOf,
+  TEAM_PLACES,
+  WORKSPACE_PLACES,
+  type World,
+} from './tenancy-world.ts';
+
+/**
+ * What an argument that takes an id leads to, tried with ids of every place. What is expected of somebody who is signed in
+ * follows from their role there and the table of actions: `ok`, `NOT_FOUND`, `NOT_PERMITTED` with the role it takes, or the
+ * error that everybody gets who has the role.
+ */
+export interface Rule {
+  /** The argument, as `inputPlaces` names it. */
+  path: string;
+  cases: readonly Case[];
+}
+
+export interface Case {
+  title: string;
+  expect(actor: ActorName): string;
+  /** The variables of the operation. */
+  variables(scene: Scene): Promise<object> | object;
+}
+
+/** One person about to try. */
+export interface Scene {
+  world: World;
+  actor: ActorName;
+  /** A copy of a place for whom it is theirs to change; the place itself for everybody else. */
+  copyOf(place: PlaceName): Promise<string>;
+  /** Whether it is expected to happen, so that it must not happen to what others still need. */
+  isAllowed: boolean;
+}
+
+/** A rule for every argument of the schema that takes an id, and for the token of an invitation, which leads to one. */
+export function rulesOf(world: World): Rule[] {
+  const { places, keys, models, people, subjectId, idleId } = world;
+  const foreignUser = people.stranger.id;
+
+  return [
+    { path: 'node.id', cases: objectCases(world).map(asVariables('id')) },
+    { path: 'nodes.ids', cases: objectCases(world).map(asVariables('ids')) },
+    { path: 'workspace.id', cases: ofPlaces(WORKSPACE_PLACES, 'read', (id) => ({ id })) },
+    { path: 'team.id', cases: ofPlaces(TEAM_PLACES, 'read', (id) => ({ id })) },
+    { path: 'thread.id', cases: ofThreads(world, 'read', ({ threadId }) => ({ id: threadId })) },
+
+    ...ofOwner('addApiKey', 'manageKeys', 'ok', PLACES, () => ({
+      provider: 'OPENAI',
+      secret: `sk-sim-${newId('key')}`,
+    })),
+    {
+      path: 'addApiKey.input.sealed.keyId',
+      cases: inputs(
+        ofPlaces(['shared', 'room'], 'manageKeys', sealedFor(world, places.rivalRoom), 'STALE_SEALING_KEY'),
+      ),
+    },
+    ...ofKeys('checkApiKey', 'id', {}),
+    ...ofKeys('refreshModels', 'apiKeyId', {}),
+    ...ofKeys('updateApiKey', 'id', { label: 'another label' }),
+    ...ofKeys('replaceApiKeySecret', 'id', { secret: 'sk-sim-another-secret-of-this-key' }),
+    {
+      path: 'replaceApiKeySecret.input.sealed.keyId',
+      cases: inputs(
+        ofPlaces(
+          ['shared', 'team'],
+          'manageKeys',
+          (_id, _scene, place) => ({ id: keys[place], sealed: sealed(world, places.rivals) }),
+          'STALE_SEALING_KEY',
+        ),
+      ),
+    },
+    {
+      path: 'removeApiKey.input.id',
+      cases: inputs(
+        ofPlaces(KEY_PLACES, 'manageKeys', async (id, { isAllowed }, place) => ({
+          id: isAllowed ? await addJunkKey(world, id) : keys[place],
+        })),
+      ),
+    },
+
+    { path: 'createThread.input.workspaceId', cases: inputs(ofPlaces(WORKSPACE_PLACES, 'chat', named)) },
+    {
+      path: 'updateThread.input.id',
+      cases: inputs(ofThreads(world, 'chat', ({ threadId }) => ({ id: threadId, title: 'Another title' }))),
+    },
+    { path: 'deleteThread.input.id', cases: inputs(deletedThreads(world)) },
+    {
+      path: 'sendMessage.input.threadId',
+      cases: inputs(ofThreads(world, 'chat', (thread) => message(thread, models))),
+    },
+    {
+      path: 'sendMessage.input.parentId',
+      cases: inputs(
+        elsewhere(world, ({ answerId: parentId }) => (here) => ({ ...message(here, models), parentId })),
+      ),
+    },
+    {
+      path: 'sendMessage.input.modelIds',
+      cases: inputs(
+        elsewhere(world, ({ place }) => (here) => ({ ...message(here, models), modelIds: [models[place]] })),
+      ),
+    },
+    {
+      path: 'regenerateAnswer.input.messageId',
+      cases: inputs(ofThreads(world, 'chat', ({ answerId }) => ({ messageId: answerId }))),
+    },
+    {
+      path: 'regenerateAnswer.input.modelId',
+      cases: inputs(
+        elsewhere(world, ({ place }) => (here) => ({ messageId: here.answerId, modelId: models[place] })),
+      ),
+    },
+    {
+      path: 'stopAnswer.input.messageId',
+      cases: inputs(ofThreads(world, 'chat', ({ answerId }) => ({ messageId: answerId }))),
+    },
+
+    {
+      path: 'addMember.input.workspaceId',
+      cases: inputs(
+        ofPlaces(
+          WORKSPACE_PLACES,
+          'manageMembers',
+          async (_id, { copyOf }, place) => ({
+            workspaceId: await copyOf(place),
+            userId: idleId,
+            role: 'MEMBER',
+          }),
+          (place) => (place === 'personal' || place === 'shared' ? 'CONFLICT' : 'ok'),
+        ),
+      ),
+    },
+    {
+      path: 'addMember.input.userId',
+      cases: inputs(
+        ofPlaces(
+          ['room', 'sideRoom'],
+          'manageMembers',
+          (workspaceId) => ({ workspaceId, userId: foreignUser, role: 'MEMBER' }),
+          'NOT_FOUND',
+        ),
+      ),
+    },
+    ...['updateMember', 'removeMember'].flatMap((name) => {
+      const role = name === 'updateMember' ? { role: 'ADMIN' } : {};
+      const isThere = (place: PlaceName) => place !== 'personal' && place !== 'sideRoom';
+      const then = (place: PlaceName) => (isThere(place) ? 'ok' : OTHER_NOT_FOUND);
+      return [
+        ...ofOwner(name, 'manageMembers', then, PLACES, () => ({ userId: subjectId, ...role }), 'copied'),
+        {
+          path: `${name}.input.userId`,
+          cases: inputs(
+            ofPlaces(
+              ['shared', 'team', 'room'],
+              'manageMembers',
+              (id) => ({ ...ownerOf(id), userId: foreignUser, ...role }),
+              'NOT_FOUND',
+            ),
+          ),
+        },
+      ];
+    }),
+    ...ofOwner(
+      'createInvitation',
+      'manageMembers',
+      (place) => (INVITING_PLACES.some((each) => each === place) ? 'ok' : 'CONFLICT'),
+      PLACES,
+      () => ({ role: 'MEMBER' }),
+    ),
+    {
+      path: 'revokeInvitation.input.id',
+      cases: inputs(
+        ofPlaces(INVITING_PLACES, 'manageMembers', async (id, { isAllowed }, place) => ({
+          id: isAllowed ? (await addInvitation(world, id, place)).id : world.invitations[place]?.id,
+        })),
+      ),
+    },
+    { path: 'acceptInvitation.input.token', cases: inputs(acceptedInvitations(world)) },
+
+    ...ofLife(world),
+    {
+      path: 'createWorkspace.input.teamId',
+      cases: inputs(
+        ofPlaces(TEAM_PLACES, 'createTeamWorkspace', async (_id, { copyOf }, place) => ({
+          name: 'Another',
+          teamId: await copyOf(place),
+        })),
+      ),
+    },
+    ...['userId', 'teamId'].map((name) => ({
+      path: `setPlan.input.${name}`,
+      cases: inputs([
+        {
+          title: 'of the operator',
+          expect: () => 'NOT_PERMITTED null',
+          variables: () => ({ [name]: name === 'userId' ? people.owner.id : places.team, plan: 'FREE' }),
+        },
+      ]),
+    })),
+    {
+      path: 'setPlan.input.email',
+      cases: inputs([
+        {
+          title: 'of the operator',
+          expect: () => 'NOT_PERMITTED null',
+          variables: () => ({ email: people.owner.email, plan: 'FREE' }),
+        },
+      ]),
+    },
+
+    {
+      path: 'answerEvents.messageId',
+      cases: ofThreads(world, 'read', ({ answerId }) => ({ messageId: answerId })),
+    },
+    { path: 'threadEvents.threadId', cases: ofThreads(world, 'read', ({ threadId }) => ({ threadId })) },
+    {
+      path: 'workspaceEvents.workspaceId',
+      cases: ofPlaces(WORKSPACE_PLACES, 'read', (workspaceId) => ({ workspaceId })),
+    },
+  ];
+}
+
+/** Something else that the input names is not there, so nothing is said about the argument itself. */
+export const OTHER_NOT_FOUND = 'NOT_FOUND of another argument';
+
+type Then = string | ((place: PlaceName, actor: ActorName) => string);
+
+type Make = (id: string, scene: Scene, place: PlaceName) => Promise<object> | object;
+
+/** Something that is done in a place by whoever has the role for it. */
+function ofPlaces(places: readonly PlaceName[], action: Action, make: Make, then: Then = 'ok'): Case[] {
+  return places.map((place) => ({
+    title: place,
+    expect: (actor) => byRole(actor, place, action, then),
+    variables: (scene) => make(scene.world.places[place], scene, place),
+  }));
+}
+
+function byRole(actor: ActorName, place: PlaceName, action: Action, then: Then): string {
+  const role = roleOf(actor, place);
+  if (role === null) return 'NOT_FOUND';
+  if (!mayDo(role, action)) return `NOT_PERMITTED ${ACTIONS[action].role}`;
+  return typeof then === 'string' ? then : then(place, actor);
+}
+
+/** Something that is done in a workspace or a team, whichever of the two is named. */
+function ofOwner(
+  name: string,
+  action: Action,
+  then: Then,
+  places: readonly PlaceName[],
+  more: () => object,
+  where: 'there' | 'copied' = 'there',
+): Rule[] {
+  const make: Make = async (id, scene, place) => ({
+    ...ownerOf(where === 'copied' ? await scene.copyOf(place) : id),
+    ...more(),
+  });
+  const isTeam = (place: PlaceName) => TEAM_PLACES.includes(place);
+  return [
+    {
+      path: `${name}.input.workspaceId`,
+      cases: inputs(
+        ofPlaces(
+          places.filter((place) => !isTeam(place)),
+          action,
+          make,
+          then,
+        ),
+      ),
+    },
+    { path: `${name}.input.teamId`, cases: inputs(ofPlaces(places.filter(isTeam), action, make, then)) },
+  ];
+}
+
+function ofKeys(name: string, field: string, more: object): Rule[] {
+  const make: Make = (_id, { world }, place) => ({ [field]: world.keys[place], ...more });
+  return [{ path: `${name}.input.${field}`, cases: inputs(ofPlaces(KEY_PLACES, 'manageKeys', make)) }];
+}
+
+/** Renaming, leaving, handing over and deleting. */
+function ofLife({ people, subjectId }: World): Rule[] {
+  const foreignUser = people.stranger.id;
+  const alsoId =
+    (more: object): Make =>
+    async (_id, { copyOf }, place) => ({ id: await copyOf(place), ...more });
+  const conflictUnless = (is: (place: PlaceName) => boolean) => (place: PlaceName) =>
+    is(place) ? 'ok' : 'CONFLICT';
+  const leaves: Then = (place, actor) => {
+    const inTeam = place === 'room' || place === 'sideRoom' ? roleOf(actor, 'team') : null;
+    return roleOf(actor, place) === 'OWNER' || inTeam === 'ADMIN' ? 'CONFLICT' : 'ok';
+  };
+  const isShared = (place: PlaceName) => place === 'shared';
+  return [
+    {
+      path: 'updateWorkspace.input.id',
+      cases: inputs(ofPlaces(WORKSPACE_PLACES, 'rename', alsoId({ name: 'Another' }))),
+    },
+    {
+      path: 'updateTeam.input.id',
+      cases: inputs(ofPlaces(TEAM_PLACES, 'rename', alsoId({ name: 'Another' }))),
+    },
+    {
+      path: 'deleteWorkspace.input.id',
+      cases: inputs(
+        ofPlaces(
+          WORKSPACE_PLACES,
+          'delete',
+          alsoId({}),
+          conflictUnless((place) => place !== 'personal'),
+        ),
+      ),
+    },
+    { path: 'deleteTeam.input.id', cases: inputs(ofPlaces(TEAM_PLACES, 'delete', alsoId({}))) },
+    {
+      path: 'leaveWorkspace.input.id',
+      cases: inputs(ofPlaces(WORKSPACE_PLACES, 'read', alsoId({}), leaves)),
+    },
+    { path: 'leaveTeam.input.id', cases: inputs(ofPlaces(TEAM_PLACES, 'read', alsoId({}), leaves)) },
+    {
+      path: 'transferWorkspace.input.id',
+      cases: inputs(
+        ofPlaces(WORKSPACE_PLACES, 'transfer', alsoId({ userId: subjectId }), conflictUnless(isShared)),
+      ),
+    },
+    {
+      path: 'transferWorkspace.input.userId',
+      cases: inputs(ofPlaces(['shared'], 'transfer', alsoId({ userId: foreignUser }), 'NOT_FOUND')),
+    },
+    {
+      path: 'transferTeam.input.id',
+      cases: inputs(ofPlaces(TEAM_PLACES, 'transfer', alsoId({ userId: subjectId }))),
+    },
+    {
+      path: 'transferTeam.input.userId',
+      cases: inputs(ofPlaces(['team'], 'transfer', alsoId({ userId: foreignUser }), 'NOT_FOUND')),
+    },
+  ];
+}
+
+/** Something that is done with a thread by those who see it and have the role for it. */
+function ofThreads(
+  { threads }: World,
+  action: Action,
+  make: (thread: PlacedThread, scene: Scene) => Promise<object> | object,
+  then: (actor: ActorName, thread: PlacedThread) => string = () => 'ok',
+): Case[] {
+  return threads.map((thread) => ({
+    title: `${thread.visibility} of ${thread.creator} in ${thread.place}`,
+    expect: (actor) => {
+      if (thread.visibility === 'PRIVATE' && thread.creator !== actor) return 'NOT_FOUND';
+      return byRole(actor, thread.place, action, () => then(actor, thread));
+    },
+    variables: (scene) => make(thread, scene),
+  }));
+}
+
+function deletedThreads(world: World): Case[] {
+  return ofThreads(
+    world,
+    'chat',
+    async ({ threadId, place, creator, visibility }, { isAllowed }) => ({
+      id: isAllowed ? (await addThread(world, place, creator, visibility)).threadId : threadId,
+    }),
+    (actor, { place, creator }) =>
+      actor === creator || mayIn(actor, place, 'manageThreads') ? 'ok' : 'NOT_PERMITTED ADMIN',
+  );
+}
+
+/** In a thread of the shared workspace, with the id of something that is in another place, the person's own ones too. */
+function elsewhere(world: World, make: (there: PlacedThread) => (here: PlacedThread) => object): Case[] {
+  const [here] = world.threads.filter(({ place }) => place === 'shared');
+  if (here === undefined) throw new Error('there is no shared thread');
+  return (['personal', 'room', 'rivalRoom'] as const).map((place) => {
+    const there = world.threads.find((thread) => thread.place === place);
+    if (there === undefined) throw new Error(`there is no thread in ${place}`);
+    return {
+      title: `shared with something of ${place}`,
+      expect: (actor) => byRole(actor, 'shared', 'chat', 'NOT_FOUND'),
+      variables: () => make(there)(here),
+    };
+  });
+}
+
+function message({ threadId, place }: PlacedThread, models: World['models']): object {
+  return { threadId, text: 'Hello', modelIds: [models[place] ?? models.team] };
+}
+
+/** One that is open, one that has run out, and one whose maker may not invite any more. */
+function acceptedInvitations(world: World): Case[] {
+  const open = INVITING_PLACES.map((place): Case => {
+    return {
+      title: `into ${place}`,
+      expect: (actor) => (roleOf(actor, place) === null ? 'ok' : 'CONFLICT'),
+      variables: async ({ copyOf, isAllowed }) => ({
+        token: isAllowed
+          ? (await addInvitation(world, await copyOf(place), place)).token
+          : world.invitations[place]?.token,
+      }),
+    };
+  });
+  const over = INVITING_PLACES.map((place): Case => {
+    return {
+      title: `into ${place}, run out`,
+      expect: () => 'NOT_FOUND',
+      variables: () => ({ token: world.expired[place]?.token }),
+    };
+  });
+  return [...open, ...over];
+}
+
+interface ObjectCase {
+  title: string;
+  id: string;
+  expect(actor: ActorName): string;
+}
+
+/** Everything there is in the world, that which has an id but is no Node included. */
+function objectCases(world: World): ObjectCase[] {
+  const { places, keys, models, threads, people, subjectId } = world;
+  const of = (place: PlaceName, action: Action) => (actor: ActorName) =>
+    mayIn(actor, place, action) ? 'ok' : 'NOT_FOUND';
+  const nothing = () => 'NOT_FOUND';
+  return [
+    ...PLACES.map((place) => ({ title: place, id: places[place], expect: of(place, 'read') })),
+    ...KEY_PLACES.map((place) => {
+      return { title: `key of ${place}`, id: keys[place] ?? '', expect: of(place, 'manageKeys') };
+    }),
+    ...KEY_PLACES.map((place) => {
+      return { title: `model of ${place}`, id: models[place] ?? '', expect: of(place, 'read') };
+    }),
+    ...threads.flatMap(({ threadId, questionId, answerId, ...thread }) =>
+      [threadId, questionId, answerId].map((id) => ({
+        title: `${prefixOf(id)} ${thread.visibility} of ${thread.creator} in ${thread.place}`,
+        id,
+        expect: (actor: ActorName) =>
+          thread.visibility === 'PRIVATE' && thread.creator !== actor
+            ? 'NOT_FOUND'
+            : of(thread.place, 'read')(actor),
+      })),
+    ),
+    ...INVITING_PLACES.map((place) => {
+      return { title: `invitation into ${place}`, id: world.invitations[place]?.id ?? '', expect: nothing };
+    }),
+    { title: 'another person', id: subjectId, expect: nothing },
+    { title: 'the owner', id: people.owner.id, expect: nothing },
+    { title: 'a member', id: `${places.shared}.${people.member.id}`, expect: nothing },
+  ];
+}
+
+function asVariables(name: 'id' | 'ids') {
+  return ({ id, ...rest }: ObjectCase): Case => ({
+    ...rest,
+    variables: () => ({ [name]: name === 'id' ? id : [id] }),
+  });
+}
+
+function inputs(cases: readonly Case[]): Case[] {
+  return cases.map((each) => ({
+    ...each,
+    variables: async (scene) => ({ input: await each.variables(scene) }),
+  }));
+}
+
+const named: Make = (workspaceId) => ({ workspaceId, title: 'Another' });
+
+function ownerOf(id: string): object {
+  return prefixOf(id) === 'tem' ? { teamId: id } : { workspaceId: id };
+}
+
+/** A box made with the sealing key of somebody else. */
+function sealedFor(world: World, otherId: string): Make {
+  return (id) => ({ ...ownerOf(id), provider: 'OPENAI', sealed: sealed(world, otherId) });
+}
+
+function sealed({ server }: World, ownerId: string): object {
+  return { keyId: `${ownerId}.1.${server.app.roots[0].id}`, box: 'AAAA' };
+}
+
+/** The same variables with a made-up id at this argument. */
+export function withRandomId(path: string, variables: object): object {
+  const [, ...names] = path.split('.');
+  return replaced(variables, names) as object;
+}
+
+function replaced(value: unknown, [name, ...rest]: readonly string[]): unknown {
+  if (name === undefined) return Array.isArray(value) ? value.map(madeUp) : madeUp(value);
+  const given = value as Record<string, unknown>;
+  return { ...given, [name]: replaced(given[name], rest) };
+}
+
+/** Of the same kind and length, so that nothing but its being there could tell them apart. */
+function madeUp(id: unknown): string {
+  const [first = '', ...rest] = String(id).split('.');
+  const prefix = prefixOf(first);
+  if (prefix === undefined) return newInvitationToken().token;
+  return [newId(prefix), ...rest].join('.');
+}
+
+/** Makes the copies that a scene asks for; `made` gets them, to be taken away again. */
+export function copier(world: World, isAllowed: boolean, made: string[]): Scene['copyOf'] {
+  return async (place) => {
+    if (!isAllowed) return world.places[place];
+    const id = await copyPlace(world, place);
+    made.push(id);
+    return id;
+  };
+}

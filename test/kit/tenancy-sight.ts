@@ -1,0 +1,163 @@
+import type { Database } from '../../src/db/database.ts';
+import { prefixOf } from '../../src/db/id.ts';
+import { apiKeys } from '../../src/db/tables/api-key.ts';
+import { invitations } from '../../src/db/tables/invitation.ts';
+import { models } from '../../src/db/tables/model.ts';
+import { teamMemberships, teams } from '../../src/db/tables/team.ts';
+import { messages, threads } from '../../src/db/tables/thread.ts';
+import { memberships, workspaces } from '../../src/db/tables/workspace.ts';
+import { type Action, mayDo, type Role } from '../../src/workspaces/membership.ts';
+
+/** An object out of an answer. */
+export interface Seen {
+  typeName: string;
+  id: string | null;
+  /** The workspace or team that it was found in; null outside of any. */
+  ownerId: string | null;
+}
+
+/** What people may see, worked out from the bare tables: not with the views and queries that are being tested. */
+export interface Sight {
+  roleIn(userId: string, ownerId: string): Role | null;
+  /** Whether this person may be shown this object. Throws for a type that it knows no rule for. */
+  maySee(userId: string, seen: Seen): boolean;
+  /** All the objects with ids of their own that this person may see, in no order. */
+  allSeenBy(userId: string): string[];
+}
+
+/** Works out who may see what as things are now. `acquainted` names who was in a place and left a name there. */
+export async function readSight(
+  db: Database,
+  acquainted: readonly { ownerId: string; userId: string }[],
+): Promise<Sight> {
+  const rows = {
+    workspaces: byId(await db.select().from(workspaces)),
+    teams: byId(await db.select().from(teams)),
+    memberships: await db.select().from(memberships),
+    teamMemberships: await db.select().from(teamMemberships),
+    keys: byId(await db.select({ id: apiKeys.id, ownerId: apiKeys.ownerId }).from(apiKeys)),
+    models: byId(await db.select({ id: models.id, ownerId: models.ownerId }).from(models)),
+    threads: byId(await db.select().from(threads)),
+    messages: byId(await db.select({ id: messages.id, threadId: messages.threadId }).from(messages)),
+    invitations: byId(await db.select().from(invitations)),
+  };
+
+  function roleInTeam(userId: string, teamId: string): Role | null {
+    if (rows.teams.get(teamId)?.ownerUserId === userId) return 'OWNER';
+    const found = rows.teamMemberships.find((row) => row.teamId === teamId && row.userId === userId);
+    return found?.role ?? null;
+  }
+
+  function roleIn(userId: string, ownerId: string): Role | null {
+    if (prefixOf(ownerId) === 'tem') return roleInTeam(userId, ownerId);
+    const workspace = rows.workspaces.get(ownerId);
+    if (workspace === undefined) return null;
+    if (workspace.ownerUserId === userId) return 'OWNER';
+    const letIn = rows.memberships.find((row) => row.workspaceId === ownerId && row.userId === userId);
+    if (workspace.teamId === null) return letIn?.role ?? null;
+    const inTeam = roleInTeam(userId, workspace.teamId);
+    return inTeam === 'MEMBER' ? (letIn?.role ?? null) : inTeam;
+  }
+
+  function may(userId: string, ownerId: string | null | undefined, action: Action): boolean {
+    const role = ownerId == null ? null : roleIn(userId, ownerId);
+    return role !== null && mayDo(role, action);
+  }
+
+  function seesThread(userId: string, threadId: string | undefined): boolean {
+    const thread = rows.threads.get(threadId ?? '');
+    if (thread === undefined || !may(userId, thread.workspaceId, 'read')) return false;
+    return thread.visibility === 'WORKSPACE' || thread.createdBy === userId;
+  }
+
+  function knows(userId: string, otherId: string | null): boolean {
+    if (otherId === null) return false;
+    const places = [...rows.workspaces.keys(), ...rows.teams.keys()];
+    const isThere = (ownerId: string) =>
+      roleIn(otherId, ownerId) !== null ||
+      acquainted.some((each) => each.ownerId === ownerId && each.userId === otherId);
+    return userId === otherId || places.some((ownerId) => may(userId, ownerId, 'read') && isThere(ownerId));
+  }
+
+  const rules: Readonly<Record<string, (userId: string, seen: Seen) => boolean>> = {
+    Viewer: (userId, { id }) => id === userId,
+    User: (userId, { id }) => knows(userId, id),
+    Workspace: (userId, { id }) => may(userId, id, 'read'),
+    Team: (userId, { id }) => may(userId, id, 'read'),
+    ApiKey: (userId, { id }) => may(userId, rows.keys.get(id ?? '')?.ownerId, 'manageKeys'),
+    Model: (userId, { id }) => may(userId, rows.models.get(id ?? '')?.ownerId, 'read'),
+    Thread: (userId, { id }) => seesThread(userId, id ?? ''),
+    Message: (userId, { id }) => seesThread(userId, rows.messages.get(id ?? '')?.threadId),
+    Member: (userId, { id, ownerId }) => {
+      const [placeId = '', memberId = ''] = id?.split('.') ?? [];
+      if (ownerId !== null && ownerId !== placeId) return false;
+      return may(userId, placeId, 'read') && roleIn(memberId, placeId) !== null;
+    },
+    Invitation: (userId, { id }) => {
+      const into = rows.invitations.get(id ?? '');
+      if (into === undefined || into.expiresAt < new Date()) return false;
+      return may(userId, into.workspaceId ?? into.teamId, 'manageMembers');
+    },
+    AuditEntry: (userId, { ownerId }) => may(userId, ownerId, 'readAuditLog'),
+    SealingKey: (userId, { id }) => may(userId, id?.split('.')[0], 'read'),
+    RemovalImpact: (userId, { ownerId }) => ownerId === null || may(userId, ownerId, 'read'),
+    Provider: () => true,
+  };
+
+  return {
+    roleIn,
+    maySee(userId, seen) {
+      if (INHERITING.test(seen.typeName)) return true;
+      const rule = rules[seen.typeName];
+      if (rule === undefined) throw new Error(`no rule for ${seen.typeName}`);
+      return rule(userId, seen);
+    },
+    allSeenBy(userId) {
+      const all = { Workspace: rows.workspaces, Team: rows.teams, ApiKey: rows.keys, Model: rows.models };
+      const more = { Thread: rows.threads, Message: rows.messages, Invitation: rows.invitations };
+      return Object.entries({ ...all, ...more }).flatMap(([typeName, found]) =>
+        [...found.keys()].filter((id) => rules[typeName]?.(userId, { typeName, id, ownerId: null })),
+      );
+    },
+  };
+}
+
+/**
+ * Types without an id that are nothing by themselves: parts of an object, pages and events, whose objects are judged one by
+ * one. What a new type is has to be said here or above.
+ */
+export const INHERITING =
+  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|RemovalImpact|(Answer(Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Changed|Removed)|ModelsChanged|Member(Changed|Removed))$/;
+
+/** Types that `maySee` judges by a rule of their own. */
+export const JUDGED = [
+  'Viewer',
+  'User',
+  'Workspace',
+  'Team',
+  'ApiKey',
+  'Model',
+  'Thread',
+  'Message',
+  'Member',
+  'Invitation',
+  'AuditEntry',
+  'SealingKey',
+  'Provider',
+];
+
+/** Every object in an answer that says of what type it is, with the workspace or team around it. */
+export function objectsIn(value: unknown, ownerId: string | null = null): Seen[] {
+  if (Array.isArray(value)) return value.flatMap((item) => objectsIn(item, ownerId));
+  if (typeof value !== 'object' || value === null) return [];
+  const { __typename: typeName, id } = value as { __typename?: string; id?: string };
+  const isOwner = typeName === 'Workspace' || typeName === 'Team';
+  const inner = Object.values(value).flatMap((item) =>
+    objectsIn(item, isOwner && id !== undefined ? id : ownerId),
+  );
+  return typeName === undefined ? inner : [{ typeName, id: id ?? null, ownerId }, ...inner];
+}
+
+function byId<Row extends { id: string }>(rows: readonly Row[]): Map<string, Row> {
+  return new Map(rows.map((row) => [row.id, row]));
+}

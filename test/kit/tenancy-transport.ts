@@ -1,0 +1,96 @@
+import { WebSocket } from 'ws';
+
+/** The three ways to send an operation. */
+export const TRANSPORT_NAMES = ['HTTP', 'SSE', 'WebSocket'] as const;
+
+export type TransportName = (typeof TRANSPORT_NAMES)[number];
+
+/** Sends operations as one person, or as nobody, and gives what comes first as text: a result, or why there is none. */
+export interface Transport extends Disposable {
+  send(query: string, variables: object): Promise<string>;
+}
+
+/** Opens a transport for whoever has this token; null for nobody. */
+export async function openTransport(
+  name: TransportName,
+  url: string,
+  token: string | null,
+): Promise<Transport> {
+  if (name === 'WebSocket') return await openSocket(url, token);
+  const accept = name === 'SSE' ? 'text/event-stream' : 'application/json';
+  return {
+    async send(query, variables) {
+      const abort = new AbortController();
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { accept, 'content-type': 'application/json', ...(token !== null && bearer(token)) },
+        body: JSON.stringify({ query, variables }),
+        signal: abort.signal,
+      });
+      if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
+        return (await response.text()) || `status ${response.status}`;
+      const text = await firstEvent(response);
+      // A query has ended by now, and a subscription would go on.
+      abort.abort();
+      return text;
+    },
+    [Symbol.dispose]: () => {},
+  };
+}
+
+async function firstEvent({ body }: Response): Promise<string> {
+  let text = '';
+  for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    const [, data] = /event: next\r?\ndata: (.*)\r?\n/.exec(text) ?? [];
+    if (data !== undefined) return data;
+  }
+  return text;
+}
+
+async function openSocket(url: string, token: string | null): Promise<Transport> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  const waiting = new Map<string, (text: string) => void>();
+  let closed: string | undefined;
+  let operations = 0;
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.on('open', () =>
+      socket.send(JSON.stringify({ type: 'connection_init', payload: token === null ? {} : bearer(token) })),
+    );
+    socket.on('message', (data) => {
+      const { id, type, payload } = JSON.parse(String(data)) as {
+        id: string;
+        type: string;
+        payload: unknown;
+      };
+      if (type === 'connection_ack') resolve();
+      if (type === 'ping') socket.send('{"type":"pong"}');
+      const told = waiting.get(id);
+      if (told === undefined || (type !== 'next' && type !== 'error')) return;
+      waiting.delete(id);
+      if (type === 'next') socket.send(JSON.stringify({ id, type: 'complete' }));
+      told(JSON.stringify(type === 'error' ? { errors: payload } : payload));
+    });
+    socket.on('close', (code) => {
+      closed = `closed ${code}`;
+      for (const told of waiting.values()) told(closed);
+      resolve();
+    });
+  });
+  return {
+    send(query, variables) {
+      if (closed !== undefined) return Promise.resolve(closed);
+      const id = String(++operations);
+      return new Promise((resolve) => {
+        waiting.set(id, resolve);
+        socket.send(JSON.stringify({ id, type: 'subscribe', payload: { query, variables } }));
+      });
+    },
+    [Symbol.dispose]: () => socket.close(),
+  };
+}
+
+function bearer(token: string): { authorization: string } {
+  return { authorization: `Bearer ${token}` };
+}

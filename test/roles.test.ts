@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { teamMemberships, teams } from '../src/db/tables/team.ts';
+import { memberships, workspaces } from '../src/db/tables/workspace.ts';
+import { ACTIONS, type Action, mayDo, ROLES, type Role } from '../src/workspaces/membership.ts';
+import { type Cast, change, ownerInput, signUpCast } from './kit/people.ts';
+import type { Person } from './kit/person.ts';
+import { readme } from './kit/readme.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+let server: TestServer;
+let cast: Cast;
+/** Everybody by what they are in every place below. */
+let people: Record<Role | 'nobody', Person>;
+let tries = 0;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  cast = await signUpCast(server);
+  const { owner: OWNER, admin: ADMIN, member: MEMBER, viewer: VIEWER, stranger: nobody } = cast;
+  people = { OWNER, ADMIN, MEMBER, VIEWER, nobody };
+});
+
+afterAll(async () => {
+  process.stdout.write(`roles: ${tries} tries over HTTP, as the table says\n`);
+  await server?.close();
+});
+
+/** Somewhere to try things. */
+interface Place {
+  /** The workspace or team. */
+  id: string;
+  /** Somebody in it who is neither who tries nor its OWNER. */
+  other: Person;
+}
+
+/** Does a thing over HTTP, in the plainest way there is. */
+const TRIES: Record<Action, (person: Person, place: Place) => Promise<Answer>> = {
+  read: (person, { id }) => seen(person.run('members', { id })),
+  chat: (person, { id }) => person.run('create-thread', { input: { workspaceId: id } }),
+  async manageThreads(person, { id, other }) {
+    const thread = await other.run<{ thread?: { id: string } }>('create-thread', {
+      input: { workspaceId: id, visibility: 'WORKSPACE' },
+    });
+    return await person.run('delete-thread', { input: { id: thread.thread?.id } });
+  },
+  manageKeys: (person, { id }) =>
+    person.run('add-api-key', {
+      input: { ...ownerInput(id), provider: 'OPENAI', secret: `sk-sim-${crypto.randomUUID()}` },
+    }),
+  manageMembers: (person, { id, other }) =>
+    change(person, 'update-member', { ...ownerInput(id), userId: other.id, role: 'ADMIN' }),
+  async readAuditLog(person, { id }) {
+    const owner = await person.run<{ auditLog: object | null } | null>('audit-log', { id });
+    if (owner === null) return { __typename: 'NotFoundError', code: 'NOT_FOUND' };
+    return owner.auditLog === null ? { __typename: 'Nothing', code: 'NOT_PERMITTED' } : { __typename: 'Log' };
+  },
+  rename: (person, { id }) =>
+    change(person, id.startsWith('tem_') ? 'update-team' : 'update-workspace', { id, name: 'Other' }),
+  createTeamWorkspace: (person, { id }) => change(person, 'create-workspace', { name: 'New', teamId: id }),
+  transfer: (person, { id, other }) =>
+    change(person, id.startsWith('tem_') ? 'transfer-team' : 'transfer-workspace', { id, userId: other.id }),
+  delete: (person, { id }) =>
+    change(person, id.startsWith('tem_') ? 'delete-team' : 'delete-workspace', { id }),
+};
+
+interface Answer {
+  __typename: string;
+  code?: string;
+}
+
+async function seen(node: Promise<object | null>): Promise<Answer> {
+  return (await node) === null ? { __typename: 'NotFoundError', code: 'NOT_FOUND' } : { __typename: 'Node' };
+}
+
+describe('the table of roles', () => {
+  test('on the front page is the one in the code', () => {
+    const told = tableOfRoles();
+    expect(told).toEqual(
+      Object.values(ACTIONS).map(({ words, in: places, role }) => ({
+        words,
+        places: places.join(', '),
+        roles: ROLES.filter((each) => ROLES.indexOf(each) <= ROLES.indexOf(role)),
+      })),
+    );
+  });
+
+  const kinds = ['workspace', 'team', 'workspace of a team'] as const;
+
+  test.each(
+    kinds.flatMap((kind) =>
+      actionsIn(kind === 'team' ? 'team' : 'workspace').map((action) => [kind, action] as const),
+    ),
+  )('is what the API does in a %s: %s', async (kind, action) => {
+    const roles = ROLES.filter((role) => kind !== 'team' || role !== 'VIEWER');
+    const did: Record<string, string> = {};
+    const says: Record<string, string> = {};
+    for (const role of [...roles, 'nobody'] as const) {
+      const other = role === 'MEMBER' ? cast.admin : cast.member;
+      const answer = await TRIES[action](people[role], { id: await makePlace(kind), other });
+      tries++;
+      did[role] = answer.code ?? 'done';
+      says[role] = role === 'nobody' ? 'NOT_FOUND' : mayDo(role, action) ? 'done' : 'NOT_PERMITTED';
+      // Its role allows it, and then there is a better reason.
+      if (role === 'OWNER' && kind === 'workspace of a team' && action === 'transfer')
+        says[role] = 'CONFLICT';
+    }
+    expect(did).toEqual(says);
+  });
+});
+
+function actionsIn(place: 'workspace' | 'team'): Action[] {
+  return (Object.keys(ACTIONS) as Action[]).filter((action) => {
+    const places: readonly string[] = ACTIONS[action].in;
+    return places.includes(place);
+  });
+}
+
+/** Makes a workspace or team in which everybody of the cast is what they are called. */
+async function makePlace(kind: 'workspace' | 'team' | 'workspace of a team'): Promise<string> {
+  const { db } = server.app;
+  const { owner, admin, member, viewer } = cast;
+  const name = 'Place';
+  if (kind === 'workspace') {
+    const [made] = await db
+      .insert(workspaces)
+      .values({ kind: 'SHARED', name, ownerUserId: owner.id })
+      .returning();
+    const workspaceId = made?.id ?? expect.unreachable();
+    await db.insert(memberships).values([
+      { workspaceId, userId: admin.id, role: 'ADMIN' },
+      { workspaceId, userId: member.id, role: 'MEMBER' },
+      { workspaceId, userId: viewer.id, role: 'VIEWER' },
+    ]);
+    return workspaceId;
+  }
+  const [made] = await db.insert(teams).values({ name, ownerUserId: owner.id }).returning();
+  const teamId = made?.id ?? expect.unreachable();
+  await db.insert(teamMemberships).values([
+    { teamId, userId: admin.id, role: 'ADMIN' },
+    { teamId, userId: member.id, role: 'MEMBER' },
+    { teamId, userId: viewer.id, role: 'MEMBER' },
+  ]);
+  if (kind === 'team') return teamId;
+  const [workspace] = await db.insert(workspaces).values({ kind: 'SHARED', name, teamId }).returning();
+  const workspaceId = workspace?.id ?? expect.unreachable();
+  await db.insert(memberships).values([
+    { workspaceId, userId: member.id, role: 'MEMBER' },
+    { workspaceId, userId: viewer.id, role: 'VIEWER' },
+  ]);
+  return workspaceId;
+}
+
+/** What README.md says: a row for each thing, and under each role whether it may. */
+function tableOfRoles() {
+  const [, head = '', body = ''] =
+    /^\| your role allows you to \| in \|(.*)\n\|[ -|]*\n((?:\|.*\n)+)/m.exec(readme) ?? [];
+  const roles = cells(head);
+  return body
+    .trim()
+    .split('\n')
+    .map((row) => {
+      const [words, places, ...marks] = cells(row);
+      return { words, places, roles: roles.filter((_role, index) => marks[index] === '✓') };
+    });
+}
+
+function cells(row: string): string[] {
+  return row
+    .replace(/^\||\|$/g, '')
+    .split('|')
+    .map((cell) => cell.trim());
+}

@@ -1,0 +1,558 @@
+import { readFileSync } from 'node:fs';
+import { eq } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { apiKeys } from '../src/db/tables/api-key.ts';
+import { apiKeyModels, models as modelTable } from '../src/db/tables/model.ts';
+import { users } from '../src/db/tables/user.ts';
+import { memberships } from '../src/db/tables/workspace.ts';
+import { workspaceEvents } from '../src/events/workspace-events.ts';
+import { type Follower, follow, TRANSPORTS } from './kit/answer.ts';
+import type { KeyResult, ListedModel } from './kit/api-key.ts';
+import { eventually } from './kit/eventually.ts';
+import {
+  type Cast,
+  change,
+  letIn,
+  newTeam,
+  newWorkspace,
+  sharedWorkspace,
+  signUpCast,
+  teamWorkspace,
+} from './kit/people.ts';
+import { documentOf, type Person } from './kit/person.ts';
+import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
+import { recipe } from './kit/readme.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+/** An event of `workspaceEvents`, with the fields that its document asks for. */
+interface Told {
+  __typename: string;
+  workspace: { id: string; name: string; plan: string; viewerRole: string };
+  apiKey: { id: string; label: string; hint: string | null; scope: string; status: string };
+  apiKeyId: string;
+  models: ListedModel[] | null;
+  message: string | null;
+  thread: { id: string; title: string; visibility: string; revision: number };
+  threadId: string;
+  member: { user: { id: string; name: string }; role: string };
+  userId: string;
+}
+
+type Events = AsyncGenerator<Told>;
+
+let server: TestServer;
+let cast: Cast;
+let clients: Record<keyof Cast, Follower>;
+
+beforeAll(async () => {
+  server = await startTestServer({ LATCHKEY_OPERATOR_TOKEN: OPERATOR_TOKEN });
+  cast = await signUpCast(server);
+  clients = {
+    owner: cast.owner.socket(),
+    admin: cast.admin.socket(),
+    member: TRANSPORTS['server-sent events'](cast.member),
+    viewer: cast.viewer.socket(),
+    stranger: cast.stranger.socket(),
+  };
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+afterAll(async () => {
+  for (const client of Object.values(clients ?? {})) await client.dispose();
+  await server?.close();
+});
+
+/** Follows a workspace and reads its snapshot. */
+async function following(who: keyof Cast, workspaceId: string): Promise<Events> {
+  const events = follow<Told>(clients[who], 'workspace-events', { workspaceId });
+  expect((await nextOf(events)).__typename).toBe('WorkspaceSnapshot');
+  return events;
+}
+
+async function nextOf(events: Events): Promise<Told> {
+  const { value, done } = await events.next();
+  if (done) throw new Error('the subscription ended');
+  return value;
+}
+
+/**
+ * What else is told up to now: a thread that everybody sees is created, and told after all that was before it. It must be
+ * the first such mark that the reader meets.
+ */
+async function rest(events: Events, workspaceId: string): Promise<Told[]> {
+  const input = { workspaceId, title: 'mark', visibility: 'WORKSPACE' };
+  await change(cast.owner, 'create-thread', input);
+  const told: Told[] = [];
+  for (;;) {
+    const event = await nextOf(events);
+    if (event.thread?.title === 'mark') return told;
+    told.push(event);
+  }
+}
+
+async function addKey(person: Person, owner: object, more: object = {}): Promise<KeyResult> {
+  const secret = `sk-sim-${crypto.randomUUID()}-HINT`; // no id has capital letters
+  return await person.run<KeyResult>('add-api-key', {
+    input: { provider: 'OPENAI', secret, ...owner, ...more },
+  });
+}
+
+async function newThread(person: Person, workspaceId: string, more: object = {}): Promise<Told['thread']> {
+  const input = { workspaceId, title: 'Plans', ...more };
+  return (await person.run<{ thread: Told['thread'] }>('create-thread', { input })).thread;
+}
+
+describe('following a workspace', () => {
+  test('it begins with how the workspace stands, over both transports', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    for (const who of ['owner', 'member', 'viewer'] as const) {
+      const events = follow<Told>(clients[who], 'workspace-events', { workspaceId });
+      expect(await nextOf(events)).toEqual({
+        __typename: 'WorkspaceSnapshot',
+        workspace: { id: workspaceId, name: 'Lab', plan: 'BUSINESS', viewerRole: who.toUpperCase() },
+      });
+      await events.return(undefined);
+    }
+  });
+
+  test('the snapshot of the front page brings the model selector, and the events after it keep it', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const { apiKey } = await addKey(cast.owner, { workspaceId });
+    const query = recipe('workspace', server.url);
+    const results = clients.member.iterate({ query, variables: { id: workspaceId } });
+    const nextEvent = async () => {
+      const { data } = (await results.next()).value ?? {};
+      return (data as { workspaceEvents: object }).workspaceEvents;
+    };
+    const title = 'gpt-5.1';
+    expect(await nextEvent()).toMatchObject({
+      workspace: {
+        models: { nodes: expect.arrayContaining([expect.objectContaining({ title, isAvailable: true })]) },
+      },
+    });
+    await change(cast.owner, 'remove-api-key', { id: apiKey.id });
+    expect(await nextEvent()).toMatchObject({
+      models: expect.arrayContaining([expect.objectContaining({ title, isAvailable: false })]),
+      message: 'Some OpenAI models cannot be used at the moment. Those who manage the keys can see why.',
+    });
+    await results.return?.();
+  });
+
+  test('whoever is not in it follows nothing, and learns nothing', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const [theirs, nothing] = await Promise.all(
+      [workspaceId, 'wsp_00000000000000000000000000'].map(
+        async (id) =>
+          await nextOf(follow<Told>(clients.stranger, 'workspace-events', { workspaceId: id })).catch(
+            (error: Error) => error.message,
+          ),
+      ),
+    );
+    expect(theirs).toContain('NOT_FOUND');
+    expect(nothing).toBe(theirs);
+  });
+
+  test('another name, plan or role is told with the workspace as it then stands', async () => {
+    const owner = await server.signUp('Olga');
+    const workspaceId = await newWorkspace(owner);
+    await letIn(owner, workspaceId, cast.viewer, 'VIEWER');
+    const events = await following('viewer', workspaceId);
+    await change(owner, 'update-workspace', { id: workspaceId, name: 'Laboratory' });
+    expect(await nextOf(events)).toMatchObject({ workspace: { name: 'Laboratory', viewerRole: 'VIEWER' } });
+    await setPlan(owner, { userId: owner.id }, 'FREE');
+    expect(await nextOf(events)).toMatchObject({
+      __typename: 'WorkspaceUpdated',
+      workspace: { plan: 'FREE' },
+    });
+    await change(owner, 'update-member', { workspaceId, userId: cast.viewer.id, role: 'ADMIN' });
+    const told = [await nextOf(events), await nextOf(events)];
+    expect(told).toMatchObject([
+      { __typename: 'WorkspaceUpdated', workspace: { viewerRole: 'ADMIN' } },
+      { __typename: 'MemberChanged', member: { user: { name: 'Vera' }, role: 'ADMIN' } },
+    ]);
+    await events.return(undefined);
+  });
+});
+
+describe('threads', () => {
+  test('are told to those who may see them, from the first to the last change', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const [own, theirs] = [await following('member', workspaceId), await following('viewer', workspaceId)];
+    const thread = await newThread(cast.member, workspaceId);
+    expect(await nextOf(own)).toMatchObject({ __typename: 'ThreadUpdated', thread: { id: thread.id } });
+    const input = { id: thread.id };
+    await change(cast.member, 'update-thread', { ...input, title: 'Better plans' });
+    expect(await nextOf(own)).toMatchObject({ thread: { title: 'Better plans', visibility: 'PRIVATE' } });
+
+    await change(cast.member, 'update-thread', { ...input, visibility: 'WORKSPACE' });
+    for (const events of [own, theirs])
+      expect(await nextOf(events)).toMatchObject({
+        thread: { title: 'Better plans', visibility: 'WORKSPACE' },
+      });
+    await change(cast.member, 'update-thread', { ...input, visibility: 'PRIVATE' });
+    expect(await nextOf(own)).toMatchObject({ thread: { visibility: 'PRIVATE' } });
+    expect(await nextOf(theirs)).toEqual({ __typename: 'ThreadRemoved', threadId: thread.id });
+
+    await change(cast.member, 'delete-thread', input);
+    expect(await nextOf(own)).toEqual({ __typename: 'ThreadRemoved', threadId: thread.id });
+    // Not a word of what happened in private.
+    expect(await rest(theirs, workspaceId)).toEqual([]);
+    await own.return(undefined);
+    await theirs.return(undefined);
+  });
+
+  test('say with each message and answer that there is more to fetch', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const { models } = await addKey(cast.owner, { workspaceId });
+    const events = await following('viewer', workspaceId);
+    const thread = await newThread(cast.member, workspaceId, { visibility: 'WORKSPACE' });
+    await nextOf(events);
+    await cast.member.ask('Hello\nsimulate: say Yes.', models.slice(0, 1), thread.id);
+    const revisions = [await nextOf(events), await nextOf(events)].map((event) => event.thread.revision);
+    expect(revisions).toEqual([thread.revision + 1, thread.revision + 2]);
+    await events.return(undefined);
+  });
+});
+
+describe('keys and models', () => {
+  test('a key is told to those who manage it, and what it means for the models to everybody', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const [managed, shown] = [await following('admin', workspaceId), await following('member', workspaceId)];
+    const { apiKey, models } = await addKey(cast.owner, { workspaceId }, { label: 'Planted label' });
+    const transcript: Told[] = [];
+    async function bothNext(): Promise<Told> {
+      const [left, right] = [await nextOf(managed), await nextOf(shown)];
+      transcript.push(right);
+      expect(left).toEqual(right);
+      return right;
+    }
+
+    expect(await nextOf(managed)).toMatchObject({
+      __typename: 'ApiKeyChanged',
+      apiKey: {
+        id: apiKey.id,
+        label: 'Planted label',
+        hint: apiKey.hint,
+        scope: 'WORKSPACE',
+        status: 'ACTIVE',
+      },
+    });
+    const added = await bothNext();
+    expect(added).toMatchObject({ __typename: 'ModelsChanged', message: null });
+    expect(added.models?.map(({ id }) => id).sort()).toEqual(models.map(({ id }) => id).sort());
+    expect(added.models?.every(({ isAvailable, paidBy }) => isAvailable && paidBy === 'WORKSPACE')).toBe(
+      true,
+    );
+
+    await change(cast.owner, 'update-api-key', { id: apiKey.id, label: 'Planted name' });
+    expect(await nextOf(managed)).toMatchObject({ apiKey: { label: 'Planted name' } });
+
+    await change(cast.owner, 'update-api-key', { id: apiKey.id, isEnabled: false });
+    expect(await nextOf(managed)).toMatchObject({ apiKey: { status: 'DISABLED' } });
+    const off = await bothNext();
+    expect(off.message).toBe(
+      'Some OpenAI models cannot be used at the moment. Those who manage the keys can see why.',
+    );
+    expect(off.models).toHaveLength(models.length);
+    expect(off.models?.every(({ isAvailable, paidBy }) => !isAvailable && paidBy === null)).toBe(true);
+
+    await change(cast.owner, 'update-api-key', { id: apiKey.id, isEnabled: true });
+    expect(await nextOf(managed)).toMatchObject({ apiKey: { status: 'ACTIVE' } });
+    expect(await bothNext()).toMatchObject({ message: null });
+
+    await change(cast.owner, 'remove-api-key', { id: apiKey.id });
+    expect(await nextOf(managed)).toEqual({ __typename: 'ApiKeyRemoved', apiKeyId: apiKey.id });
+    expect((await bothNext()).models?.every(({ unavailableReason }) => unavailableReason === 'NO_KEY')).toBe(
+      true,
+    );
+    expect(await rest(managed, workspaceId)).toEqual([]);
+    expect(await rest(shown, workspaceId)).toEqual([]);
+    expect(JSON.stringify(transcript)).not.toMatch(new RegExp(`Planted|${apiKey.id}|${apiKey.hint}`));
+    await managed.return(undefined);
+    await shown.return(undefined);
+  });
+
+  test('a key of the team is told in its workspaces to those who manage the team, and to no other admin', async () => {
+    const team = await newTeam(cast.owner);
+    for (const person of [cast.member, cast.viewer]) await letIn(cast.owner, team, person, 'MEMBER');
+    const workspaceId = await teamWorkspace(cast, team);
+    await change(cast.owner, 'update-member', { workspaceId, userId: cast.member.id, role: 'ADMIN' });
+    const [managed, shown] = [await following('owner', workspaceId), await following('member', workspaceId)];
+    const { apiKey } = await addKey(cast.owner, { teamId: team });
+    expect(await nextOf(managed)).toMatchObject({ apiKey: { id: apiKey.id, scope: 'TEAM' } });
+    for (const events of [managed, shown]) {
+      const { models } = await nextOf(events);
+      expect(models?.every(({ paidBy }) => paidBy === 'TEAM')).toBe(true);
+    }
+
+    // With a key of its own the workspace pays by itself.
+    const own = await addKey(cast.member, { workspaceId });
+    for (const events of [managed, shown]) {
+      expect(await nextOf(events)).toMatchObject({ apiKey: { id: own.apiKey.id, scope: 'WORKSPACE' } });
+      // The team's entries make way for the workspace's own.
+      expect(await nextOf(events)).toMatchObject({
+        __typename: 'ModelsChanged',
+        models: null,
+        message: null,
+      });
+    }
+    await managed.return(undefined);
+    await shown.return(undefined);
+  });
+
+  test('whoever comes to manage keys is told of them, and of none any more afterwards', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const { apiKey } = await addKey(cast.owner, { workspaceId });
+    const events = await following('member', workspaceId);
+    const userId = cast.member.id;
+    await change(cast.owner, 'update-member', { workspaceId, userId, role: 'ADMIN' });
+    expect([await nextOf(events), await nextOf(events), await nextOf(events)]).toMatchObject([
+      { __typename: 'WorkspaceUpdated', workspace: { viewerRole: 'ADMIN' } },
+      { __typename: 'ApiKeyChanged', apiKey: { id: apiKey.id } },
+      { __typename: 'MemberChanged', member: { role: 'ADMIN' } },
+    ]);
+    await change(cast.owner, 'update-member', { workspaceId, userId, role: 'VIEWER' });
+    expect([await nextOf(events), await nextOf(events), await nextOf(events)]).toMatchObject([
+      { __typename: 'WorkspaceUpdated', workspace: { viewerRole: 'VIEWER' } },
+      { __typename: 'ApiKeyRemoved', apiKeyId: apiKey.id },
+      { __typename: 'MemberChanged', member: { role: 'VIEWER' } },
+    ]);
+    await change(cast.owner, 'update-api-key', { id: apiKey.id, label: 'Secret name' });
+    expect(await rest(events, workspaceId)).toEqual([]);
+    await events.return(undefined);
+  });
+
+  test('a plan that no longer includes keys, and one that does again, are told with all they change', async () => {
+    const owner = await server.signUp('Olga');
+    const workspaceId = await newWorkspace(owner);
+    await letIn(owner, workspaceId, cast.viewer, 'ADMIN');
+    await addKey(owner, { workspaceId });
+    const events = await following('viewer', workspaceId);
+    for (const [plan, status, reason] of [
+      ['FREE', 'SUSPENDED', 'PLAN_REQUIRED'],
+      ['PREMIUM', 'ACTIVE', null],
+    ] as const) {
+      await setPlan(owner, { userId: owner.id }, plan);
+      expect(await nextOf(events)).toMatchObject({ __typename: 'WorkspaceUpdated', workspace: { plan } });
+      expect(await nextOf(events)).toMatchObject({ __typename: 'ApiKeyChanged', apiKey: { status } });
+      const { models, message } = await nextOf(events);
+      expect(models?.every(({ unavailableReason }) => unavailableReason === reason)).toBe(true);
+      expect(message === null).toBe(reason === null);
+    }
+    await events.return(undefined);
+  });
+
+  test('that a key was used is no news, neither by itself nor beside other news', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const { models } = await addKey(cast.owner, { workspaceId });
+    const other = await addKey(cast.owner, { workspaceId }, { provider: 'ANTHROPIC' });
+    const events = await following('owner', workspaceId);
+    const { id: threadId } = await newThread(cast.owner, workspaceId);
+    await cast.owner.ask('simulate: say Yes.', models.slice(0, 1), threadId);
+    await eventually('that the key was used', async () => {
+      const keys = await server.app.db.select().from(apiKeys).where(eq(apiKeys.workspaceId, workspaceId));
+      return keys.some(({ lastUsedAt }) => lastUsedAt !== null);
+    });
+    await change(cast.owner, 'update-api-key', { id: other.apiKey.id, label: 'Other' });
+    const told = (await rest(events, workspaceId)).filter(({ thread }) => thread?.id !== threadId);
+    expect(told).toMatchObject([{ __typename: 'ApiKeyChanged', apiKey: { label: 'Other' } }]);
+    await events.return(undefined);
+  });
+
+  test('so many models that a list is better read anew are told as that', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const { apiKey } = await addKey(cast.owner, { workspaceId });
+    const baseUrl =
+      (await server.app.db.select().from(apiKeys).where(eq(apiKeys.id, apiKey.id)))[0]?.baseUrl ?? '';
+    const named = Array.from({ length: 100 }, (_, index) => `many-${index}`);
+    const made = await server.app.db
+      .insert(modelTable)
+      .values(
+        named.map((name) => ({
+          workspaceId,
+          provider: 'OPENAI',
+          baseUrl,
+          name,
+          title: name,
+          capabilities: [],
+        })),
+      )
+      .returning({ id: modelTable.id });
+    await server.app.db
+      .insert(apiKeyModels)
+      .values(made.map(({ id }, position) => ({ apiKeyId: apiKey.id, modelId: id, position })));
+    const events = await following('viewer', workspaceId);
+    await change(cast.owner, 'update-api-key', { id: apiKey.id, isEnabled: false });
+    expect(await nextOf(events)).toMatchObject({ __typename: 'ModelsChanged', models: null });
+    await events.return(undefined);
+  });
+});
+
+describe('what time changes', () => {
+  test('a key that expires is told at the moment that was set', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const [managed, shown] = [await following('admin', workspaceId), await following('viewer', workspaceId)];
+    const expiresAt = new Date(Date.now() + 1_500);
+    const { apiKey } = await addKey(cast.owner, { workspaceId }, { expiresAt });
+    for (const events of [managed, managed, shown]) await nextOf(events);
+    expect(await nextOf(managed)).toMatchObject({ apiKey: { id: apiKey.id, status: 'EXPIRED' } });
+    const lateMs = Date.now() - expiresAt.getTime();
+    process.stdout.write(`a key that expires: told ${lateMs} ms after the moment set\n`);
+    expect(lateMs).toBeGreaterThanOrEqual(0);
+    expect(lateMs).toBeLessThan(1_000);
+    for (const events of [managed, shown]) {
+      const { models } = await nextOf(events);
+      expect(models?.every(({ unavailableReason }) => unavailableReason === 'KEY_EXPIRED')).toBe(true);
+    }
+    await managed.return(undefined);
+    await shown.return(undefined);
+  });
+
+  test('a limit that has passed is told, too', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const { apiKey } = await addKey(cast.owner, { workspaceId });
+    const events = await following('owner', workspaceId);
+    const rateLimitedUntil = new Date(Date.now() + 700);
+    await server.app.db.update(apiKeys).set({ rateLimitedUntil }).where(eq(apiKeys.id, apiKey.id));
+    server.app.changes.announce(workspaceId, [apiKey.id]);
+    expect(await nextOf(events)).toMatchObject({ apiKey: { status: 'RATE_LIMITED' } });
+    expect(await nextOf(events)).toMatchObject({ apiKey: { status: 'ACTIVE' } });
+    expect(Date.now()).toBeGreaterThanOrEqual(rateLimitedUntil.getTime());
+    await events.return(undefined);
+  });
+
+  test('what another process did is found within half a minute', async () => {
+    const owner = await server.signUp('Olga');
+    const events = await workspaceEvents(server.app, viewerOf(owner), owner.workspaceId);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    await events.next();
+    await server.app.db.update(users).set({ plan: 'FREE' }).where(eq(users.id, owner.id));
+    const told = events.next();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect((await told).value).toMatchObject({ type: 'workspace-updated', workspace: { payerPlan: 'FREE' } });
+    await events.return?.();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('members', () => {
+  test('are told when they come, change and go', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const events = await following('viewer', workspaceId);
+    const eve = { id: cast.stranger.id, name: 'Eve' };
+    await letIn(cast.owner, workspaceId, cast.stranger, 'MEMBER');
+    expect(await nextOf(events)).toMatchObject({
+      __typename: 'MemberChanged',
+      member: { user: eve, role: 'MEMBER' },
+    });
+    await change(cast.owner, 'update-member', { workspaceId, userId: eve.id, role: 'ADMIN' });
+    expect(await nextOf(events)).toMatchObject({ member: { user: eve, role: 'ADMIN' } });
+    await change(cast.stranger, 'leave-workspace', { id: workspaceId });
+    expect(await nextOf(events)).toEqual({ __typename: 'MemberRemoved', userId: eve.id });
+    await events.return(undefined);
+  });
+
+  test('of a team are told in the workspaces they are in, and in no other', async () => {
+    const team = await newTeam(cast.owner);
+    for (const person of [cast.member, cast.viewer]) await letIn(cast.owner, team, person, 'MEMBER');
+    const workspaceId = await teamWorkspace(cast, team);
+    const events = await following('viewer', workspaceId);
+    await letIn(cast.owner, team, cast.stranger, 'MEMBER');
+    expect(await rest(events, workspaceId)).toEqual([]);
+    await change(cast.owner, 'update-member', { teamId: team, userId: cast.stranger.id, role: 'ADMIN' });
+    expect(await nextOf(events)).toMatchObject({ member: { user: { name: 'Eve' }, role: 'ADMIN' } });
+    await change(cast.owner, 'remove-member', { teamId: team, userId: cast.member.id });
+    expect(await nextOf(events)).toEqual({ __typename: 'MemberRemoved', userId: cast.member.id });
+    await events.return(undefined);
+  });
+});
+
+test('however many follow a workspace, its models are read once for each change', async () => {
+  const owner = await server.signUp('Olga');
+  const { apiKey, models } = await owner.addKey();
+  const followers = await Promise.all(
+    Array.from({ length: 10 }, () => workspaceEvents(server.app, viewerOf(owner), owner.workspaceId)),
+  );
+  const transaction = vi.spyOn(server.app.db, 'transaction');
+  const reads = () =>
+    transaction.mock.calls.filter(([, options]) => options?.accessMode === 'read only').length;
+  await Promise.all(followers.map((events) => events.next()));
+  expect(reads()).toBe(1);
+  await change(owner, 'update-api-key', { id: apiKey.id, isEnabled: false });
+  for (const events of followers) {
+    expect((await events.next()).value).toMatchObject({ type: 'api-key-changed' });
+    const { value } = await events.next();
+    expect(value).toMatchObject({ type: 'models-changed', unavailable: ['OPENAI'] });
+    expect(value?.type === 'models-changed' && value.models).toHaveLength(models.length);
+  }
+  expect(reads()).toBe(2);
+  for (const events of followers) await events.return?.();
+});
+
+describe('a slow reader', () => {
+  test('is told of each thing once, as it is then, however often it changed', async () => {
+    const owner = await server.signUp('Olga');
+    const { workspaceId } = owner;
+    const { apiKey } = await owner.addKey();
+    const events = await workspaceEvents(server.app, viewerOf(owner), workspaceId);
+    await events.next();
+    const threads = [await newThread(owner, workspaceId), await newThread(owner, workspaceId)];
+    for (let round = 0; round < 20; round++) {
+      for (const { id } of threads) await change(owner, 'update-thread', { id, title: `Round ${round}` });
+      await change(owner, 'update-api-key', { id: apiKey.id, label: `Round ${round}` });
+    }
+    const told = [await events.next(), await events.next(), await events.next()].map(({ value }) => value);
+    expect(told).toMatchObject([
+      { type: 'thread-updated', thread: { id: threads[0]?.id, title: 'Round 19' } },
+      { type: 'thread-updated', thread: { id: threads[1]?.id, title: 'Round 19' } },
+      { type: 'api-key-changed', apiKey: { label: 'Round 19' } },
+    ]);
+    const further = events.next();
+    await change(owner, 'delete-thread', { id: threads[0]?.id });
+    expect((await further).value).toEqual({ type: 'thread-removed', threadId: threads[0]?.id });
+    await events.return?.();
+  });
+
+  test('who has lost the right meanwhile is told nothing of what was to be told', async () => {
+    const owner = await server.signUp('Olga');
+    const workspaceId = await newWorkspace(owner);
+    await letIn(owner, workspaceId, cast.stranger, 'ADMIN');
+    const events = await workspaceEvents(server.app, viewerOf(cast.stranger), workspaceId);
+    await events.next();
+    await addKey(owner, { workspaceId });
+    await newThread(owner, workspaceId, { visibility: 'WORKSPACE' });
+    await change(owner, 'remove-member', { workspaceId, userId: cast.stranger.id });
+    expect((await events.next()).value).toMatchObject({ type: 'gone', error: { code: 'NOT_FOUND' } });
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('who was removed without a word is told so when the last look is some seconds old', async () => {
+    const owner = await server.signUp('Olga');
+    const workspaceId = await newWorkspace(owner);
+    await letIn(owner, workspaceId, cast.stranger, 'MEMBER');
+    const events = await workspaceEvents(server.app, viewerOf(cast.stranger), workspaceId);
+    await events.next();
+    await server.app.db.delete(memberships).where(eq(memberships.workspaceId, workspaceId));
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + 5_001);
+    await newThread(owner, workspaceId, { visibility: 'WORKSPACE' });
+    expect((await events.next()).value).toMatchObject({ type: 'gone' });
+  });
+});
+
+test('the document that clients start from knows every event', () => {
+  const possibleTypes: Record<string, string[]> = JSON.parse(
+    readFileSync('schema/possible-types.json', 'utf8'),
+  );
+  for (const name of possibleTypes.WorkspaceEvent ?? [])
+    expect(documentOf('workspace-events')).toContain(`... on ${name} {`);
+});
+
+/** As the server knows a person once they are let in. */
+function viewerOf({ id, email }: Person) {
+  return { id, email, name: 'Olga', sessionId: 'ses_none', address: '127.0.0.1' };
+}
