@@ -32,7 +32,7 @@ export async function answerEvents(
     if (thread === undefined) throw new NotFoundError('answer');
     return pull((wake) => {
       const reader = live.read({ text: input.offset, reasoning: input.reasoningOffset }, wake);
-      return new AnswerFollower(deps, viewer, live.threadId, reader, wake);
+      return new AnswerFollower(reader, new Sight(deps, viewer, live.threadId, wake));
     });
   }
 
@@ -47,24 +47,18 @@ export async function answerEvents(
 type Taken = AnswerEvent | Gone | null | undefined;
 
 class AnswerFollower implements PullSource<AnswerEvent | Gone> {
-  readonly #deps: FollowDeps;
-  readonly #viewer: Viewer;
-  readonly #threadId: string;
   readonly #reader: AnswerReader;
   readonly #sight: Sight;
   #isGone = false;
 
-  constructor(deps: FollowDeps, viewer: Viewer, threadId: string, reader: AnswerReader, wake: () => void) {
-    this.#deps = deps;
-    this.#viewer = viewer;
-    this.#threadId = threadId;
+  constructor(reader: AnswerReader, sight: Sight) {
     this.#reader = reader;
-    this.#sight = new Sight(deps.changes, [threadId, viewer.id], wake);
+    this.#sight = sight;
   }
 
   take(): Taken | Promise<Taken> {
     if (this.#isGone) return undefined;
-    return this.#sight.mustLook ? this.#look() : this.#reader.take();
+    return this.#sight.mayTell() ? this.#reader.take() : this.#look();
   }
 
   close(): void {
@@ -73,9 +67,7 @@ class AnswerFollower implements PullSource<AnswerEvent | Gone> {
   }
 
   async #look(): Promise<Taken> {
-    this.#sight.looking();
-    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
-    if (thread !== undefined) return this.#reader.take();
+    if ((await this.#sight.look()) !== undefined) return this.#reader.take();
     this.#isGone = true;
     return { type: 'gone', error: new NotFoundError('answer') };
   }

@@ -1,32 +1,59 @@
+import type { Viewer } from '../accounts/session.ts';
 import type { ChangeListener, Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
 import type { NotFoundError } from '../errors.ts';
+import { failureName, log } from '../log.ts';
+import { findThreads, type Thread } from '../threads/thread.ts';
 
 /**
- * Tells a follower when to look whether its viewer may still see what it follows: before anything else is told once a change
- * was announced that may have ended that, and when the last look is some seconds old, since an announcement may be lost. For
- * the tokens between two looks it is one comparison.
+ * Whether a viewer may still see a thread that is being followed. Once a change was announced that may have ended that,
+ * nothing more is told before a look at the database. An announcement may be lost, so there is one every few seconds too,
+ * but behind the telling: tokens do not wait for it, and go on while the database is away, when nobody can lose a right.
  */
 export class Sight {
+  readonly #deps: { db: Database };
+  readonly #viewer: Viewer;
+  readonly #threadId: string;
+  readonly #wake: () => void;
   readonly #doubts: ChangeListener;
-  #lookedAtMs = Number.NEGATIVE_INFINITY;
-
   /** A first look is due at once: what was read before the listening began may have changed since. */
-  constructor(changes: Changes, topics: readonly string[], wake: () => void) {
-    this.#doubts = changes.listen(topics, wake);
+  #isDoubtful = true;
+  #lookedAtMs = 0;
+
+  constructor(deps: { db: Database; changes: Changes }, viewer: Viewer, threadId: string, wake: () => void) {
+    this.#deps = deps;
+    this.#viewer = viewer;
+    this.#threadId = threadId;
+    this.#wake = wake;
+    this.#doubts = deps.changes.listen([threadId, viewer.id], wake);
   }
 
-  get mustLook(): boolean {
-    return this.#doubts.isDirty || performance.now() - this.#lookedAtMs > LOOK_AFTER_MS;
+  /** Whether what is known may be told; else a look comes first. For most tokens two comparisons. */
+  mayTell(): boolean {
+    if (this.#isDoubtful || this.#doubts.isDirty) return false;
+    if (performance.now() - this.#lookedAtMs > LOOK_AFTER_MS) void this.#lookBehind();
+    return true;
   }
 
-  /** To be called right before a look. */
-  looking(): void {
+  /** The thread, if the viewer may still see it. */
+  async look(): Promise<Thread | undefined> {
     this.#doubts.take();
     this.#lookedAtMs = performance.now();
+    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
+    this.#isDoubtful = thread === undefined;
+    return thread;
   }
 
   close(): void {
     this.#doubts.close();
+  }
+
+  async #lookBehind(): Promise<void> {
+    try {
+      if ((await this.look()) === undefined) this.#wake();
+    } catch (error) {
+      log.warn({ threadId: this.#threadId, failure: failureName(error) }, 'a follower could not be checked');
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import {
   newestPosition,
   writingMessages,
 } from '../threads/message.ts';
-import { findThreads, requireThread, type Thread } from '../threads/thread.ts';
+import { requireThread, type Thread } from '../threads/thread.ts';
 import { type PullSource, pull } from './pull.ts';
 import { Sight } from './sight.ts';
 
@@ -42,7 +42,6 @@ export async function threadEvents(
 
 class ThreadFollower implements PullSource<ThreadEvent> {
   readonly #deps: FollowDeps;
-  readonly #viewer: Viewer;
   readonly #threadId: string;
   readonly #wake: () => void;
   readonly #changes: ChangeListener;
@@ -56,18 +55,17 @@ class ThreadFollower implements PullSource<ThreadEvent> {
 
   constructor(deps: FollowDeps, viewer: Viewer, threadId: string, wake: () => void) {
     this.#deps = deps;
-    this.#viewer = viewer;
     this.#threadId = threadId;
     this.#wake = wake;
     this.#changes = deps.changes.listen(threadId, wake);
-    this.#sight = new Sight(deps.changes, [threadId, viewer.id], wake);
+    this.#sight = new Sight(deps, viewer, threadId, wake);
   }
 
   take(): ThreadEvent | null | undefined | Promise<ThreadEvent | null | undefined> {
     if (this.#isGone) return undefined;
     if (this.#lastPosition === undefined) return this.#snapshot();
     if (this.#pending.length === 0 && this.#changes.isDirty) return this.#look();
-    return this.#sight.mustLook ? this.#lookAgain() : this.#takeKnown();
+    return this.#sight.mayTell() ? this.#takeKnown() : this.#lookAgain();
   }
 
   close(): void {
@@ -78,7 +76,7 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   }
 
   async #snapshot(): Promise<ThreadEvent | undefined> {
-    const thread = await this.#thread();
+    const thread = await this.#sight.look();
     if (thread === undefined) return this.#gone();
     const newest = await newestPosition(this.#deps, this.#threadId);
     this.#lastPosition = newest;
@@ -91,7 +89,7 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   /** Finds out what happened to the things that changed. */
   async #look(): Promise<ThreadEvent | null | undefined> {
     const dirty = this.#changes.take();
-    const thread = await this.#thread();
+    const thread = await this.#sight.look();
     if (thread === undefined) return this.#gone();
     const messageIds = dirty.filter((id) => id !== this.#threadId);
     const existing = await existingIds(this.#deps, messageIds);
@@ -109,13 +107,7 @@ class ThreadFollower implements PullSource<ThreadEvent> {
 
   /** Finds out whether the viewer may be told what is known already. */
   async #lookAgain(): Promise<ThreadEvent | null | undefined> {
-    return (await this.#thread()) === undefined ? this.#gone() : this.#takeKnown();
-  }
-
-  async #thread(): Promise<Thread | undefined> {
-    this.#sight.looking();
-    const [thread] = await findThreads(this.#deps, this.#viewer, [this.#threadId]);
-    return thread;
+    return (await this.#sight.look()) === undefined ? this.#gone() : this.#takeKnown();
   }
 
   #takeKnown(): ThreadEvent | null {

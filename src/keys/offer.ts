@@ -1,5 +1,4 @@
-import { and, asc, eq, inArray, or, sql } from 'drizzle-orm';
-import { alias } from 'drizzle-orm/pg-core';
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
@@ -48,6 +47,7 @@ type Candidate = Awaited<ReturnType<typeof readCandidates>>[number] & { status: 
 
 /** Every key that lists one of these models and may pay for it, in the order in which they are asked. */
 async function readCandidates(db: Database, modelIds: readonly string[]) {
+  const wanted = wantedModels(db, modelIds);
   return await db
     .select({
       modelId: wanted.id,
@@ -63,32 +63,46 @@ async function readCandidates(db: Database, modelIds: readonly string[]) {
       needsReentry: apiKeys.needsReentry,
     })
     .from(wanted)
-    .leftJoin(home, eq(home.id, wanted.workspaceId))
     .innerJoin(
       models,
       and(
-        or(eq(models.ownerId, wanted.ownerId), eq(models.ownerId, home.teamId)),
+        eq(models.ownerId, wanted.keyOwnerId),
         eq(models.provider, wanted.provider),
         eq(models.baseUrl, wanted.baseUrl),
         eq(models.name, wanted.name),
       ),
     )
     .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
-    .innerJoin(
-      apiKeys,
-      and(
-        eq(apiKeys.id, apiKeyModels.apiKeyId),
-        eq(apiKeys.ownerId, models.ownerId),
-        eq(apiKeys.provider, models.provider),
-        eq(apiKeys.baseUrl, models.baseUrl),
-      ),
-    )
+    .innerJoin(apiKeys, and(eq(apiKeys.id, apiKeyModels.apiKeyId), isForPlaceOfModel))
     .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
     .leftJoin(users, eq(users.id, workspaces.ownerUserId))
-    .leftJoin(teams, or(eq(teams.id, apiKeys.teamId), eq(teams.id, workspaces.teamId)))
-    .where(inArray(wanted.id, [...modelIds]))
+    .leftJoin(teams, eq(teams.id, sql`coalesce(${apiKeys.teamId}, ${workspaces.teamId})`))
     .orderBy(asc(sql`${apiKeys.teamId} is not null`), asc(apiKeys.position), asc(apiKeys.id));
 }
+
+/**
+ * The models asked about, once for each owner whose keys may pay: their own, and the team that theirs belongs to. `unnest`
+ * and not `or` in the join to the same models of these owners, which then is one look by identity each; with `or`, thousands
+ * of models that were added a moment ago are compared pair by pair.
+ */
+function wantedModels(db: Database, modelIds: readonly string[]) {
+  return db
+    .select({
+      id: models.id,
+      keyOwnerId: sql<string>`unnest(array[${models.ownerId}, ${workspaces.teamId}])`.as('key_owner_id'),
+      provider: models.provider,
+      baseUrl: models.baseUrl,
+      name: models.name,
+    })
+    .from(models)
+    .leftJoin(workspaces, eq(workspaces.id, models.workspaceId))
+    .where(inArray(models.id, [...modelIds]))
+    .as('wanted');
+}
+
+/** Not three equations: they would let the planner begin with the keys, and meet every model of each. */
+const isForPlaceOfModel = sql`(${apiKeys.ownerId}, ${apiKeys.provider}, ${apiKeys.baseUrl})
+  is not distinct from (${models.ownerId}, ${models.provider}, ${models.baseUrl})`;
 
 function offerOf(keys: readonly Candidate[]): Offer {
   const apiKeyIds = keys.map((key) => key.apiKeyId);
@@ -125,7 +139,3 @@ function reasonOf(status: KeyStatus | undefined): AnswerErrorCode {
       return 'NO_KEY';
   }
 }
-
-/** The model asked about, and the workspace it is in. `models` are the entries of the same model with the owners that may pay. */
-const wanted = alias(models, 'wanted');
-const home = alias(workspaces, 'home');

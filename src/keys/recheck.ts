@@ -64,7 +64,7 @@ async function findNext({ db, defaultPlan }: { db: Database; defaultPlan: Plan }
     .from(apiKeys)
     .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
     .leftJoin(users, eq(users.id, workspaces.ownerUserId))
-    .leftJoin(teams, or(eq(teams.id, apiKeys.teamId), eq(teams.id, workspaces.teamId)))
+    .leftJoin(teams, eq(teams.id, sql`coalesce(${apiKeys.teamId}, ${workspaces.teamId})`))
     .where(
       and(
         isNotNull(apiKeys.recheckAt),
