@@ -15,8 +15,9 @@ import { rawBody } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import { captureLog } from './kit/log.ts';
+import { letIn, newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import { type NamedModel, type Person, personOf } from './kit/person.ts';
-import { letIn, makeSharedWorkspace, makeTeam } from './kit/plan.ts';
+
 import { openFor } from './kit/raw-socket.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -76,13 +77,13 @@ describe('an account is not deleted', () => {
       const response = await auth(bob, 'delete-user', { password });
       return [response.status, await response.json()];
     };
-    const first = await makeSharedWorkspace(server.app, bob);
+    const first = await newWorkspace(bob);
     const saying = (message: string) => [409, { code: 'CONFLICT', message }];
     expect(await refusal()).toEqual(
       saying('You own 1 shared workspace. Hand over or delete what you own, then delete the account.'),
     );
-    const second = await makeSharedWorkspace(server.app, bob);
-    const { teamId, workspaceId } = await makeTeam(server.app, bob);
+    const second = await newWorkspace(bob);
+    const { teamId, workspaceId } = await newTeamAndWorkspace(bob);
     expect(await refusal()).toEqual(
       saying(
         'You own 2 shared workspaces and 1 team. Hand over or delete what you own, then delete the account.',
@@ -102,7 +103,7 @@ describe('an account is not deleted', () => {
 describe('a deleted account', () => {
   test('takes along all that is its own and leaves what others see, without a name', async () => {
     const { ada, bob, workspaceId, model } = await sharedPlace();
-    const { teamId } = await makeTeam(server.app, ada);
+    const { teamId } = await newTeamAndWorkspace(ada);
     const { db } = server.app;
     await db.insert(teamMemberships).values({ teamId, userId: bob.id, role: 'ADMIN' });
     await db.insert(invitations).values({
@@ -166,7 +167,7 @@ describe('a deleted account', () => {
     expect(rows).toMatchObject([
       { action: 'MEMBER_LEFT', actorId: bob.id, subjectId: bob.id, details: { role: 'MEMBER' } },
     ]);
-    expect((await listAuditEntries(server.app, teamId, {})).rows).toMatchObject([
+    expect((await listAuditEntries(server.app, teamId, { first: 1 })).rows).toMatchObject([
       { action: 'MEMBER_LEFT', details: { role: 'ADMIN' } },
     ]);
     expect((await listAuditEntries(server.app, bob.workspaceId, { first: 1 })).rows).toMatchObject([
@@ -446,8 +447,8 @@ interface SeenThread {
 /** A shared workspace of Ada's, and Bob as a member of it. */
 async function twoPeople(on: TestServer = server) {
   const [ada, bob] = await Promise.all([on.signUp('Ada'), on.signUp('Bob')]);
-  const workspaceId = await makeSharedWorkspace(on.app, ada);
-  await letIn(on.app, workspaceId, bob);
+  const workspaceId = await newWorkspace(ada);
+  await letIn(ada, workspaceId, bob, 'MEMBER');
   return { ada, bob, workspaceId };
 }
 

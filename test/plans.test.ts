@@ -7,8 +7,9 @@ import { workspaceMembers } from '../src/db/tables/workspace.ts';
 import { PLAN_FOR_KEYS, PLANS, type Plan, planAllowsKeys } from '../src/workspaces/plan.ts';
 import { askHeld, type Follower, follow, isEnd, readAnswer } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
+import { letIn, newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import type { AddedKey, NamedModel, Person, Sent } from './kit/person.ts';
-import { letIn, makeSharedWorkspace, makeTeam, OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
+import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 const MODEL = 'gpt-4.1-nano';
@@ -23,17 +24,17 @@ interface Place {
   workspaceId: string;
 }
 
-const SCOPES: Record<string, (server: TestServer, ada: Person) => Promise<Place>> = {
-  async PERSONAL(_server, ada) {
+const SCOPES: Record<string, (ada: Person) => Promise<Place>> = {
+  async PERSONAL(ada) {
     const { workspaceId } = ada;
     return { payer: { userId: ada.id }, owner: { workspaceId }, workspaceId };
   },
-  async WORKSPACE({ app }, ada) {
-    const workspaceId = await makeSharedWorkspace(app, ada);
+  async WORKSPACE(ada) {
+    const workspaceId = await newWorkspace(ada);
     return { payer: { userId: ada.id }, owner: { workspaceId }, workspaceId };
   },
-  async TEAM({ app }, ada) {
-    const { teamId, workspaceId } = await makeTeam(app, ada);
+  async TEAM(ada) {
+    const { teamId, workspaceId } = await newTeamAndWorkspace(ada);
     return { payer: { teamId }, owner: { teamId }, workspaceId };
   },
 };
@@ -42,7 +43,7 @@ describe.each(Object.entries(SCOPES))('a key of scope %s', (scope, placeOf) => {
   test.each(PLANS)('on the plan %s', async (plan) => {
     await using server = await startTestServer(env);
     const ada = await server.signUp();
-    const { payer, owner, workspaceId } = await placeOf(server, ada);
+    const { payer, owner, workspaceId } = await placeOf(ada);
     const before = await addTo(ada, owner);
     const secretOf = (text: string) => ({ secret: `sk-sim-${text}-0123456789` });
     const rows = await rowsOf(server, owner);
@@ -109,7 +110,7 @@ afterAll(() => server.close());
 
 test('a team on PREMIUM has the keys of its workspaces, and its own are suspended', async () => {
   const ada = await server.signUp();
-  const { teamId, workspaceId } = await makeTeam(server.app, ada);
+  const { teamId, workspaceId } = await newTeamAndWorkspace(ada);
   const ofTeam = await addTo(ada, { teamId });
   const paidBy = async () => (await listIn(ada, { teamId }, workspaceId)).model?.paidBy;
   await setPlan(server, { teamId }, 'PREMIUM');
@@ -128,8 +129,8 @@ test('an invited person on FREE uses the keys of a paid workspace, and none of t
   const ada = await server.signUp();
   const bob = await server.signUp('Bob');
   await setPlan(server, { userId: bob.id }, 'FREE');
-  const workspaceId = await makeSharedWorkspace(server.app, ada);
-  await letIn(server.app, workspaceId, bob);
+  const workspaceId = await newWorkspace(ada);
+  await letIn(ada, workspaceId, bob, 'MEMBER');
   const { models } = await addTo(ada, { workspaceId });
   const asked = await askIn(bob, workspaceId, models, 'simulate: echo');
   expect(asked).toMatchObject({ answers: [{ paidBy: 'WORKSPACE' }] });
@@ -141,8 +142,8 @@ describe('a downgrade', () => {
   test('stops nothing but the keys, and an upgrade finds every row as it was', async () => {
     const ada = await server.signUp();
     const bob = await server.signUp('Bob');
-    const workspaceId = await makeSharedWorkspace(server.app, ada);
-    await letIn(server.app, workspaceId, bob);
+    const workspaceId = await newWorkspace(ada);
+    await letIn(ada, workspaceId, bob, 'MEMBER');
     const { models, apiKey } = await addTo(ada, { workspaceId });
     const model = modelOf(models);
     const { thread } = await ada.run<{ thread: { id: string } }>('create-thread', {
@@ -190,8 +191,8 @@ describe('a downgrade', () => {
   test('while 50 answers stream lets each come to its end, and the next question of each is refused', async () => {
     const ada = await server.signUp();
     const people = await Promise.all(Array.from({ length: 5 }, () => server.signUp('Member')));
-    const workspaceId = await makeSharedWorkspace(server.app, ada);
-    for (const person of people) await letIn(server.app, workspaceId, person);
+    const workspaceId = await newWorkspace(ada);
+    for (const person of people) await letIn(ada, workspaceId, person, 'MEMBER');
     const model = modelOf((await addTo(ada, { workspaceId })).models);
     const askers = people.flatMap((person) => Array.from({ length: 10 }, () => person));
     const streams = await Promise.all(

@@ -5,7 +5,6 @@ import { eventually } from './kit/eventually.ts';
 import { change, letIn, newTeam, newWorkspace } from './kit/people.ts';
 import { documentOf, type NamedModel, type Person } from './kit/person.ts';
 import { inWorkspace, newThread, readAnswer } from './kit/place.ts';
-import { letIn as letInDirectly, makeSharedWorkspace } from './kit/plan.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 let server: TestServer;
@@ -272,9 +271,9 @@ describe('many at once', () => {
 
   beforeAll(async () => {
     olga = await server.signUp('Olga');
-    workspaceId = await makeSharedWorkspace(server.app, olga);
+    workspaceId = await newWorkspace(olga);
     people = await Promise.all(Array.from({ length: COUNT }, () => server.signUp('Mia')));
-    for (const person of people) await letInDirectly(server.app, workspaceId, person);
+    for (const person of people) await letIn(olga, workspaceId, person, 'MEMBER');
   });
 
   test('a key removed while they are all being answered ends each answer by that name', async () => {

@@ -142,9 +142,10 @@ type AuditDetails<Action extends AuditAction> = {
     : keyof (typeof AUDIT_DETAILS)[Name];
 };
 
-const ROLES = { OWNER: 'owner', ADMIN: 'admin', MEMBER: 'member', VIEWER: 'viewer' } as const;
+const ROLE_WORDS = { OWNER: 'owner', ADMIN: 'admin', MEMBER: 'member', VIEWER: 'viewer' } as const;
 
-const PLANS = { FREE: 'Free', PREMIUM: 'Premium', BUSINESS: 'Business' } as const;
+/** How plans are called in sentences. */
+export const PLAN_WORDS = { FREE: 'Free', PREMIUM: 'Premium', BUSINESS: 'Business' } as const;
 
 /**
  * What entries can tell beside who, what and when, which is everything they can tell: a name that people here gave, or one
@@ -155,10 +156,10 @@ export const AUDIT_DETAILS = {
   label: 'text',
   name: 'text',
   previousName: 'text',
-  role: ROLES,
-  previousRole: ROLES,
-  plan: PLANS,
-  previousPlan: PLANS,
+  role: ROLE_WORDS,
+  previousRole: ROLE_WORDS,
+  plan: PLAN_WORDS,
+  previousPlan: PLAN_WORDS,
   change: { LABEL: 'label', EXPIRY: 'expiry', POSITION: 'place in the order' },
   health: {
     ACTIVE: 'accepted',

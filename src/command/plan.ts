@@ -1,8 +1,9 @@
+import { PLAN_WORDS } from '../audit/action.ts';
 import { Changes } from '../changes.ts';
 import type { Config } from '../config.ts';
 import { prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
-import { PLAN_NAMES, PLANS, type Plan } from '../workspaces/plan.ts';
+import { PLANS, type Plan } from '../workspaces/plan.ts';
 import { findPlan, type PayerInput, type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { UsageError } from './help.ts';
 import { say, sayWrong } from './terminal.ts';
@@ -57,7 +58,7 @@ function describe(name: string, found: PlanOfPayer & { previousPlan?: Plan }): s
   const id = userId ?? teamId;
   const who = id === name ? name : `${name} (${id})`;
   const origin = isDefault ? ', which is the default of this server' : '';
-  const before = previousPlan === undefined ? '' : ` Before: ${PLAN_NAMES[previousPlan]}.`;
+  const before = previousPlan === undefined ? '' : ` Before: ${PLAN_WORDS[previousPlan]}.`;
   const count = `${workspaceIds.length} ${workspaceIds.length === 1 ? 'workspace' : 'workspaces'}`;
-  return `${who}: ${PLAN_NAMES[plan]}${origin}.${before} It pays for ${count}.`;
+  return `${who}: ${PLAN_WORDS[plan]}${origin}.${before} It pays for ${count}.`;
 }

@@ -1,3 +1,4 @@
+import { PLAN_WORDS } from '../audit/action.ts';
 import { PlanRequiredError } from '../errors.ts';
 
 /** From least to most; each includes the ones before it. */
@@ -25,7 +26,7 @@ export function planAllowsKeys(plan: Plan, of: keyof typeof PLAN_FOR_KEYS): bool
 export function requirePlanForKeys(plan: Plan, of: keyof typeof PLAN_FOR_KEYS): void {
   if (planAllowsKeys(plan, of)) return;
   const what = of === 'team' ? 'Provider keys of a team' : 'Own provider keys';
-  const needed = `${what} need the ${PLAN_NAMES[PLAN_FOR_KEYS[of]]} plan.`;
+  const needed = `${what} need the ${PLAN_WORDS[PLAN_FOR_KEYS[of]]} plan.`;
   throw new PlanRequiredError(
     PLAN_FOR_KEYS[of],
     `${needed} The owner of the ${of} can ask whoever runs this server for it.`,
@@ -38,7 +39,7 @@ export function requirePlanForTeams(plan: Plan): void {
   if (includes(plan, PLAN_FOR_KEYS.team)) return;
   throw new PlanRequiredError(
     PLAN_FOR_KEYS.team,
-    `Teams need the ${PLAN_NAMES.BUSINESS} plan. Ask whoever runs this server for it.`,
+    `Teams need the ${PLAN_WORDS.BUSINESS} plan. Ask whoever runs this server for it.`,
     'OPERATOR',
   );
 }
@@ -46,10 +47,3 @@ export function requirePlanForTeams(plan: Plan): void {
 function includes(plan: Plan, required: Plan): boolean {
   return PLANS.indexOf(plan) >= PLANS.indexOf(required);
 }
-
-/** How plans are called in sentences. */
-export const PLAN_NAMES = {
-  FREE: 'Free',
-  PREMIUM: 'Premium',
-  BUSINESS: 'Business',
-} as const satisfies Record<Plan, string>;

@@ -49,6 +49,12 @@ export async function newTeam(person: Person): Promise<string> {
   return (await change(person, 'create-team', { name: 'Labs' })).team.id;
 }
 
+/** Creates a team with one workspace. */
+export async function newTeamAndWorkspace(person: Person): Promise<{ teamId: string; workspaceId: string }> {
+  const teamId = await newTeam(person);
+  return { teamId, workspaceId: await newWorkspace(person, teamId) };
+}
+
 /** The input that names a workspace or a team by its id. */
 export function ownerInput(id: string): { teamId: string } | { workspaceId: string } {
   return id.startsWith('tem_') ? { teamId: id } : { workspaceId: id };
