@@ -115,7 +115,7 @@ builder.mutationField('transferTeam', (t) =>
   t.field({
     type: teamPayload('TransferTeamPayload', 'A team that was handed over.'),
     description:
-      'Makes a member the OWNER of a team and all of its workspaces. The OWNER until now becomes ADMIN. The team keeps its plan.',
+      'Makes a member the OWNER of a team and all of its workspaces. The previous OWNER becomes ADMIN. The team keeps its plan.',
     args: {
       input: t.arg({ type: TransferTeamInput, required: true, description: 'What goes to whom.' }),
     },

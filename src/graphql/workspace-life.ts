@@ -115,7 +115,7 @@ builder.mutationField('transferWorkspace', (t) =>
   t.field({
     type: workspacePayload('TransferWorkspacePayload', 'A workspace that was handed over.'),
     description:
-      'Makes a member the OWNER of a shared workspace, whose plan then counts for it. The OWNER until now becomes ADMIN. A team’s workspace stays with its team.',
+      'Makes a member the OWNER of a shared workspace, whose plan then counts for it. The previous OWNER becomes ADMIN. A team’s workspace stays with its team.',
     args: {
       input: t.arg({ type: TransferWorkspaceInput, required: true, description: 'What goes to whom.' }),
     },

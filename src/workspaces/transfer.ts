@@ -13,7 +13,7 @@ import type { Owner } from './owner.ts';
 import { requireTeam, type Team } from './team.ts';
 import { refusePersonal, requireWorkspace, type Workspace } from './workspace.ts';
 
-/** Hands a shared workspace over to one of its members, who pays for it from now on. The OWNER until now becomes ADMIN. */
+/** Hands a shared workspace over to one of its members, who pays for it from now on. The previous OWNER becomes ADMIN. */
 export async function transferWorkspace(
   deps: PeopleDeps,
   viewer: Viewer,
@@ -33,7 +33,7 @@ export async function transferWorkspace(
   return workspace;
 }
 
-/** Hands a team with everything it owns over to one of its members. The OWNER until now becomes ADMIN. */
+/** Hands a team with everything it owns over to one of its members. The previous OWNER becomes ADMIN. */
 export async function transferTeam(
   deps: PeopleDeps,
   viewer: Viewer,
