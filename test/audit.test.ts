@@ -145,10 +145,10 @@ describe('what is recorded', () => {
       Invited somebody as admin.
       Invited somebody as member.
       Invited somebody as viewer.
-      Took back an invitation as owner.
-      Took back an invitation as admin.
-      Took back an invitation as member.
-      Took back an invitation as viewer.
+      Revoked an invitation as owner.
+      Revoked an invitation as admin.
+      Revoked an invitation as member.
+      Revoked an invitation as viewer.
       Made Grace the owner.
       Created the workspace “name”.
       Renamed the workspace “previousName” to “name”.

@@ -38,7 +38,7 @@ const NONE = {
   __typename: 'NotFoundError',
   code: 'NOT_FOUND',
   message:
-    'There is no such invitation, or you have no access to it. It may have been used or taken back, or have expired: ask for another one.',
+    'There is no such invitation, or you have no access to it. It may have been used or revoked, or have expired: ask for another one.',
   fixableBy: 'YOU',
   retryAt: null,
 };
@@ -95,7 +95,7 @@ describe('an invitation', () => {
     expect((await rolesIn(eve, workspaceId)).at(-1)).toBe('Eve ADMIN');
   });
 
-  test('that expired, was used, taken back or made up, or whose workspace is gone, is answered the same', async () => {
+  test('that expired, was used, revoked or made up, or whose workspace is gone, is answered the same', async () => {
     const { owner, stranger } = cast;
     const id = await newWorkspace(owner);
     const revoked = await change(owner, 'create-invitation', { workspaceId: id, role: 'MEMBER' });
@@ -180,7 +180,7 @@ describe('an invitation', () => {
     }
   });
 
-  test('is taken back by those who manage members, and by nobody else', async () => {
+  test('is revoked by those who manage members, and by nobody else', async () => {
     const { owner, admin, member, stranger } = cast;
     const id = await sharedWorkspace(cast);
     const { invitation } = await change(owner, 'create-invitation', { workspaceId: id, role: 'MEMBER' });

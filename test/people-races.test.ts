@@ -117,7 +117,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
     };
   },
 
-  async 'an invitation is accepted while it is taken back'(place) {
+  async 'an invitation is accepted while it is revoked'(place) {
     const { invitation, token } = await change(ann, 'create-invitation', {
       ...ownerInput(place.id),
       role: 'MEMBER',
@@ -131,7 +131,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
       async judge(results) {
         const winner = onlyWinner(results, ['NOT_FOUND']);
         expect((await rolesOf(place)).MEMBER?.includes(person.id)).toBe(winner === 0);
-        return ['accepted', 'taken back'][winner] ?? '';
+        return ['accepted', 'revoked'][winner] ?? '';
       },
     };
   },

@@ -72,9 +72,9 @@ export const AUDIT_ACTIONS = {
     sentence: 'Invited somebody as {role}.',
   },
   INVITATION_REVOKED: {
-    description: 'An invitation was taken back before anybody accepted it.',
+    description: 'An invitation was revoked before anybody accepted it.',
     details: ['role'],
-    sentence: 'Took back an invitation as {role}.',
+    sentence: 'Revoked an invitation as {role}.',
   },
   OWNER_CHANGED: {
     description: 'It was handed over to another owner.',

@@ -77,14 +77,14 @@ builder.mutationField('createInvitation', (t) =>
 );
 
 const RevokeInvitationInput = builder.inputType('RevokeInvitationInput', {
-  description: 'Which invitation to take back.',
+  description: 'Which invitation to revoke.',
   fields: (t) => ({ id: t.id({ required: true, description: 'Id of the invitation.' }) }),
 });
 
 const RevokeInvitationPayload = builder
   .objectRef<{ removedId: string }>('RevokeInvitationPayload')
   .implement({
-    description: 'An invitation that was taken back.',
+    description: 'An invitation that was revoked.',
     fields: (t) => ({ removedId: t.exposeID('removedId', { description: 'Id of the invitation.' }) }),
   });
 
@@ -129,7 +129,7 @@ builder.mutationField('acceptInvitation', (t) =>
   t.field({
     type: AcceptInvitationPayload,
     description:
-      'Makes the viewer a member of what the token invites into, and uses it up. One that has expired, was used or taken back is answered like one that never was.',
+      'Makes the viewer a member of what the token invites into, and uses it up. One that has expired, was used or revoked is answered like one that never was.',
     args: {
       input: t.arg({ type: AcceptInvitationInput, required: true, description: 'Which invitation.' }),
     },

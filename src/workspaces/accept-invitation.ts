@@ -14,7 +14,7 @@ import { findOwners, type Owner } from './owner.ts';
 
 /**
  * Makes the viewer a member of what the token invites into, and uses the invitation up. One that has expired, was used or
- * taken back, or whose maker may not invite any more, gives the same NotFoundError as a token that was made up.
+ * revoked, or whose maker may not invite any more, gives the same NotFoundError as a token that was made up.
  */
 export async function acceptInvitation(
   deps: PeopleDeps & { invitationLimits: InvitationLimits },
@@ -26,7 +26,7 @@ export async function acceptInvitation(
   if (accepted === undefined)
     throw new NotFoundError(
       'invitation',
-      'It may have been used or taken back, or have expired: ask for another one.',
+      'It may have been used or revoked, or have expired: ask for another one.',
     );
   announceMembers(deps, accepted.reach, [viewer.id]);
   return accepted.owner;
