@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { ANSWER_ERRORS, type AnswerErrorCode } from '../src/errors.ts';
+import { ANSWER_ERRORS, type AnswerErrorCode } from '../src/answer-error.ts';
 import { createEgress } from '../src/providers/egress.ts';
 import type { ProviderName } from '../src/providers/provider.ts';
 import { createProviders } from '../src/providers/registry.ts';

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
+import { ANSWER_ERRORS, answerSentence } from '../answer-error.ts';
 import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { messages } from '../db/tables/thread.ts';
-import { ANSWER_ERRORS, answerSentence, ModelUnavailableError, NotFoundError } from '../errors.ts';
+import { ModelUnavailableError, NotFoundError } from '../errors.ts';
 import { findApiKeys, type KeyScope } from '../keys/api-key.ts';
 import { findOffers, type Offer } from '../keys/offer.ts';
 import { failureName, log } from '../log.ts';

@@ -1,9 +1,9 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { AnswerErrorCode } from '../answer-error.ts';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
-import type { AnswerErrorCode } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import { mayDo } from '../workspaces/membership.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';

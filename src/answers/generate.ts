@@ -1,4 +1,5 @@
-import { type AnswerErrorCode, NotFoundError } from '../errors.ts';
+import type { AnswerErrorCode } from '../answer-error.ts';
+import { NotFoundError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
 import { learnFromAnswer } from '../keys/learn-from-answer.ts';
 import { SealError } from '../keys/seal-record.ts';

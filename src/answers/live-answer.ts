@@ -1,4 +1,4 @@
-import type { AnswerErrorCode } from '../errors.ts';
+import type { AnswerErrorCode } from '../answer-error.ts';
 import { cleanCitation, cleanUsage } from '../providers/clean-facts.ts';
 import { ProviderError } from '../providers/failure.ts';
 import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../providers/provider.ts';

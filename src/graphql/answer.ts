@@ -4,7 +4,8 @@ import { NotFoundError, NotPermittedError } from '../errors.ts';
 import type { Message as MessageShape } from '../threads/message.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
-import { Message, sendErrors } from './message.ts';
+import { Message } from './message.ts';
+import { sendErrors } from './send-message.ts';
 
 const StopAnswerInput = builder.inputType('StopAnswerInput', {
   description: 'Which answer to stop.',

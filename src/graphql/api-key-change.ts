@@ -1,3 +1,4 @@
+import { AnswerError } from '../answer-error.ts';
 import * as errors from '../errors.ts';
 import type { ApiKey as ApiKeyShape } from '../keys/api-key.ts';
 import { checkApiKey, refreshModels } from '../keys/check-api-key.ts';
@@ -20,7 +21,7 @@ builder.mutationField('checkApiKey', (t) =>
     description:
       'Asks the provider again whether it accepts a key, and fetches its models. What it says becomes the status; if it could not be asked, the result is AnswerError and the key stands as before.',
     args: { input: t.arg({ type: CheckApiKeyInput, required: true, description: 'Which key.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError, errors.BusyError, errors.AnswerError] },
+    errors: { types: [errors.NotPermittedError, errors.NotFoundError, errors.BusyError, AnswerError] },
     resolve: async (_root, { input }, context) => ({
       apiKey: await checkApiKey(context.deps, requireViewer(context), input.id),
     }),
@@ -47,7 +48,7 @@ builder.mutationField('refreshModels', (t) =>
     type: RefreshModelsPayload,
     description: 'Fetches anew which models a key offers.',
     args: { input: t.arg({ type: RefreshModelsInput, required: true, description: 'Which key.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError, errors.BusyError, errors.AnswerError] },
+    errors: { types: [errors.NotPermittedError, errors.NotFoundError, errors.BusyError, AnswerError] },
     resolve: async (_root, { input }, context) => ({
       models: await refreshModels(context.deps, requireViewer(context), input.apiKeyId),
     }),

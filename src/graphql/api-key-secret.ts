@@ -1,3 +1,4 @@
+import { ProviderRefusedError } from '../answer-error.ts';
 import * as errors from '../errors.ts';
 import { type AddedApiKey, addApiKey } from '../keys/add-api-key.ts';
 import { replaceApiKeySecret } from '../keys/replace-api-key-secret.ts';
@@ -81,7 +82,7 @@ builder.mutationField('addApiKey', (t) =>
     errors: {
       types: [
         errors.InvalidInputError,
-        errors.ProviderRefusedError,
+        ProviderRefusedError,
         errors.PlanRequiredError,
         errors.NotPermittedError,
         errors.NotFoundError,
@@ -116,7 +117,7 @@ builder.mutationField('replaceApiKeySecret', (t) =>
     errors: {
       types: [
         errors.InvalidInputError,
-        errors.ProviderRefusedError,
+        ProviderRefusedError,
         errors.PlanRequiredError,
         errors.NotPermittedError,
         errors.NotFoundError,

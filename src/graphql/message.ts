@@ -1,13 +1,11 @@
-import { withLiveText } from '../answers/live-text.ts';
-import { sendMessage } from '../answers/send-message.ts';
+import * as answerErrors from '../answer-error.ts';
 import * as errors from '../errors.ts';
 import type { FINISH_REASONS, ProviderName as ProviderNameShape } from '../providers/provider.ts';
 import type { Message as MessageShape } from '../threads/message.ts';
-import type { Thread as ThreadShape } from '../threads/thread.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
-import { type Context, requireViewer } from './context.ts';
+import type { Context } from './context.ts';
 import { Model } from './model.ts';
 import { Node } from './node.ts';
 import { ProviderName } from './provider.ts';
@@ -187,77 +185,26 @@ export async function answerErrorOf(
   context: Context,
 ): Promise<AnswerErrorFields | null> {
   if (errorCode === null || provider === null) return null;
-  const code = errors.answerErrorCode(errorCode);
+  const code = answerErrors.answerErrorCode(errorCode);
   const managed = apiKeyId === null ? null : await context.loaders.apiKeys.load(apiKeyId);
   return describeFailure(code, provider as ProviderNameShape, errorRetryAt, context, managed !== null);
 }
 
 /** An AnswerError as a plain object: GraphQL takes a returned Error for a thrown one. */
 export function describeFailure(
-  errorCode: errors.AnswerErrorCode,
+  errorCode: answerErrors.AnswerErrorCode,
   provider: ProviderNameShape,
   errorRetryAt: Date | null,
   { deps }: Context,
   managesKey = true,
 ): AnswerErrorFields {
   const { title } = deps.providers[provider];
-  const error = new errors.AnswerError(errorCode, title, errorRetryAt, managesKey);
+  const error = new answerErrors.AnswerError(errorCode, title, errorRetryAt, managesKey);
   const { name, code, message, fixableBy, retryAt } = error;
   return { name, code, message, fixableBy, retryAt };
 }
 
-type AnswerErrorFields = Pick<errors.AnswerError, 'name' | 'code' | 'message' | 'fixableBy' | 'retryAt'>;
-
-const SendMessageInput = builder.inputType('SendMessageInput', {
-  description: 'A message to send, and who shall answer it.',
-  fields: (t) => ({
-    threadId: t.id({ required: true, description: 'The thread.' }),
-    text: t.string({ required: true, description: 'What to say, up to 256 KiB of UTF-8.' }),
-    modelIds: t.idList({
-      required: true,
-      description: 'One to eight different models; each writes an answer of its own.',
-    }),
-    parentId: t.id({ description: 'What to reply to; the newest answer of the newest message if absent.' }),
-    idempotencyKey: t.string({
-      description:
-        'Any text that is new for each message, up to 200 characters. Sending again with the same one gives the first message instead of a second.',
-    }),
-  }),
-});
-
-const SendMessagePayload = builder
-  .objectRef<{ message: MessageShape; answers: MessageShape[]; thread: ThreadShape }>('SendMessagePayload')
-  .implement({
-    description: 'A message that was sent.',
-    fields: (t) => ({
-      message: t.expose('message', { type: Message, description: 'The person’s message.' }),
-      answers: t.field({
-        type: [Message],
-        description:
-          'One answer per model, in the order of `modelIds`. Follow them with `answerEvents` or `threadEvents`.',
-        resolve: ({ answers }, _args, { deps }) => withLiveText(deps, answers),
-      }),
-      thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
-    }),
-  });
-
-/** What can stand in the way of a new answer. */
-export const sendErrors = [
-  errors.InvalidInputError,
-  errors.NotPermittedError,
-  errors.NotFoundError,
-  errors.ModelUnavailableError,
-  errors.ConflictError,
-  errors.BusyError,
-];
-
-builder.mutationField('sendMessage', (t) =>
-  t.field({
-    type: SendMessagePayload,
-    description:
-      'Sends a message and begins an answer by each model. Returns as soon as all of it is saved; the server then writes the answers, whether anybody listens or not.',
-    args: { input: t.arg({ type: SendMessageInput, required: true, description: 'The message.' }) },
-    errors: { types: sendErrors },
-    resolve: (_root, { input }, context) => sendMessage(context.deps, requireViewer(context), input),
-  }),
-);
+type AnswerErrorFields = Pick<
+  answerErrors.AnswerError,
+  'name' | 'code' | 'message' | 'fixableBy' | 'retryAt'
+>;

@@ -13,6 +13,7 @@ import './node.ts';
 import { withOperationBudget } from './operation-budget.ts';
 import './plan.ts';
 import './provider.ts';
+import './send-message.ts';
 import './team.ts';
 import './team-life.ts';
 import './thread.ts';

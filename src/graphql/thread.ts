@@ -1,3 +1,4 @@
+import type { AnswerErrorCode } from '../answer-error.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import * as errors from '../errors.ts';
 import { listMessages } from '../threads/message.ts';
@@ -86,7 +87,7 @@ Thread.implement({
 export const ThreadConnection = connectionOf(Thread);
 
 /** Why the model of the newest answer cannot be asked again; null if it can, or if nothing was asked yet. */
-async function whyNot(thread: ThreadShape, { loaders }: Context): Promise<errors.AnswerErrorCode | null> {
+async function whyNot(thread: ThreadShape, { loaders }: Context): Promise<AnswerErrorCode | null> {
   const newest = await loaders.newestAnswers.load(thread.id);
   if (newest === null) return null;
   const offer = newest.modelId === null ? null : await loaders.offers.load(newest.modelId);

@@ -1,3 +1,4 @@
+import * as answerErrors from '../answer-error.ts';
 import * as errors from '../errors.ts';
 import type { ProviderName as ProviderNameShape } from '../providers/provider.ts';
 import { builder } from './builder.ts';
@@ -98,7 +99,7 @@ export const InvalidInputError = builder.objectType(errors.InvalidInputError, {
   }),
 });
 
-export const ProviderRefusedError = builder.objectType(errors.ProviderRefusedError, {
+export const ProviderRefusedError = builder.objectType(answerErrors.ProviderRefusedError, {
   name: 'ProviderRefusedError',
   description: 'The provider definitely refused the key. Nothing was stored.',
   interfaces: [UserError],
@@ -177,7 +178,7 @@ export const BusyError = builder.objectType(errors.BusyError, {
   interfaces: [UserError],
 });
 
-export const AnswerError = builder.objectType(errors.AnswerError, {
+export const AnswerError = builder.objectType(answerErrors.AnswerError, {
   name: 'AnswerError',
   description: 'Why an answer failed, or why a provider could not be asked.',
   interfaces: [UserError],

@@ -1,4 +1,4 @@
-import type { AnswerErrorCode } from '../errors.ts';
+import type { AnswerErrorCode } from '../answer-error.ts';
 import type { ProviderName } from '../providers/provider.ts';
 
 /** What else may be behind a provider's refusal, for whoever manages the key; null where the code says it all. */

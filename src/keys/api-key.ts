@@ -1,5 +1,6 @@
 import { and, eq, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
+import { type AnswerErrorCode, answerErrorCode } from '../answer-error.ts';
 import type { Transaction } from '../audit/record-audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
@@ -7,7 +8,7 @@ import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { retryConflicts } from '../db/retry-conflicts.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
-import { type AnswerErrorCode, answerErrorCode, InvalidInputError, NotFoundError } from '../errors.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Providers } from '../providers/registry.ts';
 import { holdOwner } from '../workspaces/hold-owner.ts';

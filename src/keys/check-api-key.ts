@@ -1,5 +1,5 @@
 import type { Viewer } from '../accounts/session.ts';
-import { AnswerError } from '../errors.ts';
+import { AnswerError } from '../answer-error.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import { type ApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { type CheckedKey, probeStoredKey } from './probe.ts';

@@ -1,4 +1,4 @@
-import type { AnswerErrorCode } from '../errors.ts';
+import type { AnswerErrorCode } from '../answer-error.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Probe } from './probe.ts';
 import type { KeyFacts, KeyHealth } from './status.ts';

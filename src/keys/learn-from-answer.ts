@@ -1,6 +1,6 @@
 import { and, eq } from 'drizzle-orm';
+import type { AnswerErrorCode } from '../answer-error.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
-import type { AnswerErrorCode } from '../errors.ts';
 import type { KeyDeps } from './api-key.ts';
 import { healthAfterAnswer, looksTheSame, nextRecheckAt } from './health.ts';
 import type { OpenedKey } from './with-secret.ts';

@@ -1,11 +1,11 @@
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import type { AnswerErrorCode } from '../answer-error.ts';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
-import type { AnswerErrorCode } from '../errors.ts';
 import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
 import { payerPlan } from '../workspaces/workspace.ts';
 import type { KeyScope } from './api-key.ts';

@@ -1,4 +1,4 @@
-import { type AnswerErrorCode, ProviderRefusedError } from '../errors.ts';
+import { type AnswerErrorCode, ProviderRefusedError } from '../answer-error.ts';
 import { ProviderError } from '../providers/failure.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';

@@ -1,4 +1,4 @@
-import { ANSWER_ERRORS, type AnswerErrorCode } from '../errors.ts';
+import { ANSWER_ERRORS, type AnswerErrorCode } from '../answer-error.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { adviceFor } from './advice.ts';
 import type { ApiKey } from './api-key.ts';

@@ -1,0 +1,164 @@
+import { type ErrorCode, type FixableBy, UserError } from './errors.ts';
+
+/** The codes an answer can end with. */
+export type AnswerErrorCode = Exclude<
+  ErrorCode,
+  'NOT_FOUND' | 'BAD_INPUT' | 'CONFLICT' | 'BUSY' | 'STALE_SEALING_KEY'
+>;
+
+/** The code that a row holds; PROVIDER_ERROR for one that no version of this server writes. */
+export function answerErrorCode(stored: string): AnswerErrorCode {
+  return Object.hasOwn(ANSWER_ERRORS, stored) ? (stored as AnswerErrorCode) : 'PROVIDER_ERROR';
+}
+
+/** For each way an answer can fail: who can mend it, and the sentence shown. The provider's title is passed in. */
+export const ANSWER_ERRORS: Record<
+  AnswerErrorCode,
+  { fixableBy: FixableBy; sentence: (providerTitle: string) => string }
+> = {
+  INVALID_KEY: {
+    fixableBy: 'KEY_MANAGER',
+    sentence: (provider) =>
+      `${provider} did not accept this key. Check that it is complete and active, or replace it.`,
+  },
+  KEY_EXPIRED: {
+    fixableBy: 'KEY_MANAGER',
+    sentence: (provider) =>
+      `This ${provider} key has expired. Replace it, or set a later expiry date if one was set here.`,
+  },
+  KEY_LACKS_PERMISSION: {
+    fixableBy: 'KEY_MANAGER',
+    sentence: (provider) =>
+      `${provider} knows this key but does not allow it to do this. Widen its permissions there.`,
+  },
+  MODEL_NOT_FOUND: {
+    fixableBy: 'YOU',
+    sentence: (provider) => `${provider} has no model of this name for this key. Choose another model.`,
+  },
+  MODEL_UNAVAILABLE: {
+    fixableBy: 'YOU',
+    sentence: (provider) => `${provider} does not offer this model at the moment. Choose another model.`,
+  },
+  QUOTA_EXCEEDED: {
+    fixableBy: 'KEY_MANAGER',
+    sentence: (provider) =>
+      `The account behind this key has no credit or quota left. Add some at ${provider}.`,
+  },
+  RATE_LIMITED: {
+    fixableBy: 'YOU',
+    sentence: (provider) => `${provider} is limiting requests with this key. Wait a little, then try again.`,
+  },
+  CONTEXT_TOO_LONG: {
+    fixableBy: 'YOU',
+    sentence: () =>
+      'The conversation is too long for this model. Shorten it, or choose a model with a larger context.',
+  },
+  CONTENT_FILTERED: {
+    fixableBy: 'YOU',
+    sentence: (provider) => `${provider} declined to answer for reasons of content. Rephrase the message.`,
+  },
+  BAD_REQUEST: {
+    fixableBy: 'YOU',
+    sentence: (provider) => `${provider} did not accept this request for this model. Choose another model.`,
+  },
+  PROVIDER_OVERLOADED: {
+    fixableBy: 'PROVIDER',
+    sentence: (provider) => `${provider} is overloaded. Try again in a moment.`,
+  },
+  PROVIDER_ERROR: {
+    fixableBy: 'PROVIDER',
+    sentence: (provider) => `${provider} failed to answer. Try again, or choose another model.`,
+  },
+  NETWORK: {
+    fixableBy: 'OPERATOR',
+    sentence: (provider) =>
+      `${provider} could not be reached from this server. Try again; if it stays so, tell its operator.`,
+  },
+  TIMEOUT: {
+    fixableBy: 'PROVIDER',
+    sentence: (provider) => `${provider} did not answer in time. Try again.`,
+  },
+  STREAM_CUT: {
+    fixableBy: 'PROVIDER',
+    sentence: (provider) =>
+      `${provider} broke off in the middle of the answer. The text so far is kept; ask again for a whole one.`,
+  },
+  OUTPUT_TOO_LARGE: {
+    fixableBy: 'YOU',
+    sentence: () =>
+      'The answer grew larger than 8 MiB and was ended. The text so far is kept; ask for less at a time.',
+  },
+  EMPTY_ANSWER: {
+    fixableBy: 'YOU',
+    sentence: (provider) =>
+      `${provider} ended the answer without any text. Ask again, or rephrase the message.`,
+  },
+  INTERRUPTED: {
+    fixableBy: 'YOU',
+    sentence: () =>
+      'The server stopped while this answer was being written. The text so far is kept; ask again for a whole one.',
+  },
+  NO_KEY: {
+    fixableBy: 'KEY_MANAGER',
+    sentence: (provider) =>
+      `No usable ${provider} key offers this model here. Add or mend one, or choose another model.`,
+  },
+  KEY_REMOVED: {
+    fixableBy: 'KEY_MANAGER',
+    sentence: (provider) =>
+      `The ${provider} key was removed or switched off while this answer was being written.`,
+  },
+  KEY_UNAVAILABLE: {
+    fixableBy: 'OPERATOR',
+    sentence: () =>
+      'The stored key could not be opened on this server. Enter it again, or tell the operator.',
+  },
+  PLAN_REQUIRED: {
+    fixableBy: 'WORKSPACE_ADMIN',
+    sentence: () =>
+      'The plan does not include this provider key. The owner of the workspace or team can ask whoever runs this server to change it.',
+  },
+  NOT_PERMITTED: {
+    fixableBy: 'WORKSPACE_ADMIN',
+    sentence: () => 'Whoever asked for this answer may no longer write here. The text so far is kept.',
+  },
+  BUDGET_EXCEEDED: {
+    fixableBy: 'WORKSPACE_ADMIN',
+    sentence: () => 'The budget set for this workspace is used up. An admin can raise it.',
+  },
+};
+
+/** The sentence for one reader. What is wrong with a key is for those who manage it; others are told whom to turn to. */
+export function answerSentence(code: AnswerErrorCode, providerTitle: string, managesKey: boolean): string {
+  const { sentence, fixableBy } = ANSWER_ERRORS[code];
+  const isAboutKey = fixableBy === 'KEY_MANAGER' || code === 'KEY_UNAVAILABLE';
+  if (managesKey || !isAboutKey || code === 'KEY_REMOVED') return sentence(providerTitle);
+  return code === 'NO_KEY'
+    ? `No usable ${providerTitle} key offers this model here. Choose another model, or ask whoever manages the keys for one.`
+    : `The ${providerTitle} key for this model cannot be used at the moment. Choose another model, or tell whoever manages the key.`;
+}
+
+/** Why an answer failed, or a stored key could not be asked. */
+export class AnswerError extends UserError {
+  constructor(
+    code: AnswerErrorCode,
+    providerTitle: string,
+    retryAt: Date | null = null,
+    /** Whether it is for somebody who manages the key. */
+    managesKey = true,
+  ) {
+    super(code, answerSentence(code, providerTitle, managesKey), ANSWER_ERRORS[code].fixableBy, retryAt);
+  }
+}
+
+/** The provider definitely refused the key; nothing was stored. */
+export class ProviderRefusedError extends UserError {
+  readonly provider: string;
+
+  /** `hint` is a further sentence, e.g. that the key looks like another provider's. */
+  constructor(code: AnswerErrorCode, provider: string, providerTitle: string, hint: string | null) {
+    const sentence = ANSWER_ERRORS[code].sentence(providerTitle);
+    super(code, hint === null ? sentence : `${sentence} ${hint}`, 'YOU');
+    this.provider = provider;
+  }
+}
