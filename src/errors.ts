@@ -36,16 +36,8 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-export const FIXABLE_BY = [
-  'YOU',
-  'KEY_MANAGER',
-  'WORKSPACE_ADMIN',
-  'OPERATOR',
-  'PROVIDER',
-  'NOBODY',
-] as const;
-
-export type FixableBy = (typeof FIXABLE_BY)[number];
+/** Who can mend an error. */
+export type FixableBy = 'YOU' | 'KEY_MANAGER' | 'WORKSPACE_ADMIN' | 'OPERATOR' | 'PROVIDER' | 'NOBODY';
 
 /** An error that someone can mend: the API returns it as a member of a result union. */
 export abstract class UserError extends Error {

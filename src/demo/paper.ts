@@ -38,4 +38,4 @@ export function pair(name: string, value: string): void {
 // Colours are left out where the output is no terminal or NO_COLOR is set; Node knows.
 export const strong = (text: string) => styleText('bold', text);
 export const faint = (text: string) => styleText('dim', text);
-export const accent = (text: string) => styleText('yellow', text);
+const accent = (text: string) => styleText('yellow', text);

@@ -4,7 +4,7 @@ import { isAbstractType, lexicographicSortSchema, printSchema } from 'graphql';
 import { schema } from './schema.ts';
 
 /** The generated files of `schema/` with the content they should have, by path. */
-export function printedFiles(): Map<string, string> {
+function printedFiles(): Map<string, string> {
   const sorted = lexicographicSortSchema(schema);
   const possibleTypes = Object.fromEntries(
     Object.values(sorted.getTypeMap())

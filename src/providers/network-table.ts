@@ -8,7 +8,7 @@ export interface NetworkRow {
 }
 
 /** The first row that fits wins; whatever else keeps a response from arriving is the network's. */
-export const NETWORK_ROWS: readonly NetworkRow[] = [
+const NETWORK_ROWS: readonly NetworkRow[] = [
   { codes: /^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT|TimeoutError)$/, code: 'TIMEOUT' },
   // It answered, but not in HTTP: the wrong port, or http in the place of https.
   { codes: /^(HTTPParserError|HPE_|UND_ERR_HEADERS_OVERFLOW)/, code: 'PROVIDER_ERROR' },

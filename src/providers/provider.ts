@@ -126,7 +126,7 @@ export interface ListedModel {
   price: ListedPrice | null;
 }
 
-export const MODEL_CAPABILITIES = ['IMAGE_INPUT', 'PDF_INPUT', 'REASONING', 'WEB_SEARCH'] as const;
+const MODEL_CAPABILITIES = ['IMAGE_INPUT', 'PDF_INPUT', 'REASONING', 'WEB_SEARCH'] as const;
 
 export type ModelCapability = (typeof MODEL_CAPABILITIES)[number];
 
