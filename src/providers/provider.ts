@@ -126,9 +126,7 @@ export interface ListedModel {
   price: ListedPrice | null;
 }
 
-const MODEL_CAPABILITIES = ['IMAGE_INPUT', 'PDF_INPUT', 'REASONING', 'WEB_SEARCH'] as const;
-
-export type ModelCapability = (typeof MODEL_CAPABILITIES)[number];
+export type ModelCapability = 'IMAGE_INPUT' | 'PDF_INPUT' | 'REASONING' | 'WEB_SEARCH';
 
 /** US dollars per million tokens. */
 export interface ListedPrice {
