@@ -7,21 +7,21 @@ import { type AnswerDeps, type PreparedAnswer, startAnswers } from './begin-answ
  * well, since nobody else would ever write or end them; if it did not happen, the first checkpoint finds no rows and ends
  * them.
  */
-export async function commitAnswers<Written>(
+export async function commitAnswers<Written extends { begun: readonly PreparedAnswer[] }>(
   deps: AnswerDeps,
   replyTo: { threadId: string; parentId: string },
   prepared: readonly PreparedAnswer[],
-  write: (tx: Pick<Database, 'select' | 'insert' | 'update'>) => Promise<Written>,
+  write: (tx: Database) => Promise<Written>,
 ): Promise<Written> {
-  let isWritten = false;
+  let begun: readonly PreparedAnswer[] | undefined;
   try {
     return await deps.db.transaction(async (tx) => {
       const written = await write(tx);
-      isWritten = true;
+      begun = written.begun;
       return written;
     });
   } finally {
-    if (isWritten) startAnswers(deps, replyTo, prepared);
+    if (begun !== undefined) startAnswers(deps, replyTo, begun);
     else for (const { live } of prepared) deps.running.remove(live);
   }
 }

@@ -1,9 +1,10 @@
-import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf, newId } from '../db/id.ts';
-import { messages, threads } from '../db/tables/thread.ts';
+import { messages } from '../db/tables/thread.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { makeRoom } from '../threads/make-room.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
@@ -28,35 +29,25 @@ export async function sendMessage(
   checkModelIds(input.modelIds);
   const idempotencyKey = input.idempotencyKey ?? null;
   checkIdempotencyKey(idempotencyKey);
-  const thread = await requireThread(deps, viewer, input.threadId, 'chat');
+  const found = await requireThread(deps, viewer, input.threadId, 'chat');
 
-  const repeated = await findRepeated(deps.db, viewer, thread, idempotencyKey, text);
-  if (repeated !== undefined) return { ...repeated, thread };
+  const repeated = await findRepeated(deps.db, viewer, found, idempotencyKey, text);
+  if (repeated !== undefined) return { ...repeated, thread: found };
 
-  const parentId = await parentOf(deps.db, thread, input.parentId ?? null);
-  const prepared = await prepareAnswers(deps, viewer, thread, input.modelIds);
+  const parentId = await parentOf(deps.db, found, input.parentId ?? null);
+  const prepared = await prepareAnswers(deps, viewer, found, input.modelIds);
   const messageId = newId('msg');
-  const replyTo = { threadId: thread.id, parentId: messageId };
-  let answers: Message[];
-  let message: Message | undefined;
+  const replyTo = { threadId: found.id, parentId: messageId };
+  let sent: { message: Message; answers: Message[]; thread: Thread };
   try {
-    [message, answers] = await commitAnswers(deps, replyTo, prepared, async (tx) => {
-      const [counted] = await tx
-        .update(threads)
-        .set({
-          revision: sql`${threads.revision} + 1`,
-          lastPosition: sql`${threads.lastPosition} + ${1 + prepared.length}`,
-        })
-        .where(eq(threads.id, thread.id))
-        .returning({ lastPosition: threads.lastPosition });
-      if (counted === undefined) throw new NotFoundError('thread');
-      const position = counted.lastPosition - prepared.length;
-      const [added] = await tx
+    sent = await commitAnswers(deps, replyTo, prepared, async (tx) => {
+      const { thread, firstPosition } = await makeRoom(tx, viewer, found.id, 1 + prepared.length);
+      const [message] = await tx
         .insert(messages)
         .values({
           id: messageId,
           threadId: thread.id,
-          position,
+          position: firstPosition,
           parentId,
           role: 'USER',
           status: 'COMPLETE',
@@ -66,22 +57,23 @@ export async function sendMessage(
         })
         .onConflictDoNothing({ target: [messages.threadId, messages.authorId, messages.idempotencyKey] })
         .returning(messageColumns);
-      if (added === undefined) throw new RepeatedSendError();
+      if (message === undefined) throw new RepeatedSendError();
       // Only now is it known to be no repetition, which would need no room.
       deps.running.add(
         viewer.id,
         prepared.map((answer) => answer.live),
       );
-      const place = { ...replyTo, firstPosition: position + 1 };
-      return [added, await beginAnswers(tx, deps, viewer, place, prepared)];
+      const place = { thread, parentId: messageId, firstPosition: firstPosition + 1 };
+      return { message, thread, ...(await beginAnswers(tx, deps, viewer, place, prepared)) };
     });
   } catch (error) {
     if (!(error instanceof RepeatedSendError)) throw error;
     // The same send came twice at once, and the other one was first.
-    const first = await findRepeated(deps.db, viewer, thread, idempotencyKey, text);
+    const first = await findRepeated(deps.db, viewer, found, idempotencyKey, text);
     if (first === undefined) throw error;
-    return { ...first, thread: await requireThread(deps, viewer, thread.id, 'read') };
+    return { ...first, thread: await requireThread(deps, viewer, found.id, 'read') };
   }
+  const { message, answers, thread } = sent;
   announceThread(deps.changes, thread, [message.id, ...answers.map((answer) => answer.id)]);
   return { message, answers, thread: await requireThread(deps, viewer, thread.id, 'read') };
 }

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import postgres from 'postgres';
-import { inject } from 'vitest';
-import { type OpenDatabase, openDatabase, openEmbedded } from '../../src/db/database.ts';
+import { inject, vi } from 'vitest';
+import { type Database, type OpenDatabase, openDatabase, openEmbedded } from '../../src/db/database.ts';
 
 /** The database that all tests of a worker share; each makes its own users and workspaces. Never closed. */
 export function sharedDatabase(): Promise<OpenDatabase> {
@@ -30,4 +30,13 @@ export async function createDatabase(serverUrl: string): Promise<string> {
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return url.href;
+}
+
+/** Does something right before the next transaction begins: whoever begins it has read what they needed before that. */
+export function beforeNextTransaction({ db }: { db: Database }, meanwhile: () => Promise<unknown>): void {
+  const transaction = db.transaction.bind(db);
+  vi.spyOn(db, 'transaction').mockImplementationOnce(async (...given) => {
+    await meanwhile();
+    return await transaction(...given);
+  });
 }

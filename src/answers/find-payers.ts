@@ -1,0 +1,88 @@
+import { asc, inArray } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
+import { ANSWER_ERRORS, answerSentence } from '../answer-error.ts';
+import type { Database } from '../db/database.ts';
+import { apiKeys } from '../db/tables/api-key.ts';
+import { ModelUnavailableError } from '../errors.ts';
+import { findApiKeys, type KeyDeps } from '../keys/api-key.ts';
+import { findOffers, type Offer } from '../keys/offer.ts';
+import type { Model } from '../models/catalogue.ts';
+import { nearestModels } from '../models/nearest.ts';
+import type { Thread } from '../threads/thread.ts';
+import { mayDo } from '../workspaces/membership.ts';
+
+/** A model that can be asked, and with which key. */
+export type PaidModel = Extract<Offer, { isAvailable: true }> & { model: Model };
+
+/** Finds the key that pays for each of these models now. Throws ModelUnavailableError for the first that has none. */
+export async function findPayers<Asked extends { model: Model }>(
+  deps: Pick<KeyDeps, 'db' | 'defaultPlan' | 'providers'>,
+  viewer: Viewer,
+  thread: Thread,
+  asked: readonly Asked[],
+): Promise<(Asked & PaidModel)[]> {
+  const offers = await findOffers(
+    deps,
+    asked.map(({ model }) => model.id),
+  );
+  const paid: (Asked & PaidModel)[] = [];
+  for (const each of asked) {
+    const offer = offers.get(each.model.id) ?? NOT_OFFERED;
+    if (!offer.isAvailable) throw await unavailable(deps, viewer, thread, each.model, offer);
+    paid.push({ ...each, ...offer });
+  }
+  return paid;
+}
+
+/**
+ * Keeps these keys as they are until the transaction ends, those that are still there: who changes or removes one waits, and
+ * who looks afterwards sees what was changed before. In the order of their ids, as everybody takes rows of several keys.
+ */
+export async function keepKeys(tx: Pick<Database, 'select'>, ids: readonly string[]): Promise<void> {
+  await tx
+    .select({ id: apiKeys.id })
+    .from(apiKeys)
+    .where(inArray(apiKeys.id, [...ids]))
+    .orderBy(asc(apiKeys.id))
+    .for('key share');
+}
+
+type Unavailable = Extract<Offer, { isAvailable: false }>;
+
+async function unavailable(
+  deps: Pick<KeyDeps, 'db' | 'defaultPlan' | 'providers'>,
+  viewer: Viewer,
+  thread: Thread,
+  model: Model,
+  { code, apiKeyIds }: Unavailable,
+): Promise<ModelUnavailableError> {
+  const { title } = deps.providers[model.provider];
+  const message = answerSentence(code, title, await managesKeys(deps, viewer, thread, apiKeyIds));
+  const suggestions = await suggestionsFor(deps, thread, model);
+  return new ModelUnavailableError(code, message, ANSWER_ERRORS[code].fixableBy, suggestions);
+}
+
+/** Models that can be asked in place of one that cannot, those of the most similar name first. */
+async function suggestionsFor(
+  deps: Pick<KeyDeps, 'db' | 'defaultPlan'>,
+  { workspaceId, teamId }: Thread,
+  model: Model,
+): Promise<string[]> {
+  const nearest = await nearestModels(deps, { id: workspaceId, teamId }, model);
+  const offers = await findOffers(deps, nearest);
+  return nearest.filter((modelId) => offers.get(modelId)?.isAvailable).slice(0, MAX_SUGGESTIONS);
+}
+
+/** Whether the viewer manages a key that lists the model; where there is none, whether they could add one. */
+async function managesKeys(
+  deps: Pick<KeyDeps, 'db' | 'defaultPlan'>,
+  viewer: Viewer,
+  { viewerRole }: Thread,
+  apiKeyIds: readonly string[],
+): Promise<boolean> {
+  if (apiKeyIds.length === 0) return mayDo(viewerRole, 'manageKeys');
+  return (await findApiKeys(deps, viewer, apiKeyIds)).length > 0;
+}
+
+const NOT_OFFERED: Unavailable = { isAvailable: false, code: 'NO_KEY', apiKeyIds: [] };
+const MAX_SUGGESTIONS = 5;
