@@ -11,6 +11,7 @@ import {
 } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
 import type { NamedModel, Person } from './kit/person.ts';
+import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
 import { type ScriptedProvider, startScriptedProvider } from './kit/scripted-provider.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -19,15 +20,20 @@ let server: TestServer;
 let ada: Person;
 let model: NamedModel;
 let scripted: NamedModel;
+let customKeyId: string;
 let client: Follower;
 
 beforeAll(async () => {
   provider = await startScriptedProvider();
-  server = await startTestServer({ LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host });
+  server = await startTestServer({
+    LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host,
+    LATCHKEY_OPERATOR_TOKEN: OPERATOR_TOKEN,
+  });
   ada = await server.signUp();
   model = await modelOf(ada);
   const custom = await ada.addKey('CUSTOM', 'none', { baseUrl: provider.baseUrl });
   scripted = custom.models[0] as NamedModel;
+  customKeyId = custom.apiKey.id;
   client = ada.socket();
 });
 
@@ -53,6 +59,10 @@ async function modelOf(person: Person): Promise<NamedModel> {
 async function askScripted() {
   const sent = await ada.ask('Go on.', [scripted]);
   return { messageId: sent.answers[0]?.id ?? '', call: await provider.nextCall() };
+}
+
+async function expireScripted(expiresAt: string | null): Promise<void> {
+  await ada.run('update-api-key', { input: { id: customKeyId, expiresAt } });
 }
 
 describe('following an answer', () => {
@@ -144,6 +154,30 @@ describe('following an answer', () => {
     const rest: Event[] = [];
     for await (const event of events) rest.push(event);
     expect(rest.map((event) => event.__typename)).toEqual(['AnswerDelta', 'AnswerFinished']);
+  });
+
+  test.for([
+    { code: 'PLAN_REQUIRED', lost: 'the plan', change: () => setPlan(server, { userId: ada.id }, 'FREE') },
+    {
+      code: 'KEY_EXPIRED',
+      lost: 'the time of the key',
+      change: () => expireScripted('2020-01-01T00:00:00Z'),
+    },
+  ])('a provider that refuses is not asked again once $lost has run out', async ({ code, change }) => {
+    const { messageId, call } = await askScripted();
+    await change();
+    call.refuse(429, { 'retry-after-ms': '20' });
+    const { retries, end } = await readAnswer(client, messageId);
+    expect(retries).toBe(1);
+    expect(end).toMatchObject({ __typename: 'AnswerFailed', error: { code } });
+
+    // The key is none the worse for it, and the next call is that of the next question.
+    await setPlan(server, { userId: ada.id }, null);
+    await expireScripted(null);
+    const next = await askScripted();
+    next.call.write({ content: 'Again.' });
+    next.call.finish();
+    expect((await readAnswer(client, next.messageId)).end).toMatchObject({ message: { text: 'Again.' } });
   });
 
   test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(

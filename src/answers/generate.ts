@@ -3,6 +3,7 @@ import { NotFoundError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
 import { learnFromAnswer } from '../keys/learn-from-answer.ts';
 import { SealError } from '../keys/seal-record.ts';
+import { whyUnusable } from '../keys/why-unusable.ts';
 import { type OpenedKey, withSecret } from '../keys/with-secret.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
@@ -77,11 +78,30 @@ async function askWithRetries(
       const { code } = error as ProviderError;
       live.retry(attempt, new Date(Date.now() + delayMs), code, model.provider);
       await waitUnlessAborted(delayMs, signal);
+      await requireUsableStill(deps, assignment.apiKeyId, asked);
     }
   }
 }
 
-/** The key that was asked last, as it was then; absent until one was opened. */
+/** Throws UnusableKeyError if the key may not be asked another time, e.g. because the plan was lowered while it was limited. */
+async function requireUsableStill(deps: GenerateDeps, apiKeyId: string, asked: Asked): Promise<void> {
+  const code = await whyUnusable(deps, apiKeyId);
+  if (code === null) return;
+  // The answer now ends for a reason of ours, which teaches nothing about the key.
+  delete asked.key;
+  throw new UnusableKeyError(code);
+}
+
+class UnusableKeyError extends Error {
+  readonly code: AnswerErrorCode;
+
+  constructor(code: AnswerErrorCode) {
+    super(code);
+    this.code = code;
+  }
+}
+
+/** The key whose last call decides the end, as it was then; absent if there is none. */
 interface Asked {
   key?: OpenedKey;
 }
@@ -108,6 +128,7 @@ function endingFrom(live: LiveAnswer, error: unknown): Ending {
     const retryAt = error.retryAfterMs === null ? null : new Date(Date.now() + error.retryAfterMs);
     return failed(error.code, retryAt);
   }
+  if (error instanceof UnusableKeyError) return failed(error.code);
   if (error instanceof NotFoundError) return failed('KEY_REMOVED');
   if (!live.abort.signal.aborted)
     log.error({ messageId: live.id, failure: failureName(error) }, 'an answer failed');

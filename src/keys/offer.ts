@@ -125,7 +125,8 @@ function firstToAsk(keys: readonly Candidate[]): Candidate | undefined {
   return keys.find((key) => key.status === 'ACTIVE') ?? keys.find((key) => isUsable(key.status));
 }
 
-function reasonOf(status: KeyStatus | undefined): AnswerErrorCode {
+/** What an answer is refused with for a key of this status; undefined for no key at all. */
+export function reasonOf(status: KeyStatus | undefined): AnswerErrorCode {
   switch (status) {
     case 'SUSPENDED':
       return 'PLAN_REQUIRED';
