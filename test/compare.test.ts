@@ -1,5 +1,5 @@
 import { count, eq } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { messages } from '../src/db/tables/thread.ts';
 import { askHeld, type Event, type Follower, follow, readAnswer } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
@@ -219,6 +219,20 @@ describe('sending a message', () => {
       code: 'CONFLICT',
     });
     expect(await messageCount(threadId)).toBe(3);
+  });
+
+  test('an answer that ends while another one that ended is read again is given as well', async () => {
+    const { id: threadId } = await newThread(site.ada);
+    const sent = await send(threadId, { modelIds: [nano.id, named('gpt-5.1').id], text: 'simulate: held' });
+    const [first, second] = sent.answers.map(({ id }) => id);
+    let looks = 0;
+    // The first has ended, the second one ends after it was looked at.
+    vi.spyOn(site.server.app.running, 'has').mockImplementation((id) => id === second && looks++ === 0);
+    const read = await site.ada.run<{ messages: { nodes: { id: string }[] } }>('thread', { id: threadId });
+    vi.restoreAllMocks();
+    expect(read.messages.nodes.map(({ id }) => id)).toEqual([sent.sent.id, first, second]);
+    site.server.simulator.release();
+    await finish(sent);
   });
 
   test('a seventeenth answer at a time is refused and nothing is stored; another person is not held up', async () => {

@@ -16,9 +16,13 @@ export async function withLiveText(
     const { text, reasoning, citations } = live.snapshot;
     return { ...message, text, reasoning, citations };
   });
-  const isStale = (message: Message) => message.status === 'WRITING' && !deps.running.has(message.id);
-  const staleIds = current.filter(isStale).map((message) => message.id);
-  if (staleIds.length === 0) return current;
-  const ended = new Map((await readMessages(deps, staleIds)).map((message) => [message.id, message]));
-  return current.flatMap((message) => (isStale(message) ? (ended.get(message.id) ?? []) : message));
+  // Looked at once: another one may end while these are read.
+  const stale = new Set(
+    current
+      .filter((message) => message.status === 'WRITING' && !deps.running.has(message.id))
+      .map((message) => message.id),
+  );
+  if (stale.size === 0) return current;
+  const ended = new Map((await readMessages(deps, [...stale])).map((message) => [message.id, message]));
+  return current.flatMap((message) => (stale.has(message.id) ? (ended.get(message.id) ?? []) : message));
 }
