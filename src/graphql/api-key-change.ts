@@ -21,7 +21,15 @@ builder.mutationField('checkApiKey', (t) =>
     description:
       'Asks the provider again whether it accepts a key, and fetches its models. What it says becomes the status; if it could not be asked, the result is AnswerError and the key stands as before.',
     args: { input: t.arg({ type: CheckApiKeyInput, required: true, description: 'Which key.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError, errors.BusyError, AnswerError] },
+    errors: {
+      types: [
+        errors.PlanRequiredError,
+        errors.NotPermittedError,
+        errors.NotFoundError,
+        errors.BusyError,
+        AnswerError,
+      ],
+    },
     resolve: async (_root, { input }, context) => ({
       apiKey: await checkApiKey(context.deps, requireViewer(context), input.id),
     }),
@@ -48,7 +56,15 @@ builder.mutationField('refreshModels', (t) =>
     type: RefreshModelsPayload,
     description: 'Fetches anew which models a key offers.',
     args: { input: t.arg({ type: RefreshModelsInput, required: true, description: 'Which key.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError, errors.BusyError, AnswerError] },
+    errors: {
+      types: [
+        errors.PlanRequiredError,
+        errors.NotPermittedError,
+        errors.NotFoundError,
+        errors.BusyError,
+        AnswerError,
+      ],
+    },
     resolve: async (_root, { input }, context) => ({
       models: await refreshModels(context.deps, requireViewer(context), input.apiKeyId),
     }),

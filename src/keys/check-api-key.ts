@@ -1,6 +1,8 @@
 import type { Viewer } from '../accounts/session.ts';
 import { AnswerError } from '../answer-error.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
+import { requireOwner } from '../workspaces/owner.ts';
+import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
 import { type ApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { type CheckedKey, probeStoredKey } from './probe.ts';
 import { saveProbe } from './save-probe.ts';
@@ -26,6 +28,8 @@ export async function refreshModels(deps: KeyDeps, viewer: Viewer, id: string): 
 
 async function checkNow(deps: KeyDeps, viewer: Viewer, id: string) {
   const apiKey = await requireApiKey(deps, viewer, id);
+  const owner = await requireOwner(deps, viewer, apiKey, 'manageKeys');
+  requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
   const provider = deps.providers[apiKey.provider];
   deps.checkLimits.take(viewer);
   let checked: CheckedKey;
@@ -35,6 +39,6 @@ async function checkNow(deps: KeyDeps, viewer: Viewer, id: string) {
     if (error instanceof SealError) throw new AnswerError('KEY_UNAVAILABLE', provider.title);
     throw error;
   }
-  await saveProbe(deps, id, checked, { type: 'person', id: viewer.id });
+  await saveProbe(deps, id, checked, { type: 'person', viewer });
   return { provider, probe: checked.probe };
 }

@@ -1,20 +1,22 @@
 import { eq } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import type { KeyDeps } from './api-key.ts';
+import { type KeyDeps, requireApiKey } from './api-key.ts';
 import { type HealthFacts, healthAfterCheck, isUntold, looksTheSame, nextRecheckAt } from './health.ts';
 import { keepOwner } from './keep-owner.ts';
 import type { CheckedKey, Probe } from './probe.ts';
 
 /**
  * Saves what a check of a stored key found and tells of it if anybody could see a difference. Nothing if the key was sealed
- * anew meanwhile, because the secret may be another one. Throws NotFoundError if it was removed.
+ * anew meanwhile, because the secret may be another one. Throws NotFoundError if it was removed, and that or
+ * NotPermittedError if whoever wanted the check may not manage the key any more: nothing of it is for them.
  */
 export async function saveProbe(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'roots'>,
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'roots' | 'defaultPlan'>,
   id: string,
   { key, probe }: CheckedKey,
   by: CheckedBy,
@@ -24,6 +26,8 @@ export async function saveProbe(
     await keepOwner(tx, ownerId);
     const [before] = await tx.select(checkedColumns).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
     if (before === undefined) throw new NotFoundError('API key');
+    // The check took seconds.
+    if (by.type === 'person') await requireApiKey({ ...deps, db: tx }, by.viewer, id);
     if (before.version !== key.version) return false;
 
     const after = healthAfterCheck({ ...before, provider }, probe, by.type);
@@ -37,7 +41,7 @@ export async function saveProbe(
     if (by.type === 'person' || after.health !== before.health)
       await recordAudit(tx, deps, ownerId, {
         action: 'KEY_CHECKED',
-        actorId: by.type === 'person' ? by.id : null,
+        actorId: by.type === 'person' ? by.viewer.id : null,
         subjectId: id,
         details: { provider, label: before.label, health: probe.health },
       });
@@ -47,7 +51,7 @@ export async function saveProbe(
 }
 
 /** Who wanted the check. `untold` is how many checks in a row brought no result, if this one did not either. */
-export type CheckedBy = { type: 'person'; id: string } | { type: 'server'; untold: number };
+export type CheckedBy = { type: 'person'; viewer: Viewer } | { type: 'server'; untold: number };
 
 /** The columns that the first check of a secret decides. */
 export function firstHealthColumns(provider: ProviderName, probe: Probe) {
