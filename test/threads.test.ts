@@ -1,6 +1,7 @@
-import type { SQL } from 'drizzle-orm';
+import { and, eq, gt, type SQL } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { threads } from '../src/db/tables/thread.ts';
+import { messages, type threads } from '../src/db/tables/thread.ts';
+import { threadEvents } from '../src/events/thread-events.ts';
 import type { announcedColumns } from '../src/threads/thread.ts';
 import { applyDelta, askHeld, type Event, type Follower, follow, isEnd } from './kit/answer.ts';
 import { letIn, newWorkspace } from './kit/people.ts';
@@ -58,6 +59,31 @@ describe('following a thread', () => {
     await site.ada.run('delete-thread', { input: { id: thread.id } });
     expect(await nextOf(events)).toEqual({ __typename: 'ThreadRemoved', threadId: thread.id });
     expect((await events.next()).done).toBe(true);
+  });
+
+  test('a follower that has fallen behind is told all of it in order, and few of it are read at a time', async () => {
+    const { app } = site.server;
+    const { id: threadId } = await newThread(site.ada);
+    const viewer = { ...site.ada, name: 'Ada', sessionId: 'ses_none', address: '127.0.0.1' };
+    const events = await threadEvents(app, viewer, threadId);
+    await events.next();
+    const positions = Array.from({ length: 40 }, (_none, index) => index + 1);
+    const row = { threadId, role: 'USER', status: 'COMPLETE', text: '' } as const;
+    await app.db.insert(messages).values(positions.map((position) => ({ ...row, position })));
+    app.changes.announce(threadId, [threadId]);
+    const told: number[] = [];
+    async function read(): Promise<void> {
+      const { value } = await events.next();
+      if (value?.type === 'message-added') told.push(value.message.position);
+    }
+    while (told.length < 20) await read();
+    // What has not been read from the database yet can still go.
+    await app.db.delete(messages).where(and(eq(messages.threadId, threadId), gt(messages.position, 38)));
+    while (told.length < 38) await read();
+    expect(told).toEqual(positions.slice(0, 38));
+    app.changes.announce(threadId, [threadId]);
+    expect((await events.next()).value).toMatchObject({ type: 'thread-updated' });
+    await events.return?.();
   });
 
   test('an answer that floods does not keep the words of the others waiting', async () => {

@@ -6,6 +6,7 @@ import type { ChangeListener, Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import {
   existingIds,
+  MESSAGES_AT_ONCE,
   type Message,
   messagesAfter,
   newestPosition,
@@ -50,6 +51,8 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   /** Events of the last look at the database that have not been taken yet. */
   #pending: ThreadEvent[] = [];
   #lastPosition: number | undefined;
+  /** Whether there may be more messages than the last look has read. */
+  #isBehind = false;
   #isGone = false;
   #isClosed = false;
 
@@ -64,7 +67,8 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   take(): ThreadEvent | null | undefined | Promise<ThreadEvent | null | undefined> {
     if (this.#isGone) return undefined;
     if (this.#lastPosition === undefined) return this.#snapshot();
-    if (this.#pending.length === 0 && this.#changes.isDirty) return this.#look();
+    const hasNews = this.#isBehind || this.#changes.isDirty;
+    if (this.#pending.length === 0 && hasNews) return this.#look();
     return this.#sight.mayTell() ? this.#takeKnown() : this.#lookAgain();
   }
 
@@ -99,6 +103,7 @@ class ThreadFollower implements PullSource<ThreadEvent> {
     // By position and not by what was announced: announcements of two sends may come in either order.
     const added = await messagesAfter(this.#deps, this.#threadId, this.#lastPosition ?? 0);
     this.#lastPosition = added.at(-1)?.position ?? this.#lastPosition;
+    this.#isBehind = added.length === MESSAGES_AT_ONCE;
     for (const message of await this.#follow(added)) this.#pending.push({ type: 'message-added', message });
     if (dirty.includes(this.#threadId)) this.#pending.push({ type: 'thread-updated', thread });
     // What woke us may have been an answer's end and its announcement together: then there is more than this look found.

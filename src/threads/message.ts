@@ -62,7 +62,7 @@ export async function existingIds({ db }: { db: Database }, ids: readonly string
   return new Set(rows.map((row) => row.id));
 }
 
-/** The messages of a thread behind a position, oldest first. */
+/** The first few messages of a thread behind a position, oldest first. Fewer than `MESSAGES_AT_ONCE` are all there are. */
 export async function messagesAfter(
   { db }: { db: Database },
   threadId: string,
@@ -72,7 +72,8 @@ export async function messagesAfter(
     .select(messageColumns)
     .from(messages)
     .where(and(eq(messages.threadId, threadId), gt(messages.position, position)))
-    .orderBy(asc(messages.position));
+    .orderBy(asc(messages.position))
+    .limit(MESSAGES_AT_ONCE);
 }
 
 /** The answers of a thread that are being written, oldest first. */
@@ -133,3 +134,6 @@ export const messageColumns = {
   reasoningTokens: messages.reasoningTokens,
   isUsageEstimated: messages.isUsageEstimated,
 };
+
+/** How many messages a follower that has fallen behind is given at a time: each may hold 8 MiB. */
+export const MESSAGES_AT_ONCE = 16;
