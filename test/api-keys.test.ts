@@ -438,6 +438,29 @@ test('the eleventh check within ten minutes is refused with the time when it wil
   expect(await (await server.signUp('Eve')).addKey()).toMatchObject({ apiKey: { status: 'ACTIVE' } });
 });
 
+test('the fifty-first key of a workspace is refused, and a removed one makes room', async () => {
+  await using server = await startTestServer();
+  const eve = await server.signUp('Eve');
+  const { apiKey } = await eve.addKey('OPENAI');
+  const { db } = server.app;
+  const [row] = await db.select().from(apiKeys).where(eq(apiKeys.id, apiKey.id));
+  if (row === undefined) throw new Error('the key is not there');
+  const { ownerId: _generated, ...copied } = row;
+  await db
+    .insert(apiKeys)
+    .values(
+      Array.from({ length: 49 }, (_none, index) => ({ ...copied, id: newId('key'), position: index + 2 })),
+    );
+  const input = { workspaceId: eve.workspaceId, provider: 'OPENAI', secret: 'sk-sim-good-0123456789' };
+  expect(await eve.run('add-api-key', { input })).toMatchObject({
+    __typename: 'ConflictError',
+    code: 'CONFLICT',
+    message: 'This workspace has 50 keys, which is the most. Remove one first.',
+  });
+  await eve.run('remove-api-key', { input: { id: apiKey.id } });
+  expect(await eve.run('add-api-key', { input })).toMatchObject({ __typename: 'AddApiKeyPayload' });
+});
+
 test('a plan without keys takes none, suspends those there are, and a better plan wakes them unchanged', async () => {
   const database = await freshDatabase();
   const shared = { database: { ...database, close: async () => {} } };

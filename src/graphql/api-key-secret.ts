@@ -77,7 +77,7 @@ builder.mutationField('addApiKey', (t) =>
   t.field({
     type: AddApiKeyPayload,
     description:
-      'Adds a provider key: checks it with its provider, fetches its models, seals and stores it, within 15 seconds. A refused key is not stored; one whose provider cannot be reached is stored as UNVERIFIED.',
+      'Adds a provider key: checks it with its provider, fetches its models, seals and stores it, within 15 seconds. A refused key is not stored; one whose provider cannot be reached is stored as UNVERIFIED. A workspace has at most 50 keys, and so does a team.',
     args: { input: t.arg({ type: AddApiKeyInput, required: true, description: 'The key.' }) },
     errors: {
       types: [
@@ -86,6 +86,7 @@ builder.mutationField('addApiKey', (t) =>
         errors.PlanRequiredError,
         errors.NotPermittedError,
         errors.NotFoundError,
+        errors.ConflictError,
         errors.StaleSealingKeyError,
         errors.BusyError,
       ],

@@ -12,7 +12,7 @@ import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
 import { acceptSecret, sealedColumns } from './accept-secret.ts';
 import { type ApiKey, checkLabel, type KeyDeps, requireApiKey } from './api-key.ts';
 import { checkKeyBaseUrl } from './base-url.ts';
-import { nextPosition } from './key-order.ts';
+import { nextPosition, requireRoomForKey } from './key-order.ts';
 import { firstHealthColumns } from './save-probe.ts';
 import type { SecretInput } from './secret-input.ts';
 
@@ -43,6 +43,7 @@ export async function addApiKey(
   await deps.db.transaction(async (tx) => {
     // The check took seconds: whoever lost the role meanwhile adds nothing.
     await holdOwner(tx, viewer, input, 'manageKeys');
+    await requireRoomForKey(tx, owner);
     await tx.insert(apiKeys).values({
       id: key.id,
       ...ownerColumns(owner.id),

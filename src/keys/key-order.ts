@@ -1,13 +1,17 @@
 import { and, asc, eq, max, ne } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
-import { InvalidInputError } from '../errors.ts';
+import { ConflictError, InvalidInputError } from '../errors.ts';
 import type { ProviderName } from '../providers/provider.ts';
 
-/**
- * Which key of one owner and provider is asked first: positions from 1 without gaps. Every function here needs the lock of
- * the owner that keeps others from changing the order.
- */
+/** Throws ConflictError if an owner, whose row is held, has as many keys as may be. */
+export async function requireRoomForKey(
+  tx: Pick<Database, '$count'>,
+  owner: { id: string; type: 'workspace' | 'team' },
+): Promise<void> {
+  if ((await tx.$count(apiKeys, eq(apiKeys.ownerId, owner.id))) >= MAX_KEYS)
+    throw new ConflictError(`This ${owner.type} has ${MAX_KEYS} keys, which is the most. Remove one first.`);
+}
 
 /** The place of a new key: after those there are. */
 export async function nextPosition(tx: Pick<Database, 'select'>, group: KeyGroup): Promise<number> {
@@ -42,6 +46,10 @@ export function checkPosition(position: number): number {
   throw new InvalidInputError([{ path: 'position', message: 'Positions are counted from 1.' }]);
 }
 
+/**
+ * Keys that are asked one after the other: positions from 1 without gaps. Whoever changes the order holds the owner's row,
+ * which keeps others from changing it too.
+ */
 interface KeyGroup {
   ownerId: string;
   provider: ProviderName;
@@ -69,3 +77,5 @@ async function numberFromOne(tx: Pick<Database, 'update'>, ids: readonly string[
 function isIn({ ownerId, provider }: KeyGroup) {
   return and(eq(apiKeys.ownerId, ownerId), eq(apiKeys.provider, provider));
 }
+
+const MAX_KEYS = 50; // each is looked through for every model, and checked by the server itself

@@ -16,7 +16,7 @@ import { saveProbe } from './save-probe.ts';
 import { SealError } from './seal-record.ts';
 
 /**
- * Checks stored keys with their providers by itself, one after the other and each only when it is due, so that a key's status
+ * Checks stored keys with their providers by itself, a few at a time and each only when it is due, so that a key's status
  * is true also while nobody uses it. Returns a function that ends this, together with a check that is under way.
  */
 export function startRechecks(deps: KeyDeps, lookEveryMs: number = LOOK_EVERY_MS): () => Promise<void> {
@@ -47,19 +47,21 @@ export interface RecheckDeps extends KeyDeps {
 export async function recheckDueKeys(deps: RecheckDeps): Promise<number | null> {
   while (!deps.stopping.aborted) {
     const next = await findNext(deps);
-    if (next === undefined) return null;
-    const dueInMs = next.recheckAt.getTime() - Date.now();
-    if (dueInMs > 0) return dueInMs;
-    await recheck(deps, next);
+    const now = Date.now();
+    const due = next.filter(({ recheckAt }) => recheckAt.getTime() <= now);
+    if (due.length === 0) return next[0] === undefined ? null : next[0].recheckAt.getTime() - now;
+    const ended = await Promise.allSettled(due.map((key) => recheck(deps, key)));
+    const failed = ended.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
   return null;
 }
 
-/** The key that is or will be due first, of those that would be used if the provider says that they work. */
-async function findNext({ db, defaultPlan }: { db: Database; defaultPlan: Plan }): Promise<Due | undefined> {
+/** The keys that are or will be due first, of those that would be used if the provider says that they work. */
+async function findNext({ db, defaultPlan }: { db: Database; defaultPlan: Plan }): Promise<Due[]> {
   const plan = sql`coalesce(${payerPlan}, ${defaultPlan})`;
   const plansFor = (whose: 'workspace' | 'team') => PLANS.filter((each) => planAllowsKeys(each, whose));
-  const [row] = await db
+  const rows = await db
     .select({ id: apiKeys.id, recheckAt: apiKeys.recheckAt })
     .from(apiKeys)
     .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
@@ -78,8 +80,8 @@ async function findNext({ db, defaultPlan }: { db: Database; defaultPlan: Plan }
       ),
     )
     .orderBy(asc(apiKeys.recheckAt))
-    .limit(1);
-  return row?.recheckAt == null ? undefined : { id: row.id, recheckAt: row.recheckAt };
+    .limit(AT_ONCE);
+  return rows.flatMap(({ id, recheckAt }) => (recheckAt === null ? [] : [{ id, recheckAt }]));
 }
 
 interface Due {
@@ -124,6 +126,7 @@ async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
   return await sleep(ms, true, { signal }).catch(() => false);
 }
 
+const AT_ONCE = 8; // or a few servers that never reply would keep everybody else's keys waiting
 const LOOK_EVERY_MS = 60_000; // one small query; a key that became due meanwhile waits no longer
 const PUT_OFF_MS = 60 * 60_000;
 const MOST_REMEMBERED = 10_000;
