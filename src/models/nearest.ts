@@ -15,24 +15,25 @@ export async function nearestModels(
     .from(models)
     .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
     .where(inArray(models.ownerId, ownerIds));
+  const pairs = pairsOf(wanted.name);
   return offered
     .filter((model) => model.id !== wanted.id)
-    .map((model) => ({ id: model.id, distance: distanceBetween(model, wanted) }))
+    .map((model) => ({
+      id: model.id,
+      distance: distanceBetween(pairs, pairsOf(model.name)) + (model.provider === wanted.provider ? 0 : 1),
+    }))
     .sort((left, right) => left.distance - right.distance)
     .map((model) => model.id);
 }
 
-/** The fewer pairs of neighbouring letters two names share, the further apart; another provider is further still. */
-function distanceBetween(left: Pick<Model, 'name'> & { provider: string }, right: Model): number {
-  const leftPairs = pairsOf(left.name);
-  const rightPairs = pairsOf(right.name);
-  const shared = [...leftPairs].filter((pair) => rightPairs.has(pair)).length;
-  const likeness = (2 * shared) / (leftPairs.size + rightPairs.size || 1);
-  return 1 - likeness + (left.provider === right.provider ? 0 : 1);
+/** The fewer pairs of neighbouring letters two names share, the further apart they are: from 0 to 1. */
+function distanceBetween(left: Set<string>, right: Set<string>): number {
+  return 1 - (2 * left.intersection(right).size) / (left.size + right.size || 1);
 }
 
 function pairsOf(name: string): Set<string> {
+  const letters = name.toLowerCase();
   const pairs = new Set<string>();
-  for (let index = 0; index + 1 < name.length; index++) pairs.add(name.slice(index, index + 2).toLowerCase());
+  for (let index = 0; index + 1 < letters.length; index++) pairs.add(letters.slice(index, index + 2));
   return pairs;
 }
