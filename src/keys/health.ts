@@ -66,21 +66,21 @@ export function looksTheSame(before: HealthFacts, after: HealthFacts, now: Date)
 }
 
 /** Whether a check brought no result that lasts: it is worth another one soon. */
-export function isUntold({ health, healthReason, models }: Probe): boolean {
+export function isInconclusive({ health, healthReason, models }: Probe): boolean {
   return health === 'UNVERIFIED' || (models === null && passes(healthReason));
 }
 
-/** When the server checks a key by itself again. `untold` counts the checks in a row that brought no result. */
+/** When the server checks a key by itself again. `inconclusive` counts the checks in a row that brought no result. */
 export function nextRecheckAt(
   { health, provider }: { health: KeyHealth; provider: ProviderName },
   now: Date,
-  untold: number,
+  inconclusive: number,
 ): Date {
-  return new Date(now.getTime() + intervalMs(health, provider, untold));
+  return new Date(now.getTime() + intervalMs(health, provider, inconclusive));
 }
 
-function intervalMs(health: KeyHealth, provider: ProviderName, untold: number): number {
-  if (untold > 0) return (BACKOFF_MINUTES[untold - 1] ?? LONGEST_BACKOFF_MINUTES) * MINUTE_MS;
+function intervalMs(health: KeyHealth, provider: ProviderName, inconclusive: number): number {
+  if (inconclusive > 0) return (BACKOFF_MINUTES[inconclusive - 1] ?? LONGEST_BACKOFF_MINUTES) * MINUTE_MS;
   if (health === 'EXHAUSTED' && CHECK_TELLS_CREDIT.has(provider)) return HOUR_MS;
   // Keys that came at the same time are not all due at the same time.
   return DAY_MS * (0.9 + 0.2 * Math.random());

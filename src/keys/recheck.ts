@@ -10,7 +10,7 @@ import { failureName, log } from '../log.ts';
 import { PLANS, type Plan, planAllowsKeys } from '../workspaces/plan.ts';
 import { payerPlan } from '../workspaces/workspace.ts';
 import type { KeyDeps } from './api-key.ts';
-import { isUntold } from './health.ts';
+import { isInconclusive } from './health.ts';
 import { probeStoredKey } from './probe.ts';
 import { saveProbe } from './save-probe.ts';
 import { SealError } from './seal-record.ts';
@@ -21,7 +21,7 @@ import { SealError } from './seal-record.ts';
  */
 export function startRechecks(deps: KeyDeps, lookEveryMs: number = LOOK_EVERY_MS): () => Promise<void> {
   const stopping = new AbortController();
-  const recheckDeps = { ...deps, untold: new Map<string, number>(), stopping: stopping.signal };
+  const recheckDeps = { ...deps, inconclusive: new Map<string, number>(), stopping: stopping.signal };
   const ended = run();
   return async () => {
     stopping.abort();
@@ -39,7 +39,7 @@ export function startRechecks(deps: KeyDeps, lookEveryMs: number = LOOK_EVERY_MS
 
 export interface RecheckDeps extends KeyDeps {
   /** How many checks in a row brought no result, by key. Lost with a restart, which costs a few checks. */
-  untold: Map<string, number>;
+  inconclusive: Map<string, number>;
   stopping: AbortSignal;
 }
 
@@ -99,21 +99,21 @@ async function recheck(deps: RecheckDeps, { id, recheckAt }: Due): Promise<void>
   if (putOff.length === 0) return;
   try {
     const checked = await probeStoredKey(deps, id, deps.stopping);
-    const untold = isUntold(checked.probe) ? (deps.untold.get(id) ?? 1) + 1 : 0;
-    remember(deps.untold, id, untold);
-    await saveProbe(deps, id, checked, { type: 'server', untold });
+    const inconclusive = isInconclusive(checked.probe) ? (deps.inconclusive.get(id) ?? 1) + 1 : 0;
+    remember(deps.inconclusive, id, inconclusive);
+    await saveProbe(deps, id, checked, { type: 'server', inconclusive });
   } catch (error) {
-    remember(deps.untold, id, 0);
+    remember(deps.inconclusive, id, 0);
     // It was removed meanwhile, does not open, which is recorded, or the server shuts down.
     if (error instanceof NotFoundError || error instanceof SealError || deps.stopping.aborted) return;
     log.error({ apiKeyId: id, failure: failureName(error) }, 'a stored key could not be checked');
   }
 }
 
-function remember(untold: Map<string, number>, id: string, count: number): void {
-  untold.delete(id);
-  if (untold.size >= MOST_REMEMBERED) untold.clear(); // removed keys among them; the others are checked early once
-  if (count > 0) untold.set(id, count);
+function remember(inconclusive: Map<string, number>, id: string, count: number): void {
+  inconclusive.delete(id);
+  if (inconclusive.size >= MOST_REMEMBERED) inconclusive.clear(); // removed keys among them; the others are checked early once
+  if (count > 0) inconclusive.set(id, count);
 }
 
 function logFailure(error: unknown): null {

@@ -6,7 +6,7 @@ import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { type KeyDeps, requireApiKey } from './api-key.ts';
-import { type HealthFacts, healthAfterCheck, isUntold, looksTheSame, nextRecheckAt } from './health.ts';
+import { type HealthFacts, healthAfterCheck, isInconclusive, looksTheSame, nextRecheckAt } from './health.ts';
 import { keepOwner } from './keep-owner.ts';
 import type { CheckedKey, Probe } from './probe.ts';
 
@@ -31,10 +31,10 @@ export async function saveProbe(
     if (before.version !== key.version) return false;
 
     const after = healthAfterCheck({ ...before, provider }, probe, by.type);
-    const untold = by.type === 'server' ? by.untold : 1;
+    const inconclusive = by.type === 'server' ? by.inconclusive : 1;
     await tx
       .update(apiKeys)
-      .set(healthColumns(provider, after, probe, untold))
+      .set(healthColumns(provider, after, probe, inconclusive))
       .where(eq(apiKeys.id, id));
     const isOtherList =
       probe.models !== null && (await saveKeyModels(tx, { id, ownerId, provider, baseUrl }, probe.models));
@@ -50,8 +50,8 @@ export async function saveProbe(
   if (isNews) deps.changes.announce(ownerId, [id]);
 }
 
-/** Who wanted the check. `untold` is how many checks in a row brought no result, if this one did not either. */
-export type CheckedBy = { type: 'person'; viewer: Viewer } | { type: 'server'; untold: number };
+/** Who wanted the check. `inconclusive` is how many checks in a row brought no result, if this one did not either. */
+export type CheckedBy = { type: 'person'; viewer: Viewer } | { type: 'server'; inconclusive: number };
 
 /** The columns that the first check of a secret decides. */
 export function firstHealthColumns(provider: ProviderName, probe: Probe) {
@@ -62,14 +62,14 @@ function healthColumns(
   provider: ProviderName,
   { health, healthReason, rateLimitedUntil }: HealthFacts,
   probe: Probe,
-  untold: number,
+  inconclusive: number,
 ) {
   const now = new Date();
   return {
     health,
     healthReason,
     rateLimitedUntil,
-    recheckAt: nextRecheckAt({ health, provider }, now, isUntold(probe) ? untold : 0),
+    recheckAt: nextRecheckAt({ health, provider }, now, isInconclusive(probe) ? inconclusive : 0),
     ...(probe.models !== null && { modelsRefreshedAt: now }),
   };
 }
