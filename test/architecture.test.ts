@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 /**
  * Who may import whom in `src`: folders, or single files where only those are meant. `(type)` allows `import type` alone.
- * `app` may import everything but `main` and `server`; everybody except the simulator may import `errors` and `log`.
+ * `app` may import everything but `main` and `server`; what everybody may is in `FOR_ALL`.
  */
 const RULES = `
 main → command, demo, config, app, server, simulator, audit, accounts, keys
@@ -30,8 +30,12 @@ config →
 secret-source →
 sliding-window →
 errors →
+answer-error →
 log →
 `;
+
+/** What everybody except the simulator may import. */
+const FOR_ALL = ['errors', 'answer-error', 'log'];
 
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {
@@ -192,7 +196,7 @@ function parseRules(): Map<string, Target[]> {
 
 function isAllowed(rules: Map<string, Target[]>, { from, to, isType }: Import): boolean {
   const folder = folderOf(from);
-  if (folder !== 'simulator' && (isWithin(to, 'errors') || isWithin(to, 'log'))) return true;
+  if (folder !== 'simulator' && FOR_ALL.some((place) => isWithin(to, place))) return true;
   const targets = rules.get(placeOf(from)) ?? rules.get(folder) ?? [];
   return targets.some(({ place, isTypeOnly }) => isWithin(to, place) && (isType || !isTypeOnly));
 }

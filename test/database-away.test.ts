@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import postgres from 'postgres';
 import { describe, expect, inject, test } from 'vitest';
 import { applyDelta, type Event, follow, isEnd, readAnswer, TRANSPORTS } from './kit/answer.ts';
-import { createDatabase } from './kit/database.ts';
+import { createMigratedDatabase } from './kit/database.ts';
 import { startDatabaseProxy } from './kit/database-proxy.ts';
 import { eventually } from './kit/eventually.ts';
 import { documentOf, type NamedModel, type Person, personOf, post, signUp } from './kit/person.ts';
@@ -171,7 +171,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
 /** A server on a database of its own, to which a test can break the way, and somebody who asks. */
 async function openHouse(whenOver: (end: () => void) => void) {
   const provider = await startTickingProvider();
-  const databaseUrl = await createDatabase(serverUrl ?? '');
+  const databaseUrl = await createMigratedDatabase(serverUrl ?? '');
   const proxy = await startDatabaseProxy(databaseUrl);
   const env = { ...SECRETS, DATABASE_URL: proxy.url, LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host };
   const server = await startServerProcess(env, whenOver);

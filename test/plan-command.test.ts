@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
 import { newDataFolder, runCommand, startServe } from './kit/command.ts';
-import { createDatabase } from './kit/database.ts';
+import { createMigratedDatabase } from './kit/database.ts';
 import { type Person, signUp } from './kit/person.ts';
 
 /** Opening a database in a process of its own takes seconds on a busy machine. */
@@ -67,7 +67,7 @@ describe('plan', () => {
     'is set beside a running server on PostgreSQL, for which it counts from then on',
     async () => {
       const env = {
-        DATABASE_URL: await createDatabase(serverUrl ?? ''),
+        DATABASE_URL: await createMigratedDatabase(serverUrl ?? ''),
         LATCHKEY_ROOT_KEY: 'p0v0sGJYkTbT1wJq7k3n8m2cX4yZ5aB6dE9fH0iLuNw=',
         LATCHKEY_AUTH_SECRET: 'Zx8Lq2Vd0aFhB7nPcT3rWmK5sYj9GuE1oXiQ4tRv6Nk=',
       };

@@ -10,7 +10,7 @@ import { workspaces } from '../src/db/tables/workspace.ts';
 import { Root, sealRecord } from '../src/keys/seal-record.ts';
 import { verifyKeys } from '../src/keys/verify.ts';
 import { newDataFolder, runCommand, startCommand } from './kit/command.ts';
-import { createDatabase } from './kit/database.ts';
+import { createMigratedDatabase } from './kit/database.ts';
 
 /** Each round kills one run of each command; the summary line says how many kills fell between the first and the last row. */
 const ROUNDS = Number(process.env.LATCHKEY_TEST_ROUNDS ?? 2);
@@ -57,7 +57,7 @@ const MOST_MS_TO_KILL = 700;
 async function prepareHouse() {
   const folder = await newDataFolder();
   const serverUrl = inject('postgresUrl');
-  const databaseUrl = serverUrl === undefined ? undefined : await createDatabase(serverUrl);
+  const databaseUrl = serverUrl === undefined ? undefined : await createMigratedDatabase(serverUrl);
   const rootKeys = [randomBytes(32)];
   const file = join(folder, 'roots');
   const open = () => openDatabase({ databaseUrl, dataDir: folder });

@@ -17,15 +17,20 @@ let shared: Promise<OpenDatabase> | undefined;
 export async function freshDatabase(): Promise<OpenDatabase> {
   const serverUrl = inject('postgresUrl');
   if (serverUrl !== undefined)
-    return await openDatabase({ databaseUrl: await createDatabase(serverUrl), dataDir: '' });
+    return await openDatabase({ databaseUrl: await createMigratedDatabase(serverUrl), dataDir: '' });
   return await openEmbedded(await PGlite.create({ loadDataDir: await openAsBlob(inject('templateFile')) }));
 }
 
-/** Makes an empty database on the PostgreSQL server under test and gives its URL. */
-export async function createDatabase(serverUrl: string): Promise<string> {
+/** Makes an empty, migrated database on the PostgreSQL server under test and gives its URL. */
+export async function createMigratedDatabase(serverUrl: string): Promise<string> {
+  return await createDatabase(serverUrl, inject('templateDatabase'));
+}
+
+/** Makes a database without a table on the PostgreSQL server under test, or a copy of another, and gives its URL. */
+export async function createDatabase(serverUrl: string, template = 'template1'): Promise<string> {
   const name = inject('databasePrefix') + randomBytes(4).toString('hex');
   const client = postgres(serverUrl, { max: 1 });
-  await client`create database ${client(name)}`;
+  await client`create database ${client(name)} template ${client(template)}`;
   await client.end();
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;

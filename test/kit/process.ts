@@ -1,6 +1,6 @@
 import { inject } from 'vitest';
 import { type CommandProcess, newDataFolder, startCommand } from './command.ts';
-import { createDatabase } from './database.ts';
+import { createMigratedDatabase } from './database.ts';
 
 /** A server that is a process of its own, and can be ended as such. */
 export interface ServerProcess extends CommandProcess {
@@ -21,7 +21,7 @@ export async function startServerProcess(
 export async function newPlace(): Promise<Record<string, string>> {
   const serverUrl = inject('postgresUrl');
   if (serverUrl === undefined) return { LATCHKEY_DATA_DIR: await newDataFolder() };
-  return { ...SECRETS, DATABASE_URL: await createDatabase(serverUrl) };
+  return { ...SECRETS, DATABASE_URL: await createMigratedDatabase(serverUrl) };
 }
 
 /** What a server on PostgreSQL does not invent. */
