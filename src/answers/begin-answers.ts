@@ -12,7 +12,7 @@ import type { Thread } from '../threads/thread.ts';
 import { leaseFromNow } from './checkpoint.ts';
 import { conversationTo } from './context.ts';
 import { endAnswer } from './end-answer.ts';
-import { findPayers, keepKeys, type PaidModel } from './find-payers.ts';
+import { findPayingKeys, keepKeys, type PaidModel } from './find-paying-keys.ts';
 import { type GenerateDeps, generateAnswer } from './generate.ts';
 import { LiveAnswer } from './live-answer.ts';
 
@@ -40,7 +40,7 @@ export async function prepareAnswers(
     if (model === undefined) throw new NotFoundError('model in this workspace');
     return { model };
   });
-  const paid = await findPayers(deps, viewer, thread, asked);
+  const paid = await findPayingKeys(deps, viewer, thread, asked);
   return paid.map((each) => ({
     ...each,
     live: new LiveAnswer({ id: newId('msg'), threadId: thread.id, fence: FIRST_FENCE }),
@@ -63,7 +63,7 @@ export async function beginAnswers(
     tx,
     prepared.flatMap(({ apiKeyIds }) => apiKeyIds),
   );
-  const begun = await findPayers({ ...deps, db: tx }, viewer, thread, prepared);
+  const begun = await findPayingKeys({ ...deps, db: tx }, viewer, thread, prepared);
   const answers = await tx
     .insert(messages)
     .values(
@@ -113,8 +113,8 @@ async function generateAnswers(
     return;
   }
   await Promise.all(
-    prepared.map(({ live, model, apiKeyId, payerId }) =>
-      generateAnswer(deps, { live, model, apiKeyId, payerId, request: { system: null, turns } }),
+    prepared.map(({ live, model, apiKeyId, keyOwnerId }) =>
+      generateAnswer(deps, { live, model, apiKeyId, keyOwnerId, request: { system: null, turns } }),
     ),
   );
 }

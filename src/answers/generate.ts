@@ -20,7 +20,7 @@ export interface Assignment {
   model: Model;
   apiKeyId: string;
   /** The workspace or team whose key it is. */
-  payerId: string;
+  keyOwnerId: string;
   request: Pick<AnswerRequest, 'system' | 'turns'>;
 }
 
@@ -59,11 +59,11 @@ async function askWithRetries(
   asked: Asked,
   signal: AbortSignal,
 ): Promise<AnswerEnd> {
-  const { live, model, payerId, request } = assignment;
+  const { live, model, keyOwnerId, request } = assignment;
   for (let attempt = 1; ; attempt++) {
     try {
       return await withSecret(deps, assignment.apiKeyId, (secret, key) => {
-        requireSamePlace(key, payerId, model);
+        requireSamePlace(key, keyOwnerId, model);
         asked.key = key;
         return deps.providers[key.provider].answer(
           { baseUrl: key.baseUrl, secret, ownerId: key.ownerId, signal },
@@ -110,8 +110,9 @@ interface Asked {
  * Whoever can write to the database can change what a model's row says, but not what a key was sealed with. A key also
  * comes to another place when its secret is replaced between two attempts.
  */
-function requireSamePlace(key: OpenedKey, payerId: string, model: Model): void {
-  const isSame = key.ownerId === payerId && key.provider === model.provider && key.baseUrl === model.baseUrl;
+function requireSamePlace(key: OpenedKey, keyOwnerId: string, model: Model): void {
+  const isSame =
+    key.ownerId === keyOwnerId && key.provider === model.provider && key.baseUrl === model.baseUrl;
   if (!isSame) throw new SealError('misdirected');
 }
 

@@ -14,12 +14,12 @@ import type { Providers } from '../providers/registry.ts';
 import { holdOwner } from '../workspaces/hold-owner.ts';
 import { mayDo, requireRole } from '../workspaces/membership.ts';
 import { findOwners, keyScopeOf, type Owner } from '../workspaces/owner.ts';
-import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
+import type { Plan } from '../workspaces/plan.ts';
 import type { CheckLimits } from './check-limits.ts';
 import type { CheckedKey } from './probe.ts';
 import type { Root } from './seal-record.ts';
 import type { SingleFlight } from './single-flight.ts';
-import { type KeyFacts, type KeyStatus, keyStatus } from './status.ts';
+import { type KeyFacts, type KeyStatus, statusOnPlan } from './status.ts';
 
 /** A provider key as those who may manage it see it. Its sealed record stays in this folder. */
 export interface ApiKey extends Omit<KeyFacts, 'planAllowsKeys'> {
@@ -186,13 +186,12 @@ export const keyColumns = {
 type KeyRow = Pick<typeof apiKeys.$inferSelect, keyof typeof keyColumns>;
 
 function toApiKey(row: KeyRow, owner: Owner, defaultPlan: Plan): ApiKey {
-  const facts = { ...row, planAllowsKeys: planAllowsKeys(planOf(owner, defaultPlan), owner.type) };
   return {
     ...row,
     provider: row.provider as ProviderName,
     healthReason: row.healthReason === null ? null : answerErrorCode(row.healthReason),
     scope: keyScopeOf(owner),
-    status: keyStatus(facts, new Date()),
+    status: statusOnPlan(row, owner, defaultPlan, new Date()),
   };
 }
 

@@ -6,14 +6,14 @@ import { apiKeyModels, models } from '../db/tables/model.ts';
 import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
-import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
+import type { Plan } from '../workspaces/plan.ts';
 import { payerPlan } from '../workspaces/workspace.ts';
 import type { KeyScope } from './api-key.ts';
-import { isUsable, type KeyStatus, keyStatus } from './status.ts';
+import { isUsable, type KeyStatus, statusOnPlan } from './status.ts';
 
 /** Whether a model can be asked now: the key that would pay, or why there is none. `apiKeyIds` are all keys that list it. */
 export type Offer = { apiKeyIds: string[] } & (
-  | { isAvailable: true; apiKeyId: string; payerId: string; paidBy: KeyScope }
+  | { isAvailable: true; apiKeyId: string; keyOwnerId: string; paidBy: KeyScope }
   | { isAvailable: false; code: AnswerErrorCode }
 );
 
@@ -33,11 +33,10 @@ export async function findOffers(
   const now = new Date();
   return new Map(
     modelIds.map((modelId) => {
-      const keys = (candidates.get(modelId) ?? []).map((key) => {
-        const ofWhom = key.teamId === null ? 'workspace' : 'team';
-        const facts = { ...key, planAllowsKeys: planAllowsKeys(planOf(key, defaultPlan), ofWhom) };
-        return { ...key, status: keyStatus(facts, now) };
-      });
+      const keys = (candidates.get(modelId) ?? []).map((key) => ({
+        ...key,
+        status: statusOnPlan(key, key, defaultPlan, now),
+      }));
       return [modelId, offerOf(keys)];
     }),
   );
@@ -110,14 +109,14 @@ function offerOf(keys: readonly Candidate[]): Offer {
     keys.filter((key) => key.teamId === null),
     keys.filter((key) => key.teamId !== null),
   ];
-  const payer = firstToAsk(own) ?? firstToAsk(ofTeam);
-  if (payer === undefined) return { apiKeyIds, isAvailable: false, code: reasonOf(keys[0]?.status) };
+  const key = firstToAsk(own) ?? firstToAsk(ofTeam);
+  if (key === undefined) return { apiKeyIds, isAvailable: false, code: reasonOf(keys[0]?.status) };
   return {
     apiKeyIds,
     isAvailable: true,
-    apiKeyId: payer.apiKeyId,
-    payerId: payer.ownerId,
-    paidBy: payer.teamId !== null ? 'TEAM' : payer.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
+    apiKeyId: key.apiKeyId,
+    keyOwnerId: key.ownerId,
+    paidBy: key.teamId !== null ? 'TEAM' : key.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
   };
 }
 

@@ -2,9 +2,9 @@ import { inArray } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import type { Owner } from '../workspaces/owner.ts';
-import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
+import type { Plan } from '../workspaces/plan.ts';
 import { keyColumns } from './api-key.ts';
-import { type KeyStatus, keyStatus } from './status.ts';
+import { type KeyStatus, statusOnPlan } from './status.ts';
 
 /** A key as the server follows it. Whoever is shown one has to be asked about apart from this. */
 export interface KeyStanding extends Pick<typeof apiKeys.$inferSelect, keyof typeof keyColumns> {
@@ -18,18 +18,18 @@ export async function keyStandings(
   { db, defaultPlan }: { db: Database; defaultPlan: Plan },
   owners: readonly Owner[],
 ): Promise<KeyStanding[]> {
-  const payers = new Map(owners.map((owner) => [owner.id, owner]));
+  const byId = new Map(owners.map((owner) => [owner.id, owner]));
   const rows = await db
     .select(keyColumns)
     .from(apiKeys)
-    .where(inArray(apiKeys.ownerId, [...payers.keys()]))
+    .where(inArray(apiKeys.ownerId, [...byId.keys()]))
     .orderBy(apiKeys.id);
   const now = new Date();
   return rows.flatMap((row) => {
-    const owner = payers.get(row.ownerId);
+    const owner = byId.get(row.ownerId);
     if (owner === undefined) return [];
-    const facts = { ...row, planAllowsKeys: planAllowsKeys(planOf(owner, defaultPlan), owner.type) };
-    return [{ ...row, status: keyStatus(facts, now), changesAt: firstAfter(now, row) }];
+    const status = statusOnPlan(row, owner, defaultPlan, now);
+    return [{ ...row, status, changesAt: firstAfter(now, row) }];
   });
 }
 

@@ -1,3 +1,5 @@
+import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
+
 /** How a key stands, the same everywhere it is shown. The first that applies, in this order. */
 export const KEY_STATUSES = [
   'NEEDS_REENTRY',
@@ -27,6 +29,17 @@ export function keyStatus(facts: KeyFacts, now: Date): KeyStatus {
   if (facts.health === 'EXHAUSTED') return 'EXHAUSTED';
   if (facts.rateLimitedUntil !== null && facts.rateLimitedUntil > now) return 'RATE_LIMITED';
   return facts.health;
+}
+
+/** The status of a stored key, from the plan of whoever pays for it; null there is the server's default. */
+export function statusOnPlan(
+  key: Omit<KeyFacts, 'planAllowsKeys'> & { teamId: string | null },
+  paid: { payerPlan: Plan | null },
+  defaultPlan: Plan,
+  now: Date,
+): KeyStatus {
+  const whose = key.teamId === null ? 'workspace' : 'team';
+  return keyStatus({ ...key, planAllowsKeys: planAllowsKeys(planOf(paid, defaultPlan), whose) }, now);
 }
 
 /**

@@ -5,10 +5,10 @@ import { apiKeys } from '../db/tables/api-key.ts';
 import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
-import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
+import type { Plan } from '../workspaces/plan.ts';
 import { payerPlan } from '../workspaces/workspace.ts';
 import { reasonOf } from './offer.ts';
-import { isUsable, keyStatus } from './status.ts';
+import { isUsable, statusOnPlan } from './status.ts';
 
 /** Why a key may not be asked any more on behalf of an answer that it is paying for; null if it may. */
 export async function whyUnusable(
@@ -31,9 +31,7 @@ export async function whyUnusable(
     .leftJoin(teams, eq(teams.id, sql`coalesce(${apiKeys.teamId}, ${workspaces.teamId})`))
     .where(eq(apiKeys.id, apiKeyId));
   if (key === undefined) return 'KEY_REMOVED';
-  const ofWhom = key.teamId === null ? 'workspace' : 'team';
-  const facts = { ...key, planAllowsKeys: planAllowsKeys(planOf(key, defaultPlan), ofWhom) };
-  const status = keyStatus(facts, new Date());
+  const status = statusOnPlan(key, key, defaultPlan, new Date());
   if (isUsable(status)) return null;
   return status === 'DISABLED' ? 'KEY_REMOVED' : reasonOf(status);
 }

@@ -15,7 +15,7 @@ import { mayDo } from '../workspaces/membership.ts';
 export type PaidModel = Extract<Offer, { isAvailable: true }> & { model: Model };
 
 /** Finds the key that pays for each of these models now. Throws ModelUnavailableError for the first that has none. */
-export async function findPayers<Asked extends { model: Model }>(
+export async function findPayingKeys<Asked extends { model: Model }>(
   deps: Pick<KeyDeps, 'db' | 'defaultPlan' | 'providers'>,
   viewer: Viewer,
   thread: Thread,
