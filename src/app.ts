@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/database.ts';
 import { newId } from './db/id.ts';
 import { ModelStandings } from './events/model-standings.ts';
+import { SightChecks } from './events/sight-checks.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
 import { loadRoots } from './keys/root-key.ts';
@@ -32,6 +33,7 @@ export interface App extends AnswerDeps {
   operatorToken: string | null;
   invitationLimits: InvitationLimits;
   modelStandings: ModelStandings;
+  sightChecks: SightChecks;
   /** Whether this token opens an invitation, so that whoever brings it may sign up. */
   isInvited(token: string): Promise<boolean>;
   /** Deletes an account with what is its own. Throws ConflictError if it has to stay. */
@@ -136,6 +138,7 @@ async function openOn(
     operatorToken,
     invitationLimits: new InvitationLimits(),
     modelStandings: new ModelStandings(),
+    sightChecks: new SightChecks(db),
     isInvited: (token) => isInvited({ db }, token),
     removeAccount: (userId) => removeAccount(deps, userId),
     endAnswers,

@@ -1,17 +1,13 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { AnswerEvent, AnswerReader } from '../answers/live-answer.ts';
 import type { RunningAnswers } from '../answers/running.ts';
-import type { Changes } from '../changes.ts';
-import type { Database } from '../db/database.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { findMessages } from '../threads/message.ts';
 import { findThreads } from '../threads/thread.ts';
 import { type PullSource, pull } from './pull.ts';
-import { type Gone, Sight } from './sight.ts';
+import { type Gone, Sight, type SightDeps } from './sight.ts';
 
-interface FollowDeps {
-  db: Database;
-  changes: Changes;
+interface FollowDeps extends SightDeps {
   running: RunningAnswers;
 }
 

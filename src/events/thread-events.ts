@@ -2,8 +2,7 @@ import type { Viewer } from '../accounts/session.ts';
 import type { AnswerEvent, AnswerReader } from '../answers/live-answer.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { RunningAnswers } from '../answers/running.ts';
-import type { ChangeListener, Changes } from '../changes.ts';
-import type { Database } from '../db/database.ts';
+import type { ChangeListener } from '../changes.ts';
 import {
   existingIds,
   MESSAGES_AT_ONCE,
@@ -14,7 +13,7 @@ import {
 } from '../threads/message.ts';
 import { requireThread, type Thread } from '../threads/thread.ts';
 import { type PullSource, pull } from './pull.ts';
-import { Sight } from './sight.ts';
+import { Sight, type SightDeps } from './sight.ts';
 
 /** What the followers of a thread are told. */
 export type ThreadEvent =
@@ -25,9 +24,7 @@ export type ThreadEvent =
   | { type: 'thread-removed'; threadId: string }
   | AnswerEvent;
 
-interface FollowDeps {
-  db: Database;
-  changes: Changes;
+interface FollowDeps extends SightDeps {
   running: RunningAnswers;
 }
 

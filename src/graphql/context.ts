@@ -5,6 +5,7 @@ import { findUsers, type User } from '../accounts/user.ts';
 import type { AnswerDeps } from '../answers/begin-answers.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { ModelStandings } from '../events/model-standings.ts';
+import type { SightChecks } from '../events/sight-checks.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findOffers, type Offer } from '../keys/offer.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
@@ -25,7 +26,11 @@ export interface Context {
   loaders: Loaders;
 }
 
-type Deps = AnswerDeps & { invitationLimits: InvitationLimits; modelStandings: ModelStandings };
+type Deps = AnswerDeps & {
+  invitationLimits: InvitationLimits;
+  modelStandings: ModelStandings;
+  sightChecks: SightChecks;
+};
 
 export type Loaders = ReturnType<typeof createLoaders>;
 

@@ -40,8 +40,29 @@ export async function findThreads(
   ids: readonly string[],
 ): Promise<Thread[]> {
   return await visibleThreads(db, viewer).where(
-    and(isVisible(viewer), inArray(threads.id, idsOf('thr', ids))),
+    and(isVisibleTo(viewer.id), inArray(threads.id, idsOf('thr', ids))),
   );
+}
+
+/** For each viewer and thread, whether the one may see the other. */
+export async function visibleOf(
+  db: Database,
+  pairs: readonly { viewerId: string; threadId: string }[],
+): Promise<boolean[]> {
+  const rows = await db
+    .select({ viewerId: workspaceMembers.userId, threadId: threads.id })
+    .from(threads)
+    .innerJoin(workspaceMembers, eq(workspaceMembers.workspaceId, threads.workspaceId))
+    .where(
+      and(
+        isVisibleTo(workspaceMembers.userId),
+        sql`(${workspaceMembers.userId}, ${threads.id}) in (
+          select "viewerId", "threadId"
+          from jsonb_to_recordset(${JSON.stringify(pairs)}::text::jsonb) as pair("viewerId" text, "threadId" text))`,
+      ),
+    );
+  const visible = new Set(rows.map(({ viewerId, threadId }) => `${viewerId} ${threadId}`));
+  return pairs.map(({ viewerId, threadId }) => visible.has(`${viewerId} ${threadId}`));
 }
 
 /** The threads of a workspace that the viewer may see, newest first. */
@@ -58,7 +79,7 @@ export async function listThreads(
     valueOf: (thread) => thread.id,
     read: (conditions, orderBy, limit) =>
       visibleThreads(db, viewer)
-        .where(and(isVisible(viewer), eq(threads.workspaceId, workspace.id), ...conditions))
+        .where(and(isVisibleTo(viewer.id), eq(threads.workspaceId, workspace.id), ...conditions))
         .orderBy(orderBy)
         .limit(limit),
   });
@@ -122,7 +143,7 @@ export async function updateThread(
       visibility: thread.createdBy === viewer.id ? visibility : undefined,
       revision: sql`${threads.revision} + 1`,
     })
-    .where(and(eq(threads.id, thread.id), isVisible(viewer)))
+    .where(and(eq(threads.id, thread.id), isVisibleTo(viewer.id)))
     .returning(announcedColumns);
   if (updated === undefined) throw new NotFoundError('thread');
   // Those who saw it until now learn that they do not any more.
@@ -187,8 +208,8 @@ function visibleThreads(db: Database, viewer: Viewer) {
     .$dynamic();
 }
 
-function isVisible(viewer: Viewer) {
-  return or(eq(threads.visibility, 'WORKSPACE'), eq(threads.createdBy, viewer.id));
+function isVisibleTo(userId: string | typeof workspaceMembers.userId) {
+  return or(eq(threads.visibility, 'WORKSPACE'), eq(threads.createdBy, userId));
 }
 
 function checkTitle(text: string): string {
