@@ -264,7 +264,7 @@ test('between two looks a token asks nothing of the database', async () => {
   await stop(olga, hers);
 });
 
-describe('many at once', () => {
+describe('many at once', { timeout: 60_000 }, () => {
   let olga: Person;
   let people: Person[];
   let workspaceId: string;
