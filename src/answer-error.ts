@@ -98,6 +98,11 @@ export const ANSWER_ERRORS: Record<
     sentence: () =>
       'The server stopped while this answer was being written. The text so far is kept; ask again for a whole one.',
   },
+  NO_MODELS: {
+    fixableBy: 'KEY_MANAGER',
+    sentence: (provider) =>
+      `${provider} lists no chat model for this key. Add or allow one there, then check this key again.`,
+  },
   NO_KEY: {
     fixableBy: 'KEY_MANAGER',
     sentence: (provider) =>

@@ -162,7 +162,6 @@ describe('a list of models', () => {
         { name: 'c', title: 'c', contextWindow: 4_096 },
       ],
     ],
-    ['without any', [], []],
   ])('%s is taken as far as it makes sense', async (_what, entries, expected) => {
     provider.list = (response) => respond(response, 200, listOf(entries));
     const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
@@ -175,6 +174,37 @@ describe('a list of models', () => {
       { id: key.apiKey.id },
     );
     expect(data.refreshModels).toEqual({ models: expected });
+  });
+
+  test.each<[string, unknown]>([
+    ['an empty one', { object: 'list', data: [] }],
+    ['one that is null, as Ollama has it before a model is pulled', { object: 'list', data: null }],
+    ['one in which nothing chats', { data: [{ id: 'text-embedding-3-small' }] }],
+    ['one whose names cannot be stored', { data: [{ id: 'a\0b' }] }],
+  ])('that offers nothing to ask leaves the key UNVERIFIED and says so: %s', async (_what, list) => {
+    provider.list = (response) => respond(response, 200, JSON.stringify(list));
+    const sentence =
+      'OpenAI-compatible server lists no chat model for this key. Add or allow one there, then check this key again. Check that the base URL is right: that of most servers ends in /v1.';
+    const unverified = { status: 'UNVERIFIED', statusMessage: sentence };
+    const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
+    expect(added).toMatchObject({ apiKey: unverified, models: [] });
+    const checked = await ada.run('check-api-key', { input: { id: key.apiKey.id } });
+    expect(checked).toMatchObject({ apiKey: unverified });
+    expect((await modelsOf(ada)).filter(({ isAvailable }) => isAvailable)).toEqual([]);
+
+    provider.list = (response) => respond(response, 200, listOf([{ id: 'model' }]));
+    const again = await ada.run('check-api-key', { input: { id: key.apiKey.id } });
+    expect(again).toMatchObject({ apiKey: { status: 'ACTIVE', statusMessage: null } });
+    expect(await modelsOf(ada)).toMatchObject([{ name: 'model', isAvailable: true }]);
+  });
+
+  test('that a server of one’s own does not have leaves its key UNVERIFIED', async () => {
+    provider.list = (response) => respond(response, 404, '404 page not found');
+    const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
+    expect(added.apiKey).toMatchObject({
+      status: 'UNVERIFIED',
+      statusMessage: expect.stringContaining('base URL'),
+    });
   });
 
   test.each([6_000, 100_000])('of %i is cut to the first two thousand', async (count) => {

@@ -27,6 +27,7 @@ export const ErrorCode = builder.enumType('ErrorCode', {
     OUTPUT_TOO_LARGE: { description: 'The answer grew too large to keep.' },
     EMPTY_ANSWER: { description: 'The provider ended the answer without any text.' },
     INTERRUPTED: { description: 'The server stopped in mid-answer.' },
+    NO_MODELS: { description: 'The provider lists no model that can chat for the key.' },
     NO_KEY: { description: 'No usable key offers the model here.' },
     KEY_REMOVED: { description: 'The key was removed or switched off in mid-answer.' },
     KEY_UNAVAILABLE: { description: 'The stored key cannot be opened on this server.' },

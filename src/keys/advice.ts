@@ -4,10 +4,16 @@ import type { ProviderName } from '../providers/provider.ts';
 /** What else may be behind a provider's refusal, for whoever manages the key; null where the code says it all. */
 export function adviceFor(provider: ProviderName, code: AnswerErrorCode): string | null {
   // A path that leads nowhere is answered with "not found", a web page, or anything else.
-  if (provider === 'CUSTOM' && (code === 'PROVIDER_ERROR' || code === 'MODEL_NOT_FOUND'))
+  if (provider === 'CUSTOM' && NAMES_BASE_URL.has(code))
     return 'Check that the base URL is right: that of most servers ends in /v1.';
   // Documented for exhausted credits.
   if (provider === 'PERPLEXITY' && code === 'INVALID_KEY')
     return 'Perplexity says the same of an account without credit.';
   return null;
 }
+
+const NAMES_BASE_URL: ReadonlySet<AnswerErrorCode> = new Set([
+  'PROVIDER_ERROR',
+  'MODEL_NOT_FOUND',
+  'NO_MODELS',
+]);

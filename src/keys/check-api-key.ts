@@ -14,7 +14,7 @@ import { SealError } from './seal-record.ts';
  */
 export async function checkApiKey(deps: KeyDeps, viewer: Viewer, id: string): Promise<ApiKey> {
   const { provider, probe } = await checkNow(deps, viewer, id);
-  if (probe.health === 'UNVERIFIED')
+  if (probe.health === 'UNVERIFIED' && probe.models === null)
     throw new AnswerError(probe.healthReason ?? 'PROVIDER_ERROR', provider.title);
   return await requireApiKey(deps, viewer, id);
 }

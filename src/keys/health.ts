@@ -10,19 +10,38 @@ export interface HealthFacts extends Pick<KeyFacts, 'health' | 'rateLimitedUntil
 }
 
 /**
+ * The facts after the first check of a secret. A key is not ACTIVE before its provider has listed a model: until then it
+ * offers nothing to ask.
+ */
+export function healthAfterFirstCheck({
+  health,
+  healthReason,
+  rateLimitedUntil,
+  models,
+}: Probe): HealthFacts {
+  const isUnlisted = health === 'ACTIVE' && models === null;
+  return { health: isUnlisted ? 'UNVERIFIED' : health, healthReason, rateLimitedUntil };
+}
+
+/**
  * The facts after a check of a stored key. What could not be told changes nothing, so that a provider's bad hour is not taken
- * for the key's. `by` says whether somebody asked, and then wants to know more than the server does by itself.
+ * for the key's; a list without a model is an answer. `by` says who asked: a person learns more than the server acts on by itself.
  */
 export function healthAfterCheck(
   before: HealthFacts & { provider: ProviderName; modelsRefreshedAt: Date | null },
-  { health, healthReason, rateLimitedUntil, models }: Probe,
+  probe: Probe,
   by: 'person' | 'server',
 ): HealthFacts {
-  if (health === 'UNVERIFIED' && before.health !== 'UNVERIFIED') return before;
-  if (by === 'server' && health === 'ACTIVE') {
-    if (before.health === 'EXHAUSTED' && !CHECK_TELLS_CREDIT.has(before.provider)) return before;
-    const isOldListGood = models === null && before.modelsRefreshedAt !== null && passes(healthReason);
-    if (isOldListGood) return { health, healthReason: null, rateLimitedUntil };
+  const { health, healthReason, rateLimitedUntil, models } = probe;
+  if (health === 'UNVERIFIED' && models === null && before.health !== 'UNVERIFIED') return before;
+  const isAccepted = health === 'ACTIVE' || models !== null;
+  if (by === 'server' && isAccepted && before.health === 'EXHAUSTED') {
+    if (!CHECK_TELLS_CREDIT.has(before.provider)) return before;
+  }
+  if (models === null && health === 'ACTIVE') {
+    const isUnlisted = before.health === 'UNVERIFIED' || before.modelsRefreshedAt === null;
+    if (isUnlisted) return healthAfterFirstCheck(probe);
+    if (by === 'server' && passes(healthReason)) return { health, healthReason: null, rateLimitedUntil };
   }
   return { health, healthReason, rateLimitedUntil };
 }

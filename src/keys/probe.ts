@@ -1,4 +1,5 @@
 import { type AnswerErrorCode, ProviderRefusedError } from '../answer-error.ts';
+import { cleanModels } from '../models/clean-models.ts';
 import { ProviderError } from '../providers/failure.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
@@ -14,7 +15,7 @@ export interface Probe {
   /** Why the health is not ACTIVE, or why a working key's models could not be listed; null if all went well. */
   healthReason: AnswerErrorCode | null;
   rateLimitedUntil: Date | null;
-  /** What the provider lists; null if it could not be asked. */
+  /** What the provider lists, fit to be stored; null if it could not be asked. */
   models: ListedModel[] | null;
 }
 
@@ -41,8 +42,8 @@ export async function probeStoredKey(
 
 /**
  * Asks the provider whether it accepts the secret and what it lists, both within one deadline. A definite refusal is
- * reported as health INVALID or EXPIRED; a provider that cannot be reached as UNVERIFIED with the reason. Throws the reason
- * of `stop` once that is aborted: what was cut off says nothing about the key.
+ * reported as health INVALID or EXPIRED; a provider that cannot be reached, or lists no model, as UNVERIFIED with the reason.
+ * Throws the reason of `stop` once that is aborted: what was cut off says nothing about the key.
  */
 export async function probeKey(
   { providers }: Pick<KeyDeps, 'providers'>,
@@ -61,7 +62,10 @@ export async function probeKey(
     return refusal(failureOf(error, deadline));
   }
   try {
-    models ??= await provider.listModels(call);
+    models = cleanModels(models ?? (await provider.listModels(call)));
+    // A working key that offers nothing to ask is no good to anybody, and its managers have to read why.
+    if (models.length === 0)
+      return { health: 'UNVERIFIED', healthReason: 'NO_MODELS', rateLimitedUntil: null, models };
     return { health: 'ACTIVE', healthReason: null, rateLimitedUntil: null, models };
   } catch (error) {
     const { code, retryAt } = failureOf(error, deadline);

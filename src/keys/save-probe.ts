@@ -6,7 +6,14 @@ import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { type KeyDeps, requireApiKey } from './api-key.ts';
-import { type HealthFacts, healthAfterCheck, isInconclusive, looksTheSame, nextRecheckAt } from './health.ts';
+import {
+  type HealthFacts,
+  healthAfterCheck,
+  healthAfterFirstCheck,
+  isInconclusive,
+  looksTheSame,
+  nextRecheckAt,
+} from './health.ts';
 import { keepOwner } from './keep-owner.ts';
 import type { CheckedKey, Probe } from './probe.ts';
 
@@ -55,7 +62,7 @@ export type CheckedBy = { type: 'person'; viewer: Viewer } | { type: 'server'; i
 
 /** The columns that the first check of a secret decides. */
 export function firstHealthColumns(provider: ProviderName, probe: Probe) {
-  return healthColumns(provider, probe, probe, 1);
+  return healthColumns(provider, healthAfterFirstCheck(probe), probe, 1);
 }
 
 function healthColumns(

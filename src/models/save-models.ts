@@ -4,10 +4,9 @@ import { newId } from '../db/id.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import { ownerColumns } from '../workspaces/owner.ts';
-import { cleanModels } from './clean-models.ts';
 
 /**
- * Makes what the provider listed the models of this key: known ones keep their id, missing ones are no longer offered. Writes
+ * Makes what the provider listed, as `cleanModels` gives it, the models of this key: known ones keep their id, missing ones are no longer offered. Writes
  * nothing and returns false if they were that already, which is what nearly every check finds.
  */
 export async function saveKeyModels(
@@ -15,7 +14,7 @@ export async function saveKeyModels(
   key: { id: string; ownerId: string; provider: ProviderName; baseUrl: string },
   listed: readonly ListedModel[],
 ): Promise<boolean> {
-  const wanted = cleanModels(listed).map((model) => factsOf(key, model));
+  const wanted = listed.map((model) => factsOf(key, model));
   const known = await tx
     .select(factColumns)
     .from(apiKeyModels)
