@@ -40,6 +40,7 @@ export class ConfigError extends Error {
 /** Reads the configuration. Throws ConfigError. Secrets are judged where they are used. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const host = env.HOST ?? '127.0.0.1';
+  const publicUrl = env.LATCHKEY_PUBLIC_URL;
   const isLoopback = host === 'localhost' || host === '::1' || /^127\./.test(host);
   return {
     port: readPort(env.PORT ?? '4000'),
@@ -47,7 +48,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     isLoopback,
     databaseUrl: readUrl('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
     dataDir: resolve(env.LATCHKEY_DATA_DIR ?? './data'),
-    publicUrl: readOrigin('LATCHKEY_PUBLIC_URL', env.LATCHKEY_PUBLIC_URL),
+    publicUrl: publicUrl === undefined ? undefined : readOrigin('LATCHKEY_PUBLIC_URL', publicUrl, false),
     rootKey: env.LATCHKEY_ROOT_KEY,
     rootKeyFile: env.LATCHKEY_ROOT_KEY_FILE,
     authSecret: env.LATCHKEY_AUTH_SECRET,
@@ -69,8 +70,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     requireSealedKeys: readSwitch('LATCHKEY_REQUIRE_SEALED_KEYS', env.LATCHKEY_REQUIRE_SEALED_KEYS, false),
     graphiql: readSwitch('LATCHKEY_GRAPHIQL', env.LATCHKEY_GRAPHIQL, isLoopback),
     providerUrls: readProviderUrls(env.LATCHKEY_PROVIDER_URLS),
-    allowedOrigins: readList(env.LATCHKEY_ALLOWED_ORIGINS).map(
-      (origin) => readOrigin('LATCHKEY_ALLOWED_ORIGINS', origin) ?? origin,
+    allowedOrigins: readList(env.LATCHKEY_ALLOWED_ORIGINS).map((origin) =>
+      readOrigin('LATCHKEY_ALLOWED_ORIGINS', origin, true),
     ),
     allowedPrivateHosts: readList(env.LATCHKEY_ALLOWED_PRIVATE_HOSTS).map(checkPrivateHost),
     trustedProxies: readList(env.LATCHKEY_TRUSTED_PROXIES).map(checkProxy),
@@ -106,14 +107,17 @@ function readUrl(name: string, text: string | undefined, protocols: readonly str
   return text;
 }
 
-function readOrigin(name: string, text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && /^https?:$/.test(url.protocol) && url.origin === text.replace(/\/$/, ''))
-    return url.origin;
-  throw new ConfigError(
-    `${name} is not an origin: "${text}". Write it like https://chat.example.com, without a path.`,
-  );
+/** An origin of the web, or of an app whose pages have a scheme of their own. */
+function readOrigin(name: string, text: string, mayBeApp: boolean): string {
+  const help = mayBeApp ? 'https://chat.example.com or capacitor://localhost' : 'https://chat.example.com';
+  // better-auth would take it for a pattern, and the rest of the server for a host of that name.
+  if (text.includes('*'))
+    throw new ConfigError(`${name} has a wildcard: "${text}". Name every origin in full, like ${help}.`);
+  const { protocol = '', host = '' } = URL.parse(text) ?? {};
+  const origin = `${protocol}//${host}`;
+  if (host !== '' && origin === text.replace(/\/$/, '') && (mayBeApp || /^https?:$/.test(protocol)))
+    return origin;
+  throw new ConfigError(`${name} is not an origin: "${text}". Write it like ${help}, without a path.`);
 }
 
 function readChoice<Choice extends string>(
