@@ -162,6 +162,12 @@ function readProviderUrls(text: string | undefined): Record<string, string> {
         );
       if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:/.test(url))
         throw new ConfigError(`LATCHKEY_PROVIDER_URLS has no http(s) URL for ${provider}. ${help}`);
+      const { username, password } = new URL(url);
+      // A path is added to it, which a query or fragment would swallow; a password would be sent to nobody and kept in logs.
+      if (/[?#]/.test(url) || username !== '' || password !== '')
+        throw new ConfigError(
+          `LATCHKEY_PROVIDER_URLS has a query, a fragment or a user name in the URL for ${provider}. Leave it out. ${help}`,
+        );
       return [provider, url.replace(/\/+$/, '')];
     }),
   );

@@ -7,6 +7,7 @@ import { workspaceMembers, workspaces } from '../src/db/tables/workspace.ts';
 import { freshDatabase } from './kit/database.ts';
 import { documentOf } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
+import { respond } from './kit/wire.ts';
 
 const password = 'correct horse battery';
 const viewer = '{ viewer { id email user { id name } } }';
@@ -29,7 +30,7 @@ describe('an account', () => {
     expect(await ask(bearer(second))).toMatchObject({ data: { viewer: ada } });
 
     expect((await auth(server.url, 'sign-out', {}, bearer(first))).status).toBe(200);
-    expect(await ask(bearer(first))).toEqual({ data: { viewer: null } });
+    expect(await ask(bearer(first))).toEqual(signInAgain);
     expect(await ask(bearer(second))).toMatchObject({ data: { viewer: ada } });
   });
 
@@ -70,6 +71,108 @@ describe('an account', () => {
   });
 });
 
+describe('a token that opens nothing', () => {
+  const sent = ['Bearer nonsense', 'Bearer undefined', 'bearer a.b', 'Basic YWRhOnNlY3JldA==', ''];
+
+  test.each(sent)('is refused over HTTP with the status of its media type: "%s"', async (authorization) => {
+    for (const [accept, status] of [
+      ['application/json', 200],
+      ['application/graphql-response+json', 401],
+    ] as const) {
+      const response = await graphql({ authorization, accept }, viewer);
+      expect(response.status).toBe(status);
+      expect(await response.json()).toEqual(signInAgain);
+    }
+  });
+
+  test.each(sent)(
+    'is refused over server-sent events, a query as much as a subscription: "%s"',
+    async (authorization) => {
+      for (const query of [viewer, 'subscription { workspaceEvents(workspaceId: "wsp_0") { __typename } }']) {
+        const response = await graphql({ authorization, accept: 'text/event-stream' }, query);
+        expect(await response.text()).toContain(
+          `event: next\ndata: ${JSON.stringify(signInAgain)}\n\nevent: complete`,
+        );
+      }
+    },
+  );
+
+  test('does not keep its sender from signing up and in, nor does one that still opens something', async () => {
+    const email = `ada-${crypto.randomUUID()}@example.com`;
+    const old = await signUp(server.url, email);
+    await auth(server.url, 'sign-out', {}, bearer(tokenOf(old)));
+    const current = await signIn(email);
+    for (const headers of [
+      bearer('nonsense'),
+      bearer(tokenOf(old)),
+      bearer(tokenOf(current)),
+      { cookie: cookieOf(old) },
+    ]) {
+      const signedIn = await auth(server.url, 'sign-in/email', { email, password }, headers);
+      expect(signedIn.status).toBe(200);
+      expect(await ask(bearer(tokenOf(signedIn)))).toMatchObject({ data: { viewer: { email } } });
+      const other = `bob-${crypto.randomUUID()}@example.com`;
+      const signedUp = await auth(
+        server.url,
+        'sign-up/email',
+        { name: 'Bob', email: other, password },
+        headers,
+      );
+      expect(await ask(bearer(tokenOf(signedUp)))).toMatchObject({ data: { viewer: { email: other } } });
+    }
+  });
+});
+
+describe('a program that is no browser', () => {
+  // As Node's fetch sends them; its own cannot be kept from adding to them.
+  const nodeHeaders = {
+    'content-type': 'application/json',
+    accept: '*/*',
+    'sec-fetch-mode': 'cors',
+    'user-agent': 'node',
+  };
+
+  test('signs up and in without an Origin header, and finds the same token in the JSON as in the header', async () => {
+    const email = `ada-${crypto.randomUUID()}@example.com`;
+    for (const [path, body] of [
+      ['sign-up/email', { name: 'Ada', email, password }],
+      ['sign-in/email', { email, password }],
+    ] as const) {
+      const response = await fetch(`${server.url}/api/auth/${path}`, {
+        method: 'POST',
+        headers: nodeHeaders,
+        body: JSON.stringify(body),
+      });
+      expect(response.status).toBe(200);
+      const { token } = (await response.json()) as { token: string };
+      expect(token).toBe(tokenOf(response));
+      expect(await ask(bearer(token))).toMatchObject({ data: { viewer: { email } } });
+    }
+  });
+
+  test('is not what a foreign page can pass for, with a cookie or without', async () => {
+    const email = `ada-${crypto.randomUUID()}@example.com`;
+    const cookie = cookieOf(await signUp(server.url, email));
+    for (const headers of [
+      { ...nodeHeaders, cookie },
+      { ...nodeHeaders, 'sec-fetch-site': 'cross-site' },
+      {
+        ...nodeHeaders,
+        'sec-fetch-site': 'cross-site',
+        'sec-fetch-mode': 'navigate',
+        'sec-fetch-dest': 'document',
+      },
+      { ...nodeHeaders, origin: 'https://evil.example.com' },
+      { ...nodeHeaders, origin: 'null' },
+      { ...nodeHeaders, referer: 'https://evil.example.com/page' },
+    ]) {
+      const body = JSON.stringify({ email, password });
+      const response = await post('/api/auth/sign-in/email', headers, body);
+      expect([headers, response.status]).toEqual([headers, 403]);
+    }
+  });
+});
+
 describe('a session', () => {
   test('is a signed bearer token or a signed cookie; the token alone, as a database dump has it, opens nothing', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
@@ -82,16 +185,15 @@ describe('a session', () => {
     const unsigned = token.split('.')[0] ?? '';
     const stored = await server.app.db.select().from(sessions).where(eq(sessions.token, unsigned));
     expect(stored).toHaveLength(1);
-    const nobody = { data: { viewer: null } };
     const [cookieName = ''] = cookie.split('=');
     for (const headers of [
       bearer(unsigned),
       bearer(`${unsigned}.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`),
       bearer(''),
-      { cookie: `${cookieName}=${unsigned}`, 'x-latchkey-csrf': '1' },
-      {},
     ])
-      expect(await ask(headers)).toEqual(nobody);
+      expect(await ask(headers)).toEqual(signInAgain);
+    for (const headers of [{ cookie: `${cookieName}=${unsigned}`, 'x-latchkey-csrf': '1' }, {}])
+      expect(await ask(headers)).toEqual({ data: { viewer: null } });
   });
 
   test('that rests on the cookie needs the header that no foreign page can send', async () => {
@@ -212,6 +314,26 @@ async function connect(options: {
   await client.dispose();
   return outcome;
 }
+
+/** Sends these headers and no others: `fetch` would add its own. */
+async function post(
+  path: string,
+  headers: Record<string, string>,
+  body: string,
+): Promise<{ status: number }> {
+  const response = await respond(server.url + path, { method: 'POST', headers }, body);
+  response.resume();
+  return { status: response.statusCode ?? 0 };
+}
+
+const signInAgain = {
+  errors: [
+    {
+      message: 'The token in the Authorization header is not valid, or its session has ended. Sign in again.',
+      extensions: { code: 'UNAUTHENTICATED' },
+    },
+  ],
+};
 
 interface Answer {
   data: { viewer: { id: string; personalWorkspace: { id: string } } };

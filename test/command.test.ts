@@ -99,6 +99,20 @@ describe('what cannot be done is refused with a sentence and an exit code', () =
   );
 });
 
+test.each([
+  'https://gateway.example.com/v1?team=a',
+  'https://gateway.example.com/v1#',
+  'https://a:b@gateway.example.com/v1',
+])(
+  'a provider’s URL in the settings has no query, fragment or user name, and the sentence does not repeat it: %s',
+  (url) => {
+    expect(() => readConfig({ LATCHKEY_PROVIDER_URLS: JSON.stringify({ OPENAI: url }) })).toThrow(
+      'LATCHKEY_PROVIDER_URLS has a query, a fragment or a user name in the URL for OPENAI. Leave it out. ' +
+        'Write JSON like {"OPENAI":"https://gateway.example.com/v1"}.',
+    );
+  },
+);
+
 test('--help names every command and --version the version', async () => {
   const help = await runCommand(['--help']);
   for (const command of [

@@ -27,7 +27,7 @@ export async function serveAccount(
     const limit = `At most ${MAX_ACCOUNT_REQUEST_BYTES / 1024} KiB.`;
     return refuse(response, 413, `The request is too large. ${limit}`, { connection: 'close' });
   }
-  const input = body.length === 0 ? {} : parseObject(body);
+  const input = body.length === 0 ? {} : parseObject(body.toString());
   if (input === undefined) return refuse(response, 400, 'The body is no JSON object.');
 
   const retryAt = deps.limits.take(url.pathname.replace(/^\/api\/auth/, ''), input.email, address);
@@ -57,9 +57,9 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return Buffer.concat(chunks);
 }
 
-function parseObject(body: Buffer): Record<string, unknown> | undefined {
+function parseObject(body: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(body.toString());
+    const value: unknown = JSON.parse(body);
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
   } catch {
     return undefined;
@@ -71,15 +71,28 @@ function headersOf(request: IncomingMessage, address: string): Headers {
   for (const [name, value] of Object.entries(request.headers))
     if (!name.startsWith('x-forwarded-')) headers.set(name, [value ?? []].flat().join(', '));
   headers.set(ADDRESS_HEADER, address);
+  if (!BROWSER_HEADERS.some((name) => headers.has(name))) headers.delete('sec-fetch-mode');
   return headers;
 }
 
+/**
+ * A browser sends at least one of these with a POST, and what comes with one has to name an allowed origin. The `fetch` of Node
+ * sends `sec-fetch-mode` and none of them: better-auth would take it for a browser that hides where it is.
+ */
+const BROWSER_HEADERS = ['cookie', 'origin', 'referer', 'sec-fetch-site', 'sec-fetch-dest'];
+
 async function send(response: ServerResponse, answer: Response): Promise<void> {
-  const body = Buffer.from(await answer.arrayBuffer());
+  const body = withSignedToken(await answer.text(), answer.headers.get('set-auth-token'));
   for (const [name, value] of answer.headers) if (name !== 'set-cookie') response.setHeader(name, value);
   response.setHeader('set-cookie', answer.headers.getSetCookie());
   response.setHeader('cache-control', 'no-store');
   response.writeHead(answer.status).end(body);
+}
+
+/** better-auth puts the token into the JSON as it is stored, without the signature that makes it one that opens anything. */
+function withSignedToken(body: string, token: string | null): string {
+  const json = parseObject(body);
+  return typeof json?.token === 'string' ? JSON.stringify({ ...json, token }) : body;
 }
 
 /** In the form in which better-auth refuses, so that clients have one to read. */

@@ -14,6 +14,7 @@ import { requireFittingVariables } from '../graphql/variables.ts';
 import { logScope } from '../log.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { endWithResponse, endWithSession } from './event-stream.ts';
+import { identifyViewer } from './identify-viewer.ts';
 import { isFromOperator } from './operator.ts';
 import { MAX_OPERATION_BYTES, MAX_REMEMBERED_LENGTH } from './policy.ts';
 import { addressOf, viewerOfRequest } from './viewer.ts';
@@ -24,7 +25,7 @@ export interface ServerContext {
   /** Undefined for an operation on a socket. */
   req?: IncomingMessage;
   res?: ServerResponse;
-  /** Who sends it, where that is known already. */
+  /** Who sends it; null for nobody. Found out before anything is parsed. */
   viewer?: Viewer | null;
   /** Put here when it was parsed. */
   document?: DocumentNode;
@@ -49,16 +50,22 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
     parserAndValidationCache: { documentCache: createDocumentCache(MAX_REMEMBERED_LENGTH) },
     maskedErrors: { isDev: false, maskError },
     graphiql: false, // its page would be nine megabytes of script in one document; see graphiql.ts
-    plugins: [limitsPlugin, uncachedPlugin, endWithResponse, endWithSession(app, viewerOf)],
-    async context({ req, viewer, document, params }) {
+    plugins: [
+      identifyViewer(viewerOf),
+      limitsPlugin,
+      headersPlugin,
+      endWithResponse,
+      endWithSession(app, viewerOf),
+    ],
+    context({ req, viewer, document, params }) {
       if (document !== undefined) {
         nameOperation(document, params.operationName);
         requireFittingVariables(schema, document, params);
         requireAffordable(schema, document, params);
       }
-      if (viewer !== undefined || req === undefined) return createContext(app, viewer ?? null);
-      const isOperator = isFromOperator(req, operatorToken, addressOf(req, config.trustedProxies));
-      return createContext(app, await viewerOf(req), isOperator);
+      const isOperator =
+        req !== undefined && isFromOperator(req, operatorToken, addressOf(req, config.trustedProxies));
+      return createContext(app, viewer ?? null, isOperator);
     },
   });
 
@@ -80,10 +87,33 @@ const limitsPlugin: Plugin<ServerContext> = {
   },
 };
 
-/** Server-sent events would allow themselves to be kept. */
-const uncachedPlugin: Plugin = {
-  onResponse({ response }) {
+/** Server-sent events would allow themselves to be kept, and a proxy such as nginx would gather them until their end. */
+const headersPlugin: Plugin = {
+  onResponse({ response, setResponse, fetchAPI }) {
+    if (response.status === 406) setResponse(new fetchAPI.Response(NOT_ACCEPTABLE, NOT_ACCEPTABLE_INIT));
     response.headers.set('cache-control', 'no-store');
+    if (response.headers.get('content-type')?.startsWith('text/event-stream') === true)
+      response.headers.set('x-accel-buffering', 'no');
+  },
+};
+
+/** A client that subscribes over plain HTTP shows this to the person who wrote it. */
+const NOT_ACCEPTABLE = JSON.stringify({
+  errors: [
+    {
+      message:
+        'None of the accepted media types can carry this response. Send "accept: application/json" with queries and mutations; ' +
+        'follow subscriptions with "accept: text/event-stream", or over WebSocket (graphql-transport-ws) at the same path.',
+      extensions: { code: 'BAD_INPUT' },
+    },
+  ],
+});
+const NOT_ACCEPTABLE_INIT = {
+  status: 406,
+  headers: {
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+    accept: 'application/json, application/graphql-response+json, text/event-stream',
   },
 };
 

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ATTEMPT_NUMBERS, AttemptLimits, type AttemptNumbers } from '../accounts/attempt-limits.ts';
 import { createSessions } from '../accounts/session.ts';
@@ -11,7 +17,13 @@ import { createGraphQL, type Yoga } from './graphql.ts';
 import { isReady } from './health.ts';
 import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
 import { createPages } from './page.ts';
-import { CLOSE_TIMEOUT_MS, HEADERS_TIMEOUT_MS, MAX_HEADER_BYTES, REQUEST_TIMEOUT_MS } from './policy.ts';
+import {
+  CLOSE_TIMEOUT_MS,
+  HEADERS_TIMEOUT_MS,
+  MAX_HEADER_BYTES,
+  REQUEST_TIMEOUT_MS,
+  TIMEOUT_CHECK_MS,
+} from './policy.ts';
 import { SAFE_HEADERS, sendText } from './response.ts';
 import { addressOf, restsOnCookie } from './viewer.ts';
 import { serveWebSocket } from './websocket.ts';
@@ -29,11 +41,7 @@ export async function startServer(
   config: Config,
   attempts: AttemptNumbers = ATTEMPT_NUMBERS,
 ): Promise<RunningServer> {
-  const server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-  });
+  const server = createServer({ ...REQUEST_LIMITS, shouldUpgradeCallback: isForWebSocket });
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
@@ -97,6 +105,14 @@ export async function startServer(
   };
 }
 
+/**
+ * Whether an offer to upgrade is taken. Any other, such as `h2c` from Java's HttpClient and `curl --http2`, is ignored as HTTP
+ * says (RFC 9110 §7.8), and the request is answered as if there were none.
+ */
+function isForWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
 /** Whether a response goes on for as long as its client stays. */
 function isStream(response: ServerResponse): boolean {
   return String(response.getHeader('content-type')).startsWith('text/event-stream');
@@ -129,6 +145,14 @@ async function serveReadiness(app: App, response: ServerResponse): Promise<void>
   if (await isReady(app.db)) sendText(response, 200, 'ready');
   else sendText(response, 503, 'The database does not answer.');
 }
+
+/** How long and how large a request may be until it has arrived. */
+export const REQUEST_LIMITS: ServerOptions = {
+  maxHeaderSize: MAX_HEADER_BYTES,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+};
 
 /** Listens where the configuration says. Rejects with what Node says if that cannot be had. */
 export async function listen(server: Server, { port, host }: Config): Promise<void> {

@@ -11,6 +11,8 @@ export const MAX_HEADER_BYTES = 16 * 1024;
 /** Nobody honest needs this long to send the headers of a request, nor this long for the rest. */
 export const HEADERS_TIMEOUT_MS = 10_000;
 export const REQUEST_TIMEOUT_MS = 60_000;
+/** How often the two are looked at. Node does so every 30 seconds, which would make 10 of them 40. */
+export const TIMEOUT_CHECK_MS = 1_000;
 /** Of all documents together: those of GraphiQL's tabs and of a hundred clients. They take fifty mebibytes when parsed. */
 export const MAX_REMEMBERED_LENGTH = 512 * 1024;
 

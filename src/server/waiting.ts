@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
 import type { Config } from '../config.ts';
-import { listen } from './http.ts';
+import { listen, REQUEST_LIMITS } from './http.ts';
 import { SAFE_HEADERS, sendText } from './response.ts';
 
 /** Answers in the place of the server while the database is waited for: it lives, and is not ready. Returns what ends it. */
 export async function serveWaiting(config: Config): Promise<() => Promise<void>> {
-  const server = createServer((request, response) => {
+  const server = createServer(REQUEST_LIMITS, (request, response) => {
     response.setHeaders(new Map(Object.entries(SAFE_HEADERS)));
     if (request.url === '/health/live') sendText(response, 200, 'live');
     else sendText(response, 503, 'The database does not answer.', { 'retry-after': '5' });
