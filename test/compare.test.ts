@@ -171,32 +171,6 @@ describe('sending a message', () => {
     expect(parents.get(third.sent.id)).toBe(first.answers[0]?.id);
   });
 
-  test('a provider receives the conversation without failed and empty answers', async () => {
-    const { id: threadId } = await newThread(site.ada);
-    for (const text of [
-      'One\nsimulate: say Uno.',
-      'Two\nsimulate: cut',
-      'Three\nsimulate: empty',
-      'Four\nsimulate: say Quattro.',
-    ])
-      await finish(await send(threadId, { text }));
-    const { messageId, call } = await askHeld(site.server.simulator, site.ada, nano, { threadId });
-    call.release(3);
-    await site.ada.run('stop-answer', { input: { messageId } });
-    const turns = await echoed(await send(threadId, { text: 'Six\nsimulate: echo' }));
-    expect(turns.map((turn) => turn.replace(/Question .*/, 'Five'))).toEqual([
-      'user: One',
-      'assistant: Uno.',
-      'user: Two',
-      'user: Three',
-      'user: Four',
-      'assistant: Quattro.',
-      'user: Five',
-      expect.stringMatching(/^assistant: Good/),
-      'user: Six',
-    ]);
-  });
-
   test('the same send twenty times at once is one message and one call for each model', async () => {
     const { id: threadId } = await newThread(site.ada);
     const text = `Only once ${crypto.randomUUID()}`;

@@ -240,47 +240,30 @@ test.each([
   },
 );
 
-/** Lets the next commit fail as if the connection had broken, after it was carried out or before. */
+/** Lets the next commit and the look-up after it fail as if the connection had broken; the commit is carried out or not. */
 function loseNextCommit(db: TestServer['app']['db'], isCommitted: boolean): void {
-  const { transaction } = db;
+  const { transaction, select } = db;
   const broken = Object.assign(new Error('gone'), { code: 'ECONNRESET' });
   db.transaction = (async (work, options) => {
     db.transaction = transaction;
-    await transaction.call(
-      db,
-      async (tx) => {
-        await work(tx);
-        if (!isCommitted) throw broken;
-      },
-      options,
-    );
+    await transaction
+      .call(
+        db,
+        async (tx) => {
+          await work(tx);
+          if (!isCommitted) throw broken;
+        },
+        options,
+      )
+      .finally(() => {
+        db.select = () => {
+          db.select = select;
+          throw broken;
+        };
+      });
     throw broken;
   }) as typeof transaction;
 }
-
-test('an answer whose thread cannot be read at first begins once it can', async () => {
-  await using house = await startScripted();
-  const { server, ada, provider } = house;
-  const { db } = server.app;
-  const { transaction, select } = db;
-  db.transaction = (async (...args: Parameters<typeof transaction>) => {
-    const result = await transaction.apply(db, args);
-    db.transaction = transaction;
-    db.select = () => {
-      db.select = select;
-      throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
-    };
-    return result;
-  }) as typeof transaction;
-  const { messageId } = await ask(ada, house.model);
-  const call = await provider.nextCall();
-  call.write({ content: 'Late.' });
-  call.finish();
-  const client = ada.socket();
-  expect((await readAnswer(client, messageId)).end).toMatchObject({ message: { text: 'Late.' } });
-  await client.dispose();
-  await server.close();
-});
 
 test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
   'a follower whose database fails is told so without details, over %s',

@@ -11,7 +11,6 @@ const LONG_TALK: Partial<AnswerRequest> = {
     { role: 'user', text: 'Hello' },
     { role: 'assistant', text: 'Hi!' },
     { role: 'user', text: 'How many?' },
-    { role: 'user', text: 'And where?' },
   ],
   maxOutputTokens: 500,
 };
@@ -33,7 +32,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.openai.com/v1/chat/completions
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"gpt-4.1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"},{"role":"user","content":"And where?"}],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"store":false,"max_completion_tokens":500}"
+      {"model":"gpt-4.1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"store":false,"max_completion_tokens":500}"
     `);
   });
 
@@ -42,7 +41,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.openai.com/v1/chat/completions
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"gpt-5.6-luna","messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"},{"role":"user","content":"And where?"}],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"store":false,"max_completion_tokens":500}"
+      {"model":"gpt-5.6-luna","messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"store":false,"max_completion_tokens":500}"
     `);
   });
 
@@ -51,7 +50,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.openai.com/v1/responses
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"gpt-5.6-pro","instructions":"Be brief.","input":[{"type":"message","role":"user","content":"Hello"},{"type":"message","role":"assistant","content":"Hi!"},{"type":"message","role":"user","content":"How many?"},{"type":"message","role":"user","content":"And where?"}],"stream":true,"store":false,"max_output_tokens":500,"reasoning":{"summary":"auto"}}"
+      {"model":"gpt-5.6-pro","instructions":"Be brief.","input":[{"type":"message","role":"user","content":"Hello"},{"type":"message","role":"assistant","content":"Hi!"},{"type":"message","role":"user","content":"How many?"}],"stream":true,"store":false,"max_output_tokens":500,"reasoning":{"summary":"auto"}}"
     `);
   });
 
@@ -69,7 +68,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.anthropic.com/v1/messages
       {"x-api-key":"sk-canary-0123456789","anthropic-version":"2023-06-01","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"claude-sonnet-4-5","max_tokens":500,"system":"Be brief.","messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?\\n\\nAnd where?"}],"stream":true}"
+      {"model":"claude-sonnet-4-5","max_tokens":500,"system":"Be brief.","messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true}"
     `);
   });
 
@@ -87,7 +86,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://generativelanguage.googleapis.com/v1beta/models/gemini-3-pro-preview:streamGenerateContent?alt=sse
       {"x-goog-api-key":"sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"Hello"}]},{"role":"model","parts":[{"text":"Hi!"}]},{"role":"user","parts":[{"text":"How many?\\n\\nAnd where?"}]}],"generationConfig":{"maxOutputTokens":500,"thinkingConfig":{"includeThoughts":true}}}"
+      {"systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"Hello"}]},{"role":"model","parts":[{"text":"Hi!"}]},{"role":"user","parts":[{"text":"How many?"}]}],"generationConfig":{"maxOutputTokens":500,"thinkingConfig":{"includeThoughts":true}}}"
     `);
   });
 
@@ -96,7 +95,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://generativelanguage.googleapis.com/v1beta/models/gemma-3-27b-it:streamGenerateContent?alt=sse
       {"x-goog-api-key":"sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"contents":[{"role":"user","parts":[{"text":"Be brief.\\n\\nHello"}]},{"role":"model","parts":[{"text":"Hi!"}]},{"role":"user","parts":[{"text":"How many?\\n\\nAnd where?"}]}],"generationConfig":{"maxOutputTokens":500}}"
+      {"contents":[{"role":"user","parts":[{"text":"Be brief.\\n\\nHello"}]},{"role":"model","parts":[{"text":"Hi!"}]},{"role":"user","parts":[{"text":"How many?"}]}],"generationConfig":{"maxOutputTokens":500}}"
     `);
   });
 
@@ -105,7 +104,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.mistral.ai/v1/chat/completions
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"mistral-small-latest","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"},{"role":"user","content":"And where?"}],"stream":true,"max_tokens":500}"
+      {"model":"mistral-small-latest","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"max_tokens":500}"
     `);
   });
 
@@ -114,7 +113,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.perplexity.ai/v1/agent
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"perplexity/sonar","tools":[{"type":"web_search"}],"instructions":"Be brief.","input":[{"type":"message","role":"user","content":"Hello"},{"type":"message","role":"assistant","content":"Hi!"},{"type":"message","role":"user","content":"How many?"},{"type":"message","role":"user","content":"And where?"}],"stream":true,"store":false,"max_output_tokens":500}"
+      {"model":"perplexity/sonar","tools":[{"type":"web_search"}],"instructions":"Be brief.","input":[{"type":"message","role":"user","content":"Hello"},{"type":"message","role":"assistant","content":"Hi!"},{"type":"message","role":"user","content":"How many?"}],"stream":true,"store":false,"max_output_tokens":500}"
     `);
   });
 
@@ -132,7 +131,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.x.ai/v1/chat/completions
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"grok-4.3","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"},{"role":"user","content":"And where?"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":500}"
+      {"model":"grok-4.3","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":500}"
     `);
   });
 
@@ -141,7 +140,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.novita.ai/openai/v1/chat/completions
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"deepseek/deepseek-v3.1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"},{"role":"user","content":"And where?"}],"stream":true,"stream_options":{"include_usage":true},"separate_reasoning":true,"max_tokens":500}"
+      {"model":"deepseek/deepseek-v3.1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true},"separate_reasoning":true,"max_tokens":500}"
     `);
   });
 
@@ -150,7 +149,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://models.example/v1/chat/completions
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"llama3","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"},{"role":"user","content":"And where?"}],"stream":true,"max_tokens":500,"stream_options":{"include_usage":true}}"
+      {"model":"llama3","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"max_tokens":500,"stream_options":{"include_usage":true}}"
     `);
   });
 
@@ -161,19 +160,6 @@ describe('what a provider is asked', () => {
       expect(JSON.stringify(body)).not.toContain(SECRET);
       expect(new URL(url).search).toMatch(/^(\?alt=sse)?$/);
     }
-  });
-
-  test('starts with the user and alternates where the provider insists', async () => {
-    const turns: AnswerRequest['turns'] = [
-      { role: 'assistant', text: 'Welcome' },
-      { role: 'user', text: 'One' },
-      { role: 'assistant', text: ' \n' },
-      { role: 'user', text: 'Two' },
-    ];
-    const claude = await asked('ANTHROPIC', 'claude-x', { turns });
-    expect(claude.body.messages).toEqual([{ role: 'user', content: 'One\n\nTwo' }]);
-    const gemini = await asked('GEMINI', 'gemini-x', { turns });
-    expect(gemini.body.contents).toEqual([{ role: 'user', parts: [{ text: 'One\n\nTwo' }] }]);
   });
 
   test('carries no authorization when the server needs no key', async () => {

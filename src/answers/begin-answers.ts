@@ -1,17 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
 import { messages } from '../db/tables/thread.ts';
 import { NotFoundError } from '../errors.ts';
-import { failureName, log } from '../log.ts';
 import { modelsInWorkspace } from '../models/catalogue.ts';
 import type { Turn } from '../providers/provider.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
 import { leaseFromNow } from './checkpoint.ts';
-import { conversationTo } from './context.ts';
-import { endAnswer } from './end-answer.ts';
 import { findPayingKeys, keepKeys, type PaidModel } from './find-paying-keys.ts';
 import { type GenerateDeps, generateAnswer } from './generate.ts';
 import { LiveAnswer } from './live-answer.ts';
@@ -90,53 +86,15 @@ export async function beginAnswers(
   return { answers, begun };
 }
 
-/** Sets the providers to work. Nobody waits for them; `track` keeps hold of the work. */
+/** Sets the providers to work on one conversation. Nobody waits for them; `track` keeps hold of the work. */
 export function startAnswers(
   deps: AnswerDeps,
-  replyTo: { threadId: string; parentId: string },
+  turns: readonly Turn[],
   prepared: readonly PreparedAnswer[],
 ): void {
   deps.running.begin(prepared.map(({ live }) => live));
-  deps.track(generateAnswers(deps, replyTo, prepared));
-}
-
-async function generateAnswers(
-  deps: AnswerDeps,
-  replyTo: { threadId: string; parentId: string },
-  prepared: readonly PreparedAnswer[],
-): Promise<void> {
-  const turns = await readConversation(deps, replyTo);
-  if (turns === undefined) {
-    // Nothing was asked, and nobody else will end these answers.
-    const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
-    await Promise.all(prepared.map(({ live }) => endAnswer(deps, live, ending)));
-    return;
-  }
-  await Promise.all(
-    prepared.map(({ live, model, apiKeyId, keyOwnerId }) =>
-      generateAnswer(deps, { live, model, apiKeyId, keyOwnerId, request: { system: null, turns } }),
-    ),
-  );
-}
-
-/** Waits a while for a database that is away. Undefined if it does not come back, the thread is gone, or the server closes. */
-async function readConversation(
-  { db, running }: AnswerDeps,
-  { threadId, parentId }: { threadId: string; parentId: string },
-): Promise<Turn[] | undefined> {
-  const giveUpAt = performance.now() + PATIENCE_MS;
-  while (!running.isClosed && performance.now() < giveUpAt) {
-    try {
-      return await conversationTo(db, threadId, parentId);
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined;
-      log.warn({ threadId, failure: failureName(error) }, 'a thread could not be read');
-      await sleep(RETRY_MS, undefined, { signal: running.closing }).catch(() => {});
-    }
-  }
-  return undefined;
+  for (const { live, model, apiKeyId, keyOwnerId } of prepared)
+    deps.track(generateAnswer(deps, { live, model, apiKeyId, keyOwnerId, request: { system: null, turns } }));
 }
 
 const FIRST_FENCE = 1;
-const PATIENCE_MS = 60_000; // somebody still waits for the answer
-const RETRY_MS = 1_000;

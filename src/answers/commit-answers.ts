@@ -1,27 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eq } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
+import { messages } from '../db/tables/thread.ts';
+import { failureName, log } from '../log.ts';
+import type { Turn } from '../providers/provider.ts';
 import { type AnswerDeps, type PreparedAnswer, startAnswers } from './begin-answers.ts';
+import { endAnswer } from './end-answer.ts';
 
 /**
- * Commits a transaction that writes the rows of answers which begin, and sets the providers to work. When it fails they are
- * let go, unless it was the commit that failed: it may have happened, and only the word of it been lost. Then they begin as
- * well, since nobody else would ever write or end them; if it did not happen, the first checkpoint finds no rows and ends
- * them.
+ * Commits a transaction that writes the rows of answers which begin, and sets the providers to work on the conversation.
+ * When it fails the answers are let go, unless it was the commit that failed: it may have happened, and only the word of it
+ * been lost. Then nobody else would ever write or end them, so they begin once their rows are found.
  */
 export async function commitAnswers<Written extends { begun: readonly PreparedAnswer[] }>(
   deps: AnswerDeps,
-  replyTo: { threadId: string; parentId: string },
+  turns: readonly Turn[],
   prepared: readonly PreparedAnswer[],
   write: (tx: Database) => Promise<Written>,
 ): Promise<Written> {
   let begun: readonly PreparedAnswer[] | undefined;
   try {
-    return await deps.db.transaction(async (tx) => {
+    const written = await deps.db.transaction(async (tx) => {
       const written = await write(tx);
       begun = written.begun;
       return written;
     });
-  } finally {
-    if (begun !== undefined) startAnswers(deps, replyTo, begun);
+    startAnswers(deps, turns, written.begun);
+    return written;
+  } catch (error) {
+    if (begun !== undefined) deps.track(startIfCommitted(deps, turns, begun));
     else for (const { live } of prepared) deps.running.remove(live);
+    throw error;
   }
 }
+
+/** No provider is asked, and nobody charged, for answers whose rows were not committed. */
+async function startIfCommitted(
+  deps: AnswerDeps,
+  turns: readonly Turn[],
+  begun: readonly PreparedAnswer[],
+): Promise<void> {
+  if (await areCommitted(deps, begun)) return startAnswers(deps, turns, begun);
+  const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
+  await Promise.all(begun.map(({ live }) => endAnswer(deps, live, ending)));
+}
+
+/** Waits a while for a database that is away. False if it does not come back or the server closes. */
+async function areCommitted(
+  { db, running }: AnswerDeps,
+  [first]: readonly PreparedAnswer[],
+): Promise<boolean> {
+  if (first === undefined) return false;
+  const giveUpAt = performance.now() + PATIENCE_MS;
+  while (!running.isClosed && performance.now() < giveUpAt) {
+    try {
+      const rows = await db.select({ id: messages.id }).from(messages).where(eq(messages.id, first.live.id));
+      return rows.length > 0;
+    } catch (error) {
+      log.warn({ messageId: first.live.id, failure: failureName(error) }, 'an answer could not be looked up');
+      await sleep(RETRY_MS, undefined, { signal: running.closing }).catch(() => {});
+    }
+  }
+  return false;
+}
+
+const PATIENCE_MS = 60_000; // the person still waits for the answer
+const RETRY_MS = 1_000;

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, inArray } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf, newId } from '../db/id.ts';
@@ -9,6 +9,7 @@ import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
+import { readConversation, turnsOf } from './conversation.ts';
 
 /**
  * Adds a person's message and begins one answer per model. Everything is checked before anything is written, everything is
@@ -35,12 +36,13 @@ export async function sendMessage(
   if (repeated !== undefined) return { ...repeated, thread: found };
 
   const parentId = await parentOf(deps.db, found, input.parentId ?? null);
+  const conversation = await readConversation(deps, { threadId: found.id, leafId: parentId });
+  const turns = turnsOf([...conversation, { role: 'USER', status: 'COMPLETE', text, finishReason: null }]);
   const prepared = await prepareAnswers(deps, viewer, found, input.modelIds);
   const messageId = newId('msg');
-  const replyTo = { threadId: found.id, parentId: messageId };
   let sent: { message: Message; answers: Message[]; thread: Thread };
   try {
-    sent = await commitAnswers(deps, replyTo, prepared, async (tx) => {
+    sent = await commitAnswers(deps, turns, prepared, async (tx) => {
       const { thread, firstPosition } = await makeRoom(tx, viewer, found.id, 1 + prepared.length);
       const [message] = await tx
         .insert(messages)
@@ -112,7 +114,10 @@ async function findRepeated(
   return { message, answers };
 }
 
-/** The message to reply to: the one named, else the newest answer of the newest message, else nothing. */
+/**
+ * The message to reply to: the one named, else the newest answer to the newest question that has ended with some text, else
+ * that question. An answer that failed empty or is still being written would leave the model without the other answers.
+ */
 async function parentOf(db: Database, thread: Thread, parentId: string | null): Promise<string | null> {
   if (parentId !== null) {
     const [parent] = await db
@@ -132,7 +137,15 @@ async function parentOf(db: Database, thread: Thread, parentId: string | null): 
   const [answer] = await db
     .select({ id: messages.id })
     .from(messages)
-    .where(eq(messages.parentId, newest.id))
+    .where(
+      and(
+        eq(messages.parentId, newest.id),
+        eq(messages.role, 'ASSISTANT'),
+        ne(messages.status, 'WRITING'),
+        // The length is known without unpacking the text, which may be 8 MiB.
+        sql`(octet_length(${messages.text}) > 1000 or ${messages.text} ~ '[^[:space:]]')`,
+      ),
+    )
     .orderBy(desc(messages.position))
     .limit(1);
   return answer?.id ?? newest.id;

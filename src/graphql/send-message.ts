@@ -17,7 +17,10 @@ const SendMessageInput = builder.inputType('SendMessageInput', {
       required: true,
       description: 'One to eight different models; each writes an answer of its own.',
     }),
-    parentId: t.id({ description: 'What to reply to; the newest answer of the newest message if absent.' }),
+    parentId: t.id({
+      description:
+        'Id of the message to reply to. If absent, that is the newest answer of the newest question that has ended with some text, else the question.',
+    }),
     idempotencyKey: t.string({
       description:
         'Any text that is new for each message, up to 200 characters. Sending again with the same one gives the first message instead of a second.',

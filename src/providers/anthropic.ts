@@ -3,7 +3,6 @@ import { asCount, asObject, asObjects, asText, type JsonObject } from './json.ts
 import { listedModel, withoutDuplicates } from './listed-model.ts';
 import type { AnswerRequest, ListedModel, ModelCapability, Provider, ProviderCall } from './provider.ts';
 import { queryValue, type Transport } from './transport.ts';
-import { alternateTurns } from './turns.ts';
 
 /** Anthropic: the Messages API. */
 export function createAnthropic(transport: Transport): Provider {
@@ -64,7 +63,7 @@ function bodyOf(request: AnswerRequest): JsonObject {
     model: request.model,
     max_tokens: request.maxOutputTokens ?? mostTokensOf(request.model),
     ...(request.system !== null && { system: request.system }),
-    messages: alternateTurns(request.turns).map(({ role, text }) => ({ role, content: text })),
+    messages: request.turns.map(({ role, text }) => ({ role, content: text })),
     stream: true,
   };
 }

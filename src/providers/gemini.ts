@@ -1,9 +1,8 @@
 import { answerByGenerateContent } from './generate-content.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
-import type { AnswerRequest, ListedModel, Provider, ProviderCall, Turn } from './provider.ts';
+import type { AnswerRequest, ListedModel, Provider, ProviderCall } from './provider.ts';
 import { queryValue, type Transport } from './transport.ts';
-import { alternateTurns } from './turns.ts';
 
 /** Google Gemini: the Developer API. */
 export function createGemini(transport: Transport): Provider {
@@ -64,15 +63,14 @@ function modelIn(entry: JsonObject): ListedModel | null {
 }
 
 function bodyOf(request: AnswerRequest): JsonObject {
+  const { system, turns } = request;
   // Gemma refuses instructions in their own field; to it they are the beginning of what the user says.
   const isGemma = request.model.startsWith('gemma-');
-  const instructions: Turn[] =
-    isGemma && request.system !== null ? [{ role: 'user', text: request.system }] : [];
   return {
-    ...(!isGemma && request.system !== null && { systemInstruction: { parts: [{ text: request.system }] } }),
-    contents: alternateTurns([...instructions, ...request.turns]).map(({ role, text }) => ({
+    ...(!isGemma && system !== null && { systemInstruction: { parts: [{ text: system }] } }),
+    contents: turns.map(({ role, text }, index) => ({
       role: role === 'assistant' ? 'model' : 'user',
-      parts: [{ text }],
+      parts: [{ text: isGemma && system !== null && index === 0 ? `${system}\n\n${text}` : text }],
     })),
     generationConfig: {
       ...(request.maxOutputTokens !== null && { maxOutputTokens: request.maxOutputTokens }),

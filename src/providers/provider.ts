@@ -61,7 +61,7 @@ export interface AnswerRequest {
   model: string;
   /** System prompt; null for none. */
   system: string | null;
-  /** The conversation, oldest first; the last one is the user's. Texts are never empty; roles may repeat. */
+  /** The conversation, oldest first. Roles alternate, the first and the last turn are the user's, and no text is blank. */
   turns: readonly Turn[];
   /** Most tokens to write, null to leave it to the provider. */
   maxOutputTokens: number | null;

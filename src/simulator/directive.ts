@@ -18,10 +18,12 @@ const MAX_TOKENS = 100_000; // a script is kept in memory while it plays
 
 /**
  * Reads `simulate: tokens=400 pace=2`, `simulate: echo`, `simulate: say Good morning.` or `simulate: cut` (any fault of
- * a model); words can be combined, `say` takes the rest of its line.
+ * a model); words can be combined, `say` takes the rest of its line. Only the last paragraph counts: a client may put questions
+ * that were never answered before the new one.
  */
 export function readDirective(text: string): Directive {
-  const line = /^[ \t]*simulate:(.*)$/m.exec(text);
+  const lastParagraph = text.slice(text.lastIndexOf('\n\n') + 1);
+  const line = /^[ \t]*simulate:(.*)$/m.exec(lastParagraph);
   const words = line?.[1]?.trim() ?? '';
   const say = /(?:^|\s)say\s+(.*)$/.exec(words);
   const flags = say ? words.slice(0, say.index) : words;

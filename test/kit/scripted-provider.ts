@@ -12,27 +12,35 @@ export interface ScriptedProvider extends AsyncDisposable {
 }
 
 export interface ScriptedCall {
+  /** What was asked. */
+  body: { model: string; messages: { role: string; content: string }[] };
   /** Sends one event with this delta; pieces of characters arrive as such. */
   write(delta: { content?: string; reasoning_content?: string }): void;
   /** Sends an event as it is. */
   event(event: object): void;
   /** Ends the answer properly, with the provider's word for why. */
   finish(reason?: string, usage?: object): void;
+  /** Breaks the connection off. */
+  cut(): void;
   /** Refuses the question instead of answering it. */
   refuse(status: number, headers?: Record<string, string>): void;
 }
 
-export async function startScriptedProvider(): Promise<ScriptedProvider> {
+export async function startScriptedProvider(
+  models: readonly string[] = ['scripted'],
+): Promise<ScriptedProvider> {
   const calls: ScriptedCall[] = [];
   const waiting: ((call: ScriptedCall) => void)[] = [];
   const server = createServer((request, response) => {
-    request.resume().once('end', () => {
+    const body: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => body.push(chunk));
+    request.once('end', () => {
       if (request.method === 'GET') {
         response.setHeader('content-type', 'application/json');
-        response.end(JSON.stringify({ object: 'list', data: [{ id: 'scripted', object: 'model' }] }));
+        response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }));
         return;
       }
-      const call = scriptedCall(response);
+      const call = scriptedCall(JSON.parse(String(Buffer.concat(body))), response);
       const taker = waiting.shift();
       if (taker === undefined) calls.push(call);
       else taker(call);
@@ -54,12 +62,13 @@ export async function startScriptedProvider(): Promise<ScriptedProvider> {
   };
 }
 
-function scriptedCall(response: ServerResponse): ScriptedCall {
+function scriptedCall(body: ScriptedCall['body'], response: ServerResponse): ScriptedCall {
   function event(data: object): void {
     if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(`data: ${JSON.stringify({ object: 'chat.completion.chunk', ...data })}\n\n`);
   }
   return {
+    body,
     event,
     write: (delta) => event({ choices: [{ index: 0, delta, finish_reason: null }] }),
     finish(reason = 'stop', usage) {
@@ -67,6 +76,7 @@ function scriptedCall(response: ServerResponse): ScriptedCall {
       if (usage !== undefined) event({ choices: [], usage });
       response.end('data: [DONE]\n\n');
     },
+    cut: () => void response.destroy(),
     refuse(status, headers) {
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(JSON.stringify({ error: { message: 'No.', type: 'refused', code: null } }));
