@@ -1,7 +1,7 @@
 /**
  * Seals an API key for Latchkey, in a browser or in Node. Only the server can open the result, so that proxies, request
- * logs and dumps of GraphQL variables on the way never hold the key. It does not protect against a server that lies about
- * its public key: that is what TLS is for.
+ * logs and dumps of GraphQL variables on the way never hold the key. It is good once, and for 24 hours. It does not protect
+ * against a server that lies about its public key: that is what TLS is for.
  *
  * Needs libsodium (`libsodium-wrappers` or its `-sumo` sibling), already loaded:
  *
@@ -9,34 +9,20 @@
  *     const sealed = sealApiKey(sodium, { sealingKey, owner, provider: 'OPENAI', baseUrl: null, secret });
  *     // then addApiKey(input: { …, sealed })
  *
- * In any other language: `crypto_box_seal` over the JSON below as UTF-8, written as base64.
+ * In any other language: `crypto_box_seal` over the JSON below as UTF-8, written as base64. `id` is 16 random bytes in
+ * base64 for URLs without padding, `at` the time in ISO 8601, in UTC, and `pad` so many spaces that the JSON is a multiple
+ * of 256 bytes long. The length of the box then does not tell the length of the secret.
  *
- * @param {Sodium} sodium
- * @param {Submission} submission
- * @returns {{ keyId: string, box: string }} the input's `sealed`
+ * @type {typeof import('./seal.d.ts').sealApiKey}
  */
 export function sealApiKey(sodium, { sealingKey, owner, provider, baseUrl, secret }) {
-  const { ORIGINAL } = sodium.base64_variants;
-  const content = JSON.stringify({ v: 1, owner, provider, baseUrl, secret });
-  const box = sodium.crypto_box_seal(content, sodium.from_base64(sealingKey.publicKey, ORIGINAL));
+  const { ORIGINAL, URLSAFE_NO_PADDING } = sodium.base64_variants;
+  const id = sodium.to_base64(sodium.randombytes_buf(16), URLSAFE_NO_PADDING);
+  const at = new Date().toISOString();
+  const content = { v: 2, id, at, owner, provider, baseUrl, secret, headers: null, pad: '' };
+  const unpaddedBytes = new TextEncoder().encode(JSON.stringify(content)).length;
+  content.pad = ' '.repeat(-unpaddedBytes & 255);
+  const publicKey = sodium.from_base64(sealingKey.publicKey, ORIGINAL);
+  const box = sodium.crypto_box_seal(JSON.stringify(content), publicKey);
   return { keyId: sealingKey.id, box: sodium.to_base64(box, ORIGINAL) };
 }
-
-/**
- * The part of libsodium that is used.
- *
- * @typedef {object} Sodium
- * @property {{ ORIGINAL: number }} base64_variants
- * @property {(message: string, publicKey: Uint8Array) => Uint8Array} crypto_box_seal
- * @property {(text: string, variant: number) => Uint8Array} from_base64
- * @property {(bytes: Uint8Array, variant: number) => string} to_base64
- */
-
-/**
- * @typedef {object} Submission
- * @property {{ id: string, publicKey: string }} sealingKey `sealingKey` of the workspace or team
- * @property {string} owner id of that workspace or team
- * @property {string} provider e.g. `OPENAI`, the same as in the input
- * @property {string | null} baseUrl the same as in the input, character by character; null if it has none
- * @property {string} secret the API key
- */

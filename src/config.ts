@@ -20,7 +20,8 @@ export interface Config {
   operatorTokenFile: string | undefined;
   signUp: 'open' | 'invited' | 'closed';
   defaultPlan: 'FREE' | 'PREMIUM' | 'BUSINESS';
-  requireSealedKeys: boolean;
+  /** Which ways of submitting a key are refused: none, an unsealed one, or also a sealed one of version 1. */
+  requireSealedKeys: 'off' | 'on' | 'v2';
   graphiql: boolean;
   /** Base URLs that replace the published ones, by provider name. */
   providerUrls: Readonly<Record<string, string>>;
@@ -67,7 +68,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ['FREE', 'PREMIUM', 'BUSINESS'],
       'BUSINESS',
     ),
-    requireSealedKeys: readSwitch('LATCHKEY_REQUIRE_SEALED_KEYS', env.LATCHKEY_REQUIRE_SEALED_KEYS, false),
+    requireSealedKeys: readChoice(
+      'LATCHKEY_REQUIRE_SEALED_KEYS',
+      env.LATCHKEY_REQUIRE_SEALED_KEYS,
+      ['off', 'on', 'v2'],
+      'off',
+    ),
     graphiql: readSwitch('LATCHKEY_GRAPHIQL', env.LATCHKEY_GRAPHIQL, isLoopback),
     providerUrls: readProviderUrls(env.LATCHKEY_PROVIDER_URLS),
     allowedOrigins: readList(env.LATCHKEY_ALLOWED_ORIGINS).map((origin) =>

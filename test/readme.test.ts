@@ -82,10 +82,11 @@ interface StreamedEvent {
 test('the recipe for a browser adds a key that no request holds readably', async () => {
   await using server = await startTestServer({ LATCHKEY_REQUIRE_SEALED_KEYS: 'on' });
   const ada = await server.signUp();
-  const response = await fetch(`${server.url}/seal.js`);
+  const served = async (path: string) => await (await fetch(server.url + path)).text();
   const { addSealedApiKey } = await importRecipe<Seal>('seal-key', server.url, {
-    'seal.js': await response.text(),
+    'seal.js': await served('/seal.js'),
   });
+  expect(await served('/seal.d.ts')).toBe(readText('schema/seal.d.ts'));
   const secret = 'sk-sim-pasted-into-a-page';
   const sent: string[] = [];
   async function send(query: string, variables: object): Promise<object> {
@@ -143,7 +144,7 @@ test('after a lost root key, the statement of the front page lets keys be pasted
 
 test('the recipes in TypeScript pass the compiler in strict mode', async () => {
   using folder = recipeFolder();
-  const copied = ['possible-types.json', 'seal.js'] as const;
+  const copied = ['possible-types.json', 'seal.js', 'seal.d.ts'] as const;
   for (const file of copied) folder.write(file, readText(`schema/${file}`));
   const files = ['apollo', 'follow', 'seal-key', 'urql'].map((name) => {
     folder.write(`${name}.ts`, recipe(name, 'http://127.0.0.1:4000'));

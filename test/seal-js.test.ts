@@ -3,7 +3,12 @@ import sodium from 'libsodium-wrappers';
 import { expect, test } from 'vitest';
 import { sealApiKey } from '../schema/seal.js';
 import { Root, SealError } from '../src/keys/seal-record.ts';
-import { openSubmission, type SealedSubmission, sealingKeyOf } from '../src/keys/submission.ts';
+import {
+  openSubmission,
+  type SealedSubmission,
+  SubmissionError,
+  sealingKeyOf,
+} from '../src/keys/submission.ts';
 
 const root = new Root(sodium.randombytes_buf(32));
 const otherRoot = new Root(sodium.randombytes_buf(32));
@@ -18,7 +23,7 @@ test('a key sealed by a client opens on the server, whatever the text', () => {
     fc.property(text, text, fc.option(text), (provider, secret, baseUrl) => {
       runs += 1;
       const sealed = sealApiKey(sodium, { sealingKey, owner: here.ownerId, provider, baseUrl, secret });
-      expect(openSubmission([root], { ...here, provider, baseUrl }, sealed)).toBe(secret);
+      expect(openSubmission([root], { ...here, provider, baseUrl }, sealed).secret).toBe(secret);
     }),
     { numRuns: 300 },
   );
@@ -28,7 +33,7 @@ test('a key sealed by a client opens on the server, whatever the text', () => {
 test('a sealed key fits the alphabet that libsodium writes by default', () => {
   const sealed = sealApiKey(sodium, { sealingKey, ...content });
   const box = sodium.to_base64(sodium.from_base64(sealed.box, sodium.base64_variants.ORIGINAL));
-  expect(openSubmission([root], here, { ...sealed, box })).toBe('sk-pasted');
+  expect(openSubmission([root], here, { ...sealed, box }).secret).toBe('sk-pasted');
 });
 
 test('a sealed key is refused for any other owner, provider or base URL than the one it was sealed for', () => {
@@ -54,13 +59,11 @@ test('a sealed key is refused for any other owner, provider or base URL than the
   expect(refusal(() => openSubmission([root], ownerB, relabelled))).toBe('tampered');
 });
 
-test('a key sealed with an earlier sealing key still opens, until its root is gone', () => {
-  const earlier = [sealingKeyOf(root, 'wsp_a', 1), sealingKeyOf(otherRoot, 'wsp_a', 2)];
-  for (const earlierKey of earlier) {
-    const sealed = sealApiKey(sodium, { sealingKey: earlierKey, ...content });
-    expect(openSubmission([root, otherRoot], here, sealed)).toBe('sk-pasted');
-  }
+test('a key sealed with an earlier generation is stale, and one under another root opens until that root is gone', () => {
+  const earlier = sealApiKey(sodium, { sealingKey: sealingKeyOf(root, 'wsp_a', 1), ...content });
+  expect(refusal(() => openSubmission([root, otherRoot], here, earlier))).toBe('stale');
   const sealed = sealApiKey(sodium, { sealingKey: sealingKeyOf(otherRoot, 'wsp_a', 2), ...content });
+  expect(openSubmission([root, otherRoot], here, sealed).secret).toBe('sk-pasted');
   expect(refusal(() => openSubmission([root], here, sealed))).toBe('stale');
 });
 
@@ -76,21 +79,90 @@ test.each([
   expect(refusal(() => openSubmission([root], here, { keyId, box }))).toBe('stale');
 });
 
+const version1 = { v: 1, ...content };
+const version2 = {
+  v: 2,
+  id: 'AAECAwQFBgcICQoLDA0ODw',
+  at: '2026-11-28T12:00:00.000Z',
+  ...content,
+  headers: null as unknown,
+  pad: '',
+};
+const sealedAtMs = Date.parse(version2.at);
+
 test.each([
   ['no JSON', 'sk-pasted'],
-  ['another version', JSON.stringify({ v: 2, ...content })],
+  ['another version', JSON.stringify({ ...version1, v: 3 })],
   ['no version', JSON.stringify(content)],
-  ['a missing part', JSON.stringify({ v: 1, ...content, secret: undefined })],
-  ['a missing base URL', JSON.stringify({ v: 1, ...content, baseUrl: undefined })],
-  ['an unknown part', JSON.stringify({ v: 1, ...content, note: 'x' })],
-  ['a number for a secret', JSON.stringify({ v: 1, ...content, secret: 1 })],
+  ['a missing part', JSON.stringify({ ...version1, secret: undefined })],
+  ['a missing base URL', JSON.stringify({ ...version1, baseUrl: undefined })],
+  ['an unknown part', JSON.stringify({ ...version1, note: 'x' })],
+  ['a number for a secret', JSON.stringify({ ...version1, secret: 1 })],
+  ['version 1 with a time', JSON.stringify({ ...version1, at: version2.at })],
   ['a list', '[]'],
   ['null', 'null'],
-  ['a byte order mark', `\ufeff${JSON.stringify({ v: 1, ...content })}`],
+  ['a byte order mark', `\ufeff${JSON.stringify(version1)}`],
   ['bytes that are not UTF-8', new Uint8Array([0xff, 0xfe])],
   ['nothing', ''],
+  ['no id', padded({ ...version2, id: undefined })],
+  ['an id of 15 bytes', padded({ ...version2, id: 'AAECAwQFBgcICQoLDA0O' })],
+  ['an id of 17 bytes', padded({ ...version2, id: `${version2.id}8A` })],
+  ['an id with bits beyond its bytes', padded({ ...version2, id: 'AAECAwQFBgcICQoLDA0ODx' })],
+  ['an id in the other alphabet', padded({ ...version2, id: '++ECAwQFBgcICQoLDA0ODw' })],
+  ['no time', padded({ ...version2, at: undefined })],
+  ['a number for a time', padded({ ...version2, at: sealedAtMs })],
+  ['a time of another zone', padded({ ...version2, at: '2026-11-28T14:00:00+02:00' })],
+  ['a time of no zone', padded({ ...version2, at: '2026-11-28T12:00:00' })],
+  ['a day that does not exist', padded({ ...version2, at: '2026-02-30T12:00:00Z' })],
+  ['no headers', padded({ ...version2, headers: undefined })],
+  ['a list of headers', padded({ ...version2, headers: [] })],
+  ['version 2 with an unknown part', padded({ ...version2, note: 'x' })],
+  ['letters for padding', padded({ ...version2 }, 'x')],
+  ['no padding', JSON.stringify({ ...version2, pad: '' })],
+  ['one space too many', padded({ ...version2 }).replace('"pad":"', '"pad":" ')],
 ])('a box that holds %s is malformed', (_title, plain) => {
-  expect(refusal(() => openSubmission([root], here, boxOf(plain)))).toBe('malformed');
+  expect(refusal(() => openSubmission([root], here, boxOf(plain), sealedAtMs))).toBe('malformed');
+});
+
+test.each([
+  ['in milliseconds', '2026-11-28T12:00:00.000Z'],
+  ['in seconds', '2026-11-28T12:00:00Z'],
+  ['in microseconds', '2026-11-28T12:00:00.000000Z'],
+  ['with UTC as an offset', '2026-11-28T12:00:00+00:00'],
+])('a time written %s is good for 24 hours and may be 5 minutes ahead', (_title, at) => {
+  const box = boxOf(padded({ ...version2, at }));
+  const openAt = (offsetMs: number) =>
+    refusal(() => openSubmission([root], here, box, sealedAtMs + offsetMs));
+  const [minute, day] = [60_000, 86_400_000];
+  expect([-5 * minute - 1, -5 * minute, 0, day - 1, day].map(openAt)).toEqual([
+    'ahead',
+    'opened',
+    'opened',
+    'opened',
+    'expired',
+  ]);
+  expect(openSubmission([root], here, box, sealedAtMs)).toEqual({
+    secret: 'sk-pasted',
+    box: { boxId: version2.id, validUntil: new Date(sealedAtMs + day) },
+  });
+});
+
+test('a box with headers is refused as such', () => {
+  for (const headers of [{}, { 'x-tenant': 'a' }])
+    expect(
+      refusal(() => openSubmission([root], here, boxOf(padded({ ...version2, headers })), sealedAtMs)),
+    ).toBe('headers');
+});
+
+test('boxes tell nothing of the length of a secret, and none is like another', () => {
+  const boxes = ['s', 'sk-0123456789', 'sk-é漢😀'.repeat(3)].map(
+    (secret) => sealApiKey(sodium, { sealingKey, ...content, secret }).box,
+  );
+  expect(new Set(boxes.map(({ length }) => length)).size).toBe(1);
+  const ids = Array.from({ length: 50 }, () =>
+    openSubmission([root], here, sealApiKey(sodium, { sealingKey, ...content })),
+  ).map(({ box }) => box?.boxId);
+  expect(new Set(ids).size).toBe(50);
 });
 
 test('a box that was changed, cut or is no base64 is refused', () => {
@@ -123,11 +195,17 @@ function boxOf(plain: string | Uint8Array): SealedSubmission {
   return { keyId: sealingKey.id, box: Buffer.from(box).toString('base64') };
 }
 
+/** A submission padded as clients do, with spaces unless told otherwise. */
+function padded(submission: object, filling = ' '): string {
+  const bytes = Buffer.byteLength(JSON.stringify({ ...submission, pad: '' }));
+  return JSON.stringify({ ...submission, pad: filling.repeat(256 - (bytes % 256)) });
+}
+
 function refusal(open: () => unknown): string {
   try {
     open();
   } catch (error) {
-    if (error instanceof SealError) return error.type;
+    if (error instanceof SealError || error instanceof SubmissionError) return error.type;
     throw error;
   }
   return 'opened';

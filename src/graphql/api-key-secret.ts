@@ -12,7 +12,7 @@ import { Workspace } from './workspace.ts';
 
 const SealedSecretInput = builder.inputType('SealedSecretInput', {
   description:
-    'A secret that the client sealed, so that nothing between it and the server can read it: a libsodium sealed box over the JSON `{"v":1,"owner":"…","provider":"OPENAI","baseUrl":null,"secret":"…"}`. `/seal.js` makes one.',
+    'A secret that the client sealed, so that nothing between it and the server can read it: a libsodium sealed box over the JSON `{"v":2,"id":"<16 random bytes, base64url>","at":"<ISO 8601, UTC>","owner":"…","provider":"OPENAI","baseUrl":null,"secret":"…","headers":null,"pad":"<spaces up to a multiple of 256 bytes>"}`. `/seal.js` makes one. It is accepted once, and until 24 hours after `at`.',
   fields: (t) => ({
     keyId: t.id({ required: true, description: 'The `sealingKey.id` it was sealed with.' }),
     box: t.string({ required: true, description: 'The box in base64.' }),

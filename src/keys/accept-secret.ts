@@ -6,22 +6,25 @@ import { type Probe, probeKey, requireAccepted } from './probe.ts';
 import { type Root, sealRecord } from './seal-record.ts';
 import { ownerGeneration } from './sealing-key.ts';
 import { hintOf, receiveSecret, type SecretInput } from './secret-input.ts';
+import type { Submission } from './submission.ts';
+import { requireUnusedBox } from './used-box.ts';
 
-/** The submitted secret, once its provider has not refused it, and what the provider said. */
+/** The submitted secret, once its provider has not refused it, and what the provider said. The caller uses up its box. */
 export async function acceptSecret(
   deps: KeyDeps,
   viewer: Viewer,
   input: SecretInput,
   { ownerId, provider: name, baseUrl }: KeyIdentity,
   submittedBaseUrl: string | null,
-): Promise<{ secret: string; probe: Probe }> {
+): Promise<Submission & { probe: Probe }> {
   const provider = deps.providers[name];
   const owner = { id: ownerId, generation: await ownerGeneration(deps.db, ownerId) };
-  const secret = receiveSecret(deps, input, owner, provider, submittedBaseUrl);
+  const { secret, box } = receiveSecret(deps, input, owner, provider, submittedBaseUrl);
+  await requireUnusedBox(deps.db, ownerId, box);
   deps.checkLimits.take(viewer);
   const probe = await probeKey(deps, { provider: name, baseUrl, ownerId }, secret);
   requireAccepted(probe, provider, secret);
-  return { secret, probe };
+  return { secret, box, probe };
 }
 
 /** The columns that hold a secret. The generation is read here, because the check before took seconds. */

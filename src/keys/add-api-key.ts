@@ -15,6 +15,7 @@ import { checkKeyBaseUrl } from './base-url.ts';
 import { nextPosition, requireRoomForKey } from './key-order.ts';
 import { firstHealthColumns } from './save-probe.ts';
 import type { SecretInput } from './secret-input.ts';
+import { useBox } from './used-box.ts';
 
 /**
  * Adds a provider key: checks it with its provider, lists its models, seals it and stores all of that at once. A key that
@@ -38,12 +39,13 @@ export async function addApiKey(
   requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
 
   const key = { id: newId('key'), ownerId: owner.id, provider: provider.name, baseUrl };
-  const { secret, probe } = await acceptSecret(deps, viewer, input, key, input.baseUrl ?? null);
+  const { secret, box, probe } = await acceptSecret(deps, viewer, input, key, input.baseUrl ?? null);
 
   await deps.db.transaction(async (tx) => {
     // The check took seconds: whoever lost the role meanwhile adds nothing.
     await holdOwner(tx, viewer, input, 'manageKeys');
     await requireRoomForKey(tx, owner);
+    await useBox(tx, owner.id, box);
     await tx.insert(apiKeys).values({
       id: key.id,
       ...ownerColumns(owner.id),

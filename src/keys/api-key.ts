@@ -60,8 +60,8 @@ export interface KeyDeps {
   /** The checks of stored keys that are under way, by the key's id. */
   checks: SingleFlight<CheckedKey>;
   defaultPlan: Plan;
-  /** Whether a secret must arrive sealed. */
-  requireSealedKeys: boolean;
+  /** Which ways of sending a secret are refused: none, unsealed ones, or also sealed ones of version 1. */
+  requireSealedKeys: 'off' | 'on' | 'v2';
   /** `host:port` pairs on private networks that a CUSTOM key may name. */
   allowedPrivateHosts: readonly string[];
 }

@@ -11,6 +11,7 @@ import { type ApiKey, changeApiKey, type KeyDeps, requireApiKey } from './api-ke
 import { checkKeyBaseUrl } from './base-url.ts';
 import { firstHealthColumns } from './save-probe.ts';
 import type { SecretInput } from './secret-input.ts';
+import { useBox } from './used-box.ts';
 
 /**
  * Puts another secret into a key, which keeps its id and label. For a CUSTOM key the base URL may change with it, never
@@ -32,9 +33,10 @@ export async function replaceApiKeySecret(
 
   const key = { id: apiKey.id, ownerId: owner.id, provider: provider.name, baseUrl };
   const submittedBaseUrl = provider.baseUrl === null ? (input.baseUrl ?? apiKey.baseUrl) : null;
-  const { secret, probe } = await acceptSecret(deps, viewer, input, key, submittedBaseUrl);
+  const { secret, box, probe } = await acceptSecret(deps, viewer, input, key, submittedBaseUrl);
 
   return await changeApiKey(deps, viewer, key.id, async (tx, before) => {
+    await useBox(tx, owner.id, box);
     const [stored] = await tx
       .select({ version: apiKeys.version })
       .from(apiKeys)

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { openOwnerBox, ownerPublicKey, type Root, SealError } from './seal-record.ts';
+import type { TimedBox } from './used-box.ts';
 
 /** The key with which a client seals what it submits for one owner: the newest generation under the first root. */
 export function sealingKeyOf(root: Root, ownerId: string, generation: number): SealingKey {
@@ -8,29 +9,28 @@ export function sealingKeyOf(root: Root, ownerId: string, generation: number): S
 }
 
 /**
- * Opens what a client sealed and returns the secret, if it was sealed for exactly this owner, provider and base URL: a box
- * seen on its way must not send its key to another place. An earlier sealing key of the same owner still opens.
+ * Opens what a client sealed, if it was sealed for exactly this owner, provider and base URL: a box seen on its way must not
+ * send its key to another place. Only the owner's newest generation opens, under any of the given roots: a page may have
+ * fetched its sealing key just before a new root was put first.
  *
- * Throws SealError: `stale` if the named key is none of this owner's that the given roots open, `tampered` if the box was
- * not sealed with the named key, `malformed` if it does not hold what `schema/seal.js` writes, `misdirected` if it was
- * sealed for another owner, provider or base URL.
+ * Throws SealError: `stale` if the named key is not the owner's newest, `tampered` if the box was not sealed with the named
+ * key, `malformed` if it does not hold what `schema/seal.js` writes, `misdirected` if it was sealed for another owner,
+ * provider or base URL. Throws SubmissionError for a box that opens and cannot be accepted now.
  */
 export function openSubmission(
   roots: readonly Root[],
   expected: SubmissionContext,
   { keyId, box }: SealedSubmission,
-): string {
-  const [, generationText, rootId] = /\.(\d+)\.([0-9a-f]+)$/.exec(keyId) ?? [];
-  const generation = Number(generationText);
-  const root = roots.find(({ id }) => id === rootId);
-  if (root === undefined || generation > expected.generation) throw new SealError('stale');
-  if (keyId !== sealingKeyId(root, expected.ownerId, generation)) throw new SealError('stale');
+  nowMs: number = Date.now(),
+): Submission {
+  const root = roots.find((each) => keyId === sealingKeyId(each, expected.ownerId, expected.generation));
+  if (root === undefined) throw new SealError('stale');
   if (!BASE64.test(box)) throw new SealError('malformed');
 
   const content = openOwnerBox(
     root,
     expected.ownerId,
-    generation,
+    expected.generation,
     Buffer.from(box, 'base64'),
     parseSubmission,
   );
@@ -39,7 +39,33 @@ export function openSubmission(
     content.provider === expected.provider &&
     content.baseUrl === expected.baseUrl;
   if (!isForHere) throw new SealError('misdirected');
-  return content.secret;
+  if (content.v === 1) return { secret: content.secret, box: null };
+
+  const sealedAtMs = Date.parse(content.at);
+  if (sealedAtMs + VALID_FOR_MS <= nowMs) throw new SubmissionError('expired');
+  if (sealedAtMs - CLOCKS_DIFFER_BY_MS > nowMs) throw new SubmissionError('ahead');
+  if (content.headers !== null) throw new SubmissionError('headers');
+  return {
+    secret: content.secret,
+    box: { boxId: content.id, validUntil: new Date(sealedAtMs + VALID_FOR_MS) },
+  };
+}
+
+export interface Submission {
+  secret: string;
+  /** Null for version 1, which has neither id nor time: it is good as often as it is sent. */
+  box: TimedBox | null;
+}
+
+/** Why a box that opens is refused: by its time, or because it holds headers, which no provider is sent yet. */
+export class SubmissionError extends Error {
+  override readonly name = 'SubmissionError';
+  readonly type: 'expired' | 'ahead' | 'headers';
+
+  constructor(type: SubmissionError['type']) {
+    super(`A sealed submission is refused: ${type}.`);
+    this.type = type;
+  }
 }
 
 export interface SealingKey {
@@ -72,20 +98,35 @@ function sealingKeyId(root: Root, ownerId: string, generation: number): string {
   return `${ownerId}.${generation}.${root.id}`;
 }
 
-const SubmissionContent = z.strictObject({
-  v: z.literal(1),
-  owner: z.string(),
-  provider: z.string(),
-  baseUrl: z.string().nullable(),
-  secret: z.string(),
-});
+const destination = { owner: z.string(), provider: z.string(), baseUrl: z.string().nullable() };
 
-function parseSubmission(content: Uint8Array): z.infer<typeof SubmissionContent> {
+const SubmissionContent = z.discriminatedUnion('v', [
+  z.strictObject({ v: z.literal(1), ...destination, secret: z.string() }),
+  z.strictObject({
+    v: z.literal(2),
+    /** 16 bytes have one form only in this alphabet. */
+    id: z.string().regex(/^[A-Za-z0-9_-]{21}[AQgw]$/),
+    at: z.iso.datetime({ offset: true }).regex(/(Z|[+-]00:00)$/),
+    ...destination,
+    secret: z.string(),
+    headers: z.record(z.string(), z.string()).nullable(),
+    pad: z.string().regex(/^ *$/),
+  }),
+]);
+
+function parseSubmission(bytes: Uint8Array): z.infer<typeof SubmissionContent> {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
-    return SubmissionContent.parse(JSON.parse(text));
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    const content = SubmissionContent.parse(JSON.parse(text));
+    if (content.v === 1 || bytes.length % PADDED_TO_BYTES === 0) return content;
   } catch {
     // The causes quote what they could not read.
-    throw new SealError('malformed');
   }
+  throw new SealError('malformed');
 }
+
+/** Hides the length of the secret from whoever sees the box. */
+const PADDED_TO_BYTES = 256;
+
+const VALID_FOR_MS = 24 * 60 * 60 * 1_000; // a form may wait overnight in an open page
+const CLOCKS_DIFFER_BY_MS = 5 * 60 * 1_000; // the page's clock is not the server's

@@ -8,7 +8,7 @@ import { CSS, HTML, type LoadedFile, loadFile, type PageFile, readPage, SCRIPT }
 import { sendText } from './response.ts';
 
 /**
- * Serves what browsers fetch from here: the front page, GraphiQL and `seal.js`. Nothing is served that is not named below,
+ * Serves what browsers fetch from here: the front page, GraphiQL and `seal.js` with its types. Nothing is served that is not named below,
  * and no page asks another host for anything.
  */
 export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: string): ServePage {
@@ -27,6 +27,11 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
       // Chat pages on other origins import it as a module.
       headers: { 'access-control-allow-origin': '*' },
       load: () => readFile(new URL('../../schema/seal.js', import.meta.url)),
+    },
+    '/seal.d.ts': {
+      contentType: 'text/plain; charset=utf-8',
+      headers: { 'access-control-allow-origin': '*' },
+      load: () => readFile(new URL('../../schema/seal.d.ts', import.meta.url)),
     },
     ...(config.graphiql ? graphiqlFiles() : {}),
   };

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { boolean, check, index, integer, pgTable, text } from 'drizzle-orm/pg-core';
+import { boolean, check, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { newId } from '../id.ts';
 import { bytes, instant, ownerId } from './column.ts';
 import { teams } from './team.ts';
@@ -61,3 +61,19 @@ export const sealingGenerations = pgTable('sealing_generations', {
   ownerId: text('owner_id').primaryKey(),
   generation: integer('generation').notNull(),
 });
+
+/** Sealed submissions whose secret was stored, so that none is accepted twice. Rows are kept while the box is still valid. */
+export const usedBoxes = pgTable(
+  'used_boxes',
+  {
+    /** The workspace or team it was sealed for. */
+    ownerId: text('owner_id').notNull(),
+    /** Random, chosen by whoever sealed it. */
+    boxId: text('box_id').notNull(),
+    validUntil: instant('valid_until').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.ownerId, table.boxId] }),
+    index('used_boxes_valid_until').on(table.validUntil),
+  ],
+);
