@@ -184,7 +184,7 @@ describe('a key whose provider cannot say yes', () => {
       [
         'XAI',
         'sk-sim-nolist',
-        'ACTIVE',
+        'UNVERIFIED',
         'xAI (Grok) failed to answer. Try again, or choose another model.',
         0,
         null,
@@ -192,7 +192,7 @@ describe('a key whose provider cannot say yes', () => {
       [
         'OPENAI',
         'sk-sim-restricted',
-        'ACTIVE',
+        'UNVERIFIED',
         'OpenAI knows this key but does not allow it to do this. Widen its permissions there.',
         0,
         null,
@@ -213,7 +213,14 @@ describe('a key whose provider cannot say yes', () => {
         0,
         null,
       ],
-      ['MISTRAL', 'sk-sim-empty', 'ACTIVE', null, 0, null],
+      [
+        'MISTRAL',
+        'sk-sim-empty',
+        'UNVERIFIED',
+        'Mistral lists no chat model for this key. Add or allow one there, then check this key again.',
+        0,
+        null,
+      ],
     ]);
     await simulator.close();
   });

@@ -35,6 +35,13 @@ describe('the list of models', () => {
       'whisper-1',
       'sora-2',
       'computer-use-preview',
+      'gpt-4o-search-preview',
+      'gpt-4o-mini-transcribe',
+      'chat-latest',
+      'o3-deep-research-2025-06-26',
+      'ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234',
+      'ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80',
+      'ft:babbage-002:acme:chat:BxYz1234',
     ];
     const data = [...names.map((id) => ({ id, object: 'model' })), ...ODD_ENTRIES];
     expect(await listed('OPENAI', () => ({ object: 'list', data }))).toMatchInlineSnapshot(`
@@ -46,6 +53,10 @@ describe('the list of models', () => {
         "gpt-5.3-codex "gpt-5.3-codex" null/null [REASONING]",
         "o3-deep-research "o3-deep-research" null/null [REASONING WEB_SEARCH]",
         "chatgpt-4o-latest "chatgpt-4o-latest" null/null []",
+        "chat-latest "chat-latest" null/null []",
+        "o3-deep-research-2025-06-26 "o3-deep-research-2025-06-26" null/null [REASONING WEB_SEARCH]",
+        "ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234 "ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234" null/null []",
+        "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80 "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80" null/null [REASONING]",
       ]
     `);
   });
@@ -100,6 +111,10 @@ describe('the list of models', () => {
           },
           { name: 'models/gemini-3-pro-image', supportedGenerationMethods: generateContent },
           { name: 'models/text-embedding-004', supportedGenerationMethods: ['embedContent'] },
+          ...['nano-banana-pro', 'antigravity-preview', 'gemini-3-omni-flash', 'gemini-live-2.5-flash'].map(
+            (leaked) => ({ name: `models/${leaked}`, supportedGenerationMethods: generateContent }),
+          ),
+          { name: 'models/gemini-olive', supportedGenerationMethods: generateContent },
           ...ODD_ENTRIES,
         ],
         nextPageToken: 'a/b+c',
@@ -111,12 +126,13 @@ describe('the list of models', () => {
     expect(await listed('GEMINI', (path) => pages[path] ?? {})).toMatchInlineSnapshot(`
       [
         "gemini-3-pro-preview "Gemini 3 Pro Preview" 1048576/65536 [IMAGE_INPUT PDF_INPUT REASONING]",
+        "gemini-olive "gemini-olive" null/null [IMAGE_INPUT PDF_INPUT]",
         "gemma-3-27b-it "gemma-3-27b-it" null/null []",
       ]
     `);
   });
 
-  test('of Mistral has each model once, under the first of its names', async () => {
+  test('of Mistral has each model once, under its latest name or the first one', async () => {
     const capabilities = { completion_chat: true, vision: true, reasoning: false };
     const data = [
       {
@@ -137,6 +153,27 @@ describe('the list of models', () => {
         name: 'magistral-medium',
         capabilities: { completion_chat: true, reasoning: true },
       },
+      {
+        id: 'mistral-large-2512',
+        name: 'mistral-large-2512',
+        aliases: ['mistral-large-latest'],
+        capabilities,
+      },
+      {
+        id: 'mistral-large-latest',
+        name: 'mistral-large-2512',
+        aliases: ['mistral-large-2512', 'pixtral-large-latest'],
+        capabilities,
+      },
+      {
+        id: 'pixtral-large-latest',
+        name: 'mistral-large-2512',
+        aliases: ['mistral-large-latest'],
+        capabilities,
+      },
+      { id: 'ministral-8b-2410', name: 'ministral-8b-2410', aliases: ['ministral-8b'], capabilities },
+      { id: 'ministral-8b', name: 'ministral-8b-2410', aliases: ['ministral-8b-2410'], capabilities },
+      { id: 'voxtral-mini-transcribe-2507', name: 'voxtral-mini-transcribe-2507', capabilities },
       { id: 'mistral-embed', name: 'mistral-embed', capabilities: { completion_chat: false } },
       ...ODD_ENTRIES,
     ];
@@ -144,15 +181,27 @@ describe('the list of models', () => {
       [
         "mistral-small-latest "mistral-small-2603" 262144/null [IMAGE_INPUT]",
         "magistral-medium "magistral-medium" null/null [REASONING]",
+        "mistral-large-latest "mistral-large-2512" null/null [IMAGE_INPUT]",
+        "pixtral-large-latest "mistral-large-2512" null/null [IMAGE_INPUT]",
+        "ministral-8b-2410 "ministral-8b-2410" null/null [IMAGE_INPUT]",
       ]
     `);
   });
 
-  test('of Perplexity has its own models and its presets', async () => {
-    const data = [{ id: 'perplexity/sonar' }, { id: 'anthropic/claude-x' }, ...ODD_ENTRIES];
+  test('of Perplexity has its own models, those of other vendors with their prices, and its presets', async () => {
+    const pricing = { input: 3, output: 15, cache_read: 0.3, unit: 'usd_per_1m_tokens' };
+    const data = [
+      { id: 'perplexity/sonar', pricing: { input: 0.25, output: 2.5, unit: 'usd_per_1m_tokens' } },
+      { id: 'anthropic/claude-x', pricing },
+      { id: 'openai/gpt-x', pricing: { ...pricing, unit: 'usd_per_1k_tokens' } },
+      { id: 'perplexity/embed-v1' },
+      ...ODD_ENTRIES,
+    ];
     expect(await listed('PERPLEXITY', () => ({ data }))).toMatchInlineSnapshot(`
       [
-        "perplexity/sonar "perplexity/sonar" null/null [IMAGE_INPUT WEB_SEARCH]",
+        "perplexity/sonar "perplexity/sonar" null/null [IMAGE_INPUT WEB_SEARCH] $0.25/2.5/null",
+        "anthropic/claude-x "anthropic/claude-x" null/null [WEB_SEARCH] $3/15/0.3",
+        "openai/gpt-x "openai/gpt-x" null/null [WEB_SEARCH]",
         "preset/fast "Perplexity preset: fast" null/null [IMAGE_INPUT WEB_SEARCH]",
         "preset/low "Perplexity preset: low" null/null [IMAGE_INPUT WEB_SEARCH]",
         "preset/medium "Perplexity preset: medium" null/null [IMAGE_INPUT WEB_SEARCH]",
@@ -173,6 +222,7 @@ describe('the list of models', () => {
         cached_prompt_text_token_price: 2_000,
         completion_text_token_price: 25_000,
       },
+      { id: 'grok-4.3-multi-agent', input_modalities: ['text'], output_modalities: ['text'] },
       { id: 'grok-imagine', input_modalities: ['text'], output_modalities: ['image'] },
       ...ODD_ENTRIES,
     ];
@@ -236,6 +286,146 @@ describe('the list of models', () => {
         "some/model "Some Model" 8192/null []",
       ]
     `);
+  });
+
+  test.each<[string, unknown]>([
+    ['a bare array', [{ id: 'a' }, { id: 'b' }]],
+    ['data', { object: 'list', data: [{ id: 'a' }, { id: 'b' }] }],
+    ['models', { models: [{ id: 'a' }, { id: 'b' }] }],
+    ['result', { success: true, result: [{ id: 'a' }, { id: 'b' }] }],
+    ['models in data', { data: { models: [{ id: 'a' }, { id: 'b' }] } }],
+    ['models beside data', { models: [{ name: 'a', model: 'a' }], data: [{ id: 'a' }, { id: 'b' }] }],
+    ['an empty list beside one', { data: [], models: [{ id: 'a' }, { id: 'b' }] }],
+    ['names alone', { data: ['a', 'b'] }],
+    ['the names of Ollama', { models: [{ name: 'a', model: 'a' }, { name: 'b' }] }],
+    ['the names of LM Studio', { models: [{ key: 'a', type: 'llm' }, { key: 'b' }] }],
+  ])('of a server of one’s own may come in any envelope: %s', async (_what, list) => {
+    const names = (await listed('CUSTOM', () => list as object)).map((line) => line.split(' ')[0]);
+    expect(names).toEqual(['a', 'b']);
+  });
+
+  test.each<[string, unknown]>([
+    ['an object', {}],
+    ['something else', { status: 'ok', data: 'none' }],
+    ['a number', 7],
+  ])('that is %s is no list, and not taken for an empty one', async (_what, list) => {
+    for (const provider of ['CUSTOM', 'OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL'] as const)
+      await expect(listed(provider, () => list as object)).rejects.toMatchObject({ code: 'PROVIDER_ERROR' });
+  });
+
+  test('of a server of one’s own is judged by what it says of its models, and by names only where it says nothing', async () => {
+    const chats: object[] = [
+      { id: 'image-chat', type: 'chat' },
+      { id: 'whisperer-of-tales' },
+      { id: 'text-embedding-tutor', architecture: { output_modalities: ['text'] } },
+      { id: 'painter', output_modalities: ['image', 'text'] },
+      { id: 'seer', pipeline_tag: 'image-text-to-text' },
+      { id: 'listener', architecture: { modality: 'text+audio->text' } },
+      { id: 'research-agent' },
+      { id: 'qwen2-audio-7b-instruct' },
+      { id: 'olive', capabilities: ['completion', 'tools'] },
+      { id: 'command', endpoints: ['chat', 'generate'] },
+      { id: 'gpt-oss', mode: 'chat' },
+      { id: 'cloud', task: { name: 'Text Generation' } },
+    ];
+    const others: object[] = [
+      ...['image', 'audio', 'embedding', 'embeddings', 'moderation', 'rerank', 'transcribe', 'video'].map(
+        (type) => ({ id: `plain-${type.length}`, type }),
+      ),
+      { id: 'flux', architecture: { input_modalities: ['text'], output_modalities: ['image'] } },
+      { id: 'flux-2', architecture: { modality: 'text->image' } },
+      { id: 'ears', pipeline_tag: 'automatic-speech-recognition' },
+      { id: 'ears-2', mode: 'audio_transcription' },
+      { id: 'vectors', capabilities: ['embedding'] },
+      { id: 'vectors-2', capabilities: { chat_completion: false, embeddings: true } },
+      { id: 'vectors-3', endpoints: ['/v1/embeddings'] },
+      { id: 'asleep', active: false },
+      ...['whisper-large-v3', 'gpt-4o-transcribe', 'bge-reranker', 'nomic-embed-text', 'tts-1-hd'].map(
+        (id) => ({
+          id,
+        }),
+      ),
+      ...[
+        'dall-e-3',
+        'gpt-image-1',
+        'gemini-2.5-flash-image',
+        'nano-banana-pro',
+        'omni-moderation-latest',
+      ].map((id) => ({ id })),
+    ];
+    const lines = await listed('CUSTOM', () => ({ data: [...others, ...chats, ...ODD_ENTRIES] }));
+    expect(lines.map((line) => line.split(' ')[0])).toEqual(
+      chats.map((entry) => (entry as { id: string }).id),
+    );
+  });
+
+  test('of a server of one’s own keeps the facts that it carries, and a price only where its unit is certain', async () => {
+    const data = [
+      {
+        id: 'gateway',
+        name: 'Gateway: Model',
+        context_length: 200_000,
+        top_provider: { max_completion_tokens: 64_000 },
+        architecture: { input_modalities: ['text', 'image', 'file'], output_modalities: ['text'] },
+        supported_parameters: ['reasoning', 'tools'],
+        pricing: { prompt: '0.00000025', completion: '0.000015', input_cache_read: '0.000000025' },
+      },
+      { id: 'free', pricing: { prompt: '0', completion: '0' } },
+      { id: 'chosen-later', pricing: { prompt: '-1', completion: '-1' } },
+      { id: 'no-unit', pricing: { input: 0.18, output: 0.18 }, context_length: 8_192 },
+      { id: 'numbers', pricing: { prompt: 0.3, completion: 1.2 } },
+      { id: 'euros', pricing: { prompt: '0.000001', completion: '0.000001', currency: 'EUR' } },
+      { id: 'nonsense', pricing: { prompt: 'Infinity', completion: '1e300' } },
+      { id: 'local', type: 'vlm', max_context_length: 131_072, loaded_context_length: 4_096 },
+      { id: 'fast', context_window: 131_072, max_completion_tokens: 8_192 },
+      {
+        id: 'edge',
+        context_window: 200_000,
+        max_tokens: 64_000,
+        capabilities: ['completion', 'vision', 'thinking'],
+      },
+      { id: 'unclear', max_tokens: 8_192 },
+    ];
+    expect(await listed('CUSTOM', () => ({ data }))).toMatchInlineSnapshot(`
+      [
+        "gateway "Gateway: Model" 200000/64000 [IMAGE_INPUT PDF_INPUT REASONING] $0.25/15/0.025",
+        "free "free" null/null [] $0/0/null",
+        "chosen-later "chosen-later" null/null []",
+        "no-unit "no-unit" 8192/null []",
+        "numbers "numbers" null/null []",
+        "euros "euros" null/null []",
+        "nonsense "nonsense" null/null []",
+        "local "local" 4096/null [IMAGE_INPUT]",
+        "fast "fast" 131072/8192 []",
+        "edge "edge" 200000/64000 [IMAGE_INPUT REASONING]",
+        "unclear "unclear" null/null []",
+      ]
+    `);
+  });
+
+  test.each<[ProviderName, object]>([
+    ['ANTHROPIC', { data: [{ id: 'first' }], has_more: true, last_id: 'first' }],
+    [
+      'GEMINI',
+      {
+        models: [{ name: 'models/first', supportedGenerationMethods: ['generateContent'] }],
+        nextPageToken: 'x',
+      },
+    ],
+  ])('of %s keeps the first page when a later one fails', async (provider, page) => {
+    const failures: ScriptedResponse[] = [
+      json({ error: { message: 'Overloaded' } }, 500),
+      json({ error: { message: 'Overloaded' } }),
+      json({ status: 'ok' }),
+      json({}, 401),
+      { headers: { 'content-type': 'text/html' }, body: '<html>' },
+      { body: '{"data":[{"id":"cu' },
+    ];
+    for (const failure of failures) {
+      const { providers } = scriptedProviders((_request, number) => (number === 1 ? json(page) : failure));
+      const models = await providers[provider].listModels(callOf(providers, provider));
+      expect(models.map(({ name }) => name)).toEqual(['first']);
+    }
   });
 
   test('ends although the provider says "more" for ever', async () => {

@@ -126,6 +126,14 @@ describe('what a provider is asked', () => {
     `);
   });
 
+  test('by Perplexity, of a model of Anthropic, with the limit that it requires', async () => {
+    expect((await asked('PERPLEXITY', 'anthropic/claude-x')).body).toMatchObject({
+      model: 'anthropic/claude-x',
+      max_output_tokens: 32_000,
+    });
+    expect((await asked('PERPLEXITY', 'openai/gpt-x')).body).not.toHaveProperty('max_output_tokens');
+  });
+
   test('by xAI', async () => {
     const { shown } = await asked('XAI', 'grok-4.3', LONG_TALK);
     expect(shown).toMatchInlineSnapshot(`

@@ -1,22 +1,19 @@
 import { answerByMessages } from './anthropic-messages.ts';
-import { asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { asCount, asObject, asText, type JsonObject } from './json.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
+import { listEntries, readPages } from './model-list.ts';
 import type { AnswerRequest, ListedModel, ModelCapability, Provider, ProviderCall } from './provider.ts';
 import { queryValue, type Transport } from './transport.ts';
 
 /** Anthropic: the Messages API. */
 export function createAnthropic(transport: Transport): Provider {
   const listModels = async (call: ProviderCall): Promise<ListedModel[]> => {
-    const models: ListedModel[] = [];
-    let after = '';
-    for (let page = 0; page < MOST_PAGES; page += 1) {
-      const path = `/v1/models?limit=1000${after}`;
-      const json = asObject(await transport.getJson(call, path, headersOf(call)));
-      models.push(...asObjects(json?.data).flatMap((entry) => modelIn(entry) ?? []));
-      const last = asText(json?.last_id);
-      if (json?.has_more !== true || last === null) break;
-      after = `&after_id=${queryValue(last)}`;
-    }
+    const models = await readPages(call, async (page, after) => {
+      const path = `/v1/models?limit=1000${after === null ? '' : `&after_id=${queryValue(after)}`}`;
+      const json = await transport.getJson(page, path, headersOf(page));
+      const last = asObject(json)?.has_more === true ? asText(asObject(json)?.last_id) : null;
+      return { models: listEntries(json).flatMap((entry) => modelIn(entry) ?? []), next: last };
+    });
     return withoutDuplicates(models);
   };
 
@@ -33,9 +30,6 @@ export function createAnthropic(transport: Transport): Provider {
     },
   };
 }
-
-// A page holds a thousand models; the bound is for a server that says "more" for ever.
-const MOST_PAGES = 20;
 
 function headersOf(call: ProviderCall): Record<string, string> {
   return { 'x-api-key': call.secret, 'anthropic-version': '2023-06-01' };
@@ -69,7 +63,7 @@ function bodyOf(request: AnswerRequest): JsonObject {
 }
 
 /** The field is required, and more than the model can write is refused. Every model since Claude 4 writes 32,000. */
-function mostTokensOf(model: string): number {
+export function mostTokensOf(model: string): number {
   if (/^claude-3-(opus|sonnet|haiku)/.test(model)) return 4_096;
   if (/^claude-3-5/.test(model)) return 8_192;
   return 32_000;

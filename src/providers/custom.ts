@@ -1,6 +1,9 @@
+import { doesItChat } from './does-it-chat.ts';
 import { ProviderError } from './failure.ts';
-import { asCount, asObject, asObjects, asText } from './json.ts';
+import { asText } from './json.ts';
+import { listedFacts } from './listed-facts.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
+import { listEntries } from './model-list.ts';
 import { answerByChat, chatMessages } from './openai-chat.ts';
 import type { ListedModel, Provider, ProviderCall } from './provider.ts';
 import { bearer, type Transport } from './transport.ts';
@@ -46,17 +49,11 @@ export function createCustom(transport: Transport): Provider {
   };
 }
 
-const DOES_NOT_CHAT = /\b(embed|embeddings?|rerank|reranker|whisper)\b/i;
-
 function modelsIn(json: unknown): ListedModel[] {
-  const models = asObjects(asObject(json)?.data).flatMap((entry) => {
-    const name = asText(entry.id);
-    if (name === null || DOES_NOT_CHAT.test(name)) return [];
-    return listedModel(name, {
-      title: asText(entry.name) ?? name,
-      // vLLM's word, then the one of gateways. llama.cpp tells what the model was trained with, not what it runs with.
-      contextWindow: asCount(entry.max_model_len) ?? asCount(entry.context_length),
-    });
+  const models = listEntries(json).flatMap((entry) => {
+    // Ollama's own lists say `model`, LM Studio's `key`; where there is an `id`, `name` is the title.
+    const name = [entry.id, entry.model, entry.key, entry.model_id, entry.name].map(asText).find(Boolean);
+    return name && doesItChat(entry, name) ? listedModel(name, listedFacts(entry, name)) : [];
   });
   return withoutDuplicates(models);
 }

@@ -1,22 +1,22 @@
+import { anyWord, doesItChat, type NameWords } from './does-it-chat.ts';
 import { answerByGenerateContent } from './generate-content.ts';
-import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { asArray, asCount, asObject, asText, type JsonObject } from './json.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
+import { listEntries, readPages } from './model-list.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from './provider.ts';
 import { queryValue, type Transport } from './transport.ts';
 
 /** Google Gemini: the Developer API. */
 export function createGemini(transport: Transport): Provider {
   const listModels = async (call: ProviderCall): Promise<ListedModel[]> => {
-    const models: ListedModel[] = [];
-    let after = '';
-    for (let page = 0; page < MOST_PAGES; page += 1) {
-      const path = `/models?pageSize=1000${after}`;
-      const json = asObject(await transport.getJson(call, path, headersOf(call)));
-      models.push(...asObjects(json?.models).flatMap((entry) => modelIn(entry) ?? []));
-      const next = asText(json?.nextPageToken);
-      if (next === null) break;
-      after = `&pageToken=${queryValue(next)}`;
-    }
+    const models = await readPages(call, async (page, after) => {
+      const path = `/models?pageSize=1000${after === null ? '' : `&pageToken=${queryValue(after)}`}`;
+      const json = await transport.getJson(page, path, headersOf(page));
+      return {
+        models: listEntries(json).flatMap((entry) => modelIn(entry) ?? []),
+        next: asText(asObject(json)?.nextPageToken),
+      };
+    });
     return withoutDuplicates(models);
   };
 
@@ -36,11 +36,13 @@ export function createGemini(transport: Transport): Provider {
   };
 }
 
-// A page holds a thousand models; the bound is for a server that says "more" for ever.
-const MOST_PAGES = 20;
-
-const DOES_NOT_CHAT =
-  /(embedding|aqa|image|tts|live|audio|veo|imagen|lyria|robotics|computer-use|deep-research)/;
+// Every model here is listed as one that generates content, of whatever kind.
+const DOES_NOT_CHAT: NameWords = {
+  never: anyWord(`
+    embedding aqa image tts live audio transcribe veo imagen lyria robotics
+    computer-use deep-research nano-banana antigravity omni agent
+  `),
+};
 
 // As a query parameter the key would stand in every proxy's log, and keys of the current kind are refused there.
 function headersOf(call: ProviderCall): Record<string, string> {
@@ -49,8 +51,8 @@ function headersOf(call: ProviderCall): Record<string, string> {
 
 function modelIn(entry: JsonObject): ListedModel | null {
   const name = asText(entry.name)?.replace(/^models\//, '');
-  if (!name || DOES_NOT_CHAT.test(name)) return null;
-  if (!asArray(entry.supportedGenerationMethods).includes('generateContent')) return null;
+  if (!name || !asArray(entry.supportedGenerationMethods).includes('generateContent')) return null;
+  if (!doesItChat(entry, name, DOES_NOT_CHAT)) return null;
   return listedModel(name, {
     title: asText(entry.displayName) ?? name,
     contextWindow: asCount(entry.inputTokenLimit),

@@ -1,6 +1,8 @@
+import { doesItChat } from './does-it-chat.ts';
 import { ProviderError } from './failure.ts';
-import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { asArray, asCount, asObject, asText, type JsonObject } from './json.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
+import { listEntries } from './model-list.ts';
 import { answerByChat, chatMessages } from './openai-chat.ts';
 import type { AnswerRequest, ListedModel, ListedPrice, Provider } from './provider.ts';
 import { bearer, type Transport } from './transport.ts';
@@ -23,8 +25,8 @@ export function createNovita(transport: Transport): Provider {
     },
 
     async listModels(call) {
-      const json = asObject(await transport.getJson(call, '/models', bearer(call)));
-      return withoutDuplicates(asObjects(json?.data).flatMap((entry) => modelIn(entry) ?? []));
+      const json = await transport.getJson(call, '/models', bearer(call));
+      return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry) ?? []));
     },
 
     answer(call, request, sink) {
@@ -46,8 +48,8 @@ const BALANCE_PATH = '/../../openapi/v1/billing/balance/detail';
 
 function modelIn(entry: JsonObject): ListedModel | null {
   const name = asText(entry.id);
-  const chats = entry.model_type === 'chat' && asArray(entry.endpoints).includes('chat/completions');
-  if (name === null || !chats || entry.status !== 1) return null;
+  if (name === null || !doesItChat(entry, name) || (entry.status !== undefined && entry.status !== 1))
+    return null;
   return listedModel(name, {
     title: asText(entry.display_name) ?? asText(entry.title) ?? name,
     contextWindow: asCount(entry.context_size),

@@ -1,6 +1,8 @@
+import { anyWord, chatsByFields, chatsByName, type NameWords } from './does-it-chat.ts';
 import { ProviderError } from './failure.ts';
-import { asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { asText, type JsonObject } from './json.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
+import { listEntries } from './model-list.ts';
 import { answerByChat, chatMessages } from './openai-chat.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from './provider.ts';
 import { answerByResponses, responsesInput } from './responses.ts';
@@ -54,36 +56,49 @@ function lacksScope(error: unknown): boolean {
   return /missing scopes|insufficient permissions/i.test(error.providerText ?? '');
 }
 
-// The list does not say what a model can do, so its name has to.
-const CHATS = /^(gpt-|o\d|chatgpt-|codex-)/;
-const DOES_NOT_CHAT =
-  /(embedding|whisper|tts|audio|realtime|transcribe|image|dall-e|moderation|instruct|search-|sora|davinci|babbage|computer-use)/;
+// Where the list does not say what a model can do, its name has to.
+const CHATS = /^(gpt-|o\d|chatgpt-|chat-|codex-)/;
+const DOES_NOT_CHAT: NameWords = {
+  never: anyWord(`
+    embedding whisper tts audio realtime transcribe image dall-e moderation
+    instruct search sora davinci babbage computer-use
+  `),
+};
 
 function modelsIn(json: unknown): ListedModel[] {
-  const models = asObjects(asObject(json)?.data).flatMap(({ id }) => {
-    const name = asText(id);
-    if (name === null || !CHATS.test(name) || DOES_NOT_CHAT.test(name)) return [];
-    const isResearcher = name.includes('deep-research');
+  const models = listEntries(json).flatMap((entry) => {
+    const name = asText(entry.id);
+    if (name === null) return [];
+    const base = baseOf(name);
+    const isChat = chatsByFields(entry) ?? (CHATS.test(base) && chatsByName(base, DOES_NOT_CHAT));
+    if (!isChat) return [];
     return listedModel(name, {
       capabilities: [
         ...(isReasoner(name) ? (['REASONING'] as const) : []),
-        ...(isResearcher ? (['WEB_SEARCH'] as const) : []),
+        ...(base.includes('deep-research') ? (['WEB_SEARCH'] as const) : []),
       ],
     });
   });
   return withoutDuplicates(models);
 }
 
+/** What a fine-tuned model was made from, e.g. `gpt-4.1-mini` of `ft:gpt-4.1-mini:acme:image-bot:B7x`; of others the name. */
+function baseOf(model: string): string {
+  const [prefix, base] = model.split(':');
+  return prefix === 'ft' && base ? base : model;
+}
+
 /** On chat completions these fail with "This is not a chat model". */
 function speaksOnlyResponses(model: string): boolean {
-  return /-pro\b|codex|deep-research/.test(model);
+  return /-pro\b|codex|deep-research/.test(baseOf(model));
 }
 
 /** The o-series, and GPT from 5 on unless it is the `-chat` variant. */
 function isReasoner(model: string): boolean {
-  if (/^(o\d|codex-)/.test(model)) return true;
-  const major = Number(/^gpt-(\d+)/.exec(model)?.[1] ?? 0);
-  return major >= 5 && !model.includes('-chat');
+  const base = baseOf(model);
+  if (/^(o\d|codex-)/.test(base)) return true;
+  const major = Number(/^gpt-(\d+)/.exec(base)?.[1] ?? 0);
+  return major >= 5 && !base.includes('-chat');
 }
 
 function chatBody(request: AnswerRequest): JsonObject {

@@ -1,7 +1,11 @@
+import { mostTokensOf } from './anthropic.ts';
+import { doesItChat } from './does-it-chat.ts';
 import { ProviderError } from './failure.ts';
-import { asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { asText, type JsonObject } from './json.ts';
+import { listedFacts } from './listed-facts.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
-import type { AnswerRequest, ListedModel, Provider } from './provider.ts';
+import { listEntries } from './model-list.ts';
+import type { AnswerRequest, ListedModel, ModelCapability, Provider } from './provider.ts';
 import { answerByResponses, responsesInput } from './responses.ts';
 import { bearer, type Transport } from './transport.ts';
 
@@ -28,10 +32,8 @@ export function createPerplexity(transport: Transport): Provider {
     },
 
     async listModels(call) {
-      const json = asObject(await transport.getJson(call, '/v1/models', bearer(call)));
-      const listed = asObjects(json?.data).flatMap(({ id }) => asText(id) ?? []);
-      const own = listed.filter((name) => name.startsWith('perplexity/'));
-      return modelsNamed(own.length > 0 ? own : ['perplexity/sonar']);
+      const models = modelsIn(await transport.getJson(call, '/v1/models', bearer(call)));
+      return withoutDuplicates([...(models.length > 0 ? models : [SONAR]), ...PRESET_MODELS]);
     },
 
     answer(call, request, sink) {
@@ -40,22 +42,32 @@ export function createPerplexity(transport: Transport): Provider {
   };
 }
 
-const PRESETS = ['fast', 'low', 'medium', 'high', 'xhigh'];
+/** Its own models and those of other vendors that it passes questions on to, with its search for both. */
+function modelsIn(json: unknown): ListedModel[] {
+  return listEntries(json).flatMap((entry) => {
+    const name = asText(entry.id);
+    if (name === null || !doesItChat(entry, name)) return [];
+    // The list does not say who takes images.
+    const isOwn = name.startsWith('perplexity/');
+    const capabilities: ModelCapability[] = isOwn ? ['IMAGE_INPUT', 'WEB_SEARCH'] : ['WEB_SEARCH'];
+    return listedModel(name, { ...listedFacts(entry, name), capabilities });
+  });
+}
+
+const SONAR = listedModel('perplexity/sonar', { capabilities: ['IMAGE_INPUT', 'WEB_SEARCH'] });
+
 const PRESET_PREFIX = 'preset/';
 
-function modelsNamed(names: string[]): ListedModel[] {
-  const models = names.map((name) => listedModel(name, { capabilities: ['IMAGE_INPUT', 'WEB_SEARCH'] }));
-  const presets = PRESETS.map((preset) =>
-    listedModel(PRESET_PREFIX + preset, {
-      title: `Perplexity preset: ${preset}`,
-      capabilities: ['IMAGE_INPUT', 'WEB_SEARCH'],
-    }),
-  );
-  return withoutDuplicates([...models, ...presets]);
-}
+const PRESET_MODELS = ['fast', 'low', 'medium', 'high', 'xhigh'].map((preset) =>
+  listedModel(PRESET_PREFIX + preset, {
+    title: `Perplexity preset: ${preset}`,
+    capabilities: ['IMAGE_INPUT', 'WEB_SEARCH'],
+  }),
+);
 
 /** The server decodes strictly: one field it does not know fails the request. */
 function bodyOf(request: AnswerRequest): JsonObject {
+  const maxOutputTokens = request.maxOutputTokens ?? requiredOutputTokens(request.model);
   const isPreset = request.model.startsWith(PRESET_PREFIX);
   return {
     // A preset chooses model and tools by itself.
@@ -66,10 +78,16 @@ function bodyOf(request: AnswerRequest): JsonObject {
     input: responsesInput(request),
     stream: true,
     store: false,
-    ...(request.maxOutputTokens !== null && {
-      max_output_tokens: Math.max(request.maxOutputTokens, FEWEST_OUTPUT_TOKENS),
+    ...(maxOutputTokens !== null && {
+      max_output_tokens: Math.max(maxOutputTokens, FEWEST_OUTPUT_TOKENS),
     }),
   };
+}
+
+/** Models of Anthropic need a limit. */
+function requiredOutputTokens(model: string): number | null {
+  const prefix = 'anthropic/';
+  return model.startsWith(prefix) ? mostTokensOf(model.slice(prefix.length)) : null;
 }
 
 const FEWEST_OUTPUT_TOKENS = 16;

@@ -1,6 +1,8 @@
+import { doesItChat } from './does-it-chat.ts';
 import { ProviderError } from './failure.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import { listedModel, withoutDuplicates } from './listed-model.ts';
+import { listEntries } from './model-list.ts';
 import { answerByChat, chatMessages } from './openai-chat.ts';
 import type { AnswerRequest, ListedModel, ListedPrice, Provider, ProviderCall } from './provider.ts';
 import { bearer, type Transport } from './transport.ts';
@@ -28,8 +30,7 @@ export function createXai(transport: Transport): Provider {
         transport.getJson(call, '/language-models', bearer(call)),
         readExtras(transport, call),
       ]);
-      const entries = asObjects(asObject(json)?.models);
-      return withoutDuplicates(entries.flatMap((entry) => modelIn(entry, extras) ?? []));
+      return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry, extras) ?? []));
     },
 
     answer(call, request, sink) {
@@ -51,11 +52,13 @@ async function readExtras(transport: Transport, call: ProviderCall): Promise<Map
 
 function modelIn(entry: JsonObject, extras: Map<unknown, JsonObject>): ListedModel | null {
   const name = asText(entry.id);
-  if (name === null || !asArray(entry.output_modalities).includes('text')) return null;
+  if (name === null || !doesItChat(entry, name) || AGENTS.test(name)) return null;
   const extra = extras.get(name);
-  const canReason = asArray(asObject(extra?.capabilities)?.reasoning_effort).length > 0;
+  const canReason = [entry, extra].some(
+    (each) => asArray(asObject(each?.capabilities)?.reasoning_effort).length > 0,
+  );
   return listedModel(name, {
-    contextWindow: asCount(extra?.context_length),
+    contextWindow: asCount(extra?.context_length) ?? asCount(entry.context_length),
     capabilities: [
       ...(asArray(entry.input_modalities).includes('image') ? (['IMAGE_INPUT'] as const) : []),
       ...(canReason ? (['REASONING'] as const) : []),
@@ -63,6 +66,9 @@ function modelIn(entry: JsonObject, extras: Map<unknown, JsonObject>): ListedMod
     price: priceIn(entry),
   });
 }
+
+// Refused by chat completions.
+const AGENTS = /\bmulti-agent\b/;
 
 /** Prices are stated in 1/10,000 of a dollar per million tokens. */
 function priceIn(entry: JsonObject): ListedPrice | null {

@@ -1,0 +1,115 @@
+import { modalitiesOf, wordsIn } from './does-it-chat.ts';
+import { asCount, asObject, asText, type JsonObject } from './json.ts';
+import type { ListedModel, ListedPrice, ModelCapability } from './provider.ts';
+
+/** What the lists of OpenAI-compatible servers say of a model beyond its name, each in its own words. */
+export function listedFacts(entry: JsonObject, name: string): Partial<ListedModel> {
+  const contextWindow = contextWindowIn(entry);
+  return {
+    title: asText(entry.display_name) ?? asText(entry.name) ?? name,
+    contextWindow,
+    maxOutputTokens: maxOutputTokensIn(entry, contextWindow),
+    capabilities: capabilitiesIn(entry),
+    price: priceIn(entry),
+  };
+}
+
+function contextWindowIn(entry: JsonObject): number | null {
+  const limits = asObject(entry.limits);
+  const supported = asObject(asObject(entry.capabilities)?.limits);
+  return firstCount(
+    entry.loaded_context_length, // LM Studio: what the model runs with, which is less than it could
+    entry.max_model_len, // vLLM
+    entry.context_length,
+    entry.context_window,
+    entry.context_size,
+    entry.max_context_length,
+    asObject(entry.top_provider)?.context_length,
+    supported?.max_context_window_tokens,
+    limits?.max_input_tokens,
+    entry.max_input_tokens,
+    // llama.cpp's `meta.n_ctx_train` is what the model was trained with, not what it runs with.
+  );
+}
+
+function maxOutputTokensIn(entry: JsonObject, contextWindow: number | null): number | null {
+  const supported = asObject(asObject(entry.capabilities)?.limits);
+  const stated = firstCount(
+    asObject(entry.top_provider)?.max_completion_tokens,
+    entry.max_completion_tokens,
+    entry.max_output_tokens,
+    supported?.max_output_tokens,
+    asObject(entry.limits)?.max_output_tokens,
+  );
+  // Some mean the output with it and some the context.
+  const unclear = asCount(entry.max_tokens);
+  const isOutput = unclear !== null && contextWindow !== null && unclear < contextWindow;
+  return stated ?? (isOutput ? unclear : null);
+}
+
+function firstCount(...values: unknown[]): number | null {
+  return values.map(asCount).find((count) => count !== null && count > 0) ?? null;
+}
+
+function capabilitiesIn(entry: JsonObject): ModelCapability[] {
+  const { input } = modalitiesOf(entry);
+  const named = [...wordsIn(entry.capabilities), ...wordsIn(entry.features)];
+  const parameters = wordsIn(entry.supported_parameters);
+  const flags = asObject(entry.capabilities) ?? {};
+  const supports = asObject(flags.supports) ?? {};
+  const seesImages =
+    input.includes('image') ||
+    ['vision', 'multimodal', 'image'].some((word) => named.includes(word)) ||
+    [flags.vision, supports.vision, entry.supports_vision, entry.supports_image_input].includes(true) ||
+    entry.type === 'vlm';
+  const takesPdf = input.includes('file') || input.includes('pdf');
+  const reasons =
+    parameters.some((word) => word === 'reasoning' || word === 'reasoning_effort') ||
+    named.includes('thinking') ||
+    named.includes('reasoning') ||
+    [flags.reasoning, flags.thinking, entry.supports_reasoning].includes(true);
+  return [
+    ...(seesImages ? (['IMAGE_INPUT'] as const) : []),
+    ...(takesPdf ? (['PDF_INPUT'] as const) : []),
+    ...(reasons ? (['REASONING'] as const) : []),
+  ];
+}
+
+/**
+ * The price where the list leaves no doubt about the unit: OpenRouter's strings are dollars per token, and Perplexity names
+ * its unit. Numbers without a unit are dollars per token, per thousand or per million, so they are left out.
+ */
+export function priceIn(entry: JsonObject): ListedPrice | null {
+  const pricing = asObject(entry.pricing);
+  if (pricing === null || (pricing.currency !== undefined && pricing.currency !== 'USD')) return null;
+  if (pricing.unit === 'usd_per_1m_tokens') {
+    return priceOf(asPrice(pricing.input), asPrice(pricing.output), asPrice(pricing.cache_read));
+  }
+  if (pricing.unit !== undefined) return null;
+  return priceOf(
+    perMillion(pricing.prompt),
+    perMillion(pricing.completion),
+    perMillion(pricing.input_cache_read),
+  );
+}
+
+function priceOf(input: number | null, output: number | null, cachedInput: number | null) {
+  return input === null || output === null ? null : { input, output, cachedInput };
+}
+
+/** OpenRouter says -1 where the price depends on the model that it chooses. */
+function perMillion(value: unknown): number | null {
+  const text = asText(value);
+  if (text === null) return null;
+  const price = asPrice(Number(text) * 1_000_000);
+  // 0.00000025 times a million is 0.24999999999999997 for a computer.
+  return price === null ? null : Number(price.toPrecision(12));
+}
+
+function asPrice(value: unknown): number | null {
+  const price = asCount(typeof value === 'string' && value.trim() !== '' ? Number(value) : value);
+  return price !== null && price <= HIGHEST_PRICE ? price : null;
+}
+
+// Dollars per million tokens; a price above is a mistake about the unit.
+const HIGHEST_PRICE = 100_000;
