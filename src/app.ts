@@ -5,6 +5,7 @@ import { startCheckpoints } from './answers/checkpoint.ts';
 import { endAnswer } from './answers/end-answer.ts';
 import { recoverAnswers } from './answers/recover.ts';
 import { RunningAnswers } from './answers/running.ts';
+import type { SendDeps } from './answers/send-message.ts';
 import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/database.ts';
@@ -25,7 +26,7 @@ import { InvitationLimits } from './workspaces/invitation-limits.ts';
 import { removeAccount } from './workspaces/remove-account.ts';
 
 /** The product without its sockets: what resolvers and commands work with. */
-export interface App extends AnswerDeps {
+export interface App extends SendDeps {
   engine: string;
   /** Signs sessions. */
   authSecret: string;
@@ -96,7 +97,7 @@ async function openOn(
   });
   const egress = createEgress({ allowedPrivateHosts: config.allowedPrivateHosts });
   const changes = new Changes();
-  const running = new RunningAnswers();
+  const running = new RunningAnswers(config.answerLimits);
   const work = new Set<Promise<void>>();
   const deps: AnswerDeps = {
     db,
@@ -137,6 +138,7 @@ async function openOn(
     authSecret,
     operatorToken,
     invitationLimits: new InvitationLimits(),
+    sends: new SingleFlight(),
     modelStandings: new ModelStandings(),
     sightChecks: new SightChecks(db),
     isInvited: (token) => isInvited({ db }, token),

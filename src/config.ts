@@ -28,6 +28,8 @@ export interface Config {
   allowedOrigins: readonly string[];
   /** `host:port` pairs on private networks that a CUSTOM key may name. */
   allowedPrivateHosts: readonly string[];
+  /** How many answers may be written at a time. */
+  answerLimits: { total: number; perPerson: number };
   /** Addresses of proxies whose X-Forwarded-For header is believed. */
   trustedProxies: readonly string[];
 }
@@ -80,6 +82,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       readOrigin('LATCHKEY_ALLOWED_ORIGINS', origin, true),
     ),
     allowedPrivateHosts: readList(env.LATCHKEY_ALLOWED_PRIVATE_HOSTS).map(checkPrivateHost),
+    answerLimits: readAnswerLimits(env),
     trustedProxies: readList(env.LATCHKEY_TRUSTED_PROXIES).map(checkProxy),
   };
 }
@@ -103,6 +106,24 @@ function readPort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
   throw new ConfigError(`PORT is not a port: "${text}". Set a number from 0 to 65535.`);
+}
+
+function readAnswerLimits(env: Readonly<Record<string, string | undefined>>): Config['answerLimits'] {
+  const total = readCount('LATCHKEY_MAX_ANSWERS', env.LATCHKEY_MAX_ANSWERS, 200, 10_000);
+  const perPerson = readCount(
+    'LATCHKEY_MAX_ANSWERS_PER_PERSON',
+    env.LATCHKEY_MAX_ANSWERS_PER_PERSON,
+    16,
+    10_000,
+  );
+  return { total, perPerson };
+}
+
+function readCount(name: string, text: string | undefined, fallback: number, most: number): number {
+  if (text === undefined) return fallback;
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= most) return count;
+  throw new ConfigError(`${name} is "${text}". Set a whole number from 1 to ${most}.`);
 }
 
 function readUrl(name: string, text: string | undefined, protocols: readonly string[]): string | undefined {
@@ -222,4 +243,6 @@ const SETTINGS = [
   'LATCHKEY_ALLOWED_ORIGINS',
   'LATCHKEY_ALLOWED_PRIVATE_HOSTS',
   'LATCHKEY_TRUSTED_PROXIES',
+  'LATCHKEY_MAX_ANSWERS',
+  'LATCHKEY_MAX_ANSWERS_PER_PERSON',
 ];

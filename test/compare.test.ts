@@ -195,6 +195,53 @@ describe('sending a message', () => {
     expect(await messageCount(threadId)).toBe(3);
   });
 
+  test('an idempotency key is good for one input only: text, models, their order and parent', async () => {
+    const { id: threadId } = await newThread(site.ada);
+    const earlier = await send(threadId, { text: 'Earlier' });
+    await finish(earlier);
+    const input = { text: 'Once', modelIds: [nano.id, named('gpt-5.1').id], idempotencyKey: 'once' };
+    const first = await send(threadId, input);
+    await finish(first);
+    const before = await messageCount(threadId);
+    const others = [
+      { text: 'Once.' },
+      { modelIds: [nano.id] },
+      { modelIds: input.modelIds.toReversed() },
+      { parentId: earlier.sent.id },
+    ];
+    for (const other of others)
+      expect(await send(threadId, { ...input, ...other }), JSON.stringify(other)).toMatchObject({
+        __typename: 'ConflictError',
+        code: 'CONFLICT',
+      });
+    expect((await send(threadId, { ...input, parentId: null })).sent.id).toBe(first.sent.id);
+    expect(await messageCount(threadId)).toBe(before);
+  });
+
+  test('of two inputs that come at once with one idempotency key, one is sent and the other a conflict', async () => {
+    const { id: threadId } = await newThread(site.ada);
+    const both = await Promise.all(
+      ['One', 'Two'].map((text) => send(threadId, { text, idempotencyKey: 'both' })),
+    );
+    expect(both.map(({ __typename }) => __typename).toSorted()).toEqual([
+      'ConflictError',
+      'SendMessagePayload',
+    ]);
+    expect(await messageCount(threadId)).toBe(2);
+    for (const sent of both) if (sent.answers !== undefined) await finish(sent);
+  });
+
+  test('a message that was sent before inputs were remembered is repeated by its text', async () => {
+    const { id: threadId } = await newThread(site.ada);
+    const input = { text: 'Long ago', idempotencyKey: 'old' };
+    const first = await send(threadId, input);
+    await finish(first);
+    const { db } = site.server.app;
+    await db.update(messages).set({ inputHash: null }).where(eq(messages.id, first.sent.id));
+    expect((await send(threadId, input)).sent.id).toBe(first.sent.id);
+    expect(await send(threadId, { ...input, text: 'Now' })).toMatchObject({ code: 'CONFLICT' });
+  });
+
   test('an answer that ends while another one that ended is read again is given as well', async () => {
     const { id: threadId } = await newThread(site.ada);
     const sent = await send(threadId, { modelIds: [nano.id, named('gpt-5.1').id], text: 'simulate: held' });
@@ -220,6 +267,8 @@ describe('sending a message', () => {
     expect(await send(threadId, { modelIds: [own[0]?.id] }, carl)).toMatchObject({
       __typename: 'BusyError',
       code: 'BUSY',
+      message: 'At most 16 answers may be written for you at a time. Wait for one to end.',
+      retryAt: expect.any(String),
     });
     expect(
       await carl.run('regenerate-answer', { input: { messageId: running[0]?.answers[0]?.id } }),

@@ -1,25 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { messages } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
 import type { Turn } from '../providers/provider.ts';
 import { type AnswerDeps, type PreparedAnswer, startAnswers } from './begin-answers.ts';
+import { measureConversation, type Question, readConversation } from './conversation.ts';
+import { requireContextWindows } from './conversation-limits.ts';
 import { endAnswer } from './end-answer.ts';
 
 /**
- * Commits a transaction that writes the rows of answers which begin, and sets the providers to work on the conversation.
- * When it fails the answers are let go, unless it was the commit that failed: it may have happened, and only the word of it
- * been lost. Then nobody else would ever write or end them, so they begin once their rows are found.
+ * Commits a transaction that writes the rows of answers which begin, and sets the providers to work on a question. The
+ * conversation is counted before it is read, and read once for all of them. Throws BusyError and ModelUnavailableError.
  */
 export async function commitAnswers<Written extends { begun: readonly PreparedAnswer[] }>(
   deps: AnswerDeps,
-  turns: readonly Turn[],
+  viewer: Viewer,
+  question: Question,
   prepared: readonly PreparedAnswer[],
   write: (tx: Database) => Promise<Written>,
 ): Promise<Written> {
+  const answers = prepared.map(({ live }) => live);
+  deps.running.add(viewer.id, answers, await measureConversation(deps.db, question));
+  let turns: readonly Turn[] = [];
   let begun: readonly PreparedAnswer[] | undefined;
   try {
+    turns = await readConversation(deps, question);
+    const models = prepared.map(({ model }) => model);
+    await requireContextWindows(deps, question.thread, turns, models);
     const written = await deps.db.transaction(async (tx) => {
       const written = await write(tx);
       begun = written.begun;
@@ -28,8 +37,9 @@ export async function commitAnswers<Written extends { begun: readonly PreparedAn
     startAnswers(deps, turns, written.begun);
     return written;
   } catch (error) {
+    // A commit that failed may have happened, and only the word of it been lost. Nobody else would write those answers.
     if (begun !== undefined) deps.track(startIfCommitted(deps, turns, begun));
-    else for (const { live } of prepared) deps.running.remove(live);
+    else for (const live of answers) deps.running.remove(live);
     throw error;
   }
 }

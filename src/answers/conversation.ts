@@ -1,41 +1,61 @@
-import { asc, inArray, sql } from 'drizzle-orm';
+import { asc, count, inArray, type SQL, sql, sum } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { messages } from '../db/tables/thread.ts';
 import type { Turn } from '../providers/provider.ts';
+import type { Thread } from '../threads/thread.ts';
+import { MAX_MESSAGES, requireSendable } from './conversation-limits.ts';
 import type { RunningAnswers } from './running.ts';
 
+/** What is to be answered: the branch that ends with a message, and what a person says after it. */
+export interface Question {
+  thread: Thread;
+  /** Null for the first message of a thread. */
+  leafId: string | null;
+  /** Null when the last message of the branch is asked again. */
+  text: string | null;
+}
+
 /**
- * Reads the branch that ends with a message, oldest first, as a model is sent it: everything a person sees there. Of an
- * answer that failed, was stopped or is still being written, that is the text so far. Empty without a message.
+ * Measures a conversation without reading it: the database knows the length of a text without unpacking it. Gives its bytes
+ * in UTF-8. Throws ModelUnavailableError if it is too long for every model.
+ */
+export async function measureConversation(db: Database, question: Question): Promise<number> {
+  const [size] = await db
+    .select({ bytes: sum(sql`octet_length(${messages.text})`).mapWith(Number), messages: count() })
+    .from(messages)
+    .where(isOnBranch(question));
+  const bytes = (size?.bytes ?? 0) + Buffer.byteLength(question.text ?? '');
+  requireSendable({ bytes, messages: size?.messages ?? 0 });
+  return bytes;
+}
+
+/**
+ * Reads a conversation as a model is sent it: everything that a person sees on the branch. Of an answer that failed, was
+ * stopped or is still being written, that is the text so far. To be measured first. Throws ModelUnavailableError.
  */
 export async function readConversation(
   deps: { db: Database; running: RunningAnswers },
-  { threadId, leafId }: { threadId: string; leafId: string | null },
-): Promise<Said[]> {
-  if (leafId === null) return [];
+  question: Question,
+): Promise<Turn[]> {
   const rows = await deps.db
     .select(saidColumns)
     .from(messages)
-    .where(
-      sql`${messages.id} in (
-        with recursive branch as (
-          select id, parent_id from ${messages} where id = ${leafId} and thread_id = ${threadId}
-          union
-          select parent.id, parent.parent_id from ${messages} as parent join branch on parent.id = branch.parent_id
-        )
-        select id from branch)`,
-    )
+    .where(isOnBranch(question))
     .orderBy(asc(messages.position));
-  return await withTextSoFar(deps, rows);
+  const said = await withTextSoFar(deps, rows);
+  const { text } = question;
+  const turns = turnsOf(text === null ? said : [...said, { ...SAID_BY_PERSON, text }]);
+  // What was still being written had no length in the database, and some characters are several bytes of JSON.
+  const bytes = turns.reduce((total, turn) => total + Buffer.byteLength(JSON.stringify(turn.text)), 0);
+  requireSendable({ bytes, messages: said.length });
+  return turns;
 }
 
 /**
  * The turns that a model is sent: the person begins and ends, both alternate, and none is blank. Some chat templates refuse
  * anything else, so one failed answer between two questions would make every later question of the thread fail.
  */
-export function turnsOf(
-  conversation: readonly Pick<Said, 'role' | 'status' | 'text' | 'finishReason'>[],
-): Turn[] {
+function turnsOf(conversation: readonly Pick<Said, 'role' | 'status' | 'text' | 'finishReason'>[]): Turn[] {
   const turns: Turn[] = [];
   let isCutOff = false;
   for (const said of conversation) {
@@ -53,7 +73,7 @@ export function turnsOf(
 }
 
 /** A message as far as a model is concerned. */
-export type Said = Pick<typeof messages.$inferSelect, keyof typeof saidColumns>;
+type Said = Pick<typeof messages.$inferSelect, keyof typeof saidColumns>;
 
 const saidColumns = {
   id: messages.id,
@@ -62,6 +82,24 @@ const saidColumns = {
   text: messages.text,
   finishReason: messages.finishReason,
 };
+
+const SAID_BY_PERSON = { role: 'USER', status: 'COMPLETE', finishReason: null } as const;
+
+/**
+ * Whether a message is on the branch that ends with another one. One more than may be sent is enough to know: the walk ends
+ * there.
+ */
+function isOnBranch({ thread, leafId }: Question): SQL {
+  return sql`${messages.id} in (
+    with recursive branch as (
+      select id, parent_id, 1 as length from ${messages} where id = ${leafId} and thread_id = ${thread.id}
+      union all
+      select parent.id, parent.parent_id, branch.length + 1
+      from ${messages} as parent join branch on parent.id = branch.parent_id
+      where branch.length <= ${MAX_MESSAGES}
+    )
+    select id from branch)`;
+}
 
 /** An answer's row holds its text only once the answer has ended. */
 async function withTextSoFar(

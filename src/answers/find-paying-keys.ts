@@ -58,17 +58,18 @@ async function unavailable(
 ): Promise<ModelUnavailableError> {
   const { title } = deps.providers[model.provider];
   const message = answerSentence(code, title, await managesKeys(deps, viewer, thread, apiKeyIds));
-  const suggestions = await suggestionsFor(deps, thread, model);
+  const suggestions = await suggestModels(deps, thread, model);
   return new ModelUnavailableError(code, message, ANSWER_ERRORS[code].fixableBy, suggestions);
 }
 
-/** Models that can be asked in place of one that cannot, those of the most similar name first. */
-async function suggestionsFor(
+/** Models that can be asked in place of one that cannot, as far as known with room for so many tokens, nearest name first. */
+export async function suggestModels(
   deps: Pick<KeyDeps, 'db' | 'defaultPlan'>,
   { workspaceId, teamId }: Thread,
   model: Model,
+  tokens = 0,
 ): Promise<string[]> {
-  const nearest = await nearestModels(deps, { id: workspaceId, teamId }, model);
+  const nearest = await nearestModels(deps, { id: workspaceId, teamId }, model, tokens);
   const offers = await findOffers(deps, nearest);
   return nearest.filter((modelId) => offers.get(modelId)?.isAvailable).slice(0, MAX_SUGGESTIONS);
 }

@@ -5,7 +5,6 @@ import { findMessages, type Message } from '../threads/message.ts';
 import { announceThread, requireThread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
-import { readConversation, turnsOf } from './conversation.ts';
 
 /** Begins another answer to the same message, by the same model or another. The first one stays: they become siblings. */
 export async function regenerateAnswer(
@@ -21,13 +20,9 @@ export async function regenerateAnswer(
   if (modelId === null || parentId === null)
     throw new ConflictError('What this answer replied to is gone. Send a new message instead.');
 
-  const turns = turnsOf(await readConversation(deps, { threadId: found.id, leafId: parentId }));
   const prepared = await prepareAnswers(deps, viewer, found, [modelId]);
-  deps.running.add(
-    viewer.id,
-    prepared.map(({ live }) => live),
-  );
-  const { answers, thread } = await commitAnswers(deps, turns, prepared, async (tx) => {
+  const question = { thread: found, leafId: parentId, text: null };
+  const { answers, thread } = await commitAnswers(deps, viewer, question, prepared, async (tx) => {
     const room = await makeRoom(tx, viewer, found.id, 1);
     return { ...room, ...(await beginAnswers(tx, deps, viewer, { ...room, parentId }, prepared)) };
   });

@@ -1,11 +1,23 @@
 import { BusyError } from '../errors.ts';
+import { fairShare, type SharedLimit } from './fair-share.ts';
 import type { LiveAnswer } from './live-answer.ts';
+
+/** How many answers may be written at a time. */
+export interface AnswerLimits {
+  total: number;
+  perPerson: number;
+}
 
 /** The answers that this process is writing. */
 export class RunningAnswers {
-  readonly #live = new Map<string, { answer: LiveAnswer; personId: string; isBegun: boolean }>();
+  readonly #live = new Map<string, Running>();
+  readonly #answers: SharedLimit;
   readonly #closing = new AbortController();
   readonly #emptied = Promise.withResolvers<void>();
+
+  constructor(limits: AnswerLimits) {
+    this.#answers = { ...limits, least: LEAST_ANSWERS };
+  }
 
   get(messageId: string): LiveAnswer | undefined {
     return this.#live.get(messageId)?.answer;
@@ -22,19 +34,17 @@ export class RunningAnswers {
 
   /**
    * Takes these answers in, before they are committed: whoever then finds one in the database as being written finds it
-   * here too. Throws BusyError when the person or the server has too many.
+   * here too. Each is sent so many bytes of conversation. Throws BusyError when the person or the server has too many.
    */
-  add(personId: string, answers: readonly LiveAnswer[]): void {
-    if (this.isClosed) throw new BusyError('This server is shutting down. Try again in a moment.', null);
-    const ofPerson = [...this.#live.values()].filter((running) => running.personId === personId).length;
-    if (ofPerson + answers.length > MAX_RUNNING_PER_PERSON)
-      throw new BusyError(
-        `At most ${MAX_RUNNING_PER_PERSON} answers may be written for you at a time. Wait for one to end.`,
-        null,
-      );
-    if (this.#live.size + answers.length > MAX_RUNNING)
-      throw new BusyError('This server is writing as many answers as it can. Try again in a moment.', null);
-    for (const answer of answers) this.#live.set(answer.id, { answer, personId, isBegun: false });
+  add(personId: string, answers: readonly LiveAnswer[], conversationBytes: number): void {
+    if (this.isClosed) throw new BusyError('This server is shutting down. Try again in a moment.', soon());
+    const all = [...this.#live.values()];
+    const own = all.filter((running) => running.personId === personId);
+    this.#requireAnswers(all.length, own.length, answers.length);
+    if (conversationBytes > SHORT_BYTES)
+      requireBytes(bytesOf(all), bytesOf(own), answers.length * conversationBytes);
+    for (const answer of answers)
+      this.#live.set(answer.id, { answer, personId, conversationBytes, isBegun: false });
   }
 
   /** Says that these answers are committed. */
@@ -65,7 +75,57 @@ export class RunningAnswers {
   get closing(): AbortSignal {
     return this.#closing.signal;
   }
+
+  #requireAnswers(all: number, own: number, wanted: number): void {
+    const share = fairShare(this.#answers, all);
+    if (own + wanted > share)
+      throw new BusyError(
+        share < this.#answers.perPerson
+          ? `This server is busy: at most ${share} answers may be written for you at the moment. Wait for one to end, or ask fewer models.`
+          : `At most ${share} answers may be written for you at a time. Wait for one to end.`,
+        soon(),
+      );
+    if (all + wanted > this.#answers.total)
+      throw new BusyError('This server is writing as many answers as it can. Try again in a moment.', soon());
+  }
 }
 
-const MAX_RUNNING_PER_PERSON = 16; // two comparisons of eight models
-const MAX_RUNNING = 200;
+interface Running {
+  answer: LiveAnswer;
+  personId: string;
+  conversationBytes: number;
+  isBegun: boolean;
+}
+
+function requireBytes(all: number, own: number, wanted: number): void {
+  if (own + wanted > fairShare(CONVERSATION_BYTES, all) || all + wanted > CONVERSATION_BYTES.total)
+    throw new BusyError(
+      'Too much text is being sent to models at the moment. Wait for an answer to end, or ask fewer models.',
+      soon(),
+    );
+}
+
+function bytesOf(running: readonly Running[]): number {
+  return running.reduce((sum, { conversationBytes }) => sum + conversationBytes, 0);
+}
+
+/** Answers end at any moment; there is no better guess. */
+function soon(): Date {
+  return new Date(Date.now() + RETRY_AFTER_MS);
+}
+
+const LEAST_ANSWERS = 4;
+const RETRY_AFTER_MS = 5_000;
+const MEBIBYTE = 2 ** 20;
+
+/**
+ * Each answer keeps its conversation in memory several times: as text, as JSON, and as bytes on their way. A person may ask
+ * eight models about the longest one.
+ */
+const CONVERSATION_BYTES: SharedLimit = {
+  total: 256 * MEBIBYTE,
+  perPerson: 32 * MEBIBYTE,
+  least: 8 * MEBIBYTE,
+};
+/** So short that even the most answers with as much each need little: others' long ones never hold them up. */
+const SHORT_BYTES = MEBIBYTE / 4;

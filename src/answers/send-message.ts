@@ -1,22 +1,23 @@
+import { hash } from 'node:crypto';
 import { and, asc, desc, eq, inArray, ne, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf, newId } from '../db/id.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import type { SingleFlight } from '../keys/single-flight.ts';
 import { makeRoom } from '../threads/make-room.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
-import { readConversation, turnsOf } from './conversation.ts';
 
 /**
  * Adds a person's message and begins one answer per model. Everything is checked before anything is written, everything is
  * committed before it returns, and from then on the server writes the answers whether anyone is listening or not.
  */
 export async function sendMessage(
-  deps: AnswerDeps,
+  deps: SendDeps,
   viewer: Viewer,
   input: {
     threadId: string;
@@ -25,24 +26,61 @@ export async function sendMessage(
     parentId?: string | null | undefined;
     idempotencyKey?: string | null | undefined;
   },
-): Promise<{ message: Message; answers: Message[]; thread: Thread }> {
+): Promise<SentMessage> {
   const text = checkText(input.text);
   checkModelIds(input.modelIds);
   const idempotencyKey = input.idempotencyKey ?? null;
   checkIdempotencyKey(idempotencyKey);
-  const found = await requireThread(deps, viewer, input.threadId, 'chat');
+  const thread = await requireThread(deps, viewer, input.threadId, 'chat');
 
-  const repeated = await findRepeated(deps.db, viewer, found, idempotencyKey, text);
-  if (repeated !== undefined) return { ...repeated, thread: found };
+  const send = { text, modelIds: input.modelIds, parentId: input.parentId ?? null };
+  if (idempotencyKey === null) return await sendNow(deps, viewer, thread, { ...send, repeatable: null });
+  const repeatable = { idempotencyKey, inputHash: hashOf(send) };
+  // The same send that comes again meanwhile takes no room of its own.
+  const id = JSON.stringify([viewer.id, thread.id, repeatable]);
+  return await deps.sends.run(id, async () => {
+    const repeated = await findRepeated(deps.db, viewer, thread, { ...repeatable, text });
+    return repeated ?? (await sendNow(deps, viewer, thread, { ...send, repeatable }));
+  });
+}
 
-  const parentId = await parentOf(deps.db, found, input.parentId ?? null);
-  const conversation = await readConversation(deps, { threadId: found.id, leafId: parentId });
-  const turns = turnsOf([...conversation, { role: 'USER', status: 'COMPLETE', text, finishReason: null }]);
-  const prepared = await prepareAnswers(deps, viewer, found, input.modelIds);
+export interface SendDeps extends AnswerDeps {
+  /** The sends under way that can be repeated. */
+  sends: SingleFlight<SentMessage>;
+}
+
+export interface SentMessage {
+  message: Message;
+  answers: Message[];
+  thread: Thread;
+}
+
+interface Send {
+  text: string;
+  modelIds: readonly string[];
+  parentId: string | null;
+  /** Null if sending it again makes a second message. */
+  repeatable: Repeatable | null;
+}
+
+interface Repeatable {
+  idempotencyKey: string;
+  inputHash: string;
+}
+
+async function sendNow(
+  deps: AnswerDeps,
+  viewer: Viewer,
+  found: Thread,
+  { text, modelIds, repeatable, ...named }: Send,
+): Promise<SentMessage> {
+  const parentId = await parentOf(deps.db, found, named.parentId);
+  const prepared = await prepareAnswers(deps, viewer, found, modelIds);
   const messageId = newId('msg');
-  let sent: { message: Message; answers: Message[]; thread: Thread };
+  const question = { thread: found, leafId: parentId, text };
+  let sent: SentMessage;
   try {
-    sent = await commitAnswers(deps, turns, prepared, async (tx) => {
+    sent = await commitAnswers(deps, viewer, question, prepared, async (tx) => {
       const { thread, firstPosition } = await makeRoom(tx, viewer, found.id, 1 + prepared.length);
       const [message] = await tx
         .insert(messages)
@@ -55,25 +93,20 @@ export async function sendMessage(
           status: 'COMPLETE',
           text,
           authorId: viewer.id,
-          idempotencyKey,
+          ...repeatable,
         })
         .onConflictDoNothing({ target: [messages.threadId, messages.authorId, messages.idempotencyKey] })
         .returning(messageColumns);
       if (message === undefined) throw new RepeatedSendError();
-      // Only now is it known to be no repetition, which would need no room.
-      deps.running.add(
-        viewer.id,
-        prepared.map((answer) => answer.live),
-      );
       const place = { thread, parentId: messageId, firstPosition: firstPosition + 1 };
       return { message, thread, ...(await beginAnswers(tx, deps, viewer, place, prepared)) };
     });
   } catch (error) {
-    if (!(error instanceof RepeatedSendError)) throw error;
-    // The same send came twice at once, and the other one was first.
-    const first = await findRepeated(deps.db, viewer, found, idempotencyKey, text);
+    if (!(error instanceof RepeatedSendError) || repeatable === null) throw error;
+    // A send with the same key came at the same time, with another input or to another server, and was first.
+    const first = await findRepeated(deps.db, viewer, found, { ...repeatable, text });
     if (first === undefined) throw error;
-    return { ...first, thread: await requireThread(deps, viewer, found.id, 'read') };
+    return first;
   }
   const { message, answers, thread } = sent;
   announceThread(deps.changes, thread, [message.id, ...answers.map((answer) => answer.id)]);
@@ -82,27 +115,28 @@ export async function sendMessage(
 
 class RepeatedSendError extends Error {}
 
-/** What an earlier send with the same idempotency key made. */
+/** What an earlier send with the same idempotency key made. Throws ConflictError if it had another input. */
 async function findRepeated(
   db: Database,
   viewer: Viewer,
-  thread: Thread,
-  idempotencyKey: string | null,
-  text: string,
-): Promise<{ message: Message; answers: Message[] } | undefined> {
-  if (idempotencyKey === null) return undefined;
-  const [message] = await db
-    .select(messageColumns)
+  { id: threadId }: Thread,
+  { idempotencyKey, inputHash, text }: Repeatable & { text: string },
+): Promise<SentMessage | undefined> {
+  const [found] = await db
+    .select({ message: messageColumns, inputHash: messages.inputHash })
     .from(messages)
     .where(
       and(
-        eq(messages.threadId, thread.id),
+        eq(messages.threadId, threadId),
         eq(messages.authorId, viewer.id),
         eq(messages.idempotencyKey, idempotencyKey),
       ),
     );
-  if (message === undefined) return undefined;
-  if (message.text !== text)
+  if (found === undefined) return undefined;
+  const { message } = found;
+  // Messages of 0.1 have no hash.
+  const isSame = found.inputHash === null ? message.text === text : found.inputHash === inputHash;
+  if (!isSame)
     throw new ConflictError(
       'This idempotency key was already used for another message. Use a new one for each message.',
     );
@@ -111,7 +145,12 @@ async function findRepeated(
     .from(messages)
     .where(and(eq(messages.parentId, message.id), eq(messages.role, 'ASSISTANT')))
     .orderBy(asc(messages.position));
-  return { message, answers };
+  return { message, answers, thread: await requireThread({ db }, viewer, threadId, 'read') };
+}
+
+/** Stands for everything that decides what a send makes. */
+function hashOf({ text, modelIds, parentId }: Omit<Send, 'repeatable'>): string {
+  return hash('sha256', JSON.stringify([text, modelIds, parentId]), 'base64url');
 }
 
 /**

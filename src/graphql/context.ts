@@ -2,8 +2,8 @@ import DataLoader from 'dataloader';
 import { GraphQLError } from 'graphql';
 import type { Viewer } from '../accounts/session.ts';
 import { findUsers, type User } from '../accounts/user.ts';
-import type { AnswerDeps } from '../answers/begin-answers.ts';
 import { withLiveText } from '../answers/live-text.ts';
+import type { SendDeps } from '../answers/send-message.ts';
 import type { ModelStandings } from '../events/model-standings.ts';
 import type { SightChecks } from '../events/sight-checks.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
@@ -26,7 +26,7 @@ export interface Context {
   loaders: Loaders;
 }
 
-type Deps = AnswerDeps & {
+type Deps = SendDeps & {
   invitationLimits: InvitationLimits;
   modelStandings: ModelStandings;
   sightChecks: SightChecks;
@@ -50,7 +50,7 @@ export function requireViewer(context: Context): Viewer {
  * Gathers the ids that the resolvers of one step ask for into one query per kind of object, with the viewer's rules in it.
  * Nothing is cached: a subscription's context lives as long as the subscription, and would show old rows.
  */
-function createLoaders(deps: AnswerDeps, viewer: Viewer | null) {
+function createLoaders(deps: SendDeps, viewer: Viewer | null) {
   function byId<Row extends { id: string }>(find: (viewer: Viewer, ids: string[]) => Promise<Row[]>) {
     return new DataLoader<string, Row | null>(
       async (ids) => {

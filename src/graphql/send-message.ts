@@ -23,7 +23,7 @@ const SendMessageInput = builder.inputType('SendMessageInput', {
     }),
     idempotencyKey: t.string({
       description:
-        'Any text that is new for each message, up to 200 characters. Sending again with the same one gives the first message instead of a second.',
+        'Any text that is new for each message, up to 200 characters. Sending the same input again with the same one gives the first message instead of a second; another input with it is a CONFLICT.',
     }),
   }),
 });

@@ -149,7 +149,8 @@ export const ConflictError = builder.objectType(errors.ConflictError, {
 
 export const ModelUnavailableError = builder.objectType(errors.ModelUnavailableError, {
   name: 'ModelUnavailableError',
-  description: 'A model cannot be asked now; `code` says why.',
+  description:
+    'A model cannot be asked now, or not with so long a conversation (CONTEXT_TOO_LONG); `code` says why.',
   interfaces: [UserError],
   fields: (t) => ({
     suggestions: t.field({

@@ -1,20 +1,29 @@
-import { eq, inArray } from 'drizzle-orm';
+import { and, eq, gte, inArray, isNull, or } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { Model } from './catalogue.ts';
 
-/** Ids of the other models in a workspace that some key offers, those of the most similar name first. */
+/**
+ * Ids of the other models in a workspace that some key offers, those of the most similar name first; without those whose
+ * context window is known to be smaller than so many tokens.
+ */
 export async function nearestModels(
   { db }: { db: Database },
   workspace: { id: string; teamId: string | null },
   wanted: Model,
+  tokens: number,
 ): Promise<string[]> {
   const ownerIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
   const offered = await db
     .selectDistinct({ id: models.id, name: models.name, provider: models.provider })
     .from(models)
     .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
-    .where(inArray(models.ownerId, ownerIds));
+    .where(
+      and(
+        inArray(models.ownerId, ownerIds),
+        or(isNull(models.contextWindow), gte(models.contextWindow, tokens)),
+      ),
+    );
   const pairs = pairsOf(wanted.name);
   return offered
     .filter((model) => model.id !== wanted.id)

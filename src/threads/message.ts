@@ -9,7 +9,7 @@ import { findThreads, type Thread } from './thread.ts';
 /** A message as it is stored. While an answer is being written its text lives elsewhere; a thread does not know where. */
 export type Message = Omit<
   typeof messages.$inferSelect,
-  'idempotencyKey' | 'writerId' | 'leaseUntil' | 'fence'
+  'idempotencyKey' | 'inputHash' | 'writerId' | 'leaseUntil' | 'fence'
 >;
 
 /** The messages with these ids in threads that the viewer may see. */

@@ -63,6 +63,8 @@ export const messages = pgTable(
     /** Who wrote the message, or asked for the answer. */
     authorId: text('author_id').references(() => users.id, { onDelete: 'set null' }),
     idempotencyKey: text('idempotency_key'),
+    /** Hash of the whole input that came with the idempotency key. */
+    inputHash: text('input_hash'),
     createdAt: instant('created_at').notNull().defaultNow(),
 
     modelId: text('model_id').references(() => models.id, { onDelete: 'set null' }),
