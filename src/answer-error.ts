@@ -59,7 +59,8 @@ export const ANSWER_ERRORS: Record<
   },
   BAD_REQUEST: {
     fixableBy: 'YOU',
-    sentence: (provider) => `${provider} did not accept this request for this model. Choose another model.`,
+    sentence: (provider) =>
+      `${provider} did not accept this request. Choose another model; if every model fails like this, check the address (base URL).`,
   },
   PROVIDER_OVERLOADED: {
     fixableBy: 'PROVIDER',

@@ -167,7 +167,7 @@ const CASES: Case[] = [
   ['ANTHROPIC', 403, anthropic('permission_error', 'This organization has been disabled.'), 'INVALID_KEY'],
   ['ANTHROPIC', 403, anthropic('permission_error', 'No.'), 'KEY_LACKS_PERMISSION'],
   ['ANTHROPIC', 404, anthropic('not_found_error', 'model: claude-x'), 'MODEL_NOT_FOUND'],
-  ['ANTHROPIC', 404, anthropic('not_found_error', 'Not Found'), 'PROVIDER_ERROR'],
+  ['ANTHROPIC', 404, anthropic('not_found_error', 'Not Found'), 'BAD_REQUEST'],
   ['ANTHROPIC', 413, anthropic('request_too_large', 'Request exceeds the maximum size'), 'BAD_REQUEST'],
   ['ANTHROPIC', 429, anthropic('rate_limit_error', 'Rate limited.'), 'RATE_LIMITED'],
   ['ANTHROPIC', 529, anthropic('overloaded_error', 'Overloaded'), 'PROVIDER_OVERLOADED'],
@@ -421,7 +421,7 @@ const CASES: Case[] = [
   ['NOVITA', 403, novita(403, 'NOT_ENOUGH_BALANCE', 'not enough balance'), 'QUOTA_EXCEEDED'],
   ['NOVITA', 403, novita(403, 'model_access_denied', 'identity verification needed'), 'KEY_LACKS_PERMISSION'],
   ['NOVITA', 404, novita(404, 'MODEL_NOT_FOUND', 'model not found'), 'MODEL_NOT_FOUND'],
-  ['NOVITA', 404, '404 page not found', 'PROVIDER_ERROR'],
+  ['NOVITA', 404, '404 page not found', 'BAD_REQUEST'],
   ['NOVITA', 429, novita(429, 'RATE_LIMIT_EXCEEDED', 'RPM'), 'RATE_LIMITED'],
   ['NOVITA', 504, novita(504, 'TIMEOUT', 'late'), 'TIMEOUT'],
 
@@ -442,7 +442,7 @@ const CASES: Case[] = [
   ],
   ['CUSTOM', 404, { error: 'Model x is not loaded.' }, 'MODEL_UNAVAILABLE'],
   ['CUSTOM', 404, { error: 'The model x has been retired.' }, 'MODEL_UNAVAILABLE'],
-  ['CUSTOM', 404, '<!doctype html><title>No such model page</title>', 'PROVIDER_ERROR'],
+  ['CUSTOM', 404, '<!doctype html><title>No such model page</title>', 'BAD_REQUEST'],
   [
     'CUSTOM',
     400,
@@ -451,7 +451,7 @@ const CASES: Case[] = [
   ],
   ['CUSTOM', 429, { error: 'You have run out of credit.' }, 'QUOTA_EXCEEDED'],
   ['CUSTOM', 429, { error: 'Rate quota of 3 per minute exceeded.' }, 'RATE_LIMITED'],
-  ['CUSTOM', 307, '', 'PROVIDER_ERROR'],
+  ['CUSTOM', 307, '', 'BAD_REQUEST'],
   ['CUSTOM', 408, '', 'TIMEOUT'],
   ['CUSTOM', 410, '', 'MODEL_UNAVAILABLE'],
   ['CUSTOM', 418, '', 'BAD_REQUEST'],
@@ -461,6 +461,58 @@ const CASES: Case[] = [
   ['CUSTOM', 522, '', 'PROVIDER_OVERLOADED'],
   ['CUSTOM', 524, '', 'TIMEOUT'],
   ['CUSTOM', 200, '<html>Sign in to the hotel network</html>', 'PROVIDER_ERROR'],
+  ['CUSTOM', 429, { error: 'Token limit reached: 40000 of 32768' }, 'CONTEXT_TOO_LONG'],
+  ['CUSTOM', 429, { error: 'Daily token limit reached.' }, 'RATE_LIMITED'],
+  [
+    'CUSTOM',
+    403,
+    { code: 'Throttling.AllocationQuota', message: 'Allocated quota exceeded.' },
+    'RATE_LIMITED',
+  ],
+  ['CUSTOM', 401, { error: { message: 'User not found.', code: 401 } }, 'INVALID_KEY'],
+  ['CUSTOM', 403, '<!doctype html><title>Just a moment...</title>', 'NETWORK'],
+  ['CUSTOM', 407, '', 'NETWORK'],
+  ['CUSTOM', 429, '<html>error code: 1015</html>', 'PROVIDER_OVERLOADED'],
+  ['CUSTOM', 403, { error: { type: 'permission_error', message: 'No.' } }, 'KEY_LACKS_PERMISSION'],
+  ['CUSTOM', 404, { error: 'There is no such deployment.' }, 'MODEL_NOT_FOUND'],
+  ['CUSTOM', 404, 'Cannot POST /v1/models/x/chat', 'BAD_REQUEST'],
+  ['CUSTOM', 200, { error: 'Unexpected endpoint or method. (GET /models)' }, 'BAD_REQUEST'],
+  ['OPENAI', 400, openai(null, 'weapons_policy', 'No.'), 'CONTENT_FILTERED'],
+  [
+    'OPENAI',
+    400,
+    openai(null, 'model_not_found', "The requested model 'x' does not exist."),
+    'MODEL_NOT_FOUND',
+  ],
+  [
+    'OPENAI',
+    404,
+    openai('invalid_request_error', 'model_not_found', 'The model `x` has been deprecated.'),
+    'MODEL_UNAVAILABLE',
+  ],
+  [
+    'OPENAI',
+    400,
+    openai(
+      'invalid_request_error',
+      'unsupported_value',
+      'Your organization must be verified to stream this model. Please go to: https://example.com',
+    ),
+    'KEY_LACKS_PERMISSION',
+  ],
+  ['ANTHROPIC', 401, anthropic('authentication_error', 'OAuth is not supported.'), 'INVALID_KEY'],
+  ['GEMINI', 404, gemini(404, 'NOT_FOUND', 'Requested entity was not found.'), 'BAD_REQUEST'],
+  ['GEMINI', 404, '<!doctype html><title>Not found</title>', 'BAD_REQUEST'],
+  ['MISTRAL', 404, mistral('invalid_model', '1501', 'The model x is deprecated.'), 'MODEL_UNAVAILABLE'],
+  ['MISTRAL', 403, mistral('content_filter', null, 'Blocked.'), 'CONTENT_FILTERED'],
+  [
+    'PERPLEXITY',
+    400,
+    { error: { message: 'No.', type: 'too_many_prompt_tokens', code: 400 } },
+    'CONTEXT_TOO_LONG',
+  ],
+  ['XAI', 403, xai('permission-denied', 'The team has no credits.'), 'QUOTA_EXCEEDED'],
+  ['XAI', 404, xai('not-found', 'The requested path does not exist.'), 'BAD_REQUEST'],
 ];
 
 const textOf = (body: string | object) => (typeof body === 'string' ? body : JSON.stringify(body));
@@ -474,7 +526,7 @@ describe('an error response', () => {
   test('every row of the table has a case of its own', () => {
     const reached = new Set(
       CASES.map(([provider, status, body]) => {
-        return findFailureRow(provider, status, describeErrorBody(textOf(body)).evidence);
+        return findFailureRow(provider, status, describeErrorBody(textOf(body)));
       }),
     );
     expect(FAILURE_ROWS.filter((row) => !reached.has(row))).toEqual([]);
@@ -787,6 +839,7 @@ describe('a provider’s text', () => {
       code: 'BAD_REQUEST',
       status: 400,
       retryAfterMs: null,
+      isExplicit: false,
     });
   });
 });

@@ -147,7 +147,7 @@ describe('a response that is no stream', () => {
       json({ error: { message: 'Incorrect API key provided', code: 'invalid_api_key' } }, 401),
       'INVALID_KEY',
     ],
-    ['a redirect', { status: 302, headers: { location: 'https://elsewhere.example/' } }, 'PROVIDER_ERROR'],
+    ['a redirect', { status: 302, headers: { location: 'https://elsewhere.example/' } }, 'BAD_REQUEST'],
   ])('but %s is told as such', async (_title, response, code) => {
     const { providers } = scriptedProviders(() => response);
     expect(codeOf((await ask(providers, 'OPENAI', question('gpt-4.1'))).error)).toBe(code);

@@ -7,7 +7,7 @@ import { whyUnusable } from '../keys/why-unusable.ts';
 import { type OpenedKey, withSecret } from '../keys/with-secret.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
-import { ProviderError } from '../providers/failure.ts';
+import { isWorthRepeating, ProviderError } from '../providers/failure.ts';
 import type { AnswerEnd, AnswerRequest } from '../providers/provider.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';
 import type { Ending, LiveAnswer } from './live-answer.ts';
@@ -119,7 +119,7 @@ function requireSamePlace(key: OpenedKey, keyOwnerId: string, model: Model): voi
 /** How long to wait before the next attempt; undefined if there is none. */
 function retryDelayMs(error: unknown, attempt: number): number | undefined {
   if (!(error instanceof ProviderError) || attempt > MAX_RETRIES) return undefined;
-  if (!RETRIED.has(error.code)) return undefined;
+  if (!isWorthRepeating(error)) return undefined;
   const delayMs = error.retryAfterMs ?? FIRST_RETRY_DELAY_MS * 2 ** (attempt - 1);
   return delayMs <= LONGEST_RETRY_DELAY_MS ? delayMs : undefined;
 }
@@ -157,8 +157,3 @@ const ANSWER_TIMEOUT_MS = 30 * 60 * 1_000;
 const MAX_RETRIES = 2;
 const FIRST_RETRY_DELAY_MS = 1_000;
 const LONGEST_RETRY_DELAY_MS = 20_000; // longer than that a person prefers to be told
-const RETRIED: ReadonlySet<AnswerErrorCode> = new Set([
-  'RATE_LIMITED',
-  'PROVIDER_OVERLOADED',
-  'PROVIDER_ERROR',
-]);

@@ -18,7 +18,9 @@ export const ErrorCode = builder.enumType('ErrorCode', {
     RATE_LIMITED: { description: 'The provider limits how often the key is used; waiting helps.' },
     CONTEXT_TOO_LONG: { description: 'The conversation does not fit into the model.' },
     CONTENT_FILTERED: { description: 'The provider declined for reasons of content.' },
-    BAD_REQUEST: { description: 'The provider did not accept the form of the request.' },
+    BAD_REQUEST: {
+      description: 'The provider did not accept the request, or has nothing at this address (base URL).',
+    },
     PROVIDER_OVERLOADED: { description: 'The provider is overloaded.' },
     PROVIDER_ERROR: { description: 'The provider failed.' },
     NETWORK: { description: 'The provider could not be reached.' },

@@ -12,8 +12,4 @@ export function adviceFor(provider: ProviderName, code: AnswerErrorCode): string
   return null;
 }
 
-const NAMES_BASE_URL: ReadonlySet<AnswerErrorCode> = new Set([
-  'PROVIDER_ERROR',
-  'MODEL_NOT_FOUND',
-  'NO_MODELS',
-]);
+const NAMES_BASE_URL: ReadonlySet<AnswerErrorCode> = new Set(['BAD_REQUEST', 'PROVIDER_ERROR', 'NO_MODELS']);

@@ -10,47 +10,63 @@ export interface ErrorDescription {
   status: number | null;
   /** The delay of a google.rpc.RetryInfo, e.g. `34.4s`. */
   retryDelay: string | null;
+  /** Whether it is a web page in place of an error. */
+  isPage: boolean;
 }
 
 /** Describes the body of an error response. Everything beyond its first 65,536 characters is ignored. */
 export function describeErrorBody(body: string): ErrorDescription {
-  const text = body.slice(0, TEXT_LENGTH).trim();
+  const text = body
+    .slice(0, BODY_LENGTH)
+    .replace(/^\uFEFF/, '')
+    .trim();
   const json = parseJson(text);
   if (json !== undefined) return describeError(json);
   // A gateway's error page tells nothing that its status does not, and may speak of anything.
-  const evidence = text.startsWith('<') ? '' : text;
+  const isPage = text.startsWith('<');
+  const evidence = isPage ? '' : text.slice(0, EVIDENCE_LENGTH);
   // Not shown to anyone: plain text may come from a server that is no provider at all.
-  return { message: null, evidence, status: null, retryDelay: null };
+  return { message: null, evidence, status: null, retryDelay: null, isPage };
 }
 
 /**
  * Describes a parsed error. Seen in the wild: `{error: {…}}`, the same in an array (Gemini), `{error: "…"}` (xAI, Ollama),
  * flat `{message}` and `{detail}` (Mistral, vLLM), `{message: {detail: [{msg}]}}` (Mistral), `{reason}` (Novita),
- * `{response: {error}}` (a failed response of OpenAI's and Perplexity's newer API).
+ * `{error_type, error_message, status_code}` (Venice, DeepInfra), `{errors: [{…}]}` (Cloudflare), `{response: {error}}` (a
+ * failed response of OpenAI's and Perplexity's newer API), and the error of the vendor behind a gateway as a text inside the
+ * gateway's own (OpenRouter's `metadata.raw`).
  */
 export function describeError(json: unknown): ErrorDescription {
   const root = asObject(Array.isArray(json) ? json[0] : json) ?? {};
   const outer = asObject(root.response) ?? root;
-  const error = asObject(outer.error) ?? {};
-  const details = [error.details, outer.details].flatMap(asDetails);
+  const error = asObject(outer.error) ?? asObjects(outer.error)[0] ?? asObjects(outer.errors)[0] ?? {};
+  const details = [error.details, outer.details, error.innererror, outer.detail].flatMap(asDetails);
+  const forwarded = asText(asObject(error.metadata)?.raw);
 
-  const message = (asText(json) ?? findMessage(error, outer))?.slice(0, TEXT_LENGTH) ?? null;
-  const words = [error, outer, ...details].flatMap(wordsOf).join('\n').slice(0, TEXT_LENGTH);
+  const message = (asText(json) ?? findMessage(error, outer))?.slice(0, EVIDENCE_LENGTH) ?? null;
+  const words = [error, outer, ...details].flatMap(wordsOf);
+  if (forwarded !== null) words.push(forwarded);
   return {
     message,
-    evidence: `${words}\n${message ?? ''}`,
-    status: [error.code, outer.code, outer.raw_status_code].find(isHttpStatus) ?? null,
+    evidence: `${words.join('\n').slice(0, EVIDENCE_LENGTH)}\n${message ?? ''}`,
+    status: statusIn(error) ?? statusIn(outer),
     retryDelay: details.map((detail) => asText(detail.retryDelay)).find((delay) => delay !== null) ?? null,
+    isPage: false,
   };
 }
 
+const BODY_LENGTH = 65_536;
 // More than any provider has to say; less than what would take long to search.
-const TEXT_LENGTH = 65_536;
+const EVIDENCE_LENGTH = 4_096;
 
 function findMessage(error: JsonObject, outer: JsonObject): string | null {
-  const candidates = [error.message, outer.error, outer.message, outer.detail, outer.msg];
+  const candidates = [
+    ...[error.message, outer.error, outer.error_message, outer.message, outer.detail, outer.msg, outer.title],
+  ];
   for (const candidate of candidates) {
-    const message = asText(candidate) ?? joinDetail(asObject(candidate)?.detail) ?? joinDetail(candidate);
+    const inner = asObject(candidate);
+    const message =
+      asText(candidate) ?? asText(inner?.message) ?? joinDetail(inner?.detail) ?? joinDetail(candidate);
     if (message !== null) return message;
   }
   return null;
@@ -73,10 +89,25 @@ function joinDetail(value: unknown): string | null {
 
 function wordsOf(part: JsonObject): string[] {
   const quotas = asObjects(part.violations).map((violation) => violation.quotaId);
-  const words = [part.type, part.code, part.status, part.reason, part.error_code, ...quotas];
-  return words.filter((word) => typeof word === 'string' || typeof word === 'number').map(String);
+  const words = [
+    part.type,
+    part.code,
+    part.status,
+    part.reason,
+    part.error_code,
+    part.error_type,
+    part.__type,
+  ];
+  return [...words, ...quotas]
+    .filter((word) => typeof word === 'string' || typeof word === 'number')
+    .map(String);
 }
 
-function isHttpStatus(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 400 && value <= 599;
+/** A number, or one written as text (Azure). */
+function statusIn({ code, status, status_code, raw_status_code }: JsonObject): number | null {
+  return [code, status_code, raw_status_code, status].map(Number).find(isHttpStatus) ?? null;
+}
+
+function isHttpStatus(value: number): boolean {
+  return Number.isInteger(value) && value >= 400 && value <= 599;
 }

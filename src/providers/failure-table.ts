@@ -1,4 +1,21 @@
+import type { ErrorDescription } from './error-body.ts';
 import type { ProviderFailureCode } from './failure.ts';
+import {
+  CONTENT_REFUSED,
+  KEY_HAS_EXPIRED,
+  LARGER_THAN_LIMIT,
+  MODEL_IS_GONE,
+  NAMES_A_MODEL,
+  NO_PERMISSION,
+  NO_SUCH_MODEL,
+  NO_SUCH_PATH,
+  OUT_OF_CREDIT,
+  OVERLOADED,
+  PER_TIME,
+  TOO_LONG,
+  TOO_MANY_TOKENS,
+  WRONG_KEY,
+} from './failure-words.ts';
 import type { ProviderName } from './provider.ts';
 
 /** One line of what providers mean by their errors: if everything that the row names is true, its code is. */
@@ -10,86 +27,70 @@ export interface FailureRow {
   says?: RegExp;
   /** Must not be found there. */
   unless?: RegExp;
+  /** The body must be a web page, which as a rule a server between here and the provider wrote. */
+  isPage?: true;
   code: ProviderFailureCode;
 }
 
-// Gaps in these expressions are bounded (`.{0,100}`, never `.*`): a provider's text must not cost quadratic time.
-const CONTEXT =
-  /prompt is too long|prompt_too_long|maximum (context|prompt) length|context[_ ]length[_ ]exceeded|context window|input token count .{0,100}exceeds|too large for model with|exceeds? context limit|exceeds the available context size|exceed_context_size|greater than the context length|reduce the length of the (messages|prompt)/i;
-const MODEL_IS_GONE =
-  /\bmodels?\b.{0,100}\b(deprecated|retired|decommissioned|shut ?down|no longer (available|supported))/i;
+// An error inside a stream that names no status counts as 500.
+const CONTENT_STATUSES = [400, 403, 422, 451, 500] as const;
+const MODEL_STATUSES = [400, 401, 403, 404, 410, 422, 500] as const;
 
 /**
- * What every provider means by its errors; the first row that fits wins. Quota and context stand before statuses, because
- * providers send them with the status of something else; rows for any provider come last.
- * Sources: the providers' API references and official SDKs, and recorded responses, November 2026.
+ * What every provider means by its errors; the first row that fits wins. Words stand before statuses, because providers send
+ * them with the status of something else, and the words of one provider after those that mean the same everywhere.
+ * Sources: the providers' API references and official SDKs, recorded responses, and public reports, November 2026.
  */
 export const FAILURE_ROWS: readonly FailureRow[] = [
-  { providers: 'any', statuses: [[400, 499]], says: CONTEXT, code: 'CONTEXT_TOO_LONG' },
-
+  { providers: 'any', statuses: [[400, 599]], says: TOO_LONG, code: 'CONTEXT_TOO_LONG' },
   {
-    providers: ['OPENAI'],
-    statuses: [400, 402, 403, 429],
-    says: /insufficient_quota|credit_balance_exhausted|_(spend|usage)_limit_exceeded|billing_(not_active|hard_limit)|access_terminated/i,
-    code: 'QUOTA_EXCEEDED',
+    providers: 'any',
+    statuses: [[400, 599]],
+    says: TOO_MANY_TOKENS,
+    unless: PER_TIME,
+    code: 'CONTEXT_TOO_LONG',
   },
-  // Counted against a limit per minute, yet waiting never helps: the request alone is larger than the limit.
-  { providers: ['OPENAI'], statuses: [429], says: /request too large/i, code: 'CONTEXT_TOO_LONG' },
+  { providers: 'any', statuses: [413, 429], says: LARGER_THAN_LIMIT, code: 'CONTEXT_TOO_LONG' },
+  // Alibaba's word for the limit per minute, also where it speaks of a quota.
+  { providers: 'any', says: /^throttling\b/im, code: 'RATE_LIMITED' },
+  { providers: 'any', says: OUT_OF_CREDIT, code: 'QUOTA_EXCEEDED' },
+  { providers: 'any', statuses: CONTENT_STATUSES, says: CONTENT_REFUSED, code: 'CONTENT_FILTERED' },
+  { providers: 'any', statuses: MODEL_STATUSES, says: /must be verified/i, code: 'KEY_LACKS_PERMISSION' },
+  { providers: 'any', statuses: [400, 401, 403], says: KEY_HAS_EXPIRED, code: 'KEY_EXPIRED' },
+  { providers: 'any', statuses: [400, 401, 403], says: WRONG_KEY, code: 'INVALID_KEY' },
+  { providers: 'any', statuses: MODEL_STATUSES, says: MODEL_IS_GONE, code: 'MODEL_UNAVAILABLE' },
+  {
+    providers: 'any',
+    statuses: [400, 404],
+    says: /not loaded|model_not_available|no endpoints/i,
+    code: 'MODEL_UNAVAILABLE',
+  },
+  { providers: 'any', statuses: MODEL_STATUSES, says: NO_SUCH_MODEL, code: 'MODEL_NOT_FOUND' },
+  { providers: 'any', statuses: [429, [500, 599]], says: OVERLOADED, code: 'PROVIDER_OVERLOADED' },
+
   {
     providers: ['OPENAI'],
     statuses: [401],
-    says: /member of an organization|\bIP\b.{0,100}not authorized|missing scopes/i,
+    says: /member of an organization|\bIP\b.{0,100}not authorized/i,
     code: 'KEY_LACKS_PERMISSION',
   },
-  {
-    providers: ['OPENAI'],
-    statuses: [403, 404],
-    says: /model_not_found|not a chat model/i,
-    code: 'MODEL_NOT_FOUND',
-  },
-  {
-    providers: ['OPENAI'],
-    statuses: [400],
-    says: /content_filter|invalid_prompt|_policy/i,
-    code: 'CONTENT_FILTERED',
-  },
-  { providers: ['OPENAI'], says: /overloaded/i, code: 'PROVIDER_OVERLOADED' },
+  { providers: ['OPENAI', 'CUSTOM'], statuses: [400], says: /_policy/i, code: 'CONTENT_FILTERED' },
 
-  {
-    providers: ['ANTHROPIC'],
-    statuses: [400],
-    says: /credit balance is too low|API usage limits/i,
-    code: 'QUOTA_EXCEEDED',
-  },
-  {
-    providers: ['ANTHROPIC'],
-    statuses: [429],
-    says: /enforced_spend_limit_reached/i,
-    code: 'QUOTA_EXCEEDED',
-  },
   {
     providers: ['ANTHROPIC'],
     statuses: [400, 403],
     says: /organization has been disabled/i,
     code: 'INVALID_KEY',
   },
-  { providers: ['ANTHROPIC'], statuses: [404], says: /^model:/im, code: 'MODEL_NOT_FOUND' },
-  { providers: ['ANTHROPIC'], says: /overloaded_error/i, code: 'PROVIDER_OVERLOADED' },
-  { providers: ['ANTHROPIC'], statuses: [400], says: /content filtering policy/i, code: 'CONTENT_FILTERED' },
+  { providers: ['ANTHROPIC'], statuses: [401], says: /authentication_error/i, code: 'INVALID_KEY' },
 
   {
     providers: ['GEMINI'],
-    statuses: [402, 429],
-    says: /credits are depleted|PerDay|limit: 0(?![.\d])/i,
+    statuses: [429],
+    says: /PerDay|limit: 0(?![.\d])/i,
     code: 'QUOTA_EXCEEDED',
   },
-  { providers: ['GEMINI'], statuses: [400], says: /API key expired/i, code: 'KEY_EXPIRED' },
-  {
-    providers: ['GEMINI'],
-    statuses: [400],
-    says: /API_KEY_INVALID|API key not (valid|found)/i,
-    code: 'INVALID_KEY',
-  },
+  { providers: ['GEMINI'], statuses: [401], says: /UNAUTHENTICATED/, code: 'INVALID_KEY' },
   {
     providers: ['GEMINI'],
     statuses: [403],
@@ -103,11 +104,6 @@ export const FAILURE_ROWS: readonly FailureRow[] = [
     says: /FAILED_PRECONDITION/,
     code: 'KEY_LACKS_PERMISSION',
   },
-  { providers: ['GEMINI'], statuses: [404], says: /no longer available/i, code: 'MODEL_UNAVAILABLE' },
-  { providers: ['GEMINI'], statuses: [404], code: 'MODEL_NOT_FOUND' },
-
-  { providers: ['MISTRAL'], statuses: [400, 404], says: /invalid_model|^1500$/im, code: 'MODEL_NOT_FOUND' },
-  { providers: ['MISTRAL'], statuses: [429], says: /^3505$|capacity/im, code: 'PROVIDER_OVERLOADED' },
 
   // The retired chat endpoint answers valid keys with 403. Our mistake then, never the key's.
   {
@@ -125,92 +121,80 @@ export const FAILURE_ROWS: readonly FailureRow[] = [
   {
     providers: ['PERPLEXITY'],
     statuses: [400],
-    says: /invalid_model|\bmodel\b.{0,100}is not supported/i,
+    says: /\bmodel\b.{0,100}is not supported/i,
     code: 'MODEL_NOT_FOUND',
   },
+  // The page with which its edge answers wrong keys.
+  { providers: ['PERPLEXITY'], statuses: [401], isPage: true, code: 'INVALID_KEY' },
 
-  // xAI answers a wrong key with 400.
   {
     providers: ['XAI'],
     statuses: [400, 401, 403],
-    says: /incorrect API key|^unauthenticated|could not be validated/im,
+    says: /^unauthenticated|could not be validated/im,
     code: 'INVALID_KEY',
   },
   {
     providers: ['XAI'],
     statuses: [403, 429],
-    says: /credits|spending limit|licenses/i,
+    says: /credits|spending limit/i,
+    unless: PER_TIME,
     code: 'QUOTA_EXCEEDED',
   },
-  {
-    providers: ['XAI'],
-    statuses: [400, 403],
-    says: /violates usage guidelines|SAFETY_CHECK_TYPE/i,
-    code: 'CONTENT_FILTERED',
-  },
-  { providers: ['XAI'], statuses: [400], says: /model not found/i, code: 'MODEL_NOT_FOUND' },
-  { providers: ['XAI'], statuses: [404], code: 'MODEL_NOT_FOUND' },
-  {
-    providers: ['XAI'],
-    statuses: [421],
-    code: 'KEY_LACKS_PERMISSION',
-  },
+  { providers: ['XAI'], statuses: [421], code: 'KEY_LACKS_PERMISSION' },
 
-  { providers: ['NOVITA'], statuses: [403], says: /INVALID_API_KEY/i, code: 'INVALID_KEY' },
-  { providers: ['NOVITA'], statuses: [403], says: /balance/i, code: 'QUOTA_EXCEEDED' },
-  { providers: ['NOVITA'], statuses: [404], says: /MODEL_NOT_FOUND/i, code: 'MODEL_NOT_FOUND' },
+  {
+    providers: ['NOVITA'],
+    statuses: [401, 403],
+    says: /FAILED_TO_AUTH|key not found/i,
+    code: 'INVALID_KEY',
+  },
 
   {
     providers: ['CUSTOM'],
-    statuses: [400, 404],
-    says: /not loaded|model_not_available|no endpoints/i,
-    code: 'MODEL_UNAVAILABLE',
+    statuses: [401],
+    says: /\b(invalid|incorrect|unknown|wrong|expired|revoked)\b.{0,40}\b(keys?|tokens?|credentials?|password)\b|(user|token) not found|unable to find token|no such user/i,
+    code: 'INVALID_KEY',
   },
-  { providers: ['CUSTOM'], statuses: [404], says: /model/i, unless: MODEL_IS_GONE, code: 'MODEL_NOT_FOUND' },
-
-  // These speak of quotas in their own codes (above); in their texts the word also means the limit per minute.
+  // The others speak of quotas in codes of their own (above); in their texts the word also means the limit per minute.
   {
-    providers: ['OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL', 'PERPLEXITY', 'XAI', 'NOVITA'],
-    statuses: [429],
-    code: 'RATE_LIMITED',
-  },
-
-  { providers: 'any', statuses: [401], code: 'INVALID_KEY' },
-  { providers: 'any', statuses: [402], code: 'QUOTA_EXCEEDED' },
-  { providers: 'any', statuses: [403], code: 'KEY_LACKS_PERMISSION' },
-  { providers: 'any', statuses: [410], code: 'MODEL_UNAVAILABLE' },
-  { providers: 'any', statuses: [400, 404], says: MODEL_IS_GONE, code: 'MODEL_UNAVAILABLE' },
-  {
-    providers: 'any',
-    statuses: [404],
-    code: 'PROVIDER_ERROR',
-  },
-  { providers: 'any', statuses: [408, 504, 524], code: 'TIMEOUT' },
-  {
-    providers: 'any',
+    providers: ['CUSTOM'],
     statuses: [429],
     says: /quota|credit|billing|balance/i,
     unless: /\brates?\b|rate_|per[ _-]?minute/i,
     code: 'QUOTA_EXCEEDED',
   },
+
+  // A challenge or a sign-in that stands before the provider says nothing about the key, and the provider was not reached.
+  { providers: 'any', statuses: [401, 403, 407], isPage: true, code: 'NETWORK' },
+  { providers: 'any', statuses: [407], code: 'NETWORK' },
+  { providers: 'any', statuses: [429], isPage: true, code: 'PROVIDER_OVERLOADED' },
+
+  { providers: 'any', statuses: [401, 403], says: NO_PERMISSION, code: 'KEY_LACKS_PERMISSION' },
+  { providers: 'any', statuses: [401], code: 'INVALID_KEY' },
+  { providers: 'any', statuses: [402], code: 'QUOTA_EXCEEDED' },
+  { providers: 'any', statuses: [403], code: 'KEY_LACKS_PERMISSION' },
+  { providers: 'any', statuses: [404], says: NAMES_A_MODEL, code: 'MODEL_NOT_FOUND' },
+  { providers: 'any', statuses: [410], code: 'MODEL_UNAVAILABLE' },
+  { providers: 'any', statuses: [408, 504, 524], code: 'TIMEOUT' },
   { providers: 'any', statuses: [429], code: 'RATE_LIMITED' },
-  { providers: 'any', statuses: [[400, 499]], code: 'BAD_REQUEST' },
+  // A redirect is as wrong an address as a path that is not there.
+  { providers: 'any', statuses: [[300, 499]], code: 'BAD_REQUEST' },
+  { providers: 'any', says: NO_SUCH_PATH, code: 'BAD_REQUEST' },
   { providers: 'any', statuses: [502, 503, 529, [520, 523]], code: 'PROVIDER_OVERLOADED' },
-  {
-    providers: 'any',
-    statuses: [[500, 599]],
-    says: /overloaded|at capacity|out_of_capacity/i,
-    code: 'PROVIDER_OVERLOADED',
-  },
   { providers: 'any', code: 'PROVIDER_ERROR' },
 ];
 
-/** The first row that fits. `evidence` is an ErrorDescription's. */
-export function findFailureRow(provider: ProviderName, status: number, evidence: string): FailureRow {
+/** The first row that fits. */
+export function findFailureRow(
+  provider: ProviderName,
+  status: number,
+  { evidence, isPage: cameAsPage }: Pick<ErrorDescription, 'evidence' | 'isPage'>,
+): FailureRow {
   const row = FAILURE_ROWS.find(
-    ({ providers, statuses, says, unless }) =>
+    ({ providers, statuses, says, unless, isPage }) =>
       (providers === 'any' || providers.includes(provider)) &&
       (statuses === undefined || statuses.some((entry) => includesStatus(entry, status))) &&
+      (isPage === undefined || cameAsPage) &&
       (says === undefined || says.test(evidence)) &&
       !unless?.test(evidence),
   );

@@ -41,6 +41,11 @@ export class ProviderError extends Error {
   readonly status: number | null;
   /** How long the provider asks to wait, at most an hour; null if it does not say or waiting would not help. */
   readonly retryAfterMs: number | null;
+  /**
+   * Whether the provider's own words say it. False if only the status does: proxies, challenge pages and overloaded gateways
+   * send 401 and 403 too, so what such a reply says of a key is not certain.
+   */
+  readonly isExplicit: boolean;
   readonly #providerText: string | null;
 
   constructor(code: ProviderFailureCode, facts: ProviderErrorFacts = {}) {
@@ -48,6 +53,7 @@ export class ProviderError extends Error {
     this.code = code;
     this.status = facts.status ?? null;
     this.retryAfterMs = facts.retryAfterMs ?? null;
+    this.isExplicit = facts.isExplicit ?? true;
     this.#providerText = facts.providerText ?? null;
   }
 
@@ -63,6 +69,8 @@ export class ProviderError extends Error {
 export interface ProviderErrorFacts {
   status?: number | null;
   retryAfterMs?: number | null;
+  /** True if absent. */
+  isExplicit?: boolean;
   /** Must be redacted already. */
   providerText?: string | null;
   /** A sentence for the person, where there is more to say than the code does; must be written by us. */
@@ -84,7 +92,9 @@ export function classifyFailure(
   { status, headers, body, secret }: FailedResponse,
   nowMs: number = Date.now(),
 ): ProviderError {
-  const description = describeErrorBody(body);
+  const described = describeErrorBody(body);
+  // Cloudflare marks a challenge by this header, whatever its body is.
+  const description = { ...described, isPage: described.isPage || headers['cf-mitigated'] !== undefined };
   return providerError(provider, status, description, { status, headers, secret, nowMs });
 }
 
@@ -105,16 +115,36 @@ export function classifyNetworkError(error: unknown): ProviderError {
   return new ProviderError(findNetworkRow(networkCodes(error))?.code ?? 'NETWORK');
 }
 
+/**
+ * Whether the same request may succeed if it is sent again: the provider is busy, or failed before it began to answer. Not after
+ * a response of status 2xx that could not be used, because it is paid, nor after a gateway's timeout, because the answer that
+ * it gave up on may be.
+ */
+export function isWorthRepeating({ code, status }: ProviderError): boolean {
+  switch (code) {
+    case 'RATE_LIMITED':
+    case 'PROVIDER_OVERLOADED':
+      return true;
+    case 'PROVIDER_ERROR':
+      return status !== null && status >= 500 && status !== 501 && status !== 505;
+    case 'TIMEOUT':
+      return status === 408;
+    default:
+      return false;
+  }
+}
+
 function providerError(
   provider: ProviderName,
   status: number,
   description: ErrorDescription,
   facts: { status: number | null; headers: ResponseHeaders; secret: string | undefined; nowMs: number },
 ): ProviderError {
-  const row = findFailureRow(provider, status, description.evidence);
+  const row = findFailureRow(provider, status, description);
   const waits = CODES_THAT_PASS.has(row.code);
   return new ProviderError(row.code, {
     status: facts.status,
+    isExplicit: row.says !== undefined,
     retryAfterMs: waits ? readRetryAfter(facts.headers, description, facts.nowMs) : null,
     // Redacted before it is cut, or the first half of a key could survive at the edge.
     providerText:

@@ -7,13 +7,16 @@ export function findStreamStatus(evidence: string): number {
 }
 
 const STATUS_WORDS: readonly (readonly [words: RegExp, status: number])[] = [
-  [/overloaded|^unavailable$|^3505$/im, 503],
-  [/insufficient_quota|rate_?limit|_limit_exceeded|credit_balance|resource_exhausted/i, 429],
-  [/authentication_error|invalid_api_key|unauthenticated/i, 401],
+  [/overloaded|^unavailable$|^3505$|service_?unavailable/im, 503],
+  [
+    /insufficient_quota|rate[ _-]?limit|_limit_exceeded|credit_balance|resource_exhausted|throttling|too many requests/i,
+    429,
+  ],
+  [/authentication_error|invalid[ _]api[ _]key|unauthenticated|unauthorized/i, 401],
   [/billing_error|billing_api_budget/i, 402],
   [/permission_error|permission[_-]denied|^forbidden$/im, 403],
-  [/not_found/i, 404],
+  [/not_?found/i, 404],
   [/request_too_large|payload_too_large/i, 413],
   [/timeout/i, 504],
-  [/invalid[_-]|context[_ ]length|context window|too long|content_filter|content_policy/i, 400],
+  [/invalid[_-]|^invalid|bad_?request|content_filter|content_policy/im, 400],
 ];
