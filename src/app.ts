@@ -14,6 +14,7 @@ import { ModelStandings } from './events/model-standings.ts';
 import { SightChecks } from './events/sight-checks.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
+import { recordRoots } from './keys/root-holders.ts';
 import { loadRoots } from './keys/root-key.ts';
 import { rowsByRootId } from './keys/sealing-key.ts';
 import { SingleFlight } from './keys/single-flight.ts';
@@ -45,7 +46,7 @@ export interface App extends SendDeps {
   close(): Promise<void>;
 }
 
-/** Opens database, keys, providers and answers, in that order. `say` tells the operator about secrets that were made. */
+/** Opens database, keys, providers and answers, in that order. `say` tells the operator about secrets that were made and migrations that ran. */
 export async function openApp(
   config: Config,
   say: (sentence: string) => void,
@@ -54,7 +55,7 @@ export async function openApp(
   /** How long to wait, at most, until keys that are due to be checked are looked for; tests say when. */
   recheckEveryMs?: number,
 ): Promise<App> {
-  const database = opened ?? (await openDatabase(config));
+  const database = opened ?? (await openDatabase(config, say));
   try {
     return await openOn(database, config, say, recheckEveryMs);
   } catch (error) {
@@ -118,6 +119,8 @@ async function openOn(
   };
   const interrupted = await recoverAnswers(deps);
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
+  // The embedded database admits one process, so nobody else could read this.
+  const removeRecord = isEmbedded ? undefined : await recordRoots(deps, deps.writerId);
   const stopCheckpoints = startCheckpoints(deps);
   const stopRechecks = startRechecks(deps, recheckEveryMs);
 
@@ -150,6 +153,7 @@ async function openOn(
       await Promise.all(work);
       await stopCheckpoints();
       await egress.close();
+      await removeRecord?.();
       await database.close();
     },
   };

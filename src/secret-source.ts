@@ -96,6 +96,22 @@ export async function inventSecretFile(path: string): Promise<string> {
   return secret;
 }
 
+/**
+ * Whether other users of this machine may read or change a file. A group may read one of root's if this process is in it:
+ * that is how secrets are mounted for a process that is not root (Kubernetes' `fsGroup`).
+ */
+export function isOpenToOthers(
+  { mode, uid, gid }: { mode: number; uid: number; gid: number },
+  groups: readonly number[],
+): boolean {
+  const isMountedForUs = uid === 0 && groups.includes(gid);
+  return (mode & (isMountedForUs ? 0o037 : 0o077)) !== 0;
+}
+
+function ownGroups(): number[] {
+  return [...(process.getgroups?.() ?? []), ...(process.getegid === undefined ? [] : [process.getegid()])];
+}
+
 /** Windows has no mode bits and does not sync folders. */
 const isWindows = process.platform === 'win32';
 
@@ -105,7 +121,7 @@ async function readSecretFile(path: string): Promise<string | null> {
     try {
       const stats = await file.stat();
       if (stats.isDirectory()) throw new SecretSourceError(`${path} is a folder. Name the file in it.`);
-      if ((stats.mode & 0o077) !== 0 && !isWindows) {
+      if (!isWindows && isOpenToOthers(stats, ownGroups())) {
         throw new SecretSourceError(`${path} is open to other users of this machine. Run: chmod 600 ${path}`);
       }
       return (await file.readFile('utf8')).trim();

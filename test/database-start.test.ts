@@ -42,6 +42,7 @@ describe('what waiting cannot mend ends the start at once, with a sentence that 
   test.each([
     { sqlState: '28P01', sentence: /refused the user or password of DATABASE_URL\. Correct them\./ },
     { sqlState: '28000', sentence: /refused the user of DATABASE_URL\. Correct it/ },
+    { sqlState: '42501', sentence: /may not make or read tables in its database\. Make it the owner/ },
     { sqlState: '3D000', sentence: /has no database of the name in DATABASE_URL\. Create it first\./ },
   ])('SQLSTATE $sqlState', async ({ sqlState, sentence }) => {
     const refusing = await startRefusing(sqlState);
@@ -51,7 +52,7 @@ describe('what waiting cannot mend ends the start at once, with a sentence that 
       DATABASE_URL: refusing.url,
     }).ended;
     expect({ exitCode, out, error }).toEqual({
-      exitCode: 1,
+      exitCode: 78,
       out: '',
       error: expect.stringMatching(sentence),
     });

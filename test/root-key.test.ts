@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadRoots, type RootKeyInput } from '../src/keys/root-key.ts';
 import { Root } from '../src/keys/seal-record.ts';
-import { inventSecretFile, loadSecret, parseSecret, SecretSourceError } from '../src/secret-source.ts';
+import {
+  inventSecretFile,
+  isOpenToOthers,
+  loadSecret,
+  parseSecret,
+  SecretSourceError,
+} from '../src/secret-source.ts';
 
 const oldKey = 'wXJeyM3hZsUG7UTvmBfcLcdIc4YSbDAvONznCyIOJH8=';
 const newKey = 'k+m0V8JGe7xRstNfuP4oWq2Lz1YhTdCB5aXi9MvS3gE=';
@@ -106,6 +112,15 @@ describe('a server starts', () => {
   });
 });
 
+test('a file of root’s is closed enough if only a group that the process is in may read it', () => {
+  const openTo = (mode: number, uid: number, gid: number) => isOpenToOthers({ mode, uid, gid }, [1000, 2000]);
+  const [root, ours, notOurs] = [0, 2000, 3000];
+  for (const mode of [0o440, 0o640, 0o400, 0o600, 0o100440]) expect(openTo(mode, root, ours)).toBe(false);
+  for (const mode of [0o444, 0o644, 0o660, 0o650, 0o441]) expect(openTo(mode, root, ours)).toBe(true);
+  expect(openTo(0o440, root, notOurs)).toBe(true);
+  expect(openTo(0o440, 1000, ours)).toBe(true);
+});
+
 describe('a server exits with 78', () => {
   test.each([
     ['Postgres, nothing set, no rows', { isEmbedded: false, isLoopback: true }],
@@ -163,7 +178,7 @@ describe('a server exits with 78', () => {
     const folder = await boot('file is a folder', { ...server, rootKeyFile: home });
     expect(folder.outcome).toBe(`78: ${home} is a folder. Name the file in it.`);
 
-    for (const mode of [0o640, 0o604, 0o660, 0o620]) {
+    for (const mode of [0o604, 0o644, 0o660, 0o620, 0o610]) {
       const rootKeyFile = await secretFile(oldKey, mode);
       const open = await boot(`file of mode ${mode.toString(8)}`, { ...server, rootKeyFile });
       expect(open.outcome).toBe(

@@ -1,6 +1,7 @@
 import { ConfigError } from '../config.ts';
+import { NewerDatabaseError } from '../db/migrate.ts';
 import { DatabaseHeldError } from '../db/server-hold.ts';
-import { failureName } from '../log.ts';
+import { failureCode, failureName } from '../log.ts';
 import { SecretSourceError } from '../secret-source.ts';
 import { UsageError } from './help.ts';
 
@@ -10,18 +11,21 @@ export function explainFailure(error: unknown): { sentence: string; exitCode: nu
     error instanceof ConfigError ||
     error instanceof SecretSourceError ||
     error instanceof DatabaseHeldError ||
+    error instanceof NewerDatabaseError ||
     error instanceof UsageError
   )
     return { sentence: error.message, exitCode: error.exitCode };
   const name = failureName(error);
-  const sentence = Object.entries(SENTENCES).find(([code]) => name.endsWith(` ${code}`))?.[1];
-  return { sentence: sentence ?? `Latchkey failed unexpectedly: ${name}.`, exitCode: 1 };
+  const code = failureCode(error) ?? '';
+  const setting = WRONG_SETTINGS[code];
+  if (setting !== undefined) return { sentence: setting, exitCode: 78 }; // EX_CONFIG of sysexits.h
+  return { sentence: PASSING_FAILURES[code] ?? `Latchkey failed unexpectedly: ${name}.`, exitCode: 1 };
 }
 
 const NO_ANSWER = 'The database at DATABASE_URL does not answer. Start it, or correct the host and port.';
 
 /** By the codes of Node (listening, dialling), the driver and PostgreSQL. */
-const SENTENCES: Readonly<Record<string, string>> = {
+const PASSING_FAILURES: Readonly<Record<string, string | undefined>> = {
   EADDRINUSE: 'The port is in use, maybe by another Latchkey. Stop that one, or set PORT to another number.',
   EACCES: 'This user may not listen on the port, or not use the data folder. Set PORT or LATCHKEY_DATA_DIR.',
   EADDRNOTAVAIL: 'HOST is no address of this machine. Set HOST to one that is, e.g. 127.0.0.1 or 0.0.0.0.',
@@ -38,7 +42,18 @@ const SENTENCES: Readonly<Record<string, string>> = {
     'The name of the host in DATABASE_URL cannot be looked up. Mend the network, or correct the name.',
   '57P03': 'The database server is starting up. Wait until it is ready.',
   '53300': 'The database server takes no further connections. Let it take more, or stop others that use it.',
+};
+
+/** What no later try mends, by the same codes: a setting has to be put right. */
+const WRONG_SETTINGS: Readonly<Record<string, string | undefined>> = {
   '28P01': 'The database refused the user or password of DATABASE_URL. Correct them.',
+  SASL_SIGNATURE_MISMATCH:
+    'The database server could not prove that it knows the password of DATABASE_URL. Correct the password, or the host.',
   '28000': 'The database refused the user of DATABASE_URL. Correct it, or let it in on the database server.',
+  AUTH_TYPE_NOT_IMPLEMENTED:
+    'The database server asks for a way of signing in that Latchkey does not know. Let it ask for scram-sha-256.',
   '3D000': 'The database server has no database of the name in DATABASE_URL. Create it first.',
+  '42501':
+    'The user of DATABASE_URL may not make or read tables in its database. Make it the owner of the database.',
+  '25006': 'The database of DATABASE_URL can only be read. Name its primary server.',
 };

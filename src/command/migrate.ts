@@ -7,7 +7,7 @@ import { say } from './terminal.ts';
 export async function migrate(config: Config): Promise<0> {
   const letGo = await holdDataFolder(config);
   try {
-    const database = await openDatabase(config);
+    const database = await openDatabase(config, say);
     await database.close();
     say(`The database is up to date: ${database.engine}.`);
     return 0;

@@ -3,6 +3,7 @@ import { Changes } from '../changes.ts';
 import type { Config } from '../config.ts';
 import { prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
+import { findHindrances } from '../keys/root-holders.ts';
 import { PLANS, type Plan } from '../workspaces/plan.ts';
 import { findPlan, type PayerInput, type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { UsageError } from './help.ts';
@@ -22,6 +23,9 @@ export async function runPlanCommand(
   const config = readSettings();
   return await withSealedData(config, async ({ db, roots }) => {
     // A server that runs beside this, on PostgreSQL, is not told; it finds the change when it looks.
+    const hindrances = isSet ? await findHindrances(db, roots[0].id) : [];
+    for (const sentence of hindrances) sayWrong(sentence);
+    if (hindrances.length > 0) return 1;
     const deps = { db, roots, changes: new Changes(), defaultPlan: config.defaultPlan };
     try {
       const found = isSet ? await setPlan(deps, payerOf(name), plan) : await findPlan(deps, payerOf(name));

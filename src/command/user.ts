@@ -18,7 +18,7 @@ export async function addUser(
   const letGo = await holdDataFolder(config);
   try {
     const password = await readPassword(`Password for ${email}: `);
-    const { db, close } = await openDatabase(config);
+    const { db, close } = await openDatabase(config, say);
     try {
       const sessions = createSessions({
         db,

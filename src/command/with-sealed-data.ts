@@ -18,7 +18,7 @@ export async function withSealedData<Result>(
 ): Promise<Result> {
   const letGo = await holdDataFolder(config);
   try {
-    const { db, close } = await openDatabase(config);
+    const { db, close } = await openDatabase(config, say);
     try {
       const roots = await loadRoots({
         rootKey: config.rootKey,

@@ -6,7 +6,7 @@ import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import { Connection } from './connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { drizzleOver } from './driver.ts';
-import { migrateEmbedded, migrateServer } from './migrate.ts';
+import { migrateEmbedded, migrateServer, type Report } from './migrate.ts';
 
 /**
  * The one database type of the project, whichever engine is behind it. Inside a transaction only its `tx` may be used: on
@@ -21,21 +21,24 @@ export interface OpenDatabase {
   close(): Promise<void>;
 }
 
-/** Opens and migrates the database: the server at `databaseUrl`, else an embedded one in the data folder. */
-export async function openDatabase(options: {
-  databaseUrl: string | undefined;
-  dataDir: string;
-}): Promise<OpenDatabase> {
-  if (options.databaseUrl !== undefined) return await openServer(options.databaseUrl);
+/**
+ * Opens and migrates the database: the server at `databaseUrl`, else an embedded one in the data folder. `report` hears of
+ * each migration that ran. Throws NewerDatabaseError.
+ */
+export async function openDatabase(
+  options: { databaseUrl: string | undefined; dataDir: string },
+  report: Report = () => {},
+): Promise<OpenDatabase> {
+  if (options.databaseUrl !== undefined) return await openServer(options.databaseUrl, report);
   const folder = join(options.dataDir, 'database');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return await openEmbedded(await PGlite.create(folder));
+  return await openEmbedded(await PGlite.create(folder), report);
 }
 
 /** Uses an embedded database that is already running; tests bring their own. */
-export async function openEmbedded(client: PGlite): Promise<OpenDatabase> {
+export async function openEmbedded(client: PGlite, report: Report = () => {}): Promise<OpenDatabase> {
   const db = drizzlePglite({ client });
-  await migrateEmbedded(db);
+  await migrateEmbedded(db, report);
   const version = await client.query<{ server_version: string }>('show server_version');
   return {
     db,
@@ -44,8 +47,8 @@ export async function openEmbedded(client: PGlite): Promise<OpenDatabase> {
   };
 }
 
-async function openServer(databaseUrl: string): Promise<OpenDatabase> {
-  await migrateServer(databaseUrl);
+async function openServer(databaseUrl: string, report: Report): Promise<OpenDatabase> {
+  await migrateServer(databaseUrl, report);
   const pool = new ConnectionPool(() => new Connection(databaseUrl, CONNECTION_OPTIONS), POOL_SIZE);
   try {
     const [row] = await pool.use((connection) => connection.run((client) => client`show server_version`));

@@ -1,32 +1,78 @@
 import { fileURLToPath } from 'node:url';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
+import { pgSchema, text } from 'drizzle-orm/pg-core';
 import type { PgliteDatabase } from 'drizzle-orm/pglite';
 import { migrate as applyEmbedded } from 'drizzle-orm/pglite/migrator';
 import { migrate as applyServer } from 'drizzle-orm/postgres-js/migrator';
+import { failureCode } from '../log.ts';
 import { Connection } from './connection.ts';
+import type { Database } from './database.ts';
 import { drizzleOver } from './driver.ts';
 
-/** Brings the embedded database up to date. */
-export async function migrateEmbedded(db: PgliteDatabase): Promise<void> {
-  await applyEmbedded(db, { migrationsFolder });
+/** Brings the embedded database up to date. `report` hears of each migration that ran. Throws NewerDatabaseError. */
+export async function migrateEmbedded(db: PgliteDatabase, report: Report): Promise<void> {
+  await migrate(db, report, () => applyEmbedded(db, { migrationsFolder }));
 }
 
 /**
- * Brings a PostgreSQL server up to date. The lock is held from before the first look at what is applied until the end:
- * the migrator takes none, and two servers that start together would both run the same migration.
+ * Brings a PostgreSQL server up to date. The lock is held from before the first look at what is applied until the end: the
+ * migrator takes none, and two servers that start together would both run the same migration. Throws NewerDatabaseError.
  */
-export async function migrateServer(databaseUrl: string): Promise<void> {
+export async function migrateServer(databaseUrl: string, report: Report): Promise<void> {
   const connection = new Connection(databaseUrl, { replyWithinSeconds: PATIENCE_SECONDS });
   try {
     await connection.run((client) => client`select pg_advisory_lock(${MIGRATION_LOCK})`);
-    await applyServer(
-      drizzleOver((work) => work(connection)),
-      { migrationsFolder },
-    );
+    const db = drizzleOver((work) => work(connection));
+    await migrate(db, report, () => applyServer(db, { migrationsFolder }));
   } finally {
     await connection.close();
   }
 }
 
+/** Tells the operator. */
+export type Report = (sentence: string) => void;
+
+/** The database has a migration that this program does not know. The message names the newest one of both. */
+export class NewerDatabaseError extends Error {
+  override readonly name = 'NewerDatabaseError';
+  readonly exitCode = 78; // EX_CONFIG of sysexits.h
+
+  constructor(inDatabase: string, inProgram: string) {
+    super(
+      `The database belongs to a newer Latchkey: it has the migration ${inDatabase}, and the newest one that this Latchkey knows ` +
+        `is ${inProgram}. Start the newer Latchkey, or restore the backup that was made before the upgrade. Nothing was changed.`,
+    );
+  }
+}
+
+/** A newer program may have moved or removed what this one reads and writes, so it does neither. */
+async function migrate(db: Database, report: Report, apply: () => Promise<unknown>): Promise<void> {
+  const known = readMigrationFiles({ migrationsFolder }).map(({ name }) => name);
+  const applied = await readApplied(db);
+  const unknown = applied.filter((name) => !known.includes(name)).toSorted();
+  const newest = unknown.at(-1);
+  if (newest !== undefined) throw new NewerDatabaseError(newest, known.at(-1) ?? 'none');
+  await apply();
+  for (const name of known)
+    if (!applied.includes(name)) report(`The migration ${name} was applied to the database.`);
+}
+
+/** The names of the migrations that ran on this database, none if it is new. */
+async function readApplied(db: Database): Promise<string[]> {
+  try {
+    return (await db.select({ name: appliedMigrations.name }).from(appliedMigrations)).map(
+      ({ name }) => name,
+    );
+  } catch (error) {
+    if (failureCode(error) === UNDEFINED_TABLE) return [];
+    throw error;
+  }
+}
+
+/** Where Drizzle's migrator keeps what it has applied. */
+const appliedMigrations = pgSchema('drizzle').table('__drizzle_migrations', { name: text('name').notNull() });
+
+const UNDEFINED_TABLE = '42P01';
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
 const MIGRATION_LOCK = 7_345_001; // any number, as long as nobody else on the same database uses it
 const PATIENCE_SECONDS = 600; // a migration may rewrite a table, and another server may be at it first

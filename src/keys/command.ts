@@ -2,17 +2,20 @@ import { eq } from 'drizzle-orm';
 import { prefixOf } from '../db/id.ts';
 import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
+import { findHindrances, findRootHolders } from './root-holders.ts';
 import { type RotateDeps, rotateOwner, rotateRoot } from './rotate.ts';
 import type { SealedKeyFailure } from './sealed-key.ts';
 import { type OpenedKeys, verifyKeys } from './verify.ts';
 
 /**
- * Runs `keys rotate-root` and returns its exit code. It opens everything once more before it says that the old root key can
- * go: also a key that only claims the first root, and one that a server with an old configuration sealed meanwhile.
+ * Runs `keys rotate-root` and returns its exit code. It does nothing while a server runs that cannot open what it would seal.
+ * It opens everything once more before it says that the old root key can go: also a key that only claims the first root, and
+ * one that a server with an old configuration sealed meanwhile. Such a server may also seal with the old root later.
  */
 export async function rotateRootCommand(deps: KeysCommandDeps): Promise<0 | 1> {
   const { roots, say } = deps;
   const [first, ...others] = roots;
+  if (await isHindered(deps)) return 1;
   say(`Sealing every key with root ${first.id}. If this is interrupted, run it again.`);
   const { resealed, resealedLogs } = await rotateRoot(deps);
   say(`${counted({ keys: resealed, logs: resealedLogs })} sealed anew.`);
@@ -33,6 +36,13 @@ export async function rotateRootCommand(deps: KeysCommandDeps): Promise<0 | 1> {
     return 1;
   }
   say(`Every key is sealed with root ${first.id} and opens: ${counted(total(opened))}.`);
+  const stillOld = (await findRootHolders(deps.db)).filter(({ rootIds }) => rootIds[0] !== first.id);
+  if (stillOld.length > 0) {
+    for (const { name, rootIds } of stillOld)
+      say(`Do not take out ${rootIds[0]} yet: ${name}, is running and seals with it.`);
+    say(`Restart it with ${first.id} as its first root, then run this again.`);
+    return 1;
+  }
   say(others.length > 0 ? OLD_ROOT_SENTENCE : NEW_ROOT_SENTENCE);
   return 0;
 }
@@ -46,6 +56,7 @@ export async function rotateOwnerCommand(deps: KeysCommandDeps, ownerId: string)
     say('There is no workspace or team with this id. Nothing was changed.');
     return 1;
   }
+  if (await isHindered(deps)) return 1;
   say(`Sealing the keys of ${owner.id} anew. If this is interrupted, run it again.`);
   const { type, generation, resealed, skipped, failures } = await rotateOwner(deps, owner.id);
   say(`${counted({ keys: resealed, logs: 0 })} sealed anew with generation ${generation}.`);
@@ -79,6 +90,12 @@ export async function verifyCommand(deps: KeysCommandDeps): Promise<0 | 1> {
 export interface KeysCommandDeps extends RotateDeps {
   /** Tells the person at the terminal. */
   say: (sentence: string) => void;
+}
+
+async function isHindered({ db, roots, say }: KeysCommandDeps): Promise<boolean> {
+  const hindrances = await findHindrances(db, roots[0].id);
+  for (const sentence of hindrances) say(sentence);
+  return hindrances.length > 0;
 }
 
 const OLD_ROOT_SENTENCE =
