@@ -1,4 +1,4 @@
-import { asc, desc, gt, lt, type SQL } from 'drizzle-orm';
+import { asc, desc, gt, lt, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { InvalidInputError } from '../errors.ts';
 
@@ -18,34 +18,30 @@ export interface Page<Row> {
   cursorOf(row: Row): string;
 }
 
-/**
- * Reads one page of a list that is ordered by one unique column: one row more than asked for tells whether there are
- * further ones. `read` runs the query with the condition, order and limit it is given.
- */
-export async function readPage<Row>(
-  input: PageInput,
-  list: {
-    column: PgColumn;
-    order: 'ascending' | 'descending';
-    /** Most rows of one page. */
-    maxRows: number;
-    valueOf(row: Row): string | number;
-    read(conditions: SQL[], orderBy: SQL, limit: number): Promise<Row[]>;
-  },
-): Promise<Page<Row>> {
+/** A list of which pages are read. */
+export interface PagedList<Row> {
+  /** Unique. Orders the list, or the rows that `leading` leaves in a tie. */
+  column: PgColumn;
+  valueOf(row: Row): string | number;
+  /** A time that comes first in the order. It may change meanwhile: a cursor holds it as it was. */
+  leading?: { column: PgColumn; valueOf(row: Row): Date };
+  order: 'ascending' | 'descending';
+  /** Most rows of one page. */
+  maxRows: number;
+  /** Runs the query with the conditions, order and limit it is given. */
+  read(conditions: SQL[], orderBy: SQL, limit: number): Promise<Row[]>;
+}
+
+/** Reads one page of a list: one row more than asked for shows whether there are further ones. */
+export async function readPage<Row>(input: PageInput, list: PagedList<Row>): Promise<Page<Row>> {
   const isBackward = input.last != null;
   const size = pageSize(input, list.maxRows);
-  const isNumeric = list.column.dataType.startsWith('number');
-  const follows = list.order === 'ascending' ? gt : lt;
-  const precedes = list.order === 'ascending' ? lt : gt;
+  const isAscending = list.order === 'ascending';
   const conditions: SQL[] = [];
-  if (input.after != null)
-    conditions.push(follows(list.column, decodeCursor('after', input.after, isNumeric)));
-  if (input.before != null)
-    conditions.push(precedes(list.column, decodeCursor('before', input.before, isNumeric)));
-  const orderBy = (list.order === 'ascending') === isBackward ? desc(list.column) : asc(list.column);
+  if (input.after != null) conditions.push(liesBeyond(list, 'after', input.after, isAscending ? gt : lt));
+  if (input.before != null) conditions.push(liesBeyond(list, 'before', input.before, isAscending ? lt : gt));
 
-  const found = await list.read(conditions, orderBy, size + 1);
+  const found = await list.read(conditions, orderOf(list, isAscending === isBackward ? desc : asc), size + 1);
   const hasMore = found.length > size;
   const rows = found.slice(0, size);
   if (isBackward) rows.reverse();
@@ -53,8 +49,31 @@ export async function readPage<Row>(
     rows,
     hasNextPage: isBackward ? input.before != null : hasMore,
     hasPreviousPage: isBackward ? hasMore : input.after != null,
-    cursorOf: (row) => Buffer.from(String(list.valueOf(row))).toString('base64url'),
+    cursorOf: (row) => Buffer.from(cursorText(list, row)).toString('base64url'),
   };
+}
+
+function orderOf<Row>({ leading, column }: PagedList<Row>, direction: typeof asc): SQL {
+  if (leading === undefined) return direction(column);
+  return sql`${direction(leading.column)}, ${direction(column)}`;
+}
+
+function cursorText<Row>(list: PagedList<Row>, row: Row): string {
+  const value = String(list.valueOf(row));
+  return list.leading === undefined ? value : `${list.leading.valueOf(row).getTime()} ${value}`;
+}
+
+function liesBeyond<Row>(
+  { leading, column }: PagedList<Row>,
+  path: string,
+  cursor: string,
+  isBeyond: typeof gt,
+): SQL {
+  const text = Buffer.from(cursor, 'base64url').toString();
+  if (leading === undefined) return isBeyond(column, readValue(path, text, column));
+  const [, milliseconds = '', value = ''] = CURSOR_TIME.exec(text) ?? [];
+  const time = sql.param(new Date(Number(milliseconds)), leading.column);
+  return isBeyond(sql`(${leading.column}, ${column})`, sql`(${time}, ${readValue(path, value, column)})`);
 }
 
 function pageSize(input: PageInput, maxRows: number): number {
@@ -66,10 +85,10 @@ function pageSize(input: PageInput, maxRows: number): number {
   return size;
 }
 
-function decodeCursor(path: string, cursor: string, isNumeric: boolean): string | number {
-  const value = Buffer.from(cursor, 'base64url').toString();
-  if (!isNumeric && CURSOR_ID.test(value)) return value;
-  if (isNumeric && CURSOR_NUMBER.test(value)) return Number(value);
+function readValue(path: string, text: string, column: PgColumn): string | number {
+  const isNumeric = column.dataType.startsWith('number');
+  if (!isNumeric && CURSOR_ID.test(text)) return text;
+  if (isNumeric && CURSOR_NUMBER.test(text)) return Number(text);
   throw badInput(path, `${path} is no cursor of this list. Use one that the list returned.`);
 }
 
@@ -80,3 +99,4 @@ function badInput(path: string, message: string): InvalidInputError {
 const DEFAULT_ROWS = 50;
 const CURSOR_ID = /^[a-z]{3}_[0-9a-z]{26}$/;
 const CURSOR_NUMBER = /^\d{1,9}$/;
+const CURSOR_TIME = /^(\d{1,14}) (.*)$/;

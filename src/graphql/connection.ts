@@ -22,6 +22,14 @@ const PageInfo = builder.objectRef<Page<unknown>>('PageInfo').implement({
   }),
 });
 
+export const OrderDirection = builder.enumType('OrderDirection', {
+  description: 'Which way a list is ordered.',
+  values: {
+    ASC: { description: 'The smallest or oldest first.' },
+    DESC: { description: 'The largest or newest first.' },
+  } as const,
+});
+
 /** The connection type of a list of nodes: `nodes` for most clients, `edges` for those that need each one's cursor. */
 export function connectionOf<Row>(node: ObjectRef<(typeof builder)['$inferSchemaTypes'], Row>) {
   const Edge = builder.objectRef<{ row: Row; page: Page<Row> }>(`${node.name}Edge`).implement({

@@ -42,7 +42,7 @@ const MessageRemoved = builder.objectRef<Of<'message-removed'>>('MessageRemoved'
 
 export const ThreadUpdated = builder.objectRef<Of<'thread-updated'>>('ThreadUpdated').implement({
   description:
-    'The thread is new, or its title or visibility changed; in `workspaceEvents` also that its revision grew.',
+    'The thread is new, or its title or visibility changed; in `workspaceEvents` also that its revision grew, e.g. because a message was added and it moves in a list.',
   fields: (t) => ({
     thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
   }),

@@ -5,13 +5,14 @@ import { listMessages } from '../threads/message.ts';
 import {
   createThread,
   deleteThread,
+  type THREAD_ORDER_FIELDS,
   type Thread as ThreadShape,
   updateThread,
   type VISIBILITIES,
 } from '../threads/thread.ts';
 import { mayDo } from '../workspaces/membership.ts';
 import { builder } from './builder.ts';
-import { connectionOf, pageArguments } from './connection.ts';
+import { connectionOf, OrderDirection, pageArguments } from './connection.ts';
 import { type Context, requireViewer } from './context.ts';
 import { MessageConnection } from './message.ts';
 import { Node } from './node.ts';
@@ -66,6 +67,16 @@ Thread.implement({
         createdBy === null ? null : loaders.users.load(createdBy),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description:
+        'Time of the last change: of its title or visibility, of a message that was added, or of an answer that ended. Grows with `revision`.',
+    }),
+    lastMessageAt: t.expose('lastMessageAt', {
+      type: 'DateTime',
+      description:
+        'Time at which a message or answer was last added; the time of creation while there is none. What LAST_MESSAGE orders by.',
+    }),
     canGenerate: t.boolean({
       description:
         'False when the model of the newest answer has no usable key. Another model may still be asked.',
@@ -85,6 +96,25 @@ Thread.implement({
 });
 
 export const ThreadConnection = connectionOf(Thread);
+
+const ThreadOrderField = builder.enumType('ThreadOrderField', {
+  description: 'What a list of threads is ordered by. It may gain values.',
+  values: {
+    LAST_MESSAGE: {
+      description:
+        'When a message or answer was last added (`lastMessageAt`). A thread moves while it is written in.',
+    },
+    CREATED_AT: { description: 'When the thread was created.' },
+  } satisfies Record<(typeof THREAD_ORDER_FIELDS)[number], { description: string }>,
+});
+
+export const ThreadOrder = builder.inputType('ThreadOrder', {
+  description: 'The order of a list of threads.',
+  fields: (t) => ({
+    field: t.field({ type: ThreadOrderField, required: true, description: 'What it is ordered by.' }),
+    direction: t.field({ type: OrderDirection, required: true, description: 'Which way.' }),
+  }),
+});
 
 /** Why the model of the newest answer cannot be asked again; null if it can, or if nothing was asked yet. */
 async function whyNot(thread: ThreadShape, { loaders }: Context): Promise<AnswerErrorCode | null> {

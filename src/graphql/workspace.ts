@@ -19,7 +19,7 @@ import { MemberConnection } from './member.ts';
 import { ModelConnection } from './model.ts';
 import { Node } from './node.ts';
 import { Team } from './team.ts';
-import { ThreadConnection } from './thread.ts';
+import { ThreadConnection, ThreadOrder } from './thread.ts';
 
 const WorkspaceKind = builder.enumType('WorkspaceKind', {
   description: 'Whose workspace it is.',
@@ -49,6 +49,8 @@ export const Role = builder.enumType('Role', {
     VIEWER: { description: 'Read.' },
   } as const,
 });
+
+const NEWEST_MESSAGE_FIRST = { field: 'LAST_MESSAGE', direction: 'DESC' } as const;
 
 export const Workspace = builder.objectRef<WorkspaceShape>('Workspace');
 
@@ -111,10 +113,18 @@ Workspace.implement({
     }),
     threads: t.field({
       type: ThreadConnection,
-      description: 'Its threads that the viewer may see, newest first.',
-      args: pageArguments(),
-      resolve: (workspace, page, context) =>
-        listThreads(context.deps, requireViewer(context), workspace, page),
+      description:
+        'Its threads that the viewer may see. A thread that moves while pages are read is found at its new place, all others exactly once; ThreadUpdated of `workspaceEvents` says that it moved.',
+      args: {
+        ...pageArguments(),
+        orderBy: t.arg({
+          type: ThreadOrder,
+          defaultValue: NEWEST_MESSAGE_FIRST,
+          description: 'Their order: those with the newest message first unless it says otherwise.',
+        }),
+      },
+      resolve: (workspace, { orderBy, ...page }, context) =>
+        listThreads(context.deps, requireViewer(context), workspace, page, orderBy ?? NEWEST_MESSAGE_FIRST),
     }),
   }),
 });

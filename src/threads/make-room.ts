@@ -21,6 +21,8 @@ export async function makeRoom(
     .set({
       revision: sql`${threads.revision} + 1`,
       lastPosition: sql`${threads.lastPosition} + ${count}`,
+      // A transaction that began earlier may come later: time never goes back.
+      lastMessageAt: sql`greatest(${threads.lastMessageAt}, now())`,
     })
     .where(eq(threads.id, id))
     .returning({ lastPosition: threads.lastPosition });

@@ -25,7 +25,17 @@ export interface Thread {
   revision: number;
   createdBy: string | null;
   createdAt: Date;
+  updatedAt: Date;
+  lastMessageAt: Date;
   viewerRole: Role;
+}
+
+export const THREAD_ORDER_FIELDS = ['LAST_MESSAGE', 'CREATED_AT'] as const;
+
+/** By what a list of threads is ordered, and which way. */
+export interface ThreadOrder {
+  field: (typeof THREAD_ORDER_FIELDS)[number];
+  direction: 'ASC' | 'DESC';
 }
 
 interface ThreadDeps {
@@ -65,16 +75,20 @@ export async function visibleOf(
   return pairs.map(({ viewerId, threadId }) => visible.has(`${viewerId} ${threadId}`));
 }
 
-/** The threads of a workspace that the viewer may see, newest first. */
+/** The threads of a workspace that the viewer may see. Ids grow with the time of creation. */
 export async function listThreads(
   { db }: { db: Database },
   viewer: Viewer,
   workspace: Pick<Workspace, 'id'>,
   page: PageInput,
+  { field, direction }: ThreadOrder,
 ): Promise<Page<Thread>> {
   return await readPage<Thread>(page, {
     column: threads.id,
-    order: 'descending',
+    ...(field === 'LAST_MESSAGE' && {
+      leading: { column: threads.lastMessageAt, valueOf: (thread) => thread.lastMessageAt },
+    }),
+    order: direction === 'ASC' ? 'ascending' : 'descending',
     maxRows: 100,
     valueOf: (thread) => thread.id,
     read: (conditions, orderBy, limit) =>
@@ -197,6 +211,8 @@ function visibleThreads(db: Database, viewer: Viewer) {
       revision: threads.revision,
       createdBy: threads.createdBy,
       createdAt: threads.createdAt,
+      updatedAt: threads.updatedAt,
+      lastMessageAt: threads.lastMessageAt,
       viewerRole: workspaceMembers.role,
     })
     .from(threads)

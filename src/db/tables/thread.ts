@@ -17,7 +17,10 @@ import { models } from './model.ts';
 import { users } from './user.ts';
 import { workspaces } from './workspace.ts';
 
-/** `revision` grows with every change a client may have to refetch; `lastPosition` numbers the messages. */
+/**
+ * `revision` grows with every change a client may have to refetch, and `updatedAt` with it; `lastPosition` numbers the
+ * messages.
+ */
 export const threads = pgTable(
   'threads',
   {
@@ -33,9 +36,16 @@ export const threads = pgTable(
     lastPosition: integer('last_position').notNull().default(0),
     createdBy: text('created_by').references(() => users.id, { onDelete: 'set null' }),
     createdAt: instant('created_at').notNull().defaultNow(),
+    updatedAt: instant('updated_at')
+      .notNull()
+      .defaultNow()
+      .$onUpdate(() => sql`now()`),
+    /** When a message or answer was last added; when the thread was created while it has none. */
+    lastMessageAt: instant('last_message_at').notNull().defaultNow(),
   },
   (table) => [
     index('threads_workspace_id').on(table.workspaceId, table.id),
+    index('threads_last_message_at').on(table.workspaceId, table.lastMessageAt, table.id),
     index('threads_created_by').on(table.createdBy),
   ],
 );
