@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AnswerDeps } from './answers/begin-answers.ts';
 import { startCheckpoints } from './answers/checkpoint.ts';
@@ -21,7 +20,7 @@ import { SingleFlight } from './keys/single-flight.ts';
 import { log } from './log.ts';
 import { createEgress } from './providers/egress.ts';
 import { createProviders } from './providers/registry.ts';
-import { loadOptionalSecret, loadSecret } from './secret-source.ts';
+import { loadOptionalSecret, loadSecret, madeSecretFile } from './secret-source.ts';
 import { isInvited } from './workspaces/accept-invitation.ts';
 import { InvitationLimits } from './workspaces/invitation-limits.ts';
 import { removeAccount } from './workspaces/remove-account.ts';
@@ -86,7 +85,7 @@ async function openOn(
       name: 'LATCHKEY_AUTH_SECRET',
       value: config.authSecret,
       file: config.authSecretFile,
-      inventedFile: join(config.dataDir, 'auth.secret'),
+      inventedFile: madeSecretFile(config.dataDir, 'auth.secret'),
       mayInvent: isEmbedded && config.isLoopback,
     },
     say,

@@ -7,6 +7,8 @@ export interface Config {
   host: string;
   /** Whether `host` can be reached from this machine only. */
   isLoopback: boolean;
+  /** Whether people on other machines reach it: by `host`, or through a proxy at `publicUrl`. */
+  isPublic: boolean;
   /** PostgreSQL server; undefined for the embedded database in the data folder. */
   databaseUrl: string | undefined;
   dataDir: string;
@@ -43,15 +45,20 @@ export class ConfigError extends Error {
 /** Reads the configuration. Throws ConfigError. Secrets are judged where they are used. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const host = env.HOST ?? '127.0.0.1';
-  const publicUrl = env.LATCHKEY_PUBLIC_URL;
-  const isLoopback = host === 'localhost' || host === '::1' || /^127\./.test(host);
+  const publicUrl =
+    env.LATCHKEY_PUBLIC_URL === undefined
+      ? undefined
+      : readOrigin('LATCHKEY_PUBLIC_URL', env.LATCHKEY_PUBLIC_URL, false);
+  const isLoopback = isLoopbackHost(host);
+  const isPublic = !isLoopback || (publicUrl !== undefined && !isLoopbackHost(new URL(publicUrl).hostname));
   return {
     port: readPort(env.PORT ?? '4000'),
     host,
     isLoopback,
+    isPublic,
     databaseUrl: readUrl('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
     dataDir: resolve(env.LATCHKEY_DATA_DIR ?? './data'),
-    publicUrl: publicUrl === undefined ? undefined : readOrigin('LATCHKEY_PUBLIC_URL', publicUrl, false),
+    publicUrl,
     rootKey: env.LATCHKEY_ROOT_KEY,
     rootKeyFile: env.LATCHKEY_ROOT_KEY_FILE,
     authSecret: env.LATCHKEY_AUTH_SECRET,
@@ -62,7 +69,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       'LATCHKEY_SIGN_UP',
       env.LATCHKEY_SIGN_UP,
       ['open', 'invited', 'closed'],
-      isLoopback ? 'open' : 'invited',
+      isPublic ? 'invited' : 'open',
     ),
     defaultPlan: readChoice(
       'LATCHKEY_DEFAULT_PLAN',
@@ -76,7 +83,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ['off', 'on', 'v2'],
       'off',
     ),
-    graphiql: readSwitch('LATCHKEY_GRAPHIQL', env.LATCHKEY_GRAPHIQL, isLoopback),
+    graphiql: readSwitch('LATCHKEY_GRAPHIQL', env.LATCHKEY_GRAPHIQL, !isPublic),
     providerUrls: readProviderUrls(env.LATCHKEY_PROVIDER_URLS),
     allowedOrigins: readList(env.LATCHKEY_ALLOWED_ORIGINS).map((origin) =>
       readOrigin('LATCHKEY_ALLOWED_ORIGINS', origin, true),
@@ -100,6 +107,11 @@ export function takeConfig(env: Record<string, string | undefined>): Config {
 /** Names that look like settings of Latchkey and are none: spelling mistakes, most likely. */
 export function unknownSettings(env: Readonly<Record<string, string | undefined>>): string[] {
   return Object.keys(env).filter((name) => name.startsWith('LATCHKEY_') && !SETTINGS.includes(name));
+}
+
+/** Whether a host is this machine, as HOST and as URLs spell it. */
+function isLoopbackHost(host: string): boolean {
+  return /^(localhost|.+\.localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
 }
 
 function readPort(text: string): number {

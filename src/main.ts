@@ -1,3 +1,4 @@
+import './require-node.js'; // first: what follows needs a newer Node than some have
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { explainFailure } from './command/failure.ts';

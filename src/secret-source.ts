@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, open, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /**
  * The secret of this server from exactly one of a variable, a file, or, on a laptop, a file that is made at the first start
@@ -83,13 +84,26 @@ export function missingSecretSentence(name: string): string {
   );
 }
 
+/**
+ * Where a secret that was made up lies: apart from the database, so that each can be backed up elsewhere. Version 0.1 put it
+ * beside the database's folder. It stays there, since somebody's backup may count on its place.
+ */
+export function madeSecretFile(dataDir: string, name: 'root.key' | 'auth.secret'): string {
+  const file = join(dataDir, 'secrets', name);
+  const earlierFile = join(dataDir, name);
+  return !existsSync(file) && existsSync(earlierFile) ? earlierFile : file;
+}
+
 /** Makes a new secret in a file that only this user may read, and never overwrites one. Durable when it resolves. */
 export async function inventSecretFile(path: string): Promise<string> {
   const secret = randomBytes(32).toString('base64');
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeNewFile(path, `${secret}\n`);
-    if (!isWindows) await syncFolder(dirname(path));
+    if (!isWindows) {
+      await syncFolder(dirname(path));
+      await syncFolder(dirname(dirname(path)));
+    }
   } catch (error) {
     throw new SecretSourceError(`${path} could not be made (${codeOf(error)}). Check its folder.`);
   }

@@ -38,7 +38,7 @@ afterAll(async () => {
 describe('a server starts', () => {
   test('on a laptop with nothing set and nothing saved: makes a root key, says so, and uses it again', async () => {
     const first = await boot('laptop, nothing set, no rows', laptop);
-    const path = join(first.dataDir, 'root.key');
+    const path = join(first.dataDir, 'secrets', 'root.key');
     expect(first.outcome).toBe('starts');
     expect(first.said).toEqual([
       `Made a root key and saved it as ${path}. Back it up apart from the database: no saved key opens without it.`,
@@ -55,10 +55,20 @@ describe('a server starts', () => {
     expect(second).toMatchObject({ outcome: 'starts', ids: first.ids, said: [] });
   });
 
+  test('with the root.key that an earlier version put beside the database, and leaves it there', async () => {
+    const dataDir = await mkdtemp(join(home, 'earlier-'));
+    await writeFile(join(dataDir, 'root.key'), `${oldKey}\n`, { mode: 0o600 });
+    const rows = new Map([[oldId, 2]]);
+    const started = await boot('laptop, root.key of 0.1, its rows', { ...laptop, dataDir, rows });
+    expect(started).toMatchObject({ outcome: 'starts', ids: [oldId], said: [] });
+    expect(await readFile(join(dataDir, 'root.key'), 'utf8')).toBe(`${oldKey}\n`);
+    expect(await exists(join(dataDir, 'secrets'))).toBe(false);
+  });
+
   test('with a key made on a laptop and named, once others can reach it', async () => {
     const { ids, dataDir } = await boot('laptop, nothing set, no rows', laptop);
     const moved = { ...server, dataDir, rows: new Map(ids.map((id) => [id, 2])) };
-    const path = join(dataDir, 'root.key');
+    const path = join(dataDir, 'secrets', 'root.key');
     const unnamed = await boot('server, root.key made on a laptop, its rows', moved);
     expect(unnamed.outcome).toContain(`If Latchkey made it, it was saved as ${path}.`);
     const named = await boot('server, the same named in LATCHKEY_ROOT_KEY_FILE', {
@@ -82,7 +92,7 @@ describe('a server starts', () => {
   test('with a key and no rows, and makes no root.key beside it', async () => {
     const started = await boot('laptop, a key, no rows', { ...laptop, rootKey: oldKey });
     expect(started).toMatchObject({ outcome: 'starts', ids: [oldId], said: [] });
-    expect(await exists(join(started.dataDir, 'root.key'))).toBe(false);
+    expect(await exists(join(started.dataDir, 'secrets'))).toBe(false);
   });
 
   test('with a new key before the old one, in that order, however they are spaced and written', async () => {
@@ -132,7 +142,7 @@ describe('a server exits with 78', () => {
       '78: LATCHKEY_ROOT_KEY_FILE is not set. A secret is made up only with the embedded database and HOST on loopback. ' +
         'Run "(umask 077; openssl rand -base64 32 > secret.key)" and set LATCHKEY_ROOT_KEY_FILE to the path of that file.',
     );
-    expect(await exists(join(dataDir, 'root.key'))).toBe(false);
+    expect(await exists(join(dataDir, 'secrets'))).toBe(false);
   });
 
   test.each([
@@ -160,7 +170,7 @@ describe('a server exits with 78', () => {
     });
     expect(outcome).toContain(`78: Root key needed: ${expected}`);
     expect(outcome).not.toContain(newKey);
-    expect(await exists(join(dataDir, 'root.key'))).toBe(false);
+    expect(await exists(join(dataDir, 'secrets'))).toBe(false);
   });
 
   test('when the key is given in two places', async () => {
@@ -173,7 +183,7 @@ describe('a server exits with 78', () => {
     const missing = join(home, 'nowhere');
     const noFile = await boot('laptop, file missing', { ...laptop, rootKeyFile: missing });
     expect(noFile.outcome).toBe(`78: LATCHKEY_ROOT_KEY_FILE names ${missing}, which does not exist.`);
-    expect(await exists(join(noFile.dataDir, 'root.key'))).toBe(false);
+    expect(await exists(join(noFile.dataDir, 'secrets'))).toBe(false);
 
     const folder = await boot('file is a folder', { ...server, rootKeyFile: home });
     expect(folder.outcome).toBe(`78: ${home} is a folder. Name the file in it.`);
@@ -227,7 +237,7 @@ describe('a server exits with 78', () => {
     expect(outcome).toContain(why);
     expect(outcome).toContain('It takes 32 random bytes in base64. Make them with: openssl rand -base64 32');
     if (rootKey.length > 7) expect(outcome).not.toContain(rootKey);
-    expect(await exists(join(dataDir, 'root.key'))).toBe(false);
+    expect(await exists(join(dataDir, 'secrets'))).toBe(false);
   });
 });
 

@@ -15,10 +15,12 @@ export async function serve(config: Config): Promise<0> {
   requireSecrets(config);
   if (!config.isLoopback && config.publicUrl === undefined) sayWrong(PUBLIC_URL_SENTENCE);
   const isTerminal = process.stdout.isTTY === true;
+  const report = isTerminal ? say : (sentence: string) => log.info(sentence);
+  if (config.isLoopback && config.isPublic) report(proxySentence(config));
   await waitForDatabase(config, isTerminal);
   const letGo = await holdDatabase(config);
   try {
-    const app = await openApp(config, isTerminal ? say : (sentence) => log.info(sentence));
+    const app = await openApp(config, report);
     try {
       // Listened for before it is said to be ready: whoever waits for that word may stop it at once.
       const toldToStop = untilToldToStop();
@@ -86,6 +88,14 @@ function greet(config: Config, listeningUrl: string, engine: string): void {
   say(`  Database         ${engine}`);
   if (config.databaseUrl === undefined) say(`  Data folder      ${config.dataDir}`);
   say('');
+}
+
+/** Behind a proxy on this machine, HOST says nothing of who comes. */
+function proxySentence({ signUp, graphiql }: Config): string {
+  return (
+    `LATCHKEY_PUBLIC_URL brings people from other machines, so the defaults are those of an open HOST: sign-up is ${signUp} ` +
+    `and GraphiQL ${graphiql ? 'on' : 'off'}. LATCHKEY_SIGN_UP and LATCHKEY_GRAPHIQL change that.`
+  );
 }
 
 const PUBLIC_URL_SENTENCE =

@@ -43,6 +43,7 @@ export async function untilToldToStop(): Promise<void> {
   }
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  process.on('SIGHUP', stop); // of a terminal that is closed
   await promise;
 }
 

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../db/database.ts';
 import { loadRoots } from '../keys/root-key.ts';
 import type { Root } from '../keys/seal-record.ts';
 import { rowsByRootId } from '../keys/sealing-key.ts';
+import { madeSecretFile } from '../secret-source.ts';
 import { holdDataFolder } from './data-folder.ts';
 import { say } from './terminal.ts';
 
@@ -22,7 +22,7 @@ export async function withSealedData<Result>(
     try {
       const roots = await loadRoots({
         rootKey: config.rootKey,
-        rootKeyFile: config.rootKeyFile ?? madeRootKeyFile(config),
+        rootKeyFile: config.rootKeyFile ?? existingRootKeyFile(config),
         dataDir: config.dataDir,
         isEmbedded: config.databaseUrl === undefined,
         // A root key is made where a server starts, never by a look at what is saved.
@@ -40,8 +40,8 @@ export async function withSealedData<Result>(
 }
 
 /** The root key that a server on a laptop has made for itself, under the conditions under which that server uses it. */
-function madeRootKeyFile(config: Config): string | undefined {
-  const file = join(config.dataDir, 'root.key');
+function existingRootKeyFile(config: Config): string | undefined {
+  const file = madeSecretFile(config.dataDir, 'root.key');
   const isUsed = config.rootKey === undefined && config.databaseUrl === undefined && config.isLoopback;
   return isUsed && existsSync(file) ? file : undefined;
 }

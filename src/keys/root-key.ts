@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import {
   inventSecretFile,
+  madeSecretFile,
   missingSecretSentence,
   parseSecret,
   readSecret,
@@ -13,7 +13,7 @@ import { Root } from './seal-record.ts';
  * they open every saved key; otherwise this throws SecretSourceError, whose sentence names root keys by id only.
  */
 export async function loadRoots(input: RootKeyInput): Promise<[Root, ...Root[]]> {
-  const inventedFile = join(input.dataDir, 'root.key');
+  const inventedFile = madeSecretFile(input.dataDir, 'root.key');
   const mayInvent = input.isEmbedded && input.isLoopback;
   const found = await readSecret({
     name: 'LATCHKEY_ROOT_KEY',
