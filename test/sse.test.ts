@@ -25,6 +25,23 @@ describe('events', () => {
     ['no line feed at the end', 'data: a\n\ndata: b', [{ data: 'a' }, { data: 'b' }]],
     ['a carriage return at the end', 'data: a\r\n\r\ndata: b\r', [{ data: 'a' }, { data: 'b' }]],
     ['nothing', '', []],
+    ['JSON without data:', '{"a":1}', [{ data: '{"a":1}' }]],
+    ['JSON on several lines', '{\n  "a": [\n    1\n  ]\n}\n\n', [{ data: '{\n  "a": [\n    1\n  ]\n}' }]],
+    ['JSON with CRLF', '{\r\n"a":1\r\n}\r\n\r\n', [{ data: '{\n"a":1\n}' }]],
+    ['JSON with CR', 'data: a\r{"b":1}\rdata: c\r\r', [{ data: 'a' }, { data: '{"b":1}' }, { data: 'c' }]],
+    ['JSON on each line', '{"a":1}\n{"b":2}\n', [{ data: '{"a":1}' }, { data: '{"b":2}' }]],
+    ['a list of JSON', '[{"a":1}\n,\n{"b":2}\n]\n', [{ data: '[{"a":1}\n,\n{"b":2}\n]' }]],
+    [
+      'JSON between events',
+      'data: a\n{"b":1}\ndata: c\n\n',
+      [{ data: 'a' }, { data: '{"b":1}' }, { data: 'c' }],
+    ],
+    [
+      'a field named error',
+      'data: a\n\nerror: {"b":1}\ndata: [DONE]\n\n',
+      [{ data: 'a' }, { event: 'error', data: '{"b":1}' }, { data: '[DONE]' }],
+    ],
+    ['braces within a line', 'data: a\ndata:{\n\nfoo {\n\n', [{ data: 'a\n{' }]],
   ])('are the same in any chunks: %s', async (_name, text, events) => {
     const bytes = Buffer.from(text);
     expect(await eventsOf([bytes])).toEqual(events);
@@ -43,6 +60,10 @@ describe('events', () => {
         'id: 1',
         'retry: 5',
         'foo: bar',
+        '{"a":',
+        '  1}',
+        '[2]',
+        'error: 3',
         '',
         '',
         '',
