@@ -239,7 +239,7 @@ test('every finish reason of a provider is told in our word', async () => {
       "OPENAI something_new": "OTHER",
       "OPENAI stop": "STOP",
       "OPENAI tool_calls": "OTHER",
-      "PERPLEXITY response.cancelled": "OTHER",
+      "PERPLEXITY response.cancelled": "STREAM_CUT",
       "PERPLEXITY response.completed": "STOP",
     }
   `);

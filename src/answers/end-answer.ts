@@ -7,7 +7,7 @@ import { failureName, log } from '../log.ts';
 import { cleanWords } from '../providers/clean-facts.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announcedColumns, announceThread, type Thread } from '../threads/thread.ts';
-import type { Ending, LiveAnswer } from './live-answer.ts';
+import type { Ending, LiveAnswer, SeenUsage } from './live-answer.ts';
 import type { RunningAnswers } from './running.ts';
 
 export interface EndDeps {
@@ -78,11 +78,7 @@ async function save(db: Database, live: LiveAnswer, { text, reasoning, citations
         reasoning,
         citations,
         ...endColumns(ending),
-        inputTokens: usage?.inputTokens ?? null,
-        outputTokens: usage?.outputTokens ?? estimateTokens(text + reasoning),
-        cachedInputTokens: usage?.cachedInputTokens ?? null,
-        reasoningTokens: usage?.reasoningTokens ?? null,
-        isUsageEstimated: usage?.outputTokens == null,
+        ...usageColumns(usage, ending, text.length + reasoning.length),
         writerId: null,
         leaseUntil: null,
       })
@@ -117,10 +113,20 @@ function endColumns(ending: Ending) {
   };
 }
 
-/** A rough count for providers that give none: about four characters a token in most languages they are used in. */
-function estimateTokens(text: string): number {
-  return Math.ceil(text.length / 4);
+/** What an answer that did not reach its end was counted to on the way is less than what it showed, or was paid for. */
+function usageColumns(usage: SeenUsage | undefined, ending: Ending, shownLength: number) {
+  const counted = usage?.outputTokens ?? null;
+  const isCounted = counted !== null && (usage?.isFinal === true || ending.status === 'COMPLETE');
+  return {
+    inputTokens: usage?.inputTokens ?? null,
+    outputTokens: isCounted ? counted : Math.max(counted ?? 0, Math.ceil(shownLength / CHARACTERS_PER_TOKEN)),
+    cachedInputTokens: usage?.cachedInputTokens ?? null,
+    reasoningTokens: usage?.reasoningTokens ?? null,
+    isUsageEstimated: !isCounted,
+  };
 }
+
+const CHARACTERS_PER_TOKEN = 4; // roughly, in most of the languages that models are used in
 
 const MAX_REASON_LENGTH = 200;
 const FIRST_RETRY_MS = 250;

@@ -47,7 +47,7 @@ export class LiveAnswer implements AnswerSink {
   readonly #wakes = new Set<() => void>();
   readonly #citations = new Map<string, Citation>();
   #reasoningBlock: number | undefined;
-  #usage: TokenUsage | undefined;
+  #usage: SeenUsage | undefined;
   #retrying: { number: number; event: AnswerEvent } | undefined;
   #isSettled = false;
   #end: { message: Message | null } | undefined;
@@ -79,8 +79,8 @@ export class LiveAnswer implements AnswerSink {
     this.#citations.set(`${clean.startOffset} ${clean.endOffset} ${clean.url}`, clean);
   }
 
-  usage(usage: TokenUsage): void {
-    if (!this.#isSettled) this.#usage = cleanUsage(usage);
+  usage(usage: TokenUsage, isFinal: boolean): void {
+    if (!this.#isSettled) this.#usage = { ...cleanUsage(usage), isFinal };
   }
 
   /** Tells readers that the provider will be asked again. */
@@ -135,7 +135,7 @@ export class LiveAnswer implements AnswerSink {
   // What others read.
 
   /** Everything so far. */
-  get snapshot(): { text: string; reasoning: string; citations: Citation[]; usage: TokenUsage | undefined } {
+  get snapshot(): { text: string; reasoning: string; citations: Citation[]; usage: SeenUsage | undefined } {
     return {
       text: this.#text.text,
       reasoning: this.#reasoning.text,
@@ -217,6 +217,9 @@ export class LiveAnswer implements AnswerSink {
     for (const wake of this.#wakes) wake();
   }
 }
+
+/** Token counts, and whether they are those of the whole answer. */
+export type SeenUsage = TokenUsage & { isFinal: boolean };
 
 export interface UnsavedChunk {
   messageId: string;

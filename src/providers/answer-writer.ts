@@ -11,7 +11,8 @@ export interface AnswerWriter {
   reasoning(delta: unknown, part: number): void;
   /** Takes a source; only addresses that a browser may open are passed on. */
   citation(url: unknown, title: unknown, startOffset: number | null, endOffset: number | null): void;
-  usage(usage: TokenUsage): void;
+  /** Takes token counts; they are final once the answer has ended, and of a part of it before. */
+  usage(usage: TokenUsage, isFinal: boolean): void;
 }
 
 /** Creates the writer of one answer. */
@@ -45,8 +46,8 @@ export function createAnswerWriter(sink: AnswerSink): AnswerWriter {
       if (typeof url !== 'string' || !/^https?:\/\//i.test(url)) return;
       sink.citation({ url, title: asText(title), startOffset, endOffset });
     },
-    usage(usage) {
-      sink.usage(usage);
+    usage(usage, isFinal) {
+      sink.usage(usage, isFinal);
     },
   };
 }

@@ -1,7 +1,8 @@
 import type { AnswerWriter } from './answer-writer.ts';
-import { asCount, asObject, asText, type JsonObject } from './json.ts';
-import type { AnswerEnd, AnswerSink, FinishReason, ProviderCall } from './provider.ts';
-import { type AnswerReader, type FailureIn, streamAnswer } from './stream-answer.ts';
+import { answerEnd, finishWord } from './finish-word.ts';
+import { asCount, asObject, asObjects, type JsonObject } from './json.ts';
+import type { AnswerEnd, AnswerSink, ProviderCall } from './provider.ts';
+import { type AnswerReader, type Progress, streamAnswer } from './stream-answer.ts';
 import type { Transport } from './transport.ts';
 
 /** Streams one answer from `POST /v1/messages`. */
@@ -14,45 +15,46 @@ export function answerByMessages(
   return streamAnswer(transport, call, { path: '/v1/messages', headers, body }, sink, createMessagesReader);
 }
 
-function createMessagesReader(writer: AnswerWriter, failureIn: FailureIn): AnswerReader {
+function createMessagesReader(writer: AnswerWriter): AnswerReader {
   let input: number | null = null;
   let cacheRead: number | null = null;
   let cacheWrite: number | null = null;
   let output: number | null = null;
+  let thinking: number | null = null;
   let stopReason: string | null = null;
   let isStopped = false;
 
   return {
-    get isFinished() {
-      return isStopped;
-    },
     read(event) {
       switch (event.type) {
         case 'content_block_delta':
           readDelta(asObject(event.delta), asCount(event.index) ?? 0);
-          return false;
+          return 'open';
         case 'content_block_start':
-          readBlockStart(asObject(event.content_block), asCount(event.index) ?? 0);
-          return false;
+          readBlock(asObject(event.content_block), asCount(event.index) ?? 0);
+          return 'open';
         case 'message_start':
-          readUsage(asObject(asObject(event.message)?.usage));
-          return false;
+          // The output that it counts is none yet.
+          readInput(asObject(asObject(event.message)?.usage));
+          writeUsage(false);
+          return 'open';
         case 'message_delta':
-          stopReason = asText(asObject(event.delta)?.stop_reason) ?? stopReason;
-          readUsage(asObject(event.usage));
-          return false;
+          return readEnd(asObject(event.delta), asObject(event.usage));
         case 'message_stop':
           isStopped = true;
-          return true;
-        case 'error':
-          throw failureIn(event);
+          return 'last';
+        case 'message':
+          for (const [block, content] of asObjects(event.content).entries()) readBlock(content, block);
+          readEnd(event, asObject(event.usage));
+          isStopped = true;
+          return 'last';
         default:
-          return false;
+          return 'open';
       }
     },
     end() {
-      if (!isStopped) return null;
-      return { finishReason: finishReasonOf(stopReason), providerFinishReason: stopReason ?? 'message_stop' };
+      if (stopReason !== null) return answerEnd(stopReason);
+      return isStopped ? { finishReason: 'OTHER', providerFinishReason: 'message_stop' } : null;
     },
   };
 
@@ -67,38 +69,39 @@ function createMessagesReader(writer: AnswerWriter, failureIn: FailureIn): Answe
     }
   }
 
-  function readBlockStart(content: JsonObject | null, block: number): void {
+  function readBlock(content: JsonObject | null, block: number): void {
     if (content?.type === 'text') writer.text(content.text);
     if (content?.type === 'thinking') writer.reasoning(content.thinking, block);
+    for (const citation of asObjects(content?.citations))
+      writer.citation(citation.url, citation.title, null, null);
   }
 
-  function readUsage(latest: JsonObject | null): void {
-    if (latest === null) return;
-    // Counts are cumulative, and what a later event leaves out still holds.
-    input = asCount(latest.input_tokens) ?? input;
-    cacheRead = asCount(latest.cache_read_input_tokens) ?? cacheRead;
-    cacheWrite = asCount(latest.cache_creation_input_tokens) ?? cacheWrite;
-    output = asCount(latest.output_tokens) ?? output;
-    writer.usage({
-      inputTokens: input === null ? null : input + (cacheRead ?? 0) + (cacheWrite ?? 0),
-      outputTokens: output,
-      cachedInputTokens: cacheRead,
-      reasoningTokens: null,
-    });
+  function readEnd(delta: JsonObject | null, usage: JsonObject | null): Progress {
+    const word = finishWord(delta?.stop_reason);
+    stopReason = word ?? stopReason;
+    readInput(usage);
+    output = asCount(usage?.output_tokens) ?? output;
+    thinking = asCount(asObject(usage?.output_tokens_details)?.thinking_tokens) ?? thinking;
+    writeUsage(stopReason !== null);
+    return word === null ? 'open' : 'finished';
   }
-}
 
-function finishReasonOf(stopReason: string | null): FinishReason {
-  switch (stopReason) {
-    case 'end_turn':
-    case 'stop_sequence':
-      return 'STOP';
-    case 'max_tokens':
-    case 'model_context_window_exceeded':
-      return 'LENGTH';
-    case 'refusal':
-      return 'CONTENT_FILTER';
-    default:
-      return 'OTHER';
+  /** Counts are cumulative, and what a later event leaves out still holds. */
+  function readInput(usage: JsonObject | null): void {
+    input = asCount(usage?.input_tokens) ?? input;
+    cacheRead = asCount(usage?.cache_read_input_tokens) ?? cacheRead;
+    cacheWrite = asCount(usage?.cache_creation_input_tokens) ?? cacheWrite;
+  }
+
+  function writeUsage(isFinal: boolean): void {
+    writer.usage(
+      {
+        inputTokens: input === null ? null : input + (cacheRead ?? 0) + (cacheWrite ?? 0),
+        outputTokens: output,
+        cachedInputTokens: cacheRead,
+        reasoningTokens: thinking,
+      },
+      isFinal,
+    );
   }
 }

@@ -1,7 +1,8 @@
 import type { AnswerWriter } from './answer-writer.ts';
+import { answerEnd, finishWord } from './finish-word.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
-import type { AnswerEnd, AnswerSink, FinishReason, ProviderCall, TokenUsage } from './provider.ts';
-import { type AnswerReader, type FailureIn, streamAnswer } from './stream-answer.ts';
+import type { AnswerEnd, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
+import { type AnswerReader, streamAnswer } from './stream-answer.ts';
 import type { Transport } from './transport.ts';
 
 /** Streams one answer from Gemini's `streamGenerateContent`. */
@@ -15,35 +16,27 @@ export function answerByGenerateContent(
   return streamAnswer(transport, call, { path, headers, body }, sink, createGenerateContentReader);
 }
 
-function createGenerateContentReader(writer: AnswerWriter, failureIn: FailureIn): AnswerReader {
+function createGenerateContentReader(writer: AnswerWriter): AnswerReader {
   let finish: string | null = null;
   let isPromptBlocked = false;
 
   return {
-    get isFinished() {
-      return finish !== null;
-    },
     read(chunk) {
-      if (chunk.error) throw failureIn(chunk);
       const candidate = asObjects(chunk.candidates)[0];
       if (candidate) readCandidate(candidate, writer);
-      finish = asText(candidate?.finishReason) ?? finish;
       const blockReason = asText(asObject(chunk.promptFeedback)?.blockReason);
-      if (blockReason !== null) {
-        finish = blockReason;
-        isPromptBlocked = true;
-      }
+      isPromptBlocked ||= blockReason !== null;
+      const word = blockReason ?? finishWord(candidate?.finishReason);
+      finish = word ?? finish;
       const usage = asObject(chunk.usageMetadata);
-      if (usage) writer.usage(geminiUsage(usage));
-      // The finish reason is no end mark: usage may still follow, and the connection's close is all that says "over".
-      return false;
+      if (usage) writer.usage(geminiUsage(usage), finish !== null);
+      // No end mark follows: the connection's close is all that says "over".
+      return word === null ? 'open' : 'finished';
     },
     end() {
       if (finish === null) return null;
-      return {
-        finishReason: isPromptBlocked ? 'CONTENT_FILTER' : finishReasonOf(finish),
-        providerFinishReason: finish,
-      };
+      if (isPromptBlocked) return { finishReason: 'CONTENT_FILTER', providerFinishReason: finish };
+      return answerEnd(finish);
     },
   };
 }
@@ -63,30 +56,14 @@ function readCandidate(candidate: JsonObject, writer: AnswerWriter): void {
 function geminiUsage(usage: JsonObject): TokenUsage {
   const candidates = asCount(usage.candidatesTokenCount);
   const thoughts = asCount(usage.thoughtsTokenCount);
+  const prompt = asCount(usage.promptTokenCount);
+  const toolUse = asCount(usage.toolUsePromptTokenCount);
   return {
-    inputTokens: asCount(usage.promptTokenCount),
+    // What tools gave the model to read is counted beside the prompt and paid for like it.
+    inputTokens: prompt === null && toolUse === null ? null : (prompt ?? 0) + (toolUse ?? 0),
     // Candidates leave thoughts out; both are paid for as output.
     outputTokens: candidates === null && thoughts === null ? null : (candidates ?? 0) + (thoughts ?? 0),
     cachedInputTokens: asCount(usage.cachedContentTokenCount),
     reasoningTokens: thoughts,
   };
-}
-
-function finishReasonOf(finish: string): FinishReason {
-  switch (finish) {
-    case 'STOP':
-      return 'STOP';
-    case 'MAX_TOKENS':
-      return 'LENGTH';
-    case 'SAFETY':
-    case 'RECITATION':
-    case 'LANGUAGE':
-    case 'BLOCKLIST':
-    case 'PROHIBITED_CONTENT':
-    case 'SPII':
-    case 'IMAGE_SAFETY':
-      return 'CONTENT_FILTER';
-    default:
-      return 'OTHER';
-  }
 }

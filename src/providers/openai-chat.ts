@@ -1,15 +1,8 @@
 import type { AnswerWriter } from './answer-writer.ts';
-import { ProviderError } from './failure.ts';
+import { answerEnd, finishWord } from './finish-word.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
-import type {
-  AnswerEnd,
-  AnswerRequest,
-  AnswerSink,
-  FinishReason,
-  ProviderCall,
-  TokenUsage,
-} from './provider.ts';
-import { type AnswerReader, type FailureIn, streamAnswer } from './stream-answer.ts';
+import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
+import { type AnswerReader, streamAnswer } from './stream-answer.ts';
 import { createThinkTagReader, type ThinkTagReader } from './think-tags.ts';
 import { bearer, type SecondTry, type Transport } from './transport.ts';
 
@@ -30,8 +23,8 @@ export function answerByChat(
   { body, secondTry, mayThinkInTags }: ChatDialect,
 ): Promise<AnswerEnd> {
   const post = { path: '/chat/completions', headers: bearer(call), body, secondTry };
-  return streamAnswer(transport, call, post, sink, (writer, failureIn) =>
-    createChatReader(writer, failureIn, mayThinkInTags === true),
+  return streamAnswer(transport, call, post, sink, (writer) =>
+    createChatReader(writer, mayThinkInTags === true),
   );
 }
 
@@ -41,43 +34,51 @@ export function chatMessages(request: AnswerRequest, systemRole: 'system' | 'dev
   return request.system === null ? turns : [{ role: systemRole, content: request.system }, ...turns];
 }
 
-function createChatReader(writer: AnswerWriter, failureIn: FailureIn, mayThinkInTags: boolean): AnswerReader {
+function createChatReader(writer: AnswerWriter, mayThinkInTags: boolean): AnswerReader {
   const tags = mayThinkInTags ? createThinkTagReader(writer) : null;
   let finish: string | null = null;
-  let isDone = false;
+  let knowsFinishWords = false;
+  let isBegun = false;
+  /** What ended an answer that no finish word has ended. */
+  let endMark: string | null = null;
 
   return {
-    get isFinished() {
-      return finish !== null || isDone;
-    },
     done() {
-      isDone = true;
+      // Where events have a place for the finish word, `[DONE]` without one is what a gateway adds to a stream that broke off.
+      if (!knowsFinishWords) endMark ??= '[DONE]';
     },
     read(chunk) {
-      if (isError(chunk)) throw failureIn(chunk);
       const choice = asObject(asArray(chunk.choices)[0]);
-      const delta = choice && asObject(choice.delta);
-      if (delta) readDelta(delta, writer, tags);
-      if (choice) finish = asText(choice.finish_reason) ?? finish;
+      if (choice) readChoice(choice, chunk.object);
+      const word = finishWord(choice?.finish_reason);
+      finish = word ?? finish;
       // xAI names its sources once, beside the choices of the last chunk.
       for (const url of asArray(chunk.citations)) writer.citation(url, null, null, null);
       const usage = asObject(chunk.usage);
-      if (usage) writer.usage(chatUsage(usage));
-      return false;
+      if (usage) writer.usage(chatUsage(usage), finish !== null);
+      return word === null ? 'open' : 'finished';
     },
     end() {
       tags?.end();
-      if (finish === 'error') throw new ProviderError('PROVIDER_ERROR');
-      if (finish !== null) return { finishReason: finishReasonOf(finish), providerFinishReason: finish };
-      return isDone ? { finishReason: 'OTHER', providerFinishReason: '[DONE]' } : null;
+      if (finish !== null) return answerEnd(finish);
+      return endMark === null ? null : { finishReason: 'OTHER', providerFinishReason: endMark };
     },
   };
+
+  function readChoice(choice: JsonObject, kind: unknown): void {
+    knowsFinishWords ||= choice.finish_reason !== undefined;
+    const delta = asObject(choice.delta);
+    const message = asObject(choice.message);
+    if (delta !== null) readDelta(delta, writer, tags);
+    // A message is the whole answer, also where it repeats the deltas before it.
+    else if (message !== null && (!isBegun || kind === CHUNK)) readDelta(message, writer, tags);
+    if (message !== null && kind !== CHUNK) endMark = 'message';
+    isBegun ||= SAID.some((field) => Boolean(delta?.[field] ?? message?.[field]));
+  }
 }
 
-/** An error envelope, or the flat errors of Mistral and Novita. */
-function isError(chunk: JsonObject): boolean {
-  return Boolean(chunk.error) || (chunk.choices === undefined && asText(chunk.message) !== null);
-}
+const SAID = ['content', 'refusal', 'reasoning', 'reasoning_content'];
+const CHUNK = 'chat.completion.chunk';
 
 function readDelta(delta: JsonObject, writer: AnswerWriter, tags: ThinkTagReader | null): void {
   writer.reasoning(asText(delta.reasoning_content) ?? delta.reasoning, 0);
@@ -117,18 +118,4 @@ function chatUsage(usage: JsonObject): TokenUsage {
     cachedInputTokens: asCount(asObject(usage.prompt_tokens_details)?.cached_tokens),
     reasoningTokens: reasoning,
   };
-}
-
-function finishReasonOf(finish: string): FinishReason {
-  switch (finish) {
-    case 'stop':
-      return 'STOP';
-    case 'length':
-    case 'model_length':
-      return 'LENGTH';
-    case 'content_filter':
-      return 'CONTENT_FILTER';
-    default:
-      return 'OTHER';
-  }
 }

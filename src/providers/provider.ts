@@ -80,8 +80,8 @@ export interface AnswerSink {
   reasoning(delta: string, block: number): void;
   /** A source. The same one may come more than once. */
   citation(citation: Citation): void;
-  /** Token counts so far; a later call replaces an earlier one. */
-  usage(usage: TokenUsage): void;
+  /** Token counts so far; a later call replaces an earlier one. Not final: the answer had not ended when they were made. */
+  usage(usage: TokenUsage, isFinal: boolean): void;
 }
 
 export interface AnswerEnd {

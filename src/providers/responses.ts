@@ -1,14 +1,8 @@
 import type { AnswerWriter } from './answer-writer.ts';
+import { answerEnd, finishWord } from './finish-word.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
-import type {
-  AnswerEnd,
-  AnswerRequest,
-  AnswerSink,
-  FinishReason,
-  ProviderCall,
-  TokenUsage,
-} from './provider.ts';
-import { type AnswerReader, type FailureIn, streamAnswer } from './stream-answer.ts';
+import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
+import { type AnswerReader, type FailureIn, type Progress, streamAnswer } from './stream-answer.ts';
 import { bearer, type SecondTry, type Transport } from './transport.ts';
 
 /** Streams one answer from an endpoint that speaks OpenAI's Responses protocol. */
@@ -33,67 +27,107 @@ export function responsesInput(request: AnswerRequest): JsonObject[] {
 }
 
 function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): AnswerReader {
-  let end: AnswerEnd | null = null;
+  let finish: string | null = null;
   let openItem: unknown = null;
   let openPart: unknown = null;
   let partStart = 0;
+  let reasoningSource: 'deltas' | 'items' | null = null;
+  /** The text of each part so far, by its number. */
+  const texts = new Map<number, string>();
 
   return {
-    get isFinished() {
-      return end !== null;
-    },
     read: readEvent,
-    end: () => end,
+    end: () => (finish === null ? null : answerEnd(finish)),
   };
 
-  function readEvent(event: JsonObject): boolean {
+  function readEvent(event: JsonObject): Progress {
     switch (event.type) {
       case 'response.output_text.delta':
       case 'response.refusal.delta':
-        readText(event);
-        return false;
+        readText(event, event.delta);
+        return 'open';
+      case 'response.output_text.done':
+      case 'response.refusal.done':
+        readWhole(event, event);
+        return 'open';
+      case 'response.content_part.done':
+        readPart(event, asObject(event.part));
+        return 'open';
       case 'response.reasoning_summary_text.delta':
-        writer.reasoning(event.delta, partNumber(event.output_index, event.summary_index));
-        return false;
+        readReasoning(event.delta, partNumber(event.output_index, event.summary_index));
+        return 'open';
       case 'response.reasoning_text.delta':
-        writer.reasoning(event.delta, partNumber(event.output_index, event.content_index));
-        return false;
+        readReasoning(event.delta, partNumber(event.output_index, event.content_index));
+        return 'open';
       case 'response.reasoning.started':
-        writer.reasoning(event.thought, partNumber(event.sequence_number, 0));
-        return false;
+        readReasoning(event.thought, partNumber(event.sequence_number, 0));
+        return 'open';
       case 'response.output_text.annotation.added':
         readAnnotation(asObject(event.annotation));
-        return false;
+        return 'open';
       case 'response.reasoning.search_results':
         readSearchResults(event.results);
-        return false;
+        return 'open';
       case 'response.output_item.done':
-        readSearchResults(asObject(event.item)?.results);
-        return false;
+        readItem(asObject(event.item), event.output_index, reasoningSource !== 'deltas');
+        return 'open';
       case 'response.completed':
       case 'response.incomplete':
       case 'response.cancelled':
-        return readEnd(event);
+        return readResponse(asObject(event.response), event.type.slice('response.'.length));
       case 'response.failed':
-        throw failureIn(asObject(event.response) ?? event);
-      case 'error':
         throw failureIn(event);
       default:
-        // Some proxies send the bare `{"error":…}` of other endpoints; new event types appear all the time.
-        if (event.error) throw failureIn(event);
-        return false;
+        // New event types appear all the time. A whole response has no type, and may still be at work.
+        if (event.object !== 'response' || finishWord(event.status ?? 'completed') === null) return 'open';
+        return readResponse(event, 'completed');
     }
   }
 
-  function readText(event: JsonObject): void {
-    if (openItem !== event.output_index || openPart !== event.content_index) {
+  function readText({ output_index: item, content_index: part }: JsonObject, delta: unknown): void {
+    const text = asText(delta);
+    if (text === null) return;
+    if (openItem !== item || openPart !== part) {
       // A second message in one answer, such as a conclusion after a commentary, begins a new paragraph.
-      if (openItem !== event.output_index && writer.textLength > 0) writer.text('\n\n');
-      openItem = event.output_index;
-      openPart = event.content_index;
+      if (openItem !== item && writer.textLength > 0) writer.text('\n\n');
+      openItem = item;
+      openPart = part;
       partStart = writer.textLength;
     }
-    writer.text(event.delta);
+    const number = partNumber(item, part);
+    texts.set(number, (texts.get(number) ?? '') + text);
+    writer.text(text);
+  }
+
+  /** Reads a text that a server sent whole in place of pieces. One that repeats pieces may count its place in another way. */
+  function readWhole(place: JsonObject, part: JsonObject | null): void {
+    const text = asText(part?.text) ?? asText(part?.refusal);
+    const isKnown = texts.has(partNumber(place.output_index, place.content_index));
+    if (text === null || isKnown || texts.values().some((known) => known === text)) return;
+    readText(place, text);
+    for (const annotation of asObjects(part?.annotations)) readAnnotation(annotation);
+  }
+
+  function readPart(place: JsonObject, part: JsonObject | null): void {
+    if (part?.type !== 'reasoning_text') readWhole(place, part);
+  }
+
+  function readItem(item: JsonObject | null, index: unknown, withReasoning: boolean): void {
+    readSearchResults(item?.results);
+    if (item?.type === 'message') {
+      for (const [part, content] of asObjects(item.content).entries())
+        readPart({ output_index: index, content_index: part }, content);
+    }
+    if (item?.type === 'reasoning' && withReasoning) {
+      reasoningSource = 'items';
+      for (const [part, { text }] of [...asObjects(item.summary), ...asObjects(item.content)].entries())
+        writer.reasoning(text, partNumber(index, part));
+    }
+  }
+
+  function readReasoning(delta: unknown, part: number): void {
+    reasoningSource = 'deltas';
+    writer.reasoning(delta, part);
   }
 
   function readAnnotation(annotation: JsonObject | null): void {
@@ -112,14 +146,15 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Answ
     for (const { url, title } of asObjects(results)) writer.citation(url, title, null, null);
   }
 
-  function readEnd(event: JsonObject): true {
-    const response = asObject(event.response);
+  function readResponse(response: JsonObject | null, ending: string): Progress {
+    if (response?.status === 'failed') throw failureIn(response);
+    const items = writer.textLength === 0 ? asObjects(response?.output) : [];
+    const withReasoning = reasoningSource === null;
+    for (const [index, item] of items.entries()) readItem(item, index, withReasoning);
     const usage = asObject(response?.usage);
-    if (usage) writer.usage(responsesUsage(usage));
-    const word =
-      asText(asObject(response?.incomplete_details)?.reason) ?? String(event.type).slice('response.'.length);
-    end = { finishReason: finishReasonOf(word), providerFinishReason: word };
-    return true;
+    if (usage) writer.usage(responsesUsage(usage), true);
+    finish = asText(asObject(response?.incomplete_details)?.reason) ?? finishWord(response?.status) ?? ending;
+    return 'last';
   }
 }
 
@@ -135,17 +170,4 @@ function responsesUsage(usage: JsonObject): TokenUsage {
     cachedInputTokens: asCount(asObject(usage.input_tokens_details)?.cached_tokens),
     reasoningTokens: asCount(asObject(usage.output_tokens_details)?.reasoning_tokens),
   };
-}
-
-function finishReasonOf(word: string): FinishReason {
-  switch (word) {
-    case 'completed':
-      return 'STOP';
-    case 'max_output_tokens':
-      return 'LENGTH';
-    case 'content_filter':
-      return 'CONTENT_FILTER';
-    default:
-      return 'OTHER';
-  }
 }

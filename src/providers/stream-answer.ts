@@ -1,31 +1,32 @@
 import { type AnswerWriter, createAnswerWriter } from './answer-writer.ts';
-import type { EgressResponse } from './egress.ts';
+import type { Deadlines } from './deadlines.ts';
+import { isErrorEvent } from './error-event.ts';
 import { classifyStreamError, ProviderError } from './failure.ts';
-import { asObject, type JsonObject, parseJson } from './json.ts';
+import { asObject, asObjects, type JsonObject, parseJson } from './json.ts';
 import type { AnswerEnd, AnswerSink, ProviderCall } from './provider.ts';
-import { readBody } from './read-body.ts';
-import type { ReadOptions } from './read-chunks.ts';
-import { readEvents } from './sse.ts';
+import { readEvents, type ServerSentEvent } from './sse.ts';
 import type { Post, Transport } from './transport.ts';
 
-/** Reads the events of one wire family. Keeps state: one object per answer. */
+/** Reads the events of one wire family, and its whole answers that come as one event. Keeps state: one object per answer. */
 export interface AnswerReader {
-  /** Takes an event; true if it is the family's end mark, after which nothing more is read. */
-  read(event: JsonObject): boolean;
-  /** Told of `[DONE]`, after which nothing more is read; absent in families that do not know it. */
+  /** Takes an event and says how far the answer has come. */
+  read(event: JsonObject): Progress;
+  /** Takes `[DONE]`, after which nothing more is read; absent in families that do not know it. */
   done?(): void;
-  /** Whether the answer is complete; only token counts may still follow. */
-  readonly isFinished: boolean;
-  /** Called once when nothing more comes; null if the answer is not complete. */
+  /** Called once when nothing more comes; null if the answer is not complete. Throws for an end that means a failure. */
   end(): AnswerEnd | null;
 }
 
-/** Makes a ProviderError of an event that tells of an error. */
-export type FailureIn = (event: JsonObject) => ProviderError;
+/** `finished`: the answer has ended, only token counts may still follow. `last`: nothing follows that is worth reading. */
+export type Progress = 'open' | 'finished' | 'last';
+
+/** Makes a ProviderError of what a stream says about an error. */
+export type FailureIn = (event: unknown) => ProviderError;
 
 /**
  * Asks for an answer and reads its stream. Rejects with STREAM_CUT unless the reader saw the answer's end, whichever way
- * the connection ended: providers close broken streams as politely as whole ones.
+ * the connection ended: providers close broken streams as politely as whole ones. Once the end was seen, nothing that
+ * follows can undo the answer or delay it for long.
  */
 export async function streamAnswer(
   transport: Transport,
@@ -36,81 +37,112 @@ export async function streamAnswer(
 ): Promise<AnswerEnd> {
   const { name, deadlines } = transport;
   const writer = createAnswerWriter(sink);
-  const failureIn = (event: JsonObject) => classifyStreamError(name, event, call.secret);
+  const failureIn = (event: unknown) => classifyStreamError(name, event, call.secret);
   const reader = createReader(writer, failureIn);
+  const limits = createLimits(call.signal, deadlines);
+  const intake = createIntake(reader, writer, failureIn, limits);
+  const silenceMs = () =>
+    writer.textLength > 0 ? deadlines.silenceAfterTextMs : deadlines.silenceBeforeTextMs;
 
-  const tooLong = new AbortController();
-  const timer = setTimeout(() => tooLong.abort(new ProviderError('TIMEOUT')), deadlines.totalMs);
-  const signal = AbortSignal.any([call.signal, tooLong.signal]);
-  const silenceMs = () => {
-    const { silenceBeforeTextMs, silenceAfterTextMs } = deadlines;
-    if (reader.isFinished) return Math.min(SILENCE_AFTER_END_MS, silenceAfterTextMs);
-    return writer.textLength > 0 ? silenceAfterTextMs : silenceBeforeTextMs;
-  };
   let loss: ProviderError | null = null;
+  let isDocument = false;
   try {
-    const response = await transport.post({ ...call, signal }, post);
-    await readStream(response, { signal, silenceMs }, reader, failureIn);
+    const { body, headers } = await transport.post({ ...call, signal: limits.signal }, post);
+    isDocument = /json|html/i.test(String(headers['content-type'] ?? ''));
+    await readEvents(body, { signal: limits.signal, silenceMs }, intake.take);
   } catch (error) {
-    // A complete answer stays complete when its connection breaks or falls silent afterwards: the reader knows.
-    if (signal.aborted || !isLoss(error)) throw error;
+    // Whatever became of the connection, the reader knows whether the answer is complete.
+    if (intake.isReading || call.signal.aborted || !(error instanceof ProviderError)) throw error;
     loss = error;
   } finally {
-    clearTimeout(timer);
+    limits.close();
   }
   const end = reader.end();
-  if (end === null) throw loss ?? new ProviderError('STREAM_CUT');
+  if (end === null) {
+    throw loss ?? new ProviderError(isDocument && writer.textLength === 0 ? 'PROVIDER_ERROR' : 'STREAM_CUT');
+  }
   if (end.finishReason === 'CONTENT_FILTER' && writer.textLength === 0) {
     throw new ProviderError('CONTENT_FILTERED');
   }
   return end;
 }
 
-// Token counts follow within the same second; some servers then forget to close.
-const SILENCE_AFTER_END_MS = 5_000;
+/** Hands the objects in events to the reader and throws what they say about errors. */
+function createIntake(reader: AnswerReader, writer: AnswerWriter, failureIn: FailureIn, limits: Limits) {
+  let isReading = false;
+  let garbage = 0;
+
+  return {
+    /** Whether the reader, or the sink behind it, has thrown. */
+    get isReading() {
+      return isReading;
+    },
+    take({ event: type, data }: ServerSentEvent): 'end' | undefined {
+      if (data.trim() === '[DONE]') {
+        reader.done?.();
+        return 'end';
+      }
+      const json = parseJson(data);
+      const events = objectsIn(json);
+      if (events.length === 0) refuseGarbage(type, json ?? data);
+      return events.some((event) => takeObject(event, type) === 'end') ? 'end' : undefined;
+    },
+  };
+
+  function takeObject(event: JsonObject, type: string | undefined): 'end' | undefined {
+    if (isErrorEvent(event, type)) {
+      if (limits.isResting) return 'end';
+      throw failureIn(event);
+    }
+    const { textLength } = writer;
+    isReading = true;
+    const progress = reader.read(event);
+    isReading = false;
+    // Some servers write a finish word into every event: while text comes with it, it means nothing.
+    if (progress === 'finished' && (!limits.isResting || writer.textLength > textLength)) limits.rest();
+    return progress === 'last' ? 'end' : undefined;
+  }
+
+  function refuseGarbage(type: string | undefined, data: unknown): void {
+    if (limits.isResting || data === '') return;
+    if (type === 'error') throw failureIn(data);
+    garbage += 1;
+    if (garbage > GARBAGE_TOLERATED) throw new ProviderError('PROVIDER_ERROR');
+  }
+}
+
+/** The objects of an event: Gemini wraps some errors, and answers that it does not stream, in an array. */
+function objectsIn(json: unknown): JsonObject[] {
+  const object = asObject(json);
+  return object === null ? asObjects(json) : [object];
+}
+
+type Limits = ReturnType<typeof createLimits>;
+
+/** Ends a call that takes too long in all, and one that goes on for too long after its answer has ended. */
+function createLimits(aborted: AbortSignal, { totalMs, silenceAfterTextMs }: Deadlines) {
+  const timeUp = new AbortController();
+  const abortLater = (ms: number) => setTimeout(() => timeUp.abort(new ProviderError('TIMEOUT')), ms);
+  const total = abortLater(totalMs);
+  let rest: NodeJS.Timeout | undefined;
+  return {
+    signal: AbortSignal.any([aborted, timeUp.signal]),
+    get isResting() {
+      return rest !== undefined;
+    },
+    rest() {
+      clearTimeout(rest);
+      rest = abortLater(Math.min(REST_MS, silenceAfterTextMs));
+    },
+    close() {
+      clearTimeout(total);
+      clearTimeout(rest);
+    },
+  };
+}
+
+// Token counts follow within the same second; some servers then keep the connection open, or alive.
+const REST_MS = 5_000;
 
 // Some gateways let a line of their own slip in; a stream of them is another protocol.
 const GARBAGE_TOLERATED = 3;
-
-async function readStream(
-  response: EgressResponse,
-  options: ReadOptions,
-  reader: AnswerReader,
-  failureIn: FailureIn,
-): Promise<void> {
-  const contentType = String(response.headers['content-type'] ?? '');
-  if (/json|html/i.test(contentType)) throw await failureInDocument(response, options, failureIn);
-
-  let garbage = 0;
-  await readEvents(response.body, options, ({ data }) => {
-    if (data === '[DONE]') {
-      reader.done?.();
-      return 'end';
-    }
-    const event = objectIn(data);
-    if (event !== null) return reader.read(event) ? 'end' : undefined;
-    garbage += 1;
-    if (garbage > GARBAGE_TOLERATED) throw new ProviderError('PROVIDER_ERROR');
-    return undefined;
-  });
-}
-
-/** What went wrong when a whole document came in place of a stream: a provider's error, or somebody's web page. */
-async function failureInDocument(
-  response: EgressResponse,
-  options: ReadOptions,
-  failureIn: FailureIn,
-): Promise<ProviderError> {
-  const document = objectIn(await readBody(response.body, options));
-  return document?.error ? failureIn(document) : new ProviderError('PROVIDER_ERROR');
-}
-
-/** Gemini wraps some errors in an array. */
-function objectIn(data: string): JsonObject | null {
-  const json = parseJson(data);
-  return asObject(Array.isArray(json) ? json[0] : json);
-}
-
-function isLoss(error: unknown): error is ProviderError {
-  return error instanceof ProviderError && (error.code === 'STREAM_CUT' || error.code === 'TIMEOUT');
-}
