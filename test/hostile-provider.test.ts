@@ -92,6 +92,30 @@ describe('blank space without end', () => {
   });
 });
 
+describe('JSON that is made to be slow', () => {
+  const brackets = '['.repeat(500_000) + ']'.repeat(500_000);
+
+  test('ends an answer whose events are full of it, and the text so far is kept', async () => {
+    provider.answer = async (response) => {
+      const events = Array<string>(8).fill(`data: {"a":${brackets}}\n\n`);
+      await stream(response, [chunkOf({ delta: { content: 'Words.' } }), ...events]);
+      response.end(END);
+    };
+    expect(await ask()).toMatchObject({ status: 'FAILED', text: 'Words.' });
+  });
+
+  test('in a list is no list', async () => {
+    provider.list = (response) => respond(response, 200, '['.repeat(10_000_000));
+    const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
+    expect(added).toMatchObject({ apiKey: { status: 'UNVERIFIED' }, models: [] });
+  });
+
+  test('in an error is no reason to wait', async () => {
+    provider.answer = (response) => respond(response, 400, `{"error":${brackets.slice(0, 60_000)}}`);
+    expect(await ask()).toMatchObject({ status: 'FAILED', code: 'BAD_REQUEST' });
+  });
+});
+
 test('reasoning in tags is told from text wherever the tags are cut, with blank space before and after', async () => {
   const said = ' \n<think>First < second </thin king>\n</think>\n\n <b>So</b> <think>is text</think>.';
   for (const size of [1, 2, 3, 5, 7, 100]) {

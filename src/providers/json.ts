@@ -1,14 +1,77 @@
 /** A JSON object from outside: every field may be missing or of another type than promised. */
 export type JsonObject = { readonly [name: string]: unknown };
 
-/** The JSON value in a text; undefined if the text is not JSON. */
-export function parseJson(text: string): unknown {
+/**
+ * The JSON value in a text; undefined if the text is not JSON, or nested deeper or made of more values than any provider's is:
+ * a mebibyte of brackets takes half a second to parse, during which everybody waits.
+ */
+export function parseJson(text: string, limits: JsonLimits = EVENT_LIMITS): unknown {
+  if (!isWithin(text, limits)) return undefined;
   try {
     return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
+
+export interface JsonLimits {
+  /** Most objects and arrays inside each other. */
+  depth: number;
+  /** Most values in all. */
+  values: number;
+  /** Most fields of objects in all; each name that was not seen before is the dearest part of parsing. */
+  fields: number;
+}
+
+/** For events and errors: a finished response repeated in full, with hundreds of sources, stays far below. */
+const EVENT_LIMITS: JsonLimits = { depth: 64, values: 10_000, fields: 10_000 };
+
+/** For whole documents: the longest lists of models have some forty thousand values. */
+export const DOCUMENT_LIMITS: JsonLimits = { depth: 64, values: 250_000, fields: 120_000 };
+
+/** Counts what stands outside of strings, without parsing: a millisecond for a mebibyte. */
+function isWithin(text: string, limits: JsonLimits): boolean {
+  // Most events carry one token; so few characters cannot exceed anything.
+  if (text.length <= limits.depth) return true;
+  let [depth, values, fields] = [0, 0, 0];
+  for (let index = 0; index < text.length; index++) {
+    switch (text.charCodeAt(index)) {
+      case QUOTE:
+        index = endOfString(text, index);
+        break;
+      case OPENING_BRACE:
+      case OPENING_BRACKET:
+        depth++;
+        values++;
+        if (depth > limits.depth) return false;
+        break;
+      case CLOSING_BRACE:
+      case CLOSING_BRACKET:
+        depth--;
+        break;
+      case COMMA:
+        values++;
+        break;
+      case COLON:
+        fields++;
+        break;
+    }
+  }
+  return values <= limits.values && fields <= limits.fields;
+}
+
+/** The place of the quote that ends the string begun here, or the end of the text. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
+  return text.length;
+}
+
+const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c];
+const [OPENING_BRACE, CLOSING_BRACE, OPENING_BRACKET, CLOSING_BRACKET] = [0x7b, 0x7d, 0x5b, 0x5d];
 
 /** The value if it is an object and not an array, else null. */
 export function asObject(value: unknown): JsonObject | null {

@@ -1,26 +1,34 @@
 import type { Readable } from 'node:stream';
 import { ProviderError } from './failure.ts';
+import { loopShare } from './loop-share.ts';
 
 export interface ReadOptions {
   /** Ends the reading when aborted; its reason is thrown. */
   signal: AbortSignal;
   /** Longest silence to bear from now on, in milliseconds; asked anew after every chunk. */
   silenceMs: () => number;
+  /** Workspace or team whose server is read: it gets no more than its share of the event loop. No limit if absent. */
+  ownerId?: string | undefined;
 }
 
 /**
- * Hands every chunk of a response body to a callback as it arrives, until the body or the callback says 'end'. Owns the body:
- * it is read out or destroyed when this settles. Throws ProviderError: TIMEOUT after too much silence, STREAM_CUT if the
- * connection is lost; an exception of the callback is passed on unchanged.
+ * Hands every chunk of a response body to a callback as it arrives, in pieces of at most 16 KiB, until the body or the callback
+ * says 'end'. While the owner's share of the event loop is used up, the body waits, and the provider with it. Owns the body: it
+ * is read out or destroyed when this settles. Throws ProviderError: TIMEOUT after too much silence, STREAM_CUT if the connection
+ * is lost; an exception of the callback is passed on unchanged.
  */
 export function readChunks(
   body: Readable,
-  { signal, silenceMs }: ReadOptions,
+  { signal, silenceMs, ownerId }: ReadOptions,
   onChunk: (chunk: Uint8Array) => 'end' | undefined,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let silence: NodeJS.Timeout | undefined;
   let borneMs = 0;
+  let isSettled = false;
+  let pieces: Uint8Array[] = [];
+  /** What the connection came to while pieces of it were waiting. */
+  let ending: (() => void) | null = null;
 
   function fail(error: unknown) {
     release();
@@ -36,23 +44,60 @@ export function readChunks(
     silence = setTimeout(() => fail(new ProviderError('TIMEOUT')), bearableMs);
   }
   function take(chunk: Uint8Array) {
-    try {
-      if (onChunk(chunk) !== 'end') return listen();
-    } catch (error) {
-      return fail(error);
+    for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
+      pieces.push(chunk.subarray(start, start + PIECE_BYTES));
     }
-    release();
-    readOut(body);
-    resolve();
+    if (ownerId === undefined) {
+      while (takePiece());
+    } else if (!loopShare.run(ownerId, takePiece)) {
+      // The silence from now on is ours.
+      clearTimeout(silence);
+      borneMs = 0;
+      body.pause();
+    }
+  }
+  /** True if more pieces are waiting. */
+  function takePiece(): boolean {
+    const piece = pieces.shift();
+    if (isSettled || piece === undefined) return false;
+    try {
+      if (onChunk(piece) === 'end') {
+        release();
+        readOut(body);
+        resolve();
+        return false;
+      }
+    } catch (error) {
+      fail(error);
+      return false;
+    }
+    if (pieces.length > 0) return true;
+    if (ending !== null) {
+      ending();
+      return false;
+    }
+    listen();
+    if (body.isPaused()) body.resume();
+    return false;
+  }
+  /** What arrived before counts first. */
+  function conclude(conclusion: () => void) {
+    if (pieces.length > 0) ending = conclusion;
+    else conclusion();
   }
   function end() {
-    release();
-    resolve();
+    conclude(() => {
+      release();
+      resolve();
+    });
   }
   function cut() {
-    fail(signal.aborted ? signal.reason : new ProviderError('STREAM_CUT'));
+    if (signal.aborted) return fail(signal.reason);
+    conclude(() => fail(new ProviderError('STREAM_CUT')));
   }
   function release() {
+    isSettled = true;
+    pieces = [];
     clearTimeout(silence);
     signal.removeEventListener('abort', cut);
     body.off('data', take).off('end', end).off('close', cut);
@@ -79,7 +124,11 @@ function readOut(body: Readable): void {
     if (leftBytes < 0) body.destroy();
   });
   body.once('close', () => clearTimeout(timer));
+  body.resume();
 }
+
+// A millisecond or two of the smallest events.
+const PIECE_BYTES = 16_384;
 
 // Cheaper than a new TLS handshake; what takes longer is not.
 const READ_OUT_BYTES = 65_536;

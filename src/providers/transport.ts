@@ -1,7 +1,7 @@
 import { CUSTOM_DEADLINES, DEADLINES, type Deadlines } from './deadlines.ts';
 import type { Egress, EgressResponse } from './egress.ts';
 import { classifyFailure, classifyStreamError, ProviderError } from './failure.ts';
-import { asObject, type JsonObject, parseJson } from './json.ts';
+import { asObject, DOCUMENT_LIMITS, type JsonObject, parseJson } from './json.ts';
 import type { ProviderCall, ProviderName } from './provider.ts';
 import { readBody, readFailure } from './read-body.ts';
 
@@ -62,11 +62,11 @@ export function createTransport(
         headers: { ...headers, accept: 'application/json' },
         headersTimeoutMs: LIST_SILENCE_MS,
       });
-      const reading = { signal: call.signal, silenceMs: () => LIST_SILENCE_MS };
+      const reading = { signal: call.signal, silenceMs: () => LIST_SILENCE_MS, ownerId: call.ownerId };
       if (!isSuccess(response)) {
         throw await readFailure(name, response, { ...reading, secret: call.secret });
       }
-      const json = parseJson(await readBody(response.body, reading));
+      const json = parseJson(await readBody(response.body, reading), DOCUMENT_LIMITS);
       if (json === undefined) throw new ProviderError('PROVIDER_ERROR', { status: response.status });
       if (asObject(json)?.error) throw classifyStreamError(name, json, call.secret);
       return json;
@@ -83,8 +83,8 @@ export function createTransport(
       if (isSuccess(response)) return response;
 
       const { status } = response;
-      const { signal, secret } = call;
-      const reading = { signal, silenceMs: () => deadlines.silenceAfterTextMs };
+      const { signal, secret, ownerId } = call;
+      const reading = { signal, silenceMs: () => deadlines.silenceAfterTextMs, ownerId };
       if (secondTry === undefined || (status !== 400 && status !== 422)) {
         throw await readFailure(name, response, { ...reading, secret });
       }
