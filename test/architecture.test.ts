@@ -32,10 +32,11 @@ sliding-window →
 errors →
 answer-error →
 log →
+sanitize-line →
 `;
 
 /** What everybody except the simulator may import. */
-const FOR_ALL = ['errors', 'answer-error', 'log'];
+const FOR_ALL = ['errors', 'answer-error', 'log', 'sanitize-line'];
 
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {

@@ -165,11 +165,14 @@ describe('a list of models', () => {
       [
         { id: 'a', name: 'A\0\udc00' },
         { id: 'b', name: '\0' },
+        { id: 'd\u202e1', name: 'Hidden' },
+        { id: 'e', name: 'Pa\u202Eid\u2066\n\tby\u0007 you\u200f' },
         { id: 'c', name: 'C'.repeat(9_000) },
       ],
       [
         { name: 'a', title: 'A\ufffd', contextWindow: null },
         { name: 'b', title: 'b', contextWindow: null },
+        { name: 'e', title: 'Paid by you', contextWindow: null },
         { name: 'c', title: 'C'.repeat(200), contextWindow: null },
       ],
     ],

@@ -1,3 +1,5 @@
+import { UNSHOWABLE } from '../sanitize-line.ts';
+
 /**
  * What is wrong with the fields of an account that somebody sends to this path, as a sentence; null if nothing is. better-auth
  * stores whatever has the right type, and deletes an account without its password while the session is young.
@@ -6,7 +8,7 @@ export function faultOf(path: string, input: Readonly<Record<string, unknown>>):
   if (path === '/delete-user' && !input.password) return 'Give the password of the account in `password`.';
   for (const [field, value] of Object.entries(input)) {
     if (typeof value !== 'string' || PASSWORDS.includes(field)) continue;
-    if (CONTROL_CHARACTER.test(value)) return `${field} has a control character. Leave it out.`;
+    if (value.search(UNSHOWABLE) !== -1) return `${field} has a control character. Leave it out.`;
   }
   if (isLonger(input.name, MAX_NAME_LENGTH)) return `A name has at most ${MAX_NAME_LENGTH} characters.`;
   if (typeof input.name === 'string' && input.name.trim() === '') return 'A name has at least one character.';
@@ -21,7 +23,6 @@ function isLonger(value: unknown, length: number): boolean {
 
 /** Only hashes of them are stored. */
 const PASSWORDS = ['password', 'currentPassword', 'newPassword'];
-const CONTROL_CHARACTER = /\p{Cc}/u;
 const MAX_NAME_LENGTH = 100;
 /** Of SMTP. */
 export const MAX_EMAIL_LENGTH = 254;

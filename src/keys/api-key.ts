@@ -11,6 +11,7 @@ import { apiKeys } from '../db/tables/api-key.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Providers } from '../providers/registry.ts';
+import { sanitizeLine } from '../sanitize-line.ts';
 import { holdOwner } from '../workspaces/hold-owner.ts';
 import { mayDo, requireRole } from '../workspaces/membership.ts';
 import { findOwners, keyScopeOf, type Owner } from '../workspaces/owner.ts';
@@ -154,7 +155,7 @@ export async function changeApiKey<Result>(
 
 /** A label fit to be stored. Throws InvalidInputError. */
 export function checkLabel(text: string): string {
-  const label = text.replaceAll('\0', '').toWellFormed().trim();
+  const label = sanitizeLine(text);
   if (label.length >= 1 && label.length <= MAX_LABEL_LENGTH) return label;
   throw new InvalidInputError([
     { path: 'label', message: `A label has between 1 and ${MAX_LABEL_LENGTH} characters.` },

@@ -1,3 +1,4 @@
+import { sanitizeLine } from '../sanitize-line.ts';
 import type { Citation, TokenUsage } from './provider.ts';
 
 /**
@@ -25,9 +26,11 @@ export function cleanUsage(usage: TokenUsage): TokenUsage {
   };
 }
 
-/** A short text without NUL and lone surrogates, both of which PostgreSQL refuses in text or JSON. */
+/** A short line without NUL and lone surrogates, both of which PostgreSQL refuses, and without what could disguise it. */
 export function cleanWords(text: string, maxLength: number): string {
-  return text.replaceAll('\0', '').slice(0, maxLength).toWellFormed();
+  return sanitizeLine(text.slice(0, maxLength + SLACK_LENGTH))
+    .slice(0, maxLength)
+    .toWellFormed();
 }
 
 /** A whole number that a column and GraphQL hold; null in the place of anything else. */
@@ -35,6 +38,8 @@ export function cleanCount(value: number | null): number | null {
   return value !== null && Number.isInteger(value) && value >= 0 && value <= MAX_INTEGER ? value : null;
 }
 
+// What is taken out makes room, and a text of megabytes is not worth searching.
+const SLACK_LENGTH = 1_000;
 const MAX_URL_LENGTH = 4_096;
 const MAX_TITLE_LENGTH = 500;
 const MAX_INTEGER = 2_147_483_647; // of a PostgreSQL integer and of GraphQL's Int

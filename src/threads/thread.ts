@@ -7,6 +7,7 @@ import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { threads } from '../db/tables/thread.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
+import { sanitizeLine } from '../sanitize-line.ts';
 import { type Action, mayDo, type Role, requireRole } from '../workspaces/membership.ts';
 import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 
@@ -229,7 +230,7 @@ function isVisibleTo(userId: string | typeof workspaceMembers.userId) {
 }
 
 function checkTitle(text: string): string {
-  const title = text.replaceAll('\0', '').toWellFormed().trim();
+  const title = sanitizeLine(text);
   if (title.length >= 1 && title.length <= MAX_TITLE_LENGTH) return title;
   throw new InvalidInputError([
     { path: 'title', message: `A title has between 1 and ${MAX_TITLE_LENGTH} characters.` },
