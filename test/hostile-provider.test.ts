@@ -116,6 +116,22 @@ describe('JSON that is made to be slow', () => {
   });
 });
 
+test.each([
+  ['events without words', chunkOf({ delta: {} }, { padding: 'x'.repeat(60_000) })],
+  ['comments', `: ${'x'.repeat(60_000)}\n\n`],
+])('an answer of %s is ended after sixteen mebibytes, and the text so far is kept', async (_what, junk) => {
+  provider.answer = async (response) => {
+    await stream(response, [
+      chunkOf({ delta: { content: 'Words.' } }),
+      ...Array<string>(400).fill(junk),
+    ]).catch(
+      () => {}, // the reader hangs up
+    );
+    response.end(END);
+  };
+  expect(await ask()).toMatchObject({ status: 'FAILED', code: 'OUTPUT_TOO_LARGE', text: 'Words.' });
+});
+
 test('reasoning in tags is told from text wherever the tags are cut, with blank space before and after', async () => {
   const said = ' \n<think>First < second </thin king>\n</think>\n\n <b>So</b> <think>is text</think>.';
   for (const size of [1, 2, 3, 5, 7, 100]) {

@@ -5,6 +5,8 @@ import type { AnswerSink, TokenUsage } from './provider.ts';
 export interface AnswerWriter {
   /** UTF-16 code units of text so far. */
   readonly textLength: number;
+  /** The same with reasoning. */
+  readonly shownLength: number;
   /** Takes a text delta; anything but a non-empty string is left out. */
   text(delta: unknown): void;
   /** Takes a reasoning delta. Another `part` than the last one begins a new block, and so does text in between. */
@@ -18,12 +20,16 @@ export interface AnswerWriter {
 /** Creates the writer of one answer. */
 export function createAnswerWriter(sink: AnswerSink): AnswerWriter {
   let textLength = 0;
+  let reasoningLength = 0;
   let block = -1;
   let openPart: number | null = null;
 
   return {
     get textLength() {
       return textLength;
+    },
+    get shownLength() {
+      return textLength + reasoningLength;
     },
     text(delta) {
       const text = asText(delta);
@@ -39,6 +45,7 @@ export function createAnswerWriter(sink: AnswerSink): AnswerWriter {
         openPart = part;
         block += 1;
       }
+      reasoningLength += text.length;
       sink.reasoning(text, block);
     },
     citation(url, title, startOffset, endOffset) {

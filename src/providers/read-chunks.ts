@@ -9,23 +9,26 @@ export interface ReadOptions {
   silenceMs: () => number;
   /** Workspace or team whose server is read: it gets no more than its share of the event loop. No limit if absent. */
   ownerId?: string | undefined;
+  /** Characters of text and reasoning that came of it so far; bytes that bring none are limited. No limit if absent. */
+  shownLength?: (() => number) | undefined;
 }
 
 /**
  * Hands every chunk of a response body to a callback as it arrives, in pieces of at most 16 KiB, until the body or the callback
  * says 'end'. While the owner's share of the event loop is used up, the body waits, and the provider with it. Owns the body: it
  * is read out or destroyed when this settles. Throws ProviderError: TIMEOUT after too much silence, STREAM_CUT if the connection
- * is lost; an exception of the callback is passed on unchanged.
+ * is lost, OUTPUT_TOO_LARGE for more bytes than what came of them is worth; an exception of the callback is passed on unchanged.
  */
 export function readChunks(
   body: Readable,
-  { signal, silenceMs, ownerId }: ReadOptions,
+  { signal, silenceMs, ownerId, shownLength }: ReadOptions,
   onChunk: (chunk: Uint8Array) => 'end' | undefined,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let silence: NodeJS.Timeout | undefined;
   let borneMs = 0;
   let isSettled = false;
+  let readBytes = 0;
   let pieces: Uint8Array[] = [];
   /** What the connection came to while pieces of it were waiting. */
   let ending: (() => void) | null = null;
@@ -56,11 +59,18 @@ export function readChunks(
       body.pause();
     }
   }
+  function requireWorth() {
+    if (readBytes <= IDLE_BYTES || shownLength === undefined) return;
+    if (readBytes > IDLE_BYTES + shownLength() * BYTES_A_CHARACTER)
+      throw new ProviderError('OUTPUT_TOO_LARGE');
+  }
   /** True if more pieces are waiting. */
   function takePiece(): boolean {
     const piece = pieces.shift();
     if (isSettled || piece === undefined) return false;
     try {
+      readBytes += piece.length;
+      requireWorth();
       if (onChunk(piece) === 'end') {
         release();
         readOut(body);
@@ -129,6 +139,11 @@ function readOut(body: Readable): void {
 
 // A millisecond or two of the smallest events.
 const PIECE_BYTES = 16_384;
+
+// Room for a conversation that is repeated in the first event and the last, and for half an hour of keep-alives.
+const IDLE_BYTES = 16_777_216;
+// An event with one token takes a few hundred bytes, and a few thousand where it repeats all sources each time.
+const BYTES_A_CHARACTER = 1_024;
 
 // Cheaper than a new TLS handshake; what takes longer is not.
 const READ_OUT_BYTES = 65_536;

@@ -49,7 +49,9 @@ export async function streamAnswer(
   try {
     const { body, headers } = await transport.post({ ...call, signal: limits.signal }, post);
     isDocument = /json|html/i.test(String(headers['content-type'] ?? ''));
-    await readEvents(body, { signal: limits.signal, silenceMs, ownerId: call.ownerId }, intake.take);
+    const shownLength = () => writer.shownLength;
+    const options = { signal: limits.signal, silenceMs, ownerId: call.ownerId, shownLength };
+    await readEvents(body, options, intake.take);
   } catch (error) {
     // Whatever became of the connection, the reader knows whether the answer is complete.
     if (intake.isReading || call.signal.aborted || !(error instanceof ProviderError)) throw error;
