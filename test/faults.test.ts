@@ -6,6 +6,7 @@ import { createProviders } from '../src/providers/registry.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
 import { DOCUMENT_FAULTS, SILENT_FAULTS, STREAM_FAULTS } from './fixtures/provider-faults.ts';
 import { STREAMS } from './fixtures/streams.ts';
+import { liftCheckLimits } from './kit/altered-provider.ts';
 import { type Follower, readAnswer } from './kit/answer.ts';
 import { type FaultProvider, startFaultProvider } from './kit/fault-provider.ts';
 import { captureLog } from './kit/log.ts';
@@ -40,7 +41,7 @@ beforeAll(async () => {
     impatient.app.providers,
     createProviders({ egress, urls: provider.urls, deadlines: IMPATIENT }),
   );
-  vi.spyOn(faulty.app.checkLimits, 'take').mockReturnValue(); // keys are checked anew after each fault of theirs
+  liftCheckLimits(faulty); // keys are checked anew after each fault of theirs
 });
 afterAll(async () => {
   vi.restoreAllMocks();

@@ -4,6 +4,7 @@ import { apiKeys } from '../src/db/tables/api-key.ts';
 import { apiKeyModels, models } from '../src/db/tables/model.ts';
 import { sealedColumns } from '../src/keys/accept-secret.ts';
 import { FORBIDDEN_URLS } from './fixtures/forbidden-addresses.ts';
+import { liftCheckLimits } from './kit/altered-provider.ts';
 import { type Event, type Follower, readAnswer } from './kit/answer.ts';
 import { addKey, type KeyResult, keysOf } from './kit/api-key.ts';
 import { type CanaryServer, startCanaryServer } from './kit/canary-server.ts';
@@ -29,7 +30,7 @@ beforeAll(async () => {
   urls = FORBIDDEN_URLS.map((url) => (isLoopback(url) ? atPort(url, canary.port) : url));
   const leading = urls.filter((url, index) => url !== FORBIDDEN_URLS[index]).length;
   process.stdout.write(`${urls.length} spellings, ${leading} of which lead to a server that listens\n`);
-  vi.spyOn(server.app.checkLimits, 'take').mockReturnValue(); // more than anybody may check in ten minutes
+  liftCheckLimits(server); // more than anybody may check in ten minutes
 });
 afterAll(async () => {
   vi.restoreAllMocks();

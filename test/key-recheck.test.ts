@@ -104,7 +104,10 @@ describe('a key is due', () => {
       await look();
       waits.push(await dueInMinutes(id));
     }
-    expect(waits.map(Math.round)).toEqual([1, 5, 15, 60, 60]);
+    const least = [1, 5, 15, 60, 60];
+    expect(
+      waits.filter((wait, at) => wait < 0.98 * (least[at] ?? 0) || wait > 1.2 * (least[at] ?? 0)),
+    ).toEqual([]);
     expect(await keysOf(ada)).toMatchObject([{ status: 'UNVERIFIED' }]);
     const { OPENAI } = server.app.providers;
     const { checkKey } = OPENAI;
@@ -118,7 +121,7 @@ describe('a key is due', () => {
 
   test('after an hour without credit where a check can tell that there is some again', async () => {
     const id = await add('NOVITA', 'sk-sim-quota-0123456789');
-    expect(Math.round(await dueInMinutes(id))).toBe(HOUR);
+    expect(await dueInMinutes(id)).toBeGreaterThan(0.98 * HOUR);
     const { NOVITA } = server.app.providers;
     const { checkKey } = NOVITA;
     vi.spyOn(NOVITA, 'checkKey').mockImplementation((call) => checkKey({ ...call, secret: GOOD_SECRET }));
@@ -131,7 +134,7 @@ describe('a key is due', () => {
     const id = await add();
     for (const input of [{ isEnabled: false }, { isEnabled: true }, { expiresAt: '2100-01-01T00:00:00Z' }]) {
       await ada.run('update-api-key', { input: { id, ...input } });
-      expect(Math.round(await dueInMinutes(id))).toBe(1);
+      expect(await dueInMinutes(id)).toBeLessThan(2);
     }
   });
 });

@@ -9,6 +9,7 @@ import { log } from '../src/log.ts';
 import { ProviderError } from '../src/providers/failure.ts';
 import { PROVIDER_NAMES } from '../src/providers/provider.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
+import { liftCheckLimits } from './kit/altered-provider.ts';
 import { readAnswer } from './kit/answer.ts';
 import { addKey, bodyText, endOfAnswer, keysOf, modelsOf, rawBody, seal } from './kit/api-key.ts';
 import { openReadable } from './kit/database-contents.ts';
@@ -42,7 +43,7 @@ test('a secret goes to its provider and nowhere else, whatever is done with it a
     { LATCHKEY_ALLOWED_PRIVATE_HOSTS: `${provider.host},${new URL(simulator.url).host}` },
     { database: { ...database, close: async () => {} }, simulator },
   );
-  vi.spyOn(server.app.checkLimits, 'take').mockReturnValue(); // more than anybody may check in ten minutes
+  liftCheckLimits(server); // more than anybody may check in ten minutes
   const places = newPlaces();
   watch(server, places);
   const ada = await server.signUp();

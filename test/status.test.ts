@@ -76,8 +76,9 @@ test('whatever stood before, a check is believed where it could tell, and change
       for (const health of KEY_HEALTHS)
         for (const found of KEY_HEALTHS) {
           const before = { ...stood(health), provider, modelsRefreshedAt: BEFORE };
-          const probe: Probe = { ...stood(found), healthReason: 'INVALID_KEY', models: [] };
-          const after = healthAfterCheck(before, probe, by).health;
+          const models = found === 'ACTIVE' ? [] : null;
+          const probe: Probe = { ...stood(found), healthReason: 'INVALID_KEY', refusal: null, models };
+          const after = healthAfterCheck(before, probe, by, NOW).health;
           if (after !== found) kept.push(`${health} by a ${by} who found ${found}`);
           expect([health, found]).toContain(after);
         }
@@ -97,13 +98,15 @@ test('whatever stood before, a check is believed where it could tell, and change
 });
 
 test('a rate limit lasts as long as the provider says, and a minute if it does not', () => {
-  expect(healthAfterAnswer('RATE_LIMITED', AFTER, NOW)).toEqual({ rateLimitedUntil: AFTER });
-  const minute = new Date(NOW.getTime() + 60_000);
-  expect(healthAfterAnswer('RATE_LIMITED', null, NOW)).toEqual({ rateLimitedUntil: minute });
+  const before = stood('ACTIVE');
+  const limited = { code: 'RATE_LIMITED', isExplicit: true } as const;
+  const until = (retryAt: Date | null) => healthAfterAnswer(before, { ...limited, retryAt }, NOW);
+  expect(until(AFTER)).toEqual({ ...before, rateLimitedUntil: AFTER });
+  expect(until(null)).toEqual({ ...before, rateLimitedUntil: new Date(NOW.getTime() + 60_000) });
 });
 
 function stood(health: KeyFacts['health']): HealthFacts {
-  return { health, healthReason: null, rateLimitedUntil: null };
+  return { health, healthReason: null, rateLimitedUntil: null, refusedAt: null };
 }
 
 function* everyCombination(): Generator<KeyFacts> {

@@ -9,6 +9,7 @@ import * as teamTables from '../src/db/tables/team.ts';
 import * as threadTables from '../src/db/tables/thread.ts';
 import * as userTables from '../src/db/tables/user.ts';
 import * as workspaceTables from '../src/db/tables/workspace.ts';
+import { liftCheckLimits } from './kit/altered-provider.ts';
 import { askHeld, follow, TRANSPORTS } from './kit/answer.ts';
 import { freshDatabase } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
@@ -47,7 +48,7 @@ const transports = new Map<string, Transport>();
 beforeAll(async () => {
   server = await startTestServer({}, { database: await freshDatabase() });
   // How often somebody may try is not what is tried here.
-  vi.spyOn(server.app.checkLimits, 'take').mockImplementation(() => {});
+  liftCheckLimits(server);
   vi.spyOn(server.app.invitationLimits, 'take').mockImplementation(() => {});
   world = await buildWorld(server);
   rules = rulesOf(world);

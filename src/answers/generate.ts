@@ -31,6 +31,7 @@ export async function generateAnswer(deps: GenerateDeps, assignment: Assignment)
   const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const signal = AbortSignal.any([live.abort.signal, deadline]);
   let ending: Ending;
+  let isExplicit = true;
   try {
     const end = await askWithRetries(deps, assignment, asked, signal);
     ending =
@@ -39,17 +40,20 @@ export async function generateAnswer(deps: GenerateDeps, assignment: Assignment)
         : failed('EMPTY_ANSWER');
   } catch (error) {
     // Whoever settled the answer first also aborted the call; this ending then changes nothing.
+    isExplicit = !(error instanceof ProviderError) || error.isExplicit;
     ending = deadline.aborted ? failed('TIMEOUT') : endingFrom(live, error);
   }
   await endAnswer(deps, live, ending);
   if (asked.key === undefined) return;
   const [code, retryAt] = ending.type === 'failed' ? [ending.code, ending.retryAt] : [null, null];
-  await learnFromAnswer(deps, assignment.apiKeyId, asked.key, code, retryAt).catch((error: unknown) => {
-    log.error(
-      { apiKeyId: assignment.apiKeyId, failure: failureName(error) },
-      'key health could not be saved',
-    );
-  });
+  await learnFromAnswer(deps, assignment.apiKeyId, asked.key, { code, retryAt, isExplicit }).catch(
+    (error: unknown) => {
+      log.error(
+        { apiKeyId: assignment.apiKeyId, failure: failureName(error) },
+        'key health could not be saved',
+      );
+    },
+  );
 }
 
 /** Before the first character a passing failure may be tried again; after it, the text would begin twice. */

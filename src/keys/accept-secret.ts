@@ -21,8 +21,9 @@ export async function acceptSecret(
   const owner = { id: ownerId, generation: await ownerGeneration(deps.db, ownerId) };
   const { secret, box } = receiveSecret(deps, input, owner, provider, submittedBaseUrl);
   await requireUnusedBox(deps.db, ownerId, box);
-  deps.checkLimits.take(viewer);
-  const probe = await probeKey(deps, { provider: name, baseUrl, ownerId }, secret);
+  const { probe } = await deps.checkLimits.run(viewer, async () => ({
+    probe: await probeKey(deps, { provider: name, baseUrl, ownerId }, secret),
+  }));
   requireAccepted(probe, provider, secret);
   return { secret, box, probe };
 }

@@ -14,9 +14,11 @@ import { SealError } from './seal-record.ts';
  */
 export async function checkApiKey(deps: KeyDeps, viewer: Viewer, id: string): Promise<ApiKey> {
   const { provider, probe } = await checkNow(deps, viewer, id);
-  if (probe.health === 'UNVERIFIED' && probe.models === null)
+  const apiKey = await requireApiKey(deps, viewer, id);
+  const isConfirmed = probe.refusal === 'unclear' && apiKey.status === 'INVALID';
+  if (probe.health === 'UNVERIFIED' && probe.models === null && !isConfirmed)
     throw new AnswerError(probe.healthReason ?? 'PROVIDER_ERROR', provider.title);
-  return await requireApiKey(deps, viewer, id);
+  return apiKey;
 }
 
 /** Fetches the list of models of a key anew. Throws AnswerError if the provider does not give it. */
@@ -31,10 +33,9 @@ async function checkNow(deps: KeyDeps, viewer: Viewer, id: string) {
   const owner = await requireOwner(deps, viewer, apiKey, 'manageKeys');
   requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
   const provider = deps.providers[apiKey.provider];
-  deps.checkLimits.take(viewer);
   let checked: CheckedKey;
   try {
-    checked = await probeStoredKey(deps, id);
+    checked = await deps.checkLimits.run(viewer, () => probeStoredKey(deps, id));
   } catch (error) {
     if (error instanceof SealError) throw new AnswerError('KEY_UNAVAILABLE', provider.title);
     throw error;

@@ -7,20 +7,25 @@ import type { KeyFacts, KeyHealth } from './status.ts';
 export interface HealthFacts extends Pick<KeyFacts, 'health' | 'rateLimitedUntil'> {
   /** The error code behind the health; null if there is nothing to say. */
   healthReason: string | null;
+  /** When the provider first refused the key without words of its own; null if it does not refuse it, or says why. */
+  refusedAt: Date | null;
 }
 
 /**
  * The facts after the first check of a secret. A key is not ACTIVE before its provider has listed a model: until then it
  * offers nothing to ask.
  */
-export function healthAfterFirstCheck({
-  health,
-  healthReason,
-  rateLimitedUntil,
-  models,
-}: Probe): HealthFacts {
+export function healthAfterFirstCheck(
+  { health, healthReason, rateLimitedUntil, models, refusal }: Probe,
+  now: Date,
+): HealthFacts {
   const isUnlisted = health === 'ACTIVE' && models === null;
-  return { health: isUnlisted ? 'UNVERIFIED' : health, healthReason, rateLimitedUntil };
+  return {
+    health: isUnlisted ? 'UNVERIFIED' : health,
+    healthReason,
+    rateLimitedUntil,
+    refusedAt: refusal === 'unclear' ? now : null,
+  };
 }
 
 /**
@@ -31,38 +36,67 @@ export function healthAfterCheck(
   before: HealthFacts & { provider: ProviderName; modelsRefreshedAt: Date | null },
   probe: Probe,
   by: 'person' | 'server',
+  now: Date,
 ): HealthFacts {
   const { health, healthReason, rateLimitedUntil, models } = probe;
+  if (probe.refusal === 'unclear') return healthAfterUnclearRefusal(before, healthReason, now);
   if (health === 'UNVERIFIED' && models === null && before.health !== 'UNVERIFIED') return before;
   const isAccepted = health === 'ACTIVE' || models !== null;
   if (by === 'server' && isAccepted && before.health === 'EXHAUSTED') {
-    if (!CHECK_TELLS_CREDIT.has(before.provider)) return before;
+    if (!CHECK_TELLS_CREDIT.has(before.provider)) return { ...before, refusedAt: null };
   }
   if (models === null && health === 'ACTIVE') {
     const isUnlisted = before.health === 'UNVERIFIED' || before.modelsRefreshedAt === null;
-    if (isUnlisted) return healthAfterFirstCheck(probe);
-    if (by === 'server' && passes(healthReason)) return { health, healthReason: null, rateLimitedUntil };
+    if (isUnlisted) return healthAfterFirstCheck(probe, now);
+    if (by === 'server' && passes(healthReason))
+      return { health, healthReason: null, rateLimitedUntil, refusedAt: null };
   }
-  return { health, healthReason, rateLimitedUntil };
+  const refusedAt = health === 'UNVERIFIED' && models === null ? before.refusedAt : null;
+  return { health, healthReason, rateLimitedUntil, refusedAt };
 }
 
-/** What an answer tells about the key that paid for it; undefined for nothing. `code` is what it failed with, null if it did not. */
+/**
+ * The facts after a refusal of which nobody can tell whose it is: a proxy or an overloaded gateway answers 401 and 403 to keys
+ * that are good. The first one changes nothing that is seen; the same some time later is believed.
+ */
+function healthAfterUnclearRefusal(before: HealthFacts, code: string | null, now: Date): HealthFacts {
+  if (before.health === 'INVALID' || before.health === 'EXPIRED') return before;
+  if (before.refusedAt === null) return { ...before, refusedAt: now };
+  if (!isConfirmable(before.refusedAt, now)) return before;
+  return { ...before, health: 'INVALID', healthReason: code };
+}
+
+function isConfirmable(refusedAt: Date, now: Date): boolean {
+  return now.getTime() - refusedAt.getTime() >= CONFIRMED_AFTER_MS;
+}
+
+/** How an answer ended, as far as it concerns the key that paid for it. */
+export interface KeyOutcome {
+  /** What the answer failed with; null if it did not fail. */
+  code: AnswerErrorCode | null;
+  retryAt: Date | null;
+  /** Whether the provider's own words say so (see ProviderError). */
+  isExplicit: boolean;
+}
+
+/** The facts after an answer; undefined if it says nothing about the key. */
 export function healthAfterAnswer(
-  code: AnswerErrorCode | null,
-  retryAt: Date | null,
+  before: HealthFacts,
+  { code, retryAt, isExplicit }: KeyOutcome,
   now: Date,
-): Partial<HealthFacts> | undefined {
+): HealthFacts | undefined {
   switch (code) {
     case null:
-      return { health: 'ACTIVE', healthReason: null, rateLimitedUntil: null };
+      return { health: 'ACTIVE', healthReason: null, rateLimitedUntil: null, refusedAt: null };
     case 'INVALID_KEY':
-      return { health: 'INVALID', healthReason: code };
+      if (!isExplicit) return healthAfterUnclearRefusal(before, code, now);
+      return { ...before, health: 'INVALID', healthReason: code, refusedAt: null };
     case 'KEY_EXPIRED':
-      return { health: 'EXPIRED', healthReason: code };
+      return { ...before, health: 'EXPIRED', healthReason: code, refusedAt: null };
     case 'QUOTA_EXCEEDED':
-      return { health: 'EXHAUSTED', healthReason: code };
+      return { ...before, health: 'EXHAUSTED', healthReason: code, refusedAt: null };
     case 'RATE_LIMITED':
-      return { rateLimitedUntil: limitEnd(retryAt, now) };
+      return { ...before, rateLimitedUntil: limitEnd(retryAt, now) };
     default:
       return undefined;
   }
@@ -91,18 +125,26 @@ export function isInconclusive({ health, healthReason, models }: Probe): boolean
 
 /** When the server checks a key by itself again. `inconclusive` counts the checks in a row that brought no result. */
 export function nextRecheckAt(
-  { health, provider }: { health: KeyHealth; provider: ProviderName },
+  key: { health: KeyHealth; provider: ProviderName; refusedAt: Date | null },
   now: Date,
   inconclusive: number,
 ): Date {
-  return new Date(now.getTime() + intervalMs(health, provider, inconclusive));
+  // Keys that were refused together, or came together, are not all due together.
+  return new Date(now.getTime() + intervalMs(key, now, inconclusive) * (1 + 0.2 * Math.random()));
 }
 
-function intervalMs(health: KeyHealth, provider: ProviderName, inconclusive: number): number {
+function intervalMs(
+  { health, provider, refusedAt }: { health: KeyHealth; provider: ProviderName; refusedAt: Date | null },
+  now: Date,
+  inconclusive: number,
+): number {
+  if (refusedAt !== null) {
+    if (health === 'INVALID') return HOUR_MS; // nobody said why, so it may be good again
+    if (!isConfirmable(refusedAt, now)) return CONFIRMED_AFTER_MS;
+  }
   if (inconclusive > 0) return (BACKOFF_MINUTES[inconclusive - 1] ?? LONGEST_BACKOFF_MINUTES) * MINUTE_MS;
   if (health === 'EXHAUSTED' && CHECK_TELLS_CREDIT.has(provider)) return HOUR_MS;
-  // Keys that came at the same time are not all due at the same time.
-  return DAY_MS * (0.9 + 0.2 * Math.random());
+  return DAY_MS * 0.9;
 }
 
 /** Whether a reason is one that goes away by itself. */
@@ -125,6 +167,7 @@ const CHECK_TELLS_CREDIT: ReadonlySet<ProviderName> = new Set(['NOVITA']);
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
+const CONFIRMED_AFTER_MS = MINUTE_MS; // an overloaded gateway has come to itself by then, or the refusal is meant
 const BACKOFF_MINUTES = [1, 5, 15]; // most outages are short
 const LONGEST_BACKOFF_MINUTES = 60;
 const UNTOLD_LIMIT_MS = MINUTE_MS; // providers count requests by the minute

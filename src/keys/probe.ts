@@ -15,6 +15,8 @@ export interface Probe {
   /** Why the health is not ACTIVE, or why a working key's models could not be listed; null if all went well. */
   healthReason: AnswerErrorCode | null;
   rateLimitedUntil: Date | null;
+  /** Whether the provider refused the key: in words of its own, or with nothing but a status that others send too. */
+  refusal: 'explicit' | 'unclear' | null;
   /** What the provider lists, fit to be stored; null if it could not be asked. */
   models: ListedModel[] | null;
 }
@@ -59,18 +61,24 @@ export async function probeKey(
   try {
     models = await provider.checkKey(call);
   } catch (error) {
-    return refusal(failureOf(error, deadline));
+    return probeOfFailure(failureOf(error, deadline));
   }
   try {
     models = cleanModels(models ?? (await provider.listModels(call)));
     // A working key that offers nothing to ask is no good to anybody, and its managers have to read why.
     if (models.length === 0)
-      return { health: 'UNVERIFIED', healthReason: 'NO_MODELS', rateLimitedUntil: null, models };
-    return { health: 'ACTIVE', healthReason: null, rateLimitedUntil: null, models };
+      return {
+        health: 'UNVERIFIED',
+        healthReason: 'NO_MODELS',
+        rateLimitedUntil: null,
+        refusal: null,
+        models,
+      };
+    return { health: 'ACTIVE', healthReason: null, rateLimitedUntil: null, refusal: null, models };
   } catch (error) {
     const { code, retryAt } = failureOf(error, deadline);
     const rateLimitedUntil = code === 'RATE_LIMITED' ? limitEnd(retryAt, new Date()) : null;
-    return { health: 'ACTIVE', healthReason: code, rateLimitedUntil, models: null };
+    return { health: 'ACTIVE', healthReason: code, rateLimitedUntil, refusal: null, models: null };
   }
 }
 
@@ -80,41 +88,46 @@ export function requireAccepted(
   provider: { name: ProviderName; title: string },
   secret: string,
 ): void {
-  if (probe.health !== 'INVALID' && probe.health !== 'EXPIRED') return;
+  // Any 401 asks for another key, and here somebody can give one. A bare 403 may be anybody's between here and there.
+  if (probe.refusal === null) return;
+  if (probe.refusal === 'unclear' && probe.healthReason !== 'INVALID_KEY') return;
   const code = probe.healthReason ?? 'INVALID_KEY';
   const hint = hintForeignKey(provider.name, secret) ?? adviceFor(provider.name, code);
   throw new ProviderRefusedError(code, provider.name, provider.title, hint);
 }
 
-function refusal({ code, retryAt }: Failure): Probe {
-  const common = { healthReason: code, models: null };
+function probeOfFailure({ code, retryAt, isExplicit }: Failure): Probe {
+  const common = { healthReason: code, rateLimitedUntil: null, refusal: null, models: null };
   switch (code) {
     case 'INVALID_KEY':
     case 'KEY_LACKS_PERMISSION':
-      return { ...common, health: 'INVALID', rateLimitedUntil: null };
+      return isExplicit
+        ? { ...common, health: 'INVALID', refusal: 'explicit' }
+        : { ...common, health: 'UNVERIFIED', refusal: 'unclear' };
     case 'KEY_EXPIRED':
-      return { ...common, health: 'EXPIRED', rateLimitedUntil: null };
+      return { ...common, health: 'EXPIRED', refusal: 'explicit' };
     case 'QUOTA_EXCEEDED':
-      return { ...common, health: 'EXHAUSTED', rateLimitedUntil: null };
+      return { ...common, health: 'EXHAUSTED' };
     case 'RATE_LIMITED':
       // Only a known key is counted against a limit.
       return { ...common, health: 'ACTIVE', rateLimitedUntil: limitEnd(retryAt, new Date()) };
     default:
-      return { ...common, health: 'UNVERIFIED', rateLimitedUntil: null };
+      return { ...common, health: 'UNVERIFIED' };
   }
 }
 
 interface Failure {
   code: AnswerErrorCode;
   retryAt: Date | null;
+  isExplicit: boolean;
 }
 
 function failureOf(error: unknown, deadline: AbortSignal): Failure {
   if (error instanceof ProviderError) {
-    const retryAt = error.retryAfterMs === null ? null : new Date(Date.now() + error.retryAfterMs);
-    return { code: error.code, retryAt };
+    const { code, retryAfterMs, isExplicit } = error;
+    return { code, retryAt: retryAfterMs === null ? null : new Date(Date.now() + retryAfterMs), isExplicit };
   }
-  if (deadline.aborted) return { code: 'TIMEOUT', retryAt: null };
+  if (deadline.aborted) return { code: 'TIMEOUT', retryAt: null, isExplicit: true };
   throw error;
 }
 

@@ -37,7 +37,7 @@ export async function saveProbe(
     if (by.type === 'person') await requireApiKey({ ...deps, db: tx }, by.viewer, id);
     if (before.version !== key.version) return false;
 
-    const after = healthAfterCheck({ ...before, provider }, probe, by.type);
+    const after = healthAfterCheck({ ...before, provider }, probe, by.type, new Date());
     const inconclusive = by.type === 'server' ? by.inconclusive : 1;
     await tx
       .update(apiKeys)
@@ -50,7 +50,11 @@ export async function saveProbe(
         action: 'KEY_CHECKED',
         actorId: by.type === 'person' ? by.viewer.id : null,
         subjectId: id,
-        details: { provider, label: before.label, health: probe.health },
+        details: {
+          provider,
+          label: before.label,
+          health: probe.refusal === 'unclear' ? after.health : probe.health,
+        },
       });
     return isOtherList || !looksTheSame(before, after, new Date());
   });
@@ -62,12 +66,12 @@ export type CheckedBy = { type: 'person'; viewer: Viewer } | { type: 'server'; i
 
 /** The columns that the first check of a secret decides. */
 export function firstHealthColumns(provider: ProviderName, probe: Probe) {
-  return healthColumns(provider, healthAfterFirstCheck(probe), probe, 1);
+  return healthColumns(provider, healthAfterFirstCheck(probe, new Date()), probe, 1);
 }
 
 function healthColumns(
   provider: ProviderName,
-  { health, healthReason, rateLimitedUntil }: HealthFacts,
+  { health, healthReason, rateLimitedUntil, refusedAt }: HealthFacts,
   probe: Probe,
   inconclusive: number,
 ) {
@@ -76,7 +80,8 @@ function healthColumns(
     health,
     healthReason,
     rateLimitedUntil,
-    recheckAt: nextRecheckAt({ health, provider }, now, isInconclusive(probe) ? inconclusive : 0),
+    refusedAt,
+    recheckAt: nextRecheckAt({ health, provider, refusedAt }, now, isInconclusive(probe) ? inconclusive : 0),
     ...(probe.models !== null && { modelsRefreshedAt: now }),
   };
 }
@@ -88,4 +93,5 @@ const checkedColumns = {
   health: apiKeys.health,
   healthReason: apiKeys.healthReason,
   rateLimitedUntil: apiKeys.rateLimitedUntil,
+  refusedAt: apiKeys.refusedAt,
 };

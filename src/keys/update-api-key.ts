@@ -30,7 +30,9 @@ export async function updateApiKey(
     };
     const isMoved = position !== undefined && (await moveKey(tx, before, position));
     // While it was switched off or had run out, nobody looked at it.
-    const recheckAt = isOtherUse(before, after) ? nextRecheckAt(before, new Date(), 1) : undefined;
+    const recheckAt = isOtherUse(before, after)
+      ? nextRecheckAt({ ...before, refusedAt: null }, new Date(), 1)
+      : undefined;
     await tx
       .update(apiKeys)
       .set({ ...after, recheckAt })

@@ -7,7 +7,7 @@ export function mistralRefusal(refusal: Refusal): Reply {
     case 'no-key':
       return { status: 401, body: { message: 'No API key found in request', request_id: 'simulated' } };
     case 'wrong-key':
-      return { status: 401, body: { detail: 'Unauthorized' } };
+      return { status: 401, body: { detail: 'Invalid API Key' } };
     case 'expired-key':
       return { status: 401, body: { message: 'Unauthorized', request_id: 'simulated' } };
     case 'echoed-key':

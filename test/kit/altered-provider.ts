@@ -28,5 +28,5 @@ export function holdChecks({ app }: TestServer, provider: ProviderName) {
 
 /** Tests are many people at one address, who check many keys. */
 export function liftCheckLimits({ app }: TestServer): void {
-  Object.assign(app.checkLimits, { take: () => {} });
+  Object.assign(app.checkLimits, { run: (_viewer: unknown, check: () => unknown) => check() });
 }

@@ -36,6 +36,8 @@ export const apiKeys = pgTable(
     health: text('health', { enum: ['UNVERIFIED', 'ACTIVE', 'INVALID', 'EXPIRED', 'EXHAUSTED'] }).notNull(),
     healthReason: text('health_reason'),
     rateLimitedUntil: instant('rate_limited_until'),
+    /** When the provider first refused it without words of its own, which one refusal does not prove; null for not at all. */
+    refusedAt: instant('refused_at'),
     isEnabled: boolean('is_enabled').notNull().default(true),
     expiresAt: instant('expires_at'),
     needsReentry: boolean('needs_reentry').notNull().default(false),
