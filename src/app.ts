@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/database.ts';
 import { newId } from './db/id.ts';
 import { ModelStandings } from './events/model-standings.ts';
+import { SharedReads } from './events/shared-reads.ts';
 import { SightChecks } from './events/sight-checks.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
@@ -35,6 +36,7 @@ export interface App extends SendDeps {
   invitationLimits: InvitationLimits;
   modelStandings: ModelStandings;
   sightChecks: SightChecks;
+  sharedReads: SharedReads;
   /** Whether this token opens an invitation, so that whoever brings it may sign up. */
   isInvited(token: string): Promise<boolean>;
   /** Deletes an account with what is its own. Throws ConflictError if it has to stay. */
@@ -143,6 +145,7 @@ async function openOn(
     sends: new SingleFlight(),
     modelStandings: new ModelStandings(),
     sightChecks: new SightChecks(db),
+    sharedReads: new SharedReads(changes),
     isInvited: (token) => isInvited({ db }, token),
     removeAccount: (userId) => removeAccount(deps, userId),
     endAnswers,

@@ -7,9 +7,16 @@
  */
 export class Changes {
   readonly #listeners = new Map<string, Set<Listener>>();
+  #revision = 0;
+
+  /** Grows with every announcement: while it is the same, nothing has been announced. */
+  get revision(): number {
+    return this.#revision;
+  }
 
   /** Tells everyone who listens to `topic` that the things with these ids changed. */
   announce(topic: string, ids: Iterable<string>): void {
+    this.#revision += 1;
     const listeners = this.#listeners.get(topic);
     if (listeners === undefined) return;
     const changed = [...ids];

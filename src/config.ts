@@ -32,6 +32,15 @@ export interface Config {
   allowedPrivateHosts: readonly string[];
   /** How many answers may be written at a time. */
   answerLimits: { total: number; perPerson: number };
+  /** How much of the server one person may use. */
+  personLimits: {
+    sockets: number;
+    subscriptions: number;
+    operationsPerSecond: number;
+    operationBurst: number;
+  };
+  /** How many bytes may wait until clients read them, and for how long. */
+  unreadLimits: { perPerson: number; perServer: number; timeoutMs: number };
   /** Addresses of proxies whose X-Forwarded-For header is believed. */
   trustedProxies: readonly string[];
 }
@@ -90,6 +99,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ),
     allowedPrivateHosts: readList(env.LATCHKEY_ALLOWED_PRIVATE_HOSTS).map(checkPrivateHost),
     answerLimits: readAnswerLimits(env),
+    personLimits: readPersonLimits(env),
+    unreadLimits: readUnreadLimits(env),
     trustedProxies: readList(env.LATCHKEY_TRUSTED_PROXIES).map(checkProxy),
   };
 }
@@ -129,6 +140,37 @@ function readAnswerLimits(env: Readonly<Record<string, string | undefined>>): Co
     10_000,
   );
   return { total, perPerson };
+}
+
+function readPersonLimits(env: Readonly<Record<string, string | undefined>>): Config['personLimits'] {
+  const most = 999_999;
+  return {
+    sockets: readCount('LATCHKEY_MAX_SOCKETS_PER_PERSON', env.LATCHKEY_MAX_SOCKETS_PER_PERSON, 50, most),
+    subscriptions: readCount(
+      'LATCHKEY_MAX_SUBSCRIPTIONS_PER_PERSON',
+      env.LATCHKEY_MAX_SUBSCRIPTIONS_PER_PERSON,
+      500,
+      most,
+    ),
+    operationsPerSecond: readCount(
+      'LATCHKEY_OPERATIONS_PER_SECOND',
+      env.LATCHKEY_OPERATIONS_PER_SECOND,
+      100,
+      most,
+    ),
+    operationBurst: readCount('LATCHKEY_OPERATION_BURST', env.LATCHKEY_OPERATION_BURST, 500, most),
+  };
+}
+
+function readUnreadLimits(env: Readonly<Record<string, string | undefined>>): Config['unreadLimits'] {
+  return {
+    perPerson:
+      readCount('LATCHKEY_MAX_UNREAD_MIB_PER_PERSON', env.LATCHKEY_MAX_UNREAD_MIB_PER_PERSON, 64, 65_536) *
+      MIB,
+    perServer: readCount('LATCHKEY_MAX_UNREAD_MIB', env.LATCHKEY_MAX_UNREAD_MIB, 512, 65_536) * MIB,
+    timeoutMs:
+      readCount('LATCHKEY_WRITE_TIMEOUT_SECONDS', env.LATCHKEY_WRITE_TIMEOUT_SECONDS, 30, 3_600) * 1_000,
+  };
 }
 
 function readCount(name: string, text: string | undefined, fallback: number, most: number): number {
@@ -227,6 +269,8 @@ function checkProxy(text: string): string {
   throw new ConfigError(`LATCHKEY_TRUSTED_PROXIES has "${text}". Write IP addresses, e.g. 10.0.0.2.`);
 }
 
+const MIB = 1024 * 1024;
+
 /** CUSTOM keys bring their own base URL. */
 const OVERRIDABLE = ['OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL', 'PERPLEXITY', 'XAI', 'NOVITA'];
 
@@ -257,4 +301,11 @@ const SETTINGS = [
   'LATCHKEY_TRUSTED_PROXIES',
   'LATCHKEY_MAX_ANSWERS',
   'LATCHKEY_MAX_ANSWERS_PER_PERSON',
+  'LATCHKEY_MAX_SOCKETS_PER_PERSON',
+  'LATCHKEY_MAX_SUBSCRIPTIONS_PER_PERSON',
+  'LATCHKEY_OPERATIONS_PER_SECOND',
+  'LATCHKEY_OPERATION_BURST',
+  'LATCHKEY_MAX_UNREAD_MIB_PER_PERSON',
+  'LATCHKEY_MAX_UNREAD_MIB',
+  'LATCHKEY_WRITE_TIMEOUT_SECONDS',
 ];

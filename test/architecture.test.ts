@@ -11,8 +11,8 @@ main → command, demo, config, app, server, simulator, audit, accounts, keys
 command → config, app, server, simulator, audit, accounts, workspaces, keys, db, changes, secret-source
 demo → config, app, server, simulator, command/terminal
 app → config, accounts, workspaces, keys, models, threads, answers, events, audit, graphql, providers, db, changes, secret-source
-server → app (type), config (type), graphql, accounts, db (type)
-graphql → accounts, workspaces, keys, models, threads, answers, events, audit, changes, providers/registry, providers/provider, db/id, db/page (type)
+server → app (type), config (type), graphql, accounts, db/passing-failure, db (type)
+graphql → accounts, workspaces, keys, models, threads, answers, events, audit, changes, providers/registry, providers/provider, db/id, db/passing-failure, db/page (type)
 events → answers, threads, models, keys, workspaces, providers/provider (type), db, changes, accounts (type)
 answers → threads, models, keys, workspaces, providers, db, changes, accounts (type)
 threads → workspaces, db, changes, accounts (type)
@@ -20,7 +20,7 @@ keys → models, workspaces, providers, audit, db, changes, secret-source, slidi
 keys/seal-record →
 models → workspaces, providers, db, changes, accounts (type)
 workspaces → accounts, audit, db, changes, sliding-window
-accounts → db, sliding-window
+accounts → db, changes (type), sliding-window
 audit → db, keys/seal-record
 providers →
 db →

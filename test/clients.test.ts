@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import {
   type ApolloCache,
@@ -14,6 +15,7 @@ import { createClient, type Client as SocketClient } from 'graphql-ws';
 import { expect, test, vi } from 'vitest';
 import type { SimulatorRequest } from '../src/simulator/request-log.ts';
 import type { Event } from './kit/answer.ts';
+import { startDatabaseProxy } from './kit/database-proxy.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { importRecipe } from './kit/readme.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -83,6 +85,53 @@ test('graphql-ws follows an answer token by token, and a lost connection loses n
   expectGrowth(shown);
   expect(shown.length).toBeGreaterThan(6);
   expect(text).toBe((await saved(ada, threadId)).text);
+});
+
+test('the recipe for a socket outlives forty seconds without a server', { timeout: 60_000 }, async () => {
+  await using server = await startTestServer();
+  await using proxy = await startDatabaseProxy(server.url);
+  const { ada, threadId, messageId, call } = await ask(server);
+  const { socketClient, followAnswer } = await importRecipe<Follow>('follow', proxy.url);
+  vi.spyOn(console, 'warn').mockImplementation(() => {});
+  // The client waits as long as it would, by a clock of its own; everything else goes on as fast as it can.
+  let waitedMs = 0;
+  const waits = new EventTarget();
+  const { setTimeout: start } = globalThis;
+  vi.spyOn(globalThis, 'setTimeout').mockImplementation(((run: () => void, ms = 0, ...rest: []) => {
+    if (!(new Error().stack ?? '').includes('retryWait')) return start(run, ms, ...rest);
+    waitedMs += ms;
+    waits.dispatchEvent(new globalThis.Event('wait'));
+    return start(run, 1);
+  }) as typeof setTimeout);
+
+  const shown: string[] = [];
+  call.release(1);
+  const { promise: isAway, resolve } = Promise.withResolvers<void>();
+  const client = socketClient(ada.token);
+  const followed = followAnswer(client, messageId, (soFar) => {
+    if (shown.push(soFar) === 1) resolve(proxy.cut());
+  });
+  await isAway;
+  while (waitedMs < 40_000) await once(waits, 'wait');
+  call.release();
+  await proxy.mend();
+  const text = await followed;
+  vi.restoreAllMocks();
+  await client.dispose();
+  expectGrowth(shown);
+  expect(text).toBe((await saved(ada, threadId)).text);
+  expect(text.length).toBeGreaterThan(shown[0]?.length ?? 0);
+});
+
+test('the recipe for a socket gives up when the session has ended, and says why', async () => {
+  await using server = await startTestServer();
+  const { ada, messageId } = await ask(server);
+  const { socketClient, followAnswer } = await importRecipe<Follow>('follow', server.url);
+  vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const client = socketClient(`${ada.token}x`);
+  await expect(followAnswer(client, messageId, () => {})).rejects.toMatchObject({ code: 4403 });
+  vi.restoreAllMocks();
+  await client.dispose();
 });
 
 test('graphql-ws goes on from where an earlier page stopped', async () => {

@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { sessions } from '../src/db/tables/user.ts';
-import type { Person } from './kit/person.ts';
+import { documentOf, type Person } from './kit/person.ts';
 import { openFor, type RawSocket } from './kit/raw-socket.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -44,7 +44,8 @@ describe('the session of a socket that stays open', () => {
     const selects = vi.spyOn(server.app.db, 'select');
     opened.send({ type: 'subscribe', id: '1', payload: { query: '{ __typename }' } });
     await opened.message('next', '1');
-    expect(selects).toHaveBeenCalledTimes(1);
+    // All sessions are looked at every few seconds too, but for nothing of the person's.
+    expect(selects.mock.calls.filter(([fields]) => 'email' in (fields ?? {}))).toHaveLength(1);
     selects.mockRestore();
   });
 
@@ -66,6 +67,48 @@ describe('the session of a socket that stays open', () => {
     ask('1');
     expect(await opened.closed).toBe('4403 Forbidden');
     expect(opened.messages.map(({ type }) => type)).not.toContain('next');
+  });
+
+  test('closes it when it runs out, though nothing is asked and nobody says so', async () => {
+    await expireAt(Date.now() + 1_500);
+    expect(await opened.closed).toBe('4403 Forbidden');
+  });
+
+  test('ends an event stream when it runs out', async () => {
+    const response = await fetch(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${ada.token}`,
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+      },
+      body: JSON.stringify({
+        query: documentOf('workspace-events'),
+        variables: { workspaceId: ada.workspaceId },
+      }),
+    });
+    await expireAt(Date.now() + 1_500);
+    await expect(response.text()).rejects.toThrow('terminated');
+  });
+
+  test('does not close it at the time that it had first, once it was prolonged', async () => {
+    await expireAt(Date.now() + 1_500);
+    const { promise: hasPassed, resolve } = Promise.withResolvers<void>();
+    setTimeout(resolve, 1_500);
+    ask('1');
+    await opened.message('next', '1');
+    await hasPassed;
+    // The next look at all sessions comes within these.
+    const outcome = await Promise.race([
+      opened.closed,
+      new Promise((done) => setTimeout(done, 3_000, 'open')),
+    ]);
+    expect(outcome).toBe('open');
+  });
+
+  test('closes it when another process has deleted it', async () => {
+    await server.app.db.delete(sessions).where(ownSession());
+    expect(await opened.closed).toBe('4403 Forbidden');
   });
 
   test('shows a changed name to the next operation', async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failureCode } from '../log.ts';
 import { Connection } from './connection.ts';
+import { isUnreachable } from './passing-failure.ts';
 
 /**
  * Waits for a database server that is not there yet, as when both are started together: tries for a minute, telling
@@ -19,7 +20,7 @@ export async function reachDatabase(
       await connection.run((client) => client`select 1`);
       return;
     } catch (error) {
-      if (!PASSING.has(failureCode(error) ?? '') || performance.now() + delayMs > giveUpAt) throw error;
+      if (!isUnreachable(failureCode(error) ?? '') || performance.now() + delayMs > giveUpAt) throw error;
       await onFailure(error);
     } finally {
       await connection.close();
@@ -27,25 +28,6 @@ export async function reachDatabase(
     await sleep(delayMs);
   }
 }
-
-/** Failures that go away when the server, its network or its name comes up. */
-const PASSING = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EAI_AGAIN',
-  'ENOTFOUND', // in a network of containers a name begins with its container
-  'ENOENT', // and a Unix socket with its server
-  'CONNECT_TIMEOUT',
-  'CONNECTION_CLOSED',
-  'NO_REPLY',
-  '57P03', // it is starting up, or recovering
-  '57P01', // it is being restarted
-  '53300', // it has as many connections as it takes
-]);
 
 const PATIENCE_MS = 60_000;
 const FIRST_DELAY_MS = 500;

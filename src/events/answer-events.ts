@@ -3,9 +3,8 @@ import type { AnswerEvent, AnswerReader } from '../answers/live-answer.ts';
 import type { RunningAnswers } from '../answers/running.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { findMessages } from '../threads/message.ts';
-import { findThreads } from '../threads/thread.ts';
 import { type PullSource, pull } from './pull.ts';
-import { type Gone, Sight, type SightDeps } from './sight.ts';
+import { findFollowedThread, type Gone, Sight, type SightDeps } from './sight.ts';
 
 interface FollowDeps extends SightDeps {
   running: RunningAnswers;
@@ -24,7 +23,7 @@ export async function answerEvents(
   checkOffset('reasoningOffset', input.reasoningOffset);
   const live = deps.running.get(input.messageId);
   if (live !== undefined) {
-    const [thread] = await findThreads(deps, viewer, [live.threadId]);
+    const thread = await findFollowedThread(deps, viewer, live.threadId);
     if (thread === undefined) throw new NotFoundError('answer');
     return pull((wake) => {
       const reader = live.read({ text: input.offset, reasoning: input.reasoningOffset }, wake);
@@ -33,7 +32,8 @@ export async function answerEvents(
   }
 
   // An answer runs until its end is saved, so one that did not run before the database is asked has ended there.
-  const [message] = await findMessages(deps, viewer, [input.messageId]);
+  const load = () => findMessages(deps, viewer, [input.messageId]);
+  const [message] = await deps.sharedReads.read(`${viewer.id} message ${input.messageId}`, load);
   if (message === undefined || message.role !== 'ASSISTANT') throw new NotFoundError('answer');
   if (message.status === 'WRITING') throw new Error('an answer is being written, but not by this process');
   const events: AnswerEvent[] = [{ type: 'ended', message }];

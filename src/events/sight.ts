@@ -3,6 +3,7 @@ import type { ChangeListener, Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import type { NotFoundError } from '../errors.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
+import type { SharedReads } from './shared-reads.ts';
 import type { SightChecks } from './sight-checks.ts';
 
 /**
@@ -42,7 +43,7 @@ export class Sight {
   async look(): Promise<Thread | undefined> {
     this.#doubts.take();
     this.#lookedAtMs = performance.now();
-    const [thread] = await findThreads(this.#deps, this.viewer, [this.threadId]);
+    const thread = await findFollowedThread(this.#deps, this.viewer, this.threadId);
     this.#isDoubtful = thread === undefined;
     return thread;
   }
@@ -58,9 +59,21 @@ export class Sight {
   }
 }
 
+/** The thread as it is now, read once for all who follow it as this viewer; undefined if they may not see it. */
+export async function findFollowedThread(
+  deps: Pick<SightDeps, 'db' | 'sharedReads'>,
+  viewer: Viewer,
+  threadId: string,
+): Promise<Thread | undefined> {
+  const load = () => findThreads(deps, viewer, [threadId]);
+  const [thread] = await deps.sharedReads.read(`${viewer.id} thread ${threadId}`, load);
+  return thread;
+}
+
 export interface SightDeps {
   db: Database;
   changes: Changes;
+  sharedReads: SharedReads;
   sightChecks: SightChecks;
 }
 

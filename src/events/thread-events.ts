@@ -34,7 +34,8 @@ export async function threadEvents(
   viewer: Viewer,
   threadId: string,
 ): Promise<AsyncIterableIterator<ThreadEvent>> {
-  const thread = await requireThread(deps, viewer, threadId, 'read');
+  const load = () => requireThread(deps, viewer, threadId, 'read');
+  const thread = await deps.sharedReads.read(`${viewer.id} requires thread ${threadId}`, load);
   return pull((wake) => new ThreadFollower(deps, viewer, thread.id, wake));
 }
 
@@ -79,9 +80,9 @@ class ThreadFollower implements PullSource<ThreadEvent> {
   async #snapshot(): Promise<ThreadEvent | undefined> {
     const thread = await this.#sight.look();
     if (thread === undefined) return this.#gone();
-    const newest = await newestPosition(this.#deps, this.#threadId);
+    const newest = await this.#read('newest', () => newestPosition(this.#deps, this.#threadId));
     this.#lastPosition = newest;
-    const writing = await writingMessages(this.#deps, this.#threadId);
+    const writing = await this.#read('writing', () => writingMessages(this.#deps, this.#threadId));
     // One that began since then is told as added.
     const begun = writing.filter((message) => message.position <= newest);
     return { type: 'snapshot', thread, writing: await this.#follow(begun) };
@@ -93,18 +94,24 @@ class ThreadFollower implements PullSource<ThreadEvent> {
     const thread = await this.#sight.look();
     if (thread === undefined) return this.#gone();
     const messageIds = dirty.filter((id) => id !== this.#threadId);
-    const existing = await existingIds(this.#deps, messageIds);
+    const existing = await this.#read(`exist ${messageIds}`, () => existingIds(this.#deps, messageIds));
     for (const messageId of messageIds)
       if (!existing.has(messageId)) this.#pending.push({ type: 'message-removed', messageId, thread });
 
     // By position and not by what was announced: announcements of two sends may come in either order.
-    const added = await messagesAfter(this.#deps, this.#threadId, this.#lastPosition ?? 0);
+    const after = this.#lastPosition ?? 0;
+    const added = await this.#read(`after ${after}`, () => messagesAfter(this.#deps, this.#threadId, after));
     this.#lastPosition = added.at(-1)?.position ?? this.#lastPosition;
     this.#isBehind = added.length === MESSAGES_AT_ONCE;
     for (const message of await this.#follow(added)) this.#pending.push({ type: 'message-added', message });
     if (dirty.includes(this.#threadId)) this.#pending.push({ type: 'thread-updated', thread });
     // What woke us may have been an answer's end and its announcement together: then there is more than this look found.
     return this.#takeKnown();
+  }
+
+  /** Reads of the thread, which whoever may see it may share. */
+  #read<Result>(name: string, load: () => Promise<Result>): Promise<Result> {
+    return this.#deps.sharedReads.read(`of thread ${this.#threadId} ${name}`, load);
   }
 
   /** Finds out whether the viewer may be told what is known already. */

@@ -10,6 +10,7 @@ import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/
 import type { ModelStandings, SharedModels } from './model-standings.ts';
 import { type PullSource, pull } from './pull.ts';
 import { readModelsChange, readWorkspaceEvent, type WorkspaceEvent } from './read-workspace-event.ts';
+import type { SharedReads } from './shared-reads.ts';
 import { type Gone, LOOK_AFTER_MS } from './sight.ts';
 import { differing, readStanding, type Standing } from './workspace-standing.ts';
 
@@ -18,6 +19,7 @@ interface FollowDeps {
   changes: Changes;
   defaultPlan: Plan;
   modelStandings: ModelStandings;
+  sharedReads: SharedReads;
 }
 
 /**
@@ -29,7 +31,8 @@ export async function workspaceEvents(
   viewer: Viewer,
   workspaceId: string,
 ): Promise<AsyncIterableIterator<WorkspaceEvent | Gone>> {
-  const workspace = await requireWorkspace(deps, viewer, workspaceId, 'read');
+  const load = () => requireWorkspace(deps, viewer, workspaceId, 'read');
+  const workspace = await deps.sharedReads.read(`${viewer.id} requires workspace ${workspaceId}`, load);
   return pull((wake) => new WorkspaceFollower(deps, viewer, workspace, wake));
 }
 
@@ -53,6 +56,8 @@ class WorkspaceFollower implements PullSource<WorkspaceEvent | Gone> {
   #modelsToTell = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #isTime = false;
+  /** What was read before this is too old, by the process's own time: since then time alone may have changed something. */
+  #notBeforeMs = 0;
   #isGone = false;
   #isClosed = false;
 
@@ -99,10 +104,9 @@ class WorkspaceFollower implements PullSource<WorkspaceEvent | Gone> {
     this.#isTime = false;
     const workspace = await this.#findWorkspace();
     if (workspace === undefined) return this.#gone();
-    const now = await readStanding(this.#deps, this.#viewer, workspace, {
-      known: before,
-      shared: this.#shared,
-    });
+    const now = await this.#read('standing', () =>
+      readStanding(this.#deps, this.#viewer, workspace, { known: before, shared: this.#shared }),
+    );
     this.#standing = now;
     this.#lookAgainBy(now.changesAt);
     if (before === undefined) return { type: 'workspace-snapshot', workspace };
@@ -115,7 +119,9 @@ class WorkspaceFollower implements PullSource<WorkspaceEvent | Gone> {
 
   async #compareMembers(before: Standing): Promise<Gone | null> {
     this.#lookedAtMs = performance.now();
-    const members = await memberRoles(this.#deps, { type: 'workspace', id: this.#workspaceId });
+    const members = await this.#read('members', () =>
+      memberRoles(this.#deps, { type: 'workspace', id: this.#workspaceId }),
+    );
     if (!members.has(this.#viewer.id)) return this.#gone();
     this.#standing = { ...before, members };
     for (const id of differing(before.members, members)) this.#toTell.add(id);
@@ -128,21 +134,27 @@ class WorkspaceFollower implements PullSource<WorkspaceEvent | Gone> {
     const [id] = this.#toTell;
     if (id !== undefined) {
       this.#toTell.delete(id);
-      return (await readWorkspaceEvent(this.#deps, this.#viewer, this.#workspaceId, id)) ?? this.#gone();
+      const load = () => readWorkspaceEvent(this.#deps, this.#viewer, this.#workspaceId, id);
+      return (await this.#read(`event ${id}`, load)) ?? this.#gone();
     }
     const ids = [...this.#modelsToTell];
-    if (ids.length === 0 || this.#standing === undefined) return null;
+    const standing = this.#standing;
+    if (ids.length === 0 || standing === undefined) return null;
     this.#modelsToTell = new Set();
-    return (
-      (await readModelsChange(this.#deps, this.#viewer, this.#workspaceId, this.#standing, ids)) ??
-      this.#gone()
-    );
+    const load = () => readModelsChange(this.#deps, this.#viewer, this.#workspaceId, standing, ids);
+    return (await this.#read(`models ${standing.offered} ${ids}`, load)) ?? this.#gone();
   }
 
   async #findWorkspace(): Promise<Workspace | undefined> {
     this.#lookedAtMs = performance.now();
-    const [workspace] = await findWorkspaces(this.#deps, this.#viewer, [this.#workspaceId]);
+    const load = () => findWorkspaces(this.#deps, this.#viewer, [this.#workspaceId]);
+    const [workspace] = await this.#read('workspace', load);
     return workspace;
+  }
+
+  #read<Result>(name: string, load: () => Promise<Result>): Promise<Result> {
+    const { sharedReads } = this.#deps;
+    return sharedReads.read(`${this.#viewer.id} in ${this.#workspaceId} ${name}`, load, this.#notBeforeMs);
   }
 
   /** Announcements are the fast path: what time changes, or another process, is found by looking. */
@@ -152,6 +164,7 @@ class WorkspaceFollower implements PullSource<WorkspaceEvent | Gone> {
     const delayMs = moment === null ? LOOK_EVERY_MS : Math.min(moment.getTime() - Date.now(), LOOK_EVERY_MS);
     this.#timer = setTimeout(() => {
       this.#isTime = true;
+      this.#notBeforeMs = performance.now() - TOGETHER_MS;
       this.#wake();
     }, delayMs);
   }
@@ -162,4 +175,6 @@ class WorkspaceFollower implements PullSource<WorkspaceEvent | Gone> {
   }
 }
 
+/** The timers of those who look at the same moment go off within this. */
+const TOGETHER_MS = 20;
 const LOOK_EVERY_MS = 30_000; // a plan changed from the command line is then shown before anybody wonders

@@ -5,6 +5,7 @@ import { findUsers, type User } from '../accounts/user.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { SendDeps } from '../answers/send-message.ts';
 import type { ModelStandings } from '../events/model-standings.ts';
+import type { SharedReads } from '../events/shared-reads.ts';
 import type { SightChecks } from '../events/sight-checks.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findOffers, type Offer } from '../keys/offer.ts';
@@ -24,12 +25,15 @@ export interface Context {
   /** Whether whoever runs this server sends it. That is no viewer: it sees and does nothing that a person may. */
   isOperator: boolean;
   loaders: Loaders;
+  /** Counts characters that were read for a response. Throws RATE_LIMITED when too many wait to be read already. */
+  hold?: (characters: number) => void;
 }
 
 type Deps = SendDeps & {
   invitationLimits: InvitationLimits;
   modelStandings: ModelStandings;
   sightChecks: SightChecks;
+  sharedReads: SharedReads;
 };
 
 export type Loaders = ReturnType<typeof createLoaders>;

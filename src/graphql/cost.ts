@@ -24,15 +24,16 @@ export interface OperationParams {
 
 /**
  * Refuses an operation that could bring too much: pages within pages multiply, and the sizes may come from variables, so
- * this is decided for every request anew and never remembered with the document. Throws GraphQLError. For a subscription
- * it is the cost of one event. The document must be valid.
+ * this is decided for every request anew and never remembered with the document. Gives its cost. Throws GraphQLError.
+ * For a subscription it is the cost of one event. The document must be valid.
  */
 export function requireAffordable(
   schema: GraphQLSchema,
   document: DocumentNode,
   params: OperationParams,
-): void {
-  if (costOf(schema, document, params) <= MAX_COST) return;
+): number {
+  const cost = costOf(schema, document, params);
+  if (cost <= MAX_COST) return cost;
   throw refused(
     'The operation could return too much at once. Ask for smaller pages (`first`, `last`), or for less of each item.',
   );

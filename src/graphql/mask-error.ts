@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import { isPassingFailure } from '../db/passing-failure.ts';
 import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 
@@ -21,18 +22,33 @@ export function maskError(error: unknown): GraphQLError {
     const isOwnCode = typeof code === 'string' && OWN_CODES.includes(code);
     // Nothing else survives: the server below puts the whole text of an error in there, which may quote the request. What
     // it calls `http` becomes the status and is never sent.
-    const { fixableBy, fields, http, originalError } = error.extensions;
+    const { fixableBy, fields, retryAt, http, originalError } = error.extensions;
     return visible(error, withoutValues(error.message), {
       code: isOwnCode ? code : 'BAD_INPUT',
       ...(fixableBy !== undefined && { fixableBy }),
       ...(fields !== undefined && { fields }),
+      ...(retryAt !== undefined && { retryAt }),
       // A body that is no JSON has its status in every media type; all that tells it apart is that text.
       ...(http !== undefined && { http: originalError === undefined ? http : { ...http, spec: false } }),
     });
   }
   log.error({ failure: failureName(original) }, 'an operation failed');
+  if (isPassingFailure(original)) return visible(error, OVERLOADED, { code: 'OVERLOADED', ...retryLater() });
   return visible(error, 'Unexpected error.', { code: 'INTERNAL' });
 }
+
+/** The sentence for a database that is away or busy. */
+export const OVERLOADED = 'The database cannot be reached, or is too busy. Wait a moment, then try again.';
+
+function retryLater() {
+  return {
+    retryAt: new Date(Date.now() + RETRY_AFTER_SECONDS * 1_000).toISOString(),
+    http: { status: 503, spec: true, headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } },
+  };
+}
+
+/** How long to wait, from a client's side, for a database that is away or busy. */
+export const RETRY_AFTER_SECONDS = 5;
 
 /**
  * GraphQL quotes the values that it does not accept, and one of them may be a secret in the wrong place. A quoted value is as

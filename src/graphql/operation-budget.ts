@@ -6,6 +6,7 @@ import {
   type GraphQLSchema,
   isObjectType,
 } from 'graphql';
+import type { Context } from './context.ts';
 import { refused } from './limits.ts';
 
 /**
@@ -19,7 +20,7 @@ export function withOperationBudget(schema: GraphQLSchema): GraphQLSchema {
   return schema;
 }
 
-function putOnBudget({ name: typeName }: GraphQLObjectType, field: GraphQLField<unknown, object>): void {
+function putOnBudget({ name: typeName }: GraphQLObjectType, field: GraphQLField<unknown, Context>): void {
   const resolve = field.resolve ?? defaultFieldResolver;
   if (field.args.some(({ name }) => name === 'first') || READS_LIKE_A_PAGE.has(field.name))
     field.resolve = (source, args, context, info) => {
@@ -30,8 +31,10 @@ function putOnBudget({ name: typeName }: GraphQLObjectType, field: GraphQLField<
     field.resolve = (source, args, context, info) => {
       const text: unknown = resolve(source, args, context, info);
       const budget = budgetOf(context, info);
-      budget.characters += typeof text === 'string' ? text.length : 0;
+      const length = typeof text === 'string' ? text.length : 0;
+      budget.characters += length;
       if (budget.characters > MAX_CHARACTERS) throw refused(TOO_MUCH_TEXT);
+      context.hold?.(length);
       return text;
     };
 }

@@ -9,40 +9,73 @@ import {
 import type { WorkspaceEvent } from '../events/read-workspace-event.ts';
 import type { Gone } from '../events/sight.ts';
 import type { ThreadEvent } from '../events/thread-events.ts';
+import type { Context } from './context.ts';
+import { eventKeyOf } from './event-key.ts';
 import { maskError } from './mask-error.ts';
 import { prepareDelta } from './prepared-delta.ts';
 
 /** Whatever can be followed. */
-type Event = ThreadEvent | WorkspaceEvent | Gone;
+export type FollowedEvent = ThreadEvent | WorkspaceEvent | Gone;
+
+/** How a subscription is run beside others. */
+export interface SubscriptionRun {
+  /** Runs the execution of an event when it is its turn. */
+  runEvent<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** Called once when the subscription is over. */
+  onEnd(): void;
+}
 
 type Results = AsyncIterableIterator<ExecutionResult, undefined>;
 
 /**
- * Subscribes for a socket. Every event is executed as GraphQL says, except deltas, whose few fields are read once for all
- * of them. Errors are masked here, since nothing comes after.
+ * Begins a subscription. Every event is executed as GraphQL says, once for all subscriptions of a viewer that are the same,
+ * except deltas, whose few fields are read once for all of them. Errors are masked here, since nothing comes after.
  */
-export async function subscribe(args: ExecutionArgs): Promise<Results | ExecutionResult> {
+export async function subscribe(
+  args: ExecutionArgs,
+  run: SubscriptionRun,
+): Promise<Results | ExecutionResult> {
   const validated = validateSubscriptionArgs(args);
   if (!('schema' in validated)) return { errors: validated.map(maskError) };
   const source = await createSourceEventStream(validated);
   if (!(Symbol.asyncIterator in source)) return masked(source);
-  return resultsOf(validated, (source as AsyncIterable<Event, undefined>)[Symbol.asyncIterator]());
+  const events = (source as AsyncIterable<FollowedEvent, undefined>)[Symbol.asyncIterator]();
+  return resultsOf(validated, events, run);
 }
 
 /** Written by hand like the iterator beneath it, since leaving must not wait for the next event. */
-function resultsOf(args: ValidatedSubscriptionArgs, events: AsyncIterator<Event, undefined>): Results {
+function resultsOf(
+  args: ValidatedSubscriptionArgs,
+  events: AsyncIterator<FollowedEvent, undefined>,
+  run: SubscriptionRun,
+): Results {
+  const { sharedReads } = (args.contextValue as Context).deps;
   const resultOfDelta = prepareDelta(args);
-  async function execute(event: Event): Promise<IteratorYieldResult<ExecutionResult>> {
-    return { value: masked(await executeSubscriptionEvent({ ...args, rootValue: event })) };
+  const keyOf = eventKeyOf(args);
+  async function execute(event: FollowedEvent): Promise<IteratorYieldResult<ExecutionResult>> {
+    const load = () =>
+      run.runEvent(async () => masked(await executeSubscriptionEvent({ ...args, rootValue: event })));
+    const key = keyOf(event);
+    return { value: await (key === undefined ? load() : sharedReads.read(key, load)) };
   }
   return {
     next: () =>
-      events.next().then((step) => {
-        if (step.done === true) return step;
-        if (step.value.type !== 'delta' || resultOfDelta === undefined) return execute(step.value);
-        return { value: resultOfDelta(step.value) };
-      }),
+      events.next().then(
+        (step) => {
+          if (step.done === true) {
+            run.onEnd();
+            return step;
+          }
+          if (step.value.type !== 'delta' || resultOfDelta === undefined) return execute(step.value);
+          return { value: resultOfDelta(step.value) };
+        },
+        (error: unknown) => {
+          run.onEnd();
+          throw error;
+        },
+      ),
     async return() {
+      run.onEnd();
       await events.return?.();
       return { done: true, value: undefined };
     },

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Viewer } from '../accounts/session.ts';
-import type { App } from '../app.ts';
+import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { Context } from '../graphql/context.ts';
 import type { ServerContext } from './graphql.ts';
 
@@ -24,15 +24,17 @@ export const endWithResponse: Plugin<ServerContext> = {
 
 /** Breaks off server-sent events when the session ends that they were opened with; sockets see to it themselves. */
 export function endWithSession(
-  { changes }: Pick<App, 'changes'>,
+  sessionWatch: SessionWatch,
   viewerOf: (request: IncomingMessage) => Promise<Viewer | null>,
 ): Plugin<ServerContext & Context> {
   return {
     async onSubscribe({ args, setResultAndStopExecution }) {
       const { req, res, viewer } = args.contextValue;
       if (req === undefined || res === undefined || res.destroyed || viewer === null) return;
-      const listener = changes.listen(viewer.sessionId, () => res.destroy());
-      res.once('close', () => listener.close());
+      res.once(
+        'close',
+        sessionWatch.watch(viewer.sessionId, () => res.destroy()),
+      );
       // It may have ended after the viewer was read and before the listening began.
       if ((await viewerOf(req)) === null) setResultAndStopExecution({ errors: [SESSION_ENDED] });
     },

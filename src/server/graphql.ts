@@ -3,6 +3,7 @@ import { type DocumentNode, getOperationAST } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { OperatorToken } from '../accounts/operator-token.ts';
 import type { Sessions, Viewer } from '../accounts/session.ts';
+import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { createContext } from '../graphql/context.ts';
@@ -12,11 +13,13 @@ import { maskError } from '../graphql/mask-error.ts';
 import { schema } from '../graphql/schema.ts';
 import { requireFittingVariables } from '../graphql/variables.ts';
 import { logScope } from '../log.ts';
-import { createDocumentCache } from './document-cache.ts';
+import { createDocumentCache, type DocumentCache } from './document-cache.ts';
 import { endWithResponse, endWithSession } from './event-stream.ts';
 import { identifyViewer } from './identify-viewer.ts';
 import { isFromOperator } from './operator.ts';
 import { MAX_OPERATION_BYTES, MAX_REMEMBERED_LENGTH } from './policy.ts';
+import { type Shares, takeTurns } from './run-operation.ts';
+import type { Place } from './unread-bytes.ts';
 import { addressOf, viewerOfRequest } from './viewer.ts';
 
 export type Yoga = ReturnType<typeof createGraphQL>;
@@ -27,6 +30,10 @@ export interface ServerContext {
   res?: ServerResponse;
   /** Who sends it; null for nobody. Found out before anything is parsed. */
   viewer?: Viewer | null;
+  /** What its sender's limits are counted by: the id of the viewer, else the network address. */
+  subject: string;
+  /** Where what is sent is counted until it is read. */
+  place?: Place;
   /** Put here when it was parsed. */
   document?: DocumentNode;
 }
@@ -36,8 +43,15 @@ export interface ServerContext {
  * between them. What Yoga does by default and a browser could be abused for is off: every origin with credentials,
  * multipart bodies, stack traces in development.
  */
-export function createGraphQL(app: App, sessions: Sessions, config: Config) {
+export function createGraphQL(
+  app: App,
+  sessions: Sessions,
+  config: Config,
+  shares: Shares,
+  watch: SessionWatch,
+) {
   const operatorToken = new OperatorToken(app.operatorToken);
+  const documentCache = createDocumentCache(MAX_REMEMBERED_LENGTH);
   return createYoga<ServerContext>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -47,24 +61,24 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
     batching: false,
     cors: false, // an empty list would mean everybody; see origins.ts
     maxRequestBodySize: MAX_OPERATION_BYTES,
-    parserAndValidationCache: { documentCache: createDocumentCache(MAX_REMEMBERED_LENGTH) },
+    parserAndValidationCache: { documentCache },
     maskedErrors: { isDev: false, maskError },
     graphiql: false, // its page would be nine megabytes of script in one document; see graphiql.ts
     plugins: [
-      identifyViewer(viewerOf),
-      limitsPlugin,
+      identifyViewer(shares.limits, viewerOf, addressOfRequest),
+      limitDocuments(documentCache),
       headersPlugin,
+      takeTurns(shares),
       endWithResponse,
-      endWithSession(app, viewerOf),
+      endWithSession(watch, viewerOf),
     ],
-    context({ req, viewer, document, params }) {
+    context({ req, viewer, subject, document, params }) {
       if (document !== undefined) {
         nameOperation(document, params.operationName);
         requireFittingVariables(schema, document, params);
-        requireAffordable(schema, document, params);
+        shares.limits.chargeFor(subject, requireAffordable(schema, document, params));
       }
-      const isOperator =
-        req !== undefined && isFromOperator(req, operatorToken, addressOf(req, config.trustedProxies));
+      const isOperator = req !== undefined && isFromOperator(req, operatorToken, addressOfRequest(req));
       return createContext(app, viewer ?? null, isOperator);
     },
   });
@@ -72,20 +86,26 @@ export function createGraphQL(app: App, sessions: Sessions, config: Config) {
   function viewerOf(request: IncomingMessage): Promise<Viewer | null> {
     return viewerOfRequest(sessions, request, config.trustedProxies);
   }
+  function addressOfRequest(request: IncomingMessage): string {
+    return addressOf(request, config.trustedProxies);
+  }
 }
 
 /** What depends on variables is looked at where these are at hand; what is done here may be remembered. */
-const limitsPlugin: Plugin<ServerContext> = {
-  onParse({ params, setParsedDocument, extendContext }) {
-    const document = parseWithinLimits(String(params.source));
-    setParsedDocument(document);
-    extendContext({ document });
-  },
-  onValidate({ setValidationFn }) {
-    setValidationFn(validateWithinLimits);
-    return ({ result, setResult }) => setResult(result.map(maskError));
-  },
-};
+function limitDocuments(documentCache: DocumentCache): Plugin<ServerContext> {
+  return {
+    onParse({ params, setParsedDocument, extendContext }) {
+      const source = String(params.source);
+      const document = documentCache.get(source) ?? parseWithinLimits(source);
+      setParsedDocument(document);
+      extendContext({ document });
+    },
+    onValidate({ setValidationFn }) {
+      setValidationFn(validateWithinLimits);
+      return ({ result, setResult }) => setResult(result.map(maskError));
+    },
+  };
+}
 
 /** Server-sent events would allow themselves to be kept, and a proxy such as nginx would gather them until their end. */
 const headersPlugin: Plugin = {

@@ -9,14 +9,18 @@ import {
 import type { AddressInfo } from 'node:net';
 import { ATTEMPT_NUMBERS, AttemptLimits, type AttemptNumbers } from '../accounts/attempt-limits.ts';
 import { createSessions } from '../accounts/session.ts';
+import { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
+import { isPassingFailure } from '../db/passing-failure.ts';
+import { OVERLOADED, RETRY_AFTER_SECONDS } from '../graphql/mask-error.ts';
 import { failureName, log, logScope } from '../log.ts';
 import { serveAccount } from './account.ts';
 import { createGraphQL, type Yoga } from './graphql.ts';
 import { isReady } from './health.ts';
 import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
 import { createPages } from './page.ts';
+import { PersonLimits } from './person-limits.ts';
 import {
   CLOSE_TIMEOUT_MS,
   HEADERS_TIMEOUT_MS,
@@ -24,7 +28,9 @@ import {
   REQUEST_TIMEOUT_MS,
   TIMEOUT_CHECK_MS,
 } from './policy.ts';
-import { SAFE_HEADERS, sendText } from './response.ts';
+import { SAFE_HEADERS, sendJson, sendText } from './response.ts';
+import type { Shares } from './run-operation.ts';
+import { type Place, UnreadBytes } from './unread-bytes.ts';
 import { addressOf, restsOnCookie } from './viewer.ts';
 import { serveWebSocket } from './websocket.ts';
 
@@ -57,20 +63,34 @@ export async function startServer(
     isInvited: app.isInvited,
     removeAccount: app.removeAccount,
   });
-  const yoga = createGraphQL(app, sessions, config);
+  const shares: Shares = {
+    limits: new PersonLimits(config.personLimits),
+    unread: new UnreadBytes(config.unreadLimits),
+  };
+  const sessionWatch = new SessionWatch(app);
+  const yoga = createGraphQL(app, sessions, config, shares, sessionWatch);
   const servePage = createPages(app, config, publicUrl);
   const limits = new AttemptLimits(attempts);
   const inFlight = new Set<ServerResponse>();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    const place = shares.unread.open({
+      socket,
+      waitingBytes: () => response.writableLength,
+      cut: () => socket.destroy(),
+    });
     inFlight.add(response);
-    response.once('close', () => inFlight.delete(response));
+    response.once('close', () => {
+      inFlight.delete(response);
+      place.close();
+    });
     const requestId = randomUUID();
     response.setHeaders(new Map(Object.entries({ ...SAFE_HEADERS, 'x-request-id': requestId })));
-    void logScope.run({ requestId }, () => answer(request, response));
+    void logScope.run({ requestId }, () => answer(request, response, place));
   });
-  const closeSockets = serveWebSocket(server, { app, yoga, sessions, origins, ...config });
+  const closeSockets = serveWebSocket(server, { yoga, sessions, sessionWatch, shares, origins, config });
 
-  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function answer(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
     const path = request.url?.split('?')[0] ?? '/';
     try {
       if (!hasUsableHost(request)) sendText(response, 400, 'The Host header names no host.');
@@ -80,7 +100,7 @@ export async function startServer(
         const address = addressOf(request, config.trustedProxies);
         await serveAccount({ sessions, limits, publicUrl }, request, response, address);
       } else if (path === '/graphql' && !isAskedForPage(request))
-        await serveGraphQL(yoga, origins, request, response);
+        await serveGraphQL({ yoga, origins, place }, request, response);
       else if (path === '/health/live') sendText(response, 200, 'live');
       else if (path === '/health/ready') await serveReadiness(app, response);
       else await servePage(path, request, response);
@@ -88,6 +108,13 @@ export async function startServer(
       if (request.destroyed && !request.complete) return; // who has left gets no answer
       log.error({ path, failure: failureName(error) }, 'a request failed');
       if (response.headersSent) response.destroy();
+      else if (isPassingFailure(error))
+        sendJson(
+          response,
+          503,
+          { code: 'OVERLOADED', message: OVERLOADED },
+          { 'retry-after': RETRY_AFTER_SECONDS },
+        );
       else sendText(response, 500, 'Unexpected error.');
     }
   }
@@ -101,6 +128,8 @@ export async function startServer(
       await closeSockets();
       await closed;
       clearTimeout(giveUp);
+      sessionWatch.close();
+      shares.unread.close();
     },
   };
 }
@@ -125,8 +154,7 @@ function isAskedForPage({ method, headers }: IncomingMessage): boolean {
 
 /** A foreign page can make a browser send the cookie, but neither this header nor this content type. */
 async function serveGraphQL(
-  yoga: Yoga,
-  origins: Origins,
+  { yoga, origins, place }: { yoga: Yoga; origins: Origins; place: Place },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -138,7 +166,7 @@ async function serveGraphQL(
     sendText(response, 415, 'Send the operation as application/json.');
   else if (restsOnCookie(request) && headers['x-latchkey-csrf'] === undefined)
     sendText(response, 403, 'Requests with a session cookie need the header x-latchkey-csrf: 1.');
-  else await yoga(request, response);
+  else await yoga(request, response, { place });
 }
 
 async function serveReadiness(app: App, response: ServerResponse): Promise<void> {

@@ -4,8 +4,9 @@ import type { SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '../accounts/session.ts';
 import { maskError } from '../graphql/mask-error.ts';
-import { subscribe } from '../graphql/subscribe.ts';
 import type { Yoga } from './graphql.ts';
+import { type Shares, subscribeInTurn } from './run-operation.ts';
+import type { Place } from './unread-bytes.ts';
 
 /** What is known of a socket besides the protocol's own state. */
 export interface SocketExtra {
@@ -15,8 +16,12 @@ export interface SocketExtra {
   requestId: string;
   /** From `connectionParams`; the handshake's own header or cookie is used without it. */
   authorization?: string | undefined;
+  /** Called when it is known who it is. */
+  onIdentified(): void;
   /** Who was let in. */
   viewer?: Viewer;
+  /** Where what is sent is counted until it is read. */
+  place?: Place;
 }
 
 /**
@@ -27,10 +32,14 @@ export async function prepareOperation(
   yoga: Yoga,
   viewer: Viewer,
   params: SubscribePayload,
+  place: Place | undefined,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
+    const subject = viewer.id;
     const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
       viewer,
+      subject,
+      place,
       params,
     });
     const document = parse(params.query);
@@ -59,9 +68,9 @@ export async function executeOperation(args: ExecutionArgs) {
 }
 
 /** Begins a subscription. Yoga is left out: it would wrap every single event. Never rejects either. */
-export async function subscribeOperation(args: ExecutionArgs) {
+export async function subscribeOperation(shares: Shares, args: ExecutionArgs) {
   try {
-    return await subscribe({ ...args, rootValue: undefined });
+    return await subscribeInTurn(shares, { ...args, rootValue: undefined });
   } catch (error) {
     return { errors: [maskError(error)] };
   }

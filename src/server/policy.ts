@@ -27,6 +27,8 @@ export const MAX_BUFFERED_BYTES = 32 * 1024 * 1024;
 export const MAX_FRAGMENTS = 64;
 /** A tiny piece of a message costs far more memory than it has bytes. */
 export const MAX_BUFFERED_CHUNKS = 1_024;
+/** From one network address, until they have said who they are: which takes a moment, however many come after a restart. */
+export const MAX_UNIDENTIFIED_SOCKETS = 100;
 export const MAX_OPERATIONS_PER_SOCKET = 50;
 export const READY_TIMEOUT_MS = 3_000;
 /** A client that does not answer a ping until the next one is gone. */

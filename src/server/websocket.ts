@@ -3,8 +3,9 @@ import type { IncomingMessage, Server } from 'node:http';
 import { GraphQLError } from 'graphql';
 import { GRAPHQL_TRANSPORT_WS_PROTOCOL, makeServer } from 'graphql-ws';
 import { type ServerOptions, WebSocketServer } from 'ws';
-import type { Sessions } from '../accounts/session.ts';
-import type { App } from '../app.ts';
+import type { Sessions, Viewer } from '../accounts/session.ts';
+import type { SessionWatch } from '../accounts/session-watch.ts';
+import type { Config } from '../config.ts';
 import { maskError } from '../graphql/mask-error.ts';
 import type { Yoga } from './graphql.ts';
 import {
@@ -15,17 +16,20 @@ import {
   subscribeOperation,
 } from './operation.ts';
 import { hasUsableHost, type Origins } from './origins.ts';
+import { openPlace } from './person-limits.ts';
 import * as policy from './policy.ts';
+import type { Shares } from './run-operation.ts';
 import { sendDirectly } from './send-directly.ts';
 import { carrySocket, FORBIDDEN, RESTARTING, TRY_AGAIN_LATER } from './socket.ts';
-import { viewerOfRequest } from './viewer.ts';
+import { addressOf, viewerOfRequest } from './viewer.ts';
 
 interface SocketDeps {
-  app: Pick<App, 'changes'>;
   yoga: Yoga;
   sessions: Sessions;
+  sessionWatch: SessionWatch;
+  shares: Shares;
   origins: Origins;
-  trustedProxies: readonly string[];
+  config: Pick<Config, 'trustedProxies'>;
 }
 
 /**
@@ -36,11 +40,15 @@ interface SocketDeps {
 export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<void> {
   const sockets = new WebSocketServer(SOCKET_OPTIONS);
   const protocol = createProtocol(deps);
+  const unidentified = new Map<string, number>();
 
   server.on('upgrade', (request, socket, head) => {
     // Node has taken its own listener off: without one, a connection that is reset would end the process.
     socket.on('error', () => socket.destroy());
-    const refusal = refusalOf(request, deps.origins);
+    const address = addressOf(request, deps.config.trustedProxies);
+    const leave = openPlace(unidentified, address, policy.MAX_UNIDENTIFIED_SOCKETS);
+    socket.once('close', () => leave?.());
+    const refusal = refusalOf(request, deps.origins) ?? (leave === null ? TOO_MANY_UNIDENTIFIED : undefined);
     if (refusal !== undefined) {
       socket.end(`HTTP/1.1 ${refusal}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () =>
         socket.destroy(),
@@ -48,7 +56,8 @@ export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<
       return;
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      carrySocket(protocol, webSocket, { socket: webSocket, request, requestId: randomUUID() });
+      const onIdentified = () => leave?.();
+      carrySocket(protocol, webSocket, { socket: webSocket, request, requestId: randomUUID(), onIdentified });
     });
   });
 
@@ -67,20 +76,33 @@ function refusalOf(request: IncomingMessage, origins: Origins): string | undefin
   return undefined;
 }
 
-function createProtocol({ app, yoga, sessions, trustedProxies }: SocketDeps) {
+function createProtocol({ yoga, sessions, sessionWatch, shares, config }: SocketDeps) {
   const viewerOf = ({ request, authorization }: SocketExtra) =>
-    viewerOfRequest(sessions, request, trustedProxies, authorization);
+    viewerOfRequest(sessions, request, config.trustedProxies, authorization);
   const viewerNow = async (extra: SocketExtra) =>
-    (extra.viewer && (await sessions.findAgain(extra.viewer))) ?? (await viewerOf(extra));
+    (extra.viewer && (await findOnce(extra.viewer))) ?? (await viewerOf(extra));
+  const lookups = new Map<string, Promise<Viewer | null>>();
+
+  /** One look at a session serves all operations that come while it is under way. */
+  function findOnce(viewer: Viewer): Promise<Viewer | null> {
+    const { sessionId } = viewer;
+    const known = lookups.get(sessionId);
+    if (known !== undefined) return known;
+    const lookup = sessions.findAgain(viewer).finally(() => lookups.delete(sessionId));
+    lookups.set(sessionId, lookup);
+    return lookup;
+  }
 
   return makeServer<{ authorization?: unknown }, SocketExtra>({
     connectionInitWaitTimeout: policy.READY_TIMEOUT_MS,
     execute: executeOperation,
-    subscribe: subscribeOperation,
+    subscribe: (args) => subscribeOperation(shares, args),
     onOperation({ extra }, id, _payload, _args, result) {
       // Not an iterator for a query, a mutation, or a subscription that could not begin.
       return Symbol.asyncIterator in result ? sendDirectly(result, id, extra.socket) : undefined;
     },
+    onNext: (_context, _id, _payload, _args, { data, errors }) =>
+      errors && { ...(data !== undefined && { data }), errors: errors.map(formatError) },
     onError: (_context, _id, _payload, errors) => errors.map(formatError),
     async onConnect({ extra, connectionParams }) {
       const { authorization = extra.request.headers.authorization } = connectionParams ?? {};
@@ -91,11 +113,26 @@ function createProtocol({ app, yoga, sessions, trustedProxies }: SocketDeps) {
       try {
         const viewer = await viewerOf(extra);
         if (viewer === null) return false;
+        const leave = shares.limits.openSocket(viewer.id);
+        if (leave === null) {
+          extra.socket.close(TRY_AGAIN_LATER, TOO_MANY_SOCKETS);
+          return false;
+        }
         extra.viewer = viewer;
-        const session = app.changes.listen(viewer.sessionId, () =>
-          extra.socket.close(FORBIDDEN, 'Forbidden'),
-        );
-        extra.socket.once('close', () => session.close());
+        extra.onIdentified();
+        const forget = sessionWatch.watch(viewer.sessionId, () => extra.socket.close(FORBIDDEN, 'Forbidden'));
+        const place = shares.unread.open({
+          socket: extra.request.socket,
+          waitingBytes: () => extra.socket.bufferedAmount,
+          cut: () => extra.socket.terminate(),
+        });
+        place.belongsTo(viewer.id);
+        extra.place = place;
+        extra.socket.once('close', () => {
+          leave();
+          forget();
+          place.close();
+        });
         return true;
       } catch (error) {
         maskError(error);
@@ -107,9 +144,10 @@ function createProtocol({ app, yoga, sessions, trustedProxies }: SocketDeps) {
       if (Object.keys(subscriptions).length > policy.MAX_OPERATIONS_PER_SOCKET)
         return [refusedWith('TOO_MANY_SUBSCRIPTIONS', TOO_MANY_OPERATIONS)];
       try {
+        if (extra.viewer !== undefined) shares.limits.takeOperation(extra.viewer.id);
         // The session may have run out since the socket was opened.
         const viewer = await viewerNow(extra);
-        if (viewer !== null) return await prepareOperation(yoga, viewer, params);
+        if (viewer !== null) return await prepareOperation(yoga, viewer, params, extra.place);
         extra.socket.close(FORBIDDEN, 'Forbidden');
         return [refusedWith('UNAUTHENTICATED', 'The session has ended. Sign in again.')];
       } catch (error) {
@@ -136,4 +174,7 @@ const SOCKET_OPTIONS: ServerOptions & Record<'maxFragments' | 'maxBufferedChunks
       protocols.has(GRAPHQL_TRANSPORT_WS_PROTOCOL) ? GRAPHQL_TRANSPORT_WS_PROTOCOL : false,
   };
 
+/** At most 123 bytes, which is what fits into a close frame. */
+const TOO_MANY_SOCKETS = 'Too many sockets are open for this account. Close one, then try again.';
+const TOO_MANY_UNIDENTIFIED = '429 Too Many Requests';
 const TOO_MANY_OPERATIONS = `A socket carries at most ${policy.MAX_OPERATIONS_PER_SOCKET} operations.`;

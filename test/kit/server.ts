@@ -37,6 +37,9 @@ export async function startTestServer(
     LATCHKEY_PROVIDER_URLS: JSON.stringify(urls),
     LATCHKEY_ALLOWED_PRIVATE_HOSTS: new URL(CUSTOM).host,
     LATCHKEY_ROOT_KEY: TEST_ROOT_KEY,
+    // Tests are few people who do a lot.
+    LATCHKEY_OPERATIONS_PER_SECOND: '100000',
+    LATCHKEY_OPERATION_BURST: '100000',
     ...env,
   });
   const database = options.database ?? (await sharedDatabase());

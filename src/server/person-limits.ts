@@ -1,0 +1,98 @@
+import { GraphQLError } from 'graphql';
+import { Lane } from './lane.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** How much of a server one person may use. */
+export interface PersonNumbers {
+  sockets: number;
+  subscriptions: number;
+  operationsPerSecond: number;
+  /** Operations that may come at once after a time of few. */
+  operationBurst: number;
+}
+
+/**
+ * What each person uses of this server, over all sockets and connections, and what they may not: so nobody stalls the others.
+ * Counts live in memory. Senders without a session are counted by their network address under the same numbers.
+ */
+export class PersonLimits {
+  readonly #numbers: PersonNumbers;
+  readonly #operations: TokenBucket;
+  readonly #sockets = new Map<string, number>();
+  readonly #subscriptions = new Map<string, number>();
+  /** Operations at work, and subscriptions that begin. */
+  readonly running = new Lane(RUNNING_OPERATIONS);
+  /** Events of subscriptions that are being executed. */
+  readonly events = new Lane(RUNNING_EVENTS);
+
+  constructor(numbers: PersonNumbers) {
+    this.#numbers = numbers;
+    this.#operations = new TokenBucket(numbers.operationsPerSecond, numbers.operationBurst);
+  }
+
+  /** Counts an operation. Throws RATE_LIMITED if too many came. */
+  takeOperation(subject: string): void {
+    const waitMs = this.#operations.take(subject);
+    if (waitMs === null) return;
+    const { operationsPerSecond } = this.#numbers;
+    throw rateLimited(
+      `More than ${operationsPerSecond} operations a second came from you. Wait until \`retryAt\`, then send fewer at once.`,
+      waitMs,
+    );
+  }
+
+  /** Counts an operation that could return a lot as several: the next ones have to wait for it. */
+  chargeFor(subject: string, cost: number): void {
+    this.#operations.charge(subject, Math.floor(cost / FIELDS_OF_ONE_OPERATION));
+  }
+
+  /** Counts a socket until the returned function is called; null if there are too many. */
+  openSocket(subject: string): (() => void) | null {
+    return openPlace(this.#sockets, subject, this.#numbers.sockets);
+  }
+
+  /** Counts a subscription until the returned function is called. Throws TOO_MANY_SUBSCRIPTIONS. */
+  openSubscription(subject: string): () => void {
+    const { subscriptions } = this.#numbers;
+    const release = openPlace(this.#subscriptions, subject, subscriptions);
+    if (release !== null) return release;
+    throw new GraphQLError(
+      `You follow ${subscriptions} things at once already, which is the most. End a subscription, then try again.`,
+      { extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', http: { status: 429, spec: true } } },
+    );
+  }
+}
+
+/** The refusal of what may come again in so many milliseconds. */
+export function rateLimited(message: string, waitMs: number): GraphQLError {
+  const retryAt = new Date(Date.now() + waitMs).toISOString();
+  const seconds = String(Math.max(1, Math.ceil(waitMs / 1_000)));
+  return new GraphQLError(message, {
+    extensions: {
+      code: 'RATE_LIMITED',
+      retryAt,
+      http: { status: 429, spec: true, headers: { 'retry-after': seconds } },
+    },
+  });
+}
+
+/** Counts one more place that is taken until the returned function is called; null if all are. */
+export function openPlace(counts: Map<string, number>, subject: string, most: number): (() => void) | null {
+  const count = counts.get(subject) ?? 0;
+  if (count >= most) return null;
+  counts.set(subject, count + 1);
+  let isOpen = true;
+  return () => {
+    if (!isOpen) return;
+    isOpen = false;
+    const left = (counts.get(subject) ?? 1) - 1;
+    if (left === 0) counts.delete(subject);
+    else counts.set(subject, left);
+  };
+}
+
+// Together fewer than the pool of a database server has connections, so one person never holds all of them.
+const RUNNING_OPERATIONS = 6;
+const RUNNING_EVENTS = 3;
+
+const FIELDS_OF_ONE_OPERATION = 1_000; // most have fewer; the largest that are allowed count as twenty
