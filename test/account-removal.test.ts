@@ -15,9 +15,9 @@ import { rawBody } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import { captureLog } from './kit/log.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import { letIn, newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import { type NamedModel, type Person, personOf, post } from './kit/person.ts';
-
 import { openFor } from './kit/raw-socket.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -145,18 +145,15 @@ describe('a deleted account', () => {
 
     const seen = await ada.run<SeenThread>('thread', { id: openly });
     const nobody = (message: object) => ({ ...message, author: null });
-    expect(seen.messages.nodes).toEqual(before.messages.nodes.map(nobody));
-    expect(seen.messages.nodes.map(({ text }) => text)).toEqual([
+    expect(nodesOf(seen.messages)).toEqual(nodesOf(before.messages).map(nobody));
+    expect(nodesOf(seen.messages).map(({ text }) => text)).toEqual([
       'For everybody',
       expect.stringMatching(/./),
     ]);
     expect(seen.revision).toBeGreaterThan(before.revision);
     expect(await ada.run('thread', { id: ofAda })).toMatchObject({
       messages: {
-        nodes: [
-          { text: 'To Ada', author: null },
-          { status: 'COMPLETE', author: null },
-        ],
+        edges: [{ node: { text: 'To Ada', author: null } }, { node: { status: 'COMPLETE', author: null } }],
       },
     });
     const { data } = await rawBody(ada, `{ node(id: "${openly}") { ... on Thread { createdBy { id } } } }`);
@@ -176,7 +173,7 @@ describe('a deleted account', () => {
     show(
       'deleted account',
       `rows left: ${JSON.stringify(Object.fromEntries(Object.entries(left).map(([name, of]) => [name, of.length])))}; ` +
-        `the shared thread keeps ${seen.messages.nodes.length} messages, author null`,
+        `the shared thread keeps ${seen.messages.edges.length} messages, author null`,
     );
   });
 
@@ -441,7 +438,7 @@ describe('deleting an account', () => {
 
 interface SeenThread {
   revision: number;
-  messages: { nodes: { text: string; author: object | null }[] };
+  messages: Page<{ text: string; author: object | null }>;
 }
 
 /** A shared workspace of Ada's, and Bob as a member of it. */

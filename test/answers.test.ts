@@ -10,6 +10,7 @@ import {
   TRANSPORTS,
 } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import type { NamedModel, Person } from './kit/person.ts';
 import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
 import { type ScriptedProvider, startScriptedProvider } from './kit/scripted-provider.ts';
@@ -345,13 +346,10 @@ describe('how an answer ends', () => {
     const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
     expect(end).toMatchObject({ message: { status: 'FAILED' }, error: { code: 'INVALID_KEY' } });
     await eventually('the key is marked', async () => {
-      const { apiKeys } = await ada.run<{ apiKeys: { nodes: { id: string; status: string }[] } }>(
-        'api-keys',
-        {
-          workspaceId: ada.workspaceId,
-        },
-      );
-      return apiKeys.nodes.find(({ id }) => id === apiKey.id)?.status === 'INVALID';
+      const { apiKeys } = await ada.run<{ apiKeys: Page<{ id: string; status: string }> }>('api-keys', {
+        workspaceId: ada.workspaceId,
+      });
+      return nodesOf(apiKeys).find(({ id }) => id === apiKey.id)?.status === 'INVALID';
     });
   });
 
@@ -488,16 +486,15 @@ async function readEnds(messageId: string): Promise<Event[]> {
 }
 
 async function messagesOf(person: Person, id: string): Promise<object[]> {
-  const thread = await person.run<{ messages: { nodes: object[] } }>('thread', { id });
-  return thread.messages.nodes;
+  const thread = await person.run<{ messages: Page<object> }>('thread', { id });
+  return nodesOf(thread.messages);
 }
 
 async function apiKeyIds(person: Person, provider: string): Promise<string[]> {
-  const { apiKeys } = await person.run<{ apiKeys: { nodes: { id: string; provider: string }[] } }>(
-    'api-keys',
-    {
-      workspaceId: person.workspaceId,
-    },
-  );
-  return apiKeys.nodes.filter((apiKey) => apiKey.provider === provider).map(({ id }) => id);
+  const { apiKeys } = await person.run<{ apiKeys: Page<{ id: string; provider: string }> }>('api-keys', {
+    workspaceId: person.workspaceId,
+  });
+  return nodesOf(apiKeys)
+    .filter((apiKey) => apiKey.provider === provider)
+    .map(({ id }) => id);
 }

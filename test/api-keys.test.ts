@@ -18,6 +18,7 @@ import {
   sealingKeyOf,
 } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import { documentOf } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 import { useSite } from './kit/site.ts';
@@ -727,8 +728,8 @@ describe('a stored key', () => {
     });
     const thread = await ada.run<ReadThread>('thread', { id: threadId });
     expect(thread).toMatchObject({ canGenerate: false, cannotGenerateReason: 'NO_KEY', viewerCanSend: true });
-    expect(thread.messages.nodes.map(({ role }) => role)).toEqual(['USER', 'ASSISTANT']);
-    expect(thread.messages.nodes[1]?.text).toContain('Remember me.');
+    expect(nodesOf(thread.messages).map(({ role }) => role)).toEqual(['USER', 'ASSISTANT']);
+    expect(thread.messages.edges[1]?.node.text).toContain('Remember me.');
     const modelIds = models.slice(0, 1).map(({ id }) => id);
     expect(await ada.run('send-message', { input: { threadId, text: 'Again?', modelIds } })).toMatchObject({
       __typename: 'ModelUnavailableError',
@@ -778,7 +779,7 @@ describe('a stored key', () => {
 
 interface ReadThread {
   canGenerate: boolean;
-  messages: { nodes: { role: string; text: string }[] };
+  messages: Page<{ role: string; text: string }>;
 }
 
 function bearerOf(headers: { authorization?: string | undefined }): string | undefined {

@@ -16,6 +16,7 @@ import { expect, test, vi } from 'vitest';
 import type { SimulatorRequest } from '../src/simulator/request-log.ts';
 import type { Event } from './kit/answer.ts';
 import { startDatabaseProxy } from './kit/database-proxy.ts';
+import type { Page } from './kit/page.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { importRecipe } from './kit/readme.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -47,10 +48,10 @@ interface Urql {
 /** Whatever the documents of `schema/operations` used here answer with. */
 interface Data {
   addApiKey: { apiKey: { status: string } };
-  workspace: { models: { nodes: { id: string }[] } };
+  workspace: { models: Page<{ id: string }> };
   createThread: { thread: { id: string } };
   sendMessage: { answers: { id: string }[] };
-  thread: { messages: { nodes: Answer[] } };
+  thread: { messages: Page<Answer> };
   answerEvents: Event;
 }
 
@@ -187,7 +188,7 @@ test('Apollo does the main job, and its cache ends with the text that the server
     query: gql(documentOf('models')),
     variables: { workspaceId: ada.workspaceId },
   });
-  const model = models.data?.workspace.models.nodes[0];
+  const model = models.data?.workspace.models.edges[0]?.node;
   const { createThread } = await mutate(client, 'create-thread', { workspaceId: ada.workspaceId });
   const { sendMessage } = await mutate(client, 'send-message', {
     threadId: createThread?.thread.id,
@@ -201,7 +202,7 @@ test('Apollo does the main job, and its cache ends with the text that the server
   const shown: string[] = [];
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const watching = client.watchQuery<Data>(threadQuery).subscribe(({ data }) => {
-    const answer = data?.thread?.messages?.nodes?.at(-1);
+    const answer = data?.thread?.messages?.edges?.at(-1)?.node;
     if (answer?.text !== undefined && answer.text !== shown.at(-1)) {
       shown.push(answer.text);
       // The next token comes only once this one is on the screen.
@@ -283,7 +284,7 @@ test('urql does the main job, and its cache ends with the text that the server s
   const input = { workspaceId: ada.workspaceId, provider: 'OPENAI', secret: 'sk-sim-urql' };
   await client.mutation<Data>(documentOf('add-api-key'), { input }).toPromise();
   const models = await client.query<Data>(documentOf('models'), { workspaceId: ada.workspaceId }).toPromise();
-  const model = models.data?.workspace.models.nodes[0];
+  const model = models.data?.workspace.models.edges[0]?.node;
   const created = await client
     .mutation<Data>(documentOf('create-thread'), { input: { workspaceId: ada.workspaceId } })
     .toPromise();
@@ -317,9 +318,9 @@ test('urql does the main job, and its cache ends with the text that the server s
   expect(shown.at(-1)).toBe(text);
   expect(text).toBe((await saved(ada, threadId)).text);
   const thread = await client.query<Data>(documentOf('thread'), { id: threadId }).toPromise();
-  expect(thread.data?.thread.messages.nodes.at(-1)).toMatchObject({ status: 'COMPLETE', text });
+  expect(thread.data?.thread.messages.edges.at(-1)?.node).toMatchObject({ status: 'COMPLETE', text });
   const cached = client.readQuery<Data>(documentOf('thread'), { id: threadId });
-  expect(cached?.data?.thread.messages.nodes.at(-1)?.text).toBe(text);
+  expect(cached?.data?.thread.messages.edges.at(-1)?.node.text).toBe(text);
 });
 
 /** A new person whose first question is held: nothing of the answer is written before the call is released. */
@@ -364,7 +365,7 @@ function held(cache: ApolloCache, messageId: string): Answer | null {
 
 async function saved(ada: Person, threadId: string): Promise<Answer> {
   const thread = await ada.run<Data['thread']>('thread', { id: threadId });
-  const answer = thread.messages.nodes.at(-1);
+  const answer = thread.messages.edges.at(-1)?.node;
   if (answer === undefined) throw new Error('The thread is empty.');
   expect(answer.status).toBe('COMPLETE');
   expect(answer.text).toContain('What is a latchkey?');

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { messages } from '../src/db/tables/thread.ts';
 import { askHeld, type Event, type Follower, follow, readAnswer } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import type { NamedModel, Sent } from './kit/person.ts';
 import { useSite } from './kit/site.ts';
 import { newThread } from './kit/thread.ts';
@@ -163,9 +164,9 @@ describe('sending a message', () => {
     const third = await send(threadId, { text: 'Three\nsimulate: echo', parentId: first.answers[0]?.id });
     expect(await echoed(third)).toEqual(['user: One', 'assistant: Uno.', 'user: Three']);
     const { messages } = await site.ada.run<{
-      messages: { nodes: { id: string; parent: { id: string } }[] };
+      messages: Page<{ id: string; parent: { id: string } }>;
     }>('thread', { id: threadId });
-    const parents = new Map(messages.nodes.map(({ id, parent }) => [id, parent?.id]));
+    const parents = new Map(nodesOf(messages).map(({ id, parent }) => [id, parent?.id]));
     expect(parents.get(first.sent.id)).toBeUndefined();
     expect(parents.get(second.sent.id)).toBe(first.answers[1]?.id);
     expect(parents.get(third.sent.id)).toBe(first.answers[0]?.id);
@@ -249,9 +250,9 @@ describe('sending a message', () => {
     let looks = 0;
     // The first has ended, the second one ends after it was looked at.
     vi.spyOn(site.server.app.running, 'has').mockImplementation((id) => id === second && looks++ === 0);
-    const read = await site.ada.run<{ messages: { nodes: { id: string }[] } }>('thread', { id: threadId });
+    const read = await site.ada.run<{ messages: Page<{ id: string }> }>('thread', { id: threadId });
     vi.restoreAllMocks();
-    expect(read.messages.nodes.map(({ id }) => id)).toEqual([sent.sent.id, first, second]);
+    expect(nodesOf(read.messages).map(({ id }) => id)).toEqual([sent.sent.id, first, second]);
     site.server.simulator.release();
     await finish(sent);
   });
@@ -292,10 +293,10 @@ describe('sending a message', () => {
     call.release();
     await call.closed;
     await eventually('the answer is complete', async () => {
-      const thread = await site.ada.run<{ messages: { nodes: { id: string; status: string }[] } }>('thread', {
+      const thread = await site.ada.run<{ messages: Page<{ id: string; status: string }> }>('thread', {
         id: threadId,
       });
-      return thread.messages.nodes.find(({ id }) => id === messageId)?.status === 'COMPLETE';
+      return nodesOf(thread.messages).find(({ id }) => id === messageId)?.status === 'COMPLETE';
     });
   });
 });
@@ -316,11 +317,11 @@ describe('regenerating an answer', () => {
     for (const { id } of [same, other])
       expect((await readAnswer(client, id)).end).toMatchObject({ message: { text: 'Uno.' } });
     const thread = await site.ada.run<{
-      messages: { nodes: { id: string; text: string; parent: object }[] };
+      messages: Page<{ id: string; text: string; parent: object }>;
     }>('thread', {
       id: threadId,
     });
-    expect(thread.messages.nodes).toMatchObject([
+    expect(nodesOf(thread.messages)).toMatchObject([
       { id: sent.sent.id, parent: null },
       { id: messageId, text: 'Uno.', status: 'COMPLETE', parent: { id: sent.sent.id } },
       { id: same.id, parent: { id: sent.sent.id } },

@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { models as modelsTable } from '../src/db/tables/model.ts';
 import { readAnswer } from './kit/answer.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import type { NamedModel, Person, Sent } from './kit/person.ts';
 import { type ScriptedProvider, startScriptedProvider } from './kit/scripted-provider.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -96,6 +97,6 @@ async function answered(sent: Sent, pieces: readonly string[]): Promise<string> 
 }
 
 async function messageIds(): Promise<string[]> {
-  const thread = await ada.run<{ messages: { nodes: { id: string }[] } }>('thread', { id: threadId });
-  return thread.messages.nodes.map(({ id }) => id);
+  const thread = await ada.run<{ messages: Page<{ id: string }> }>('thread', { id: threadId });
+  return nodesOf(thread.messages).map(({ id }) => id);
 }

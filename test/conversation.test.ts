@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Event, type Follower, follow, isEnd } from './kit/answer.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import type { NamedModel, Person, Sent } from './kit/person.ts';
 import { type ScriptedCall, type ScriptedProvider, startScriptedProvider } from './kit/scripted-provider.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -180,7 +181,7 @@ async function nextColumn(sent: Sent): Promise<Column> {
 }
 
 async function messagesOf(threadId: string): Promise<ReadMessage[]> {
-  return (await ada.run<{ messages: { nodes: ReadMessage[] } }>('thread', { id: threadId })).messages.nodes;
+  return nodesOf((await ada.run<{ messages: Page<ReadMessage> }>('thread', { id: threadId })).messages);
 }
 
 async function eventOf(answerId: string, matches: (event: Event) => boolean): Promise<void> {

@@ -3,6 +3,7 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { invitations } from '../src/db/tables/invitation.ts';
 import { sharedDatabase } from './kit/database.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import {
   auditOf,
   type Cast,
@@ -351,6 +352,6 @@ interface ListedInvitation {
 
 /** The open invitations that this person sees. */
 async function open(person: Person, id: string): Promise<ListedInvitation[]> {
-  const owner = await person.run<{ invitations: { nodes: ListedInvitation[] } }>('invitations', { id });
-  return owner.invitations.nodes;
+  const owner = await person.run<{ invitations: Page<ListedInvitation> }>('invitations', { id });
+  return nodesOf(owner.invitations);
 }

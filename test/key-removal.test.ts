@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { askHeld } from './kit/answer.ts';
 import { bodyText, endOfAnswer, type KeyResult, modelsOf } from './kit/api-key.ts';
 import { captureLog } from './kit/log.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import { type Cast, sharedTeam, sharedWorkspace, signUpCast, teamWorkspace } from './kit/people.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { answerOf, inWorkspace, readAnswer } from './kit/place.ts';
@@ -72,10 +73,10 @@ describe('what removing a key would do', () => {
     });
     const unavailable = (await modelsOf(member)).filter(({ isAvailable }) => !isAvailable);
     expect(unavailable.map(({ id }) => id)).toEqual(impact.models.map(({ id }) => id));
-    const threads = await member.run<{ threads: { nodes: { canGenerate: boolean }[] } }>('threads', {
+    const threads = await member.run<{ threads: Page<{ canGenerate: boolean }> }>('threads', {
       workspaceId: lab,
     });
-    expect(threads.threads.nodes.filter(({ canGenerate }) => !canGenerate)).toHaveLength(3);
+    expect(nodesOf(threads.threads).filter(({ canGenerate }) => !canGenerate)).toHaveLength(3);
   });
 
   test('is little while another usable key offers the same', async () => {
@@ -134,8 +135,8 @@ describe('removing a key', () => {
       __typename: 'ModelUnavailableError',
       code: 'NO_KEY',
     });
-    const { messages } = await ada.run<{ messages: { nodes: object[] } }>('thread', { id: thread.id });
-    expect(messages.nodes).toHaveLength(2);
+    const { messages } = await ada.run<{ messages: Page<object> }>('thread', { id: thread.id });
+    expect(messages.edges).toHaveLength(2);
   });
 
   test('is tried again when the database gave it up for the save of an answer, and not for ever', async () => {

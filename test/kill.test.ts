@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject, test } from 'vitest';
 import { applyDelta, follow, readAnswer, TRANSPORTS } from './kit/answer.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import { type NamedModel, type Person, personOf, signUp } from './kit/person.ts';
 import { newPlace, ROUNDS, startServerProcess } from './kit/process.ts';
 import { startTickingProvider, type TickingProvider } from './kit/ticking-provider.ts';
@@ -125,11 +126,12 @@ async function endOf(person: Person, messageId: string): Promise<string | undefi
 
 async function messagesOf(person: Person, threadId: string): Promise<ThreadMessage[]> {
   const found: ThreadMessage[] = [];
-  for (let before: string | undefined; ; ) {
-    const { messages } = await person.run<{
-      messages: { nodes: ThreadMessage[]; pageInfo: { hasPreviousPage: boolean; startCursor: string } };
-    }>('thread', { id: threadId, before });
-    found.unshift(...messages.nodes);
+  for (let before: string | null = null; ; ) {
+    const { messages }: { messages: Page<ThreadMessage> } = await person.run('thread', {
+      id: threadId,
+      before,
+    });
+    found.unshift(...nodesOf(messages));
     if (!messages.pageInfo.hasPreviousPage) return found;
     before = messages.pageInfo.startCursor;
   }

@@ -172,7 +172,7 @@ describe('a downgrade', () => {
     expect(await rowsOf(server, { workspaceId })).toEqual(rows);
     expect(await membersOf(server, workspaceId)).toEqual(membersBefore);
     expect(await bob.run('thread', { id: thread.id })).toMatchObject({
-      messages: { nodes: [{ role: 'USER' }, { role: 'ASSISTANT', status: 'WRITING' }] },
+      messages: { edges: [{ node: { role: 'USER' } }, { node: { role: 'ASSISTANT', status: 'WRITING' } }] },
     });
     held.call.release();
     const socket = bob.socket();
@@ -181,7 +181,7 @@ describe('a downgrade', () => {
     expect(end).toMatchObject({ __typename: 'AnswerFinished', message: { status: 'COMPLETE' } });
     expect(await bob.run('thread', { id: thread.id })).toMatchObject({
       cannotGenerateReason: expect.any(String),
-      messages: { nodes: [{}, { status: 'COMPLETE', text: end?.message.text }] },
+      messages: { edges: [{}, { node: { status: 'COMPLETE', text: end?.message.text } }] },
     });
 
     // What the answer told of the key is written; the plan writes nothing.

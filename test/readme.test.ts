@@ -9,6 +9,7 @@ import { ANSWER_ERRORS } from '../src/answer-error.ts';
 import { ERROR_CODES } from '../src/errors.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 import { freshDatabase } from './kit/database.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import { personOf, post } from './kit/person.ts';
 import { importRecipe, readme, recipe, recipeFolder } from './kit/readme.ts';
 import { startTestServer } from './kit/server.ts';
@@ -132,10 +133,10 @@ test('after a lost root key, the statement of the front page lets keys be pasted
   await database.db.execute(sql.raw(recipe('lost-root', 'http://127.0.0.1:4000')));
   await using server = await startTestServer(newRoot, { database });
   const again = await personOf(server.url, ada.email, ada.token);
-  const listed = await again.run<{ apiKeys: { nodes: { status: string }[] } }>('api-keys', {
+  const listed = await again.run<{ apiKeys: Page<{ status: string }> }>('api-keys', {
     workspaceId: ada.workspaceId,
   });
-  expect(listed.apiKeys.nodes).toMatchObject([{ status: 'NEEDS_REENTRY' }]);
+  expect(nodesOf(listed.apiKeys)).toMatchObject([{ status: 'NEEDS_REENTRY' }]);
   const input = { id: apiKey.id, secret: 'sk-sim-pasted-once-more' };
   expect(await again.run('replace-api-key-secret', { input })).toMatchObject({
     apiKey: { status: 'ACTIVE' },

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { endOfAnswer } from './kit/api-key.ts';
 import { beforeNextTransaction } from './kit/database.ts';
+import type { Page } from './kit/page.ts';
 import { change, letIn, newWorkspace } from './kit/people.ts';
 import type { AddedKey, NamedModel, Person } from './kit/person.ts';
 import { inWorkspace, newThread, readAnswer } from './kit/place.ts';
@@ -113,6 +114,6 @@ describe.each(Object.entries(WAYS))('%s that is being saved', (_way, ask) => {
 
 /** The messages of the thread as its creator finds them; undefined once it is gone. */
 async function messageIds(): Promise<string[] | undefined> {
-  const thread = await ada.run<{ messages: { nodes: { id: string }[] } } | null>('thread', { id: threadId });
-  return thread?.messages.nodes.map(({ id }) => id);
+  const thread = await ada.run<{ messages: Page<{ id: string }> } | null>('thread', { id: threadId });
+  return thread?.messages.edges.map(({ node }) => node.id);
 }

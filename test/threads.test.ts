@@ -4,6 +4,7 @@ import { messages, type threads } from '../src/db/tables/thread.ts';
 import { threadEvents } from '../src/events/thread-events.ts';
 import type { announcedColumns } from '../src/threads/thread.ts';
 import { applyDelta, askHeld, type Event, type Follower, follow, isEnd } from './kit/answer.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import { letIn, newWorkspace } from './kit/people.ts';
 import { documentOf, type NamedModel, type Person, post } from './kit/person.ts';
 import { useSite } from './kit/site.ts';
@@ -28,7 +29,7 @@ describe('following a thread', () => {
     const events = follow(client, 'thread-events', { threadId: thread.id });
     expect(await nextOf(events)).toEqual({
       __typename: 'ThreadSnapshot',
-      thread: fields(thread),
+      thread,
       writing: [],
     });
 
@@ -139,10 +140,10 @@ describe('following a thread', () => {
       const event = await nextOf(events);
       if (event.__typename === 'MessageAdded') added.push(event.message.id);
     }
-    const { messages } = await site.ada.run<{ messages: { nodes: { id: string }[] } }>('thread', {
+    const { messages } = await site.ada.run<{ messages: Page<{ id: string }> }>('thread', {
       id: threadId,
     });
-    expect(added).toEqual(messages.nodes.map(({ id }) => id));
+    expect(added).toEqual(nodesOf(messages).map(({ id }) => id));
     expect(new Set(added)).toEqual(
       new Set(all.flatMap(({ sent, answers }) => [sent.id, ...answers.map(({ id }) => id)])),
     );
@@ -451,10 +452,6 @@ async function releaseAll(question: string): Promise<void> {
     seen.add(call);
     call.release();
   }
-}
-
-function fields({ id, title, revision }: CreatedThread) {
-  return { id, title, revision };
 }
 
 function fail(event: Event): never {

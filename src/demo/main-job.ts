@@ -18,10 +18,10 @@ export async function performMainJob(client: DemoClient, name: string): Promise<
   const anthropic = await connect(client, workspace, 'ANTHROPIC', 'sk-ant-api03-');
 
   heading(3, 'Sees what can be asked', 'query models');
-  const { models } = await client.run<{ models: { nodes: Model[] } }>('models', {
+  const { models } = await client.run<{ models: Page<Model> }>('models', {
     workspaceId: workspace.id,
   });
-  for (const model of models.nodes) printModel(model);
+  for (const { node } of models.edges) printModel(node);
 
   const { thread } = await client.run<{ thread: { id: string } }>('create-thread', {
     input: { workspaceId: workspace.id, title: 'First steps' },
@@ -39,8 +39,12 @@ export async function performMainJob(client: DemoClient, name: string): Promise<
   await printSideBySide(client, [nano.title, haiku.title], answers);
 
   heading(6, 'Looks back', 'query thread');
-  const { messages } = await client.run<{ messages: { nodes: SavedMessage[] } }>('thread', { id: thread.id });
-  for (const message of messages.nodes) printSaved(message);
+  const { messages } = await client.run<{ messages: Page<SavedMessage> }>('thread', { id: thread.id });
+  for (const { node } of messages.edges) printSaved(node);
+}
+
+interface Page<Node> {
+  edges: { node: Node }[];
 }
 
 interface Viewer {

@@ -2,6 +2,7 @@ import sodium from 'libsodium-wrappers';
 import { sealApiKey } from '../../schema/seal.js';
 import { follow } from './answer.ts';
 import { eventually } from './eventually.ts';
+import { nodesOf, type Page } from './page.ts';
 import type { AddedKey, NamedModel, Person } from './person.ts';
 
 /** What a key operation gives: the fields of its payload, or those of an error. */
@@ -71,7 +72,7 @@ export async function sealingKeyOf(person: Person): Promise<SealingKey> {
 /** The keys of a person's own workspace. */
 export async function keysOf(person: Person): Promise<ListedKey[]> {
   const { workspaceId } = person;
-  return (await person.run<{ apiKeys: { nodes: ListedKey[] } }>('api-keys', { workspaceId })).apiKeys.nodes;
+  return nodesOf((await person.run<{ apiKeys: Page<ListedKey> }>('api-keys', { workspaceId })).apiKeys);
 }
 
 /** Waits until a key has this status: what an answer teaches about its key is saved after its end was told. */
@@ -84,7 +85,7 @@ export async function untilStatus(person: Person, id: string, status: string): P
 /** The models of a person's own workspace. */
 export async function modelsOf(person: Person): Promise<ListedModel[]> {
   const { workspaceId } = person;
-  return (await person.run<{ models: { nodes: ListedModel[] } }>('models', { workspaceId })).models.nodes;
+  return nodesOf((await person.run<{ models: Page<ListedModel> }>('models', { workspaceId })).models);
 }
 
 /** Waits for the end of an answer and gives the id of its thread; `seen` gets every event. */

@@ -1,4 +1,5 @@
 import { listAuditEntries } from '../../src/audit/entry.ts';
+import { nodesOf, type Page } from './page.ts';
 import type { Person } from './person.ts';
 import type { TestServer } from './server.ts';
 
@@ -73,9 +74,9 @@ export async function letIn(manager: Person, ownerId: string, person: Person, ro
 
 /** The members of a workspace or team as this person sees them. */
 export async function membersOf(person: Person, ownerId: string): Promise<ListedMember[]> {
-  const node = await person.run<{ members: { nodes: ListedMember[] } } | null>('members', { id: ownerId });
+  const node = await person.run<{ members: Page<ListedMember> } | null>('members', { id: ownerId });
   if (node === null) throw new Error('not a member');
-  return node.members.nodes;
+  return nodesOf(node.members);
 }
 
 /** Who is what in a workspace or team, by name: `Ada OWNER`. */

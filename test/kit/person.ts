@@ -92,12 +92,18 @@ export interface GraphQLResponse {
 }
 
 /** Posts an operation as any HTTP client would. */
-export async function post(url: string, token: string | null, body: object): Promise<GraphQLResponse> {
+export async function post(
+  url: string,
+  token: string | null,
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<GraphQLResponse> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
       ...(token !== null && { authorization: `Bearer ${token}` }),
+      ...headers,
     },
     body: JSON.stringify(body),
   });
