@@ -19,6 +19,7 @@ import { nodesOf, type Page } from './kit/page.ts';
 import { letIn, newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import { type NamedModel, type Person, personOf, post } from './kit/person.ts';
 import { openFor } from './kit/raw-socket.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 const password = 'correct horse battery';
@@ -495,5 +496,5 @@ async function auth(
 }
 
 function show(title: string, text: string): void {
-  process.stdout.write(`${title}: ${text}\n`);
+  say(`${title}: ${text}`);
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path/posix';
 import { expect, test } from 'vitest';
+import { say } from './kit/say.ts';
 
 /**
  * Who may import whom in `src`: folders, or single files where only those are meant. `(type)` allows `import type` alone.
@@ -235,7 +236,7 @@ function unique(texts: readonly string[]): string[] {
 }
 
 function show(title: string, rows: readonly string[]): void {
-  process.stdout.write(`${title}: ${rows.join(', ')}\n`);
+  say(`${title}: ${rows.join(', ')}`);
 }
 
 /** A file this long holds a second idea. */

@@ -19,6 +19,7 @@ import { auditChains, auditEntries } from '../src/db/tables/audit.ts';
 import { Root } from '../src/keys/seal-record.ts';
 import { newDataFolder, runCommand } from './kit/command.ts';
 import { freshDatabase } from './kit/database.ts';
+import { say } from './kit/say.ts';
 
 const key = randomBytes(32);
 const roots = [new Root(key)] as const;
@@ -44,9 +45,9 @@ beforeEach(async () => {
 
 afterAll(async () => {
   for (const [title, alone, withHead] of table) {
-    report(title);
-    report(`    alone      ${alone.join(' ') || 'as recorded'}`);
-    report(`    with head  ${withHead.join(' ') || 'as recorded'}`);
+    say(title);
+    say(`    alone      ${alone.join(' ') || 'as recorded'}`);
+    say(`    with head  ${withHead.join(' ') || 'as recorded'}`);
   }
   await database.close();
 });
@@ -268,7 +269,7 @@ describe('what is recorded', () => {
     const { rows } = await listAuditEntries({ db }, ownerId, { first: 100 });
     expect(new Set(rows.map(({ details }) => details.label)).size).toBe(100);
     expect(await soundHead(ownerId)).toMatch(/\.100\.[0-9a-f]{64}$/);
-    report(`appended at once: 100 entries, ${positions.length} positions, sound`);
+    say(`appended at once: 100 entries, ${positions.length} positions, sound`);
   });
 });
 
@@ -765,10 +766,6 @@ async function inDataFolder(dataDir: string, work: () => Promise<void>): Promise
     db = database.db;
     await opened.close();
   }
-}
-
-function report(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 /** Opening a database in a process of its own takes seconds on a busy machine. */

@@ -8,6 +8,7 @@ import { eventually } from './kit/eventually.ts';
 import { documentOf, type NamedModel, type Person, personOf, post, signUp } from './kit/person.ts';
 import { SECRETS, startServerProcess } from './kit/process.ts';
 import { openSocket } from './kit/raw-socket.ts';
+import { say } from './kit/say.ts';
 import { startTickingProvider } from './kit/ticking-provider.ts';
 
 const serverUrl = inject('postgresUrl');
@@ -76,10 +77,10 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
       socket.socket.terminate();
 
       const slowest = Math.max(...tried.map(({ tookMs }) => tookMs));
-      process.stdout.write(
+      say(
         `the database ${how} for ${AWAY_MS[how]} ms: ${textWhileAway.length} characters told by then, ` +
           `${tried.length} sends refused in at most ${Math.round(slowest)} ms, both answers COMPLETE and whole, ` +
-          `longest pause between deltas ${Math.round(Math.max(ends.longestGapMs(), goesOn.longestGapMs()))} ms\n`,
+          `longest pause between deltas ${Math.round(Math.max(ends.longestGapMs(), goesOn.longestGapMs()))} ms`,
       );
     },
   );
@@ -113,9 +114,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
     server.process.kill('SIGTERM');
     expect((await server.ended).exitCode).toBe(0);
     expect(performance.now() - toldAt).toBeLessThan(30_000);
-    process.stdout.write(
-      `told to stop in a silence: gone after ${Math.round(performance.now() - toldAt)} ms\n`,
-    );
+    say(`told to stop in a silence: gone after ${Math.round(performance.now() - toldAt)} ms`);
 
     await proxy.mend();
     await house.beside`

@@ -16,6 +16,7 @@ import { usedMiB } from './kit/memory.ts';
 import { documentOf, type Person, post } from './kit/person.ts';
 import { answerToBytes, closeCodeAfterBytes } from './kit/raw-bytes.ts';
 import { type Message, openFor, openSocket } from './kit/raw-socket.ts';
+import { say } from './kit/say.ts';
 import { signIn } from './kit/session.ts';
 import { useSite } from './kit/site.ts';
 import { codeIn, httpWire, type Reply, respond, socketWire, type Wire } from './kit/wire.ts';
@@ -325,10 +326,6 @@ function tally(answers: readonly string[]): string {
 
 function undisturbed(length: number): string {
   return `meanwhile 4 followers of an answer received all ${length} characters of it and never reconnected`;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 /** What only we need to know of a failure: where in the code, in which query, in whose library. */

@@ -7,6 +7,7 @@ import { applyDelta, type Event, type Held, isEnd, readAnswer } from './kit/answ
 import { usedMiB } from './kit/memory.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { openFor } from './kit/raw-socket.ts';
+import { say } from './kit/say.ts';
 import { startScriptedProvider } from './kit/scripted-provider.ts';
 import { startTestServer } from './kit/server.ts';
 
@@ -45,7 +46,7 @@ test('clients that stop reading cost their place in the text and no more, and mi
   expect(read.end?.message.text).toBe(expected);
   expect(read.text).toBe(expected);
   const grown = (await usedMiB()) - before;
-  process.stdout.write(`${2 * STALLED} stalled clients, ${DELTAS} deltas: +${grown.toFixed(1)} MiB\n`);
+  say(`${2 * STALLED} stalled clients, ${DELTAS} deltas: +${grown.toFixed(1)} MiB`);
   expect(grown).toBeLessThan(60);
 
   for (const { socket } of sockets) socket.resume();

@@ -13,6 +13,7 @@ import {
 import { FAILURE_ROWS, findFailureRow } from '../src/providers/failure-table.ts';
 import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts';
 import { redact } from '../src/providers/redact.ts';
+import { say } from './kit/say.ts';
 
 type Case = [provider: ProviderName, status: number, body: string | object, code: ProviderFailureCode];
 
@@ -535,9 +536,7 @@ describe('an error response', () => {
       FAILURE_ROWS.filter(({ providers }) => providers !== 'any' && providers.includes(name)).length;
     const counts = [...PROVIDER_NAMES.map((name) => `${name} ${rowsOf(name)}`)];
     const anyCount = FAILURE_ROWS.filter(({ providers }) => providers === 'any').length;
-    process.stdout.write(
-      `failure table: ${FAILURE_ROWS.length} rows: ${counts.join(', ')}, any ${anyCount}\n`,
-    );
+    say(`failure table: ${FAILURE_ROWS.length} rows: ${counts.join(', ')}, any ${anyCount}`);
   });
 
   test('in any shape whatever becomes a ProviderError that says its code and nothing else', () => {

@@ -11,6 +11,7 @@ import { type Follower, readAnswer } from './kit/answer.ts';
 import { type FaultProvider, startFaultProvider } from './kit/fault-provider.ts';
 import { captureLog } from './kit/log.ts';
 import type { AddedKey, Person } from './kit/person.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 /**
@@ -67,7 +68,7 @@ test('every fault of a provider ends the answer as one that somebody can mend, a
     ...(await askAll(impatient, FAMILIES, 'fault', Object.keys(SILENT_FAULTS))),
   ];
   const table = tableOf(outcomes);
-  process.stdout.write(`${table.join('\n')}\n`);
+  say(`${table.join('\n')}`);
   expect(table).toMatchInlineSnapshot(`
     [
       "simulator: cut | FAILED | STREAM_CUT | PROVIDER | text kept",

@@ -11,6 +11,7 @@ import { type CanaryServer, startCanaryServer } from './kit/canary-server.ts';
 import { freshDatabase } from './kit/database.ts';
 import { captureLog } from './kit/log.ts';
 import { type AddedKey, type Person, personOf } from './kit/person.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 /**
@@ -29,7 +30,7 @@ beforeAll(async () => {
   ada = await server.signUp();
   urls = FORBIDDEN_URLS.map((url) => (isLoopback(url) ? atPort(url, canary.port) : url));
   const leading = urls.filter((url, index) => url !== FORBIDDEN_URLS[index]).length;
-  process.stdout.write(`${urls.length} spellings, ${leading} of which lead to a server that listens\n`);
+  say(`${urls.length} spellings, ${leading} of which lead to a server that listens`);
   liftCheckLimits(server); // more than anybody may check in ten minutes
 });
 afterAll(async () => {
@@ -126,7 +127,7 @@ test('an address that the operator allowed once is forbidden as soon as it is no
     await client.dispose();
   }
   expect(canary.connections - before).toBe(connections);
-  process.stdout.write(`allowed once: ${connections} connections; not allowed any more: 0\n`);
+  say(`allowed once: ${connections} connections; not allowed any more: 0`);
   await database.close();
 });
 
@@ -169,8 +170,8 @@ async function answerOf(
 /** Prints how a way was tried, and holds it to its code, a sentence that says what to do, and no connection. */
 function report(way: string, told: readonly Told[], code: string): void {
   const refused = told.filter((each) => each.code === code && SAYS_WHAT_TO_DO.test(each.message));
-  process.stdout.write(
-    `${way}: ${told.length} tried, ${refused.length} refused with ${code}, ${canary.connections} connections\n`,
+  say(
+    `${way}: ${told.length} tried, ${refused.length} refused with ${code}, ${canary.connections} connections`,
   );
   expect(told.filter((each) => !refused.includes(each))).toEqual([]);
   expect(canary.connections).toBe(0);

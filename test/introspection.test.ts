@@ -21,6 +21,7 @@ import {
 } from './kit/people.ts';
 import type { AddedKey, Person } from './kit/person.ts';
 import { inWorkspace, newThread } from './kit/place.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 import { documentsOf, type Entry, entriesOf } from './kit/tenancy-schema.ts';
 import { openTransport } from './kit/tenancy-transport.ts';
@@ -106,9 +107,9 @@ describe('asking for everything that the schema leads to', () => {
       for (const id of [...answerIds, modelId])
         expect(explored.texts.some((text) => text.includes(id))).toBe(true);
       const bytes = explored.texts.reduce((total, text) => total + text.length, 0);
-      process.stdout.write(
+      say(
         `${name}: ${explored.paths.size} paths in ${explored.texts.length} answers and events, ` +
-          `${Math.round(bytes / 1024)} KiB; found ${found(facts).join(', ') || 'nothing'} and no secret\n`,
+          `${Math.round(bytes / 1024)} KiB; found ${found(facts).join(', ') || 'nothing'} and no secret`,
       );
     },
     60_000,

@@ -12,6 +12,7 @@ import type { Person } from './kit/person.ts';
 import { answerOf, inWorkspace, readAnswer } from './kit/place.ts';
 import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
 import { readme } from './kit/readme.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 /** What a key is said to be is what it is: asked for, found out in use, or by the server itself while nobody looks. */
@@ -142,7 +143,7 @@ describe('a key', () => {
       const listed = (await modelsOf(member)).find(({ id }) => id === model.id);
       const seen = listed?.isAvailable ? 'available' : listed?.unavailableReason;
       expect([seen, await askedBy(member, model)]).toEqual([availability, sentence]);
-      process.stdout.write(`${status} | ${how} | ${told ?? '—'} | ${availability}: ${sentence}\n`);
+      say(`${status} | ${how} | ${told ?? '—'} | ${availability}: ${sentence}`);
     },
   );
 

@@ -4,6 +4,7 @@ import { applyDelta, follow, readAnswer, TRANSPORTS } from './kit/answer.ts';
 import { nodesOf, type Page } from './kit/page.ts';
 import { type NamedModel, type Person, personOf, signUp } from './kit/person.ts';
 import { newPlace, ROUNDS, startServerProcess } from './kit/process.ts';
+import { say } from './kit/say.ts';
 import { startTickingProvider, type TickingProvider } from './kit/ticking-provider.ts';
 
 /** A checkpoint every half second and the time it takes, which is more beside the other tests than in a run of its own. */
@@ -70,10 +71,10 @@ test('a server that is killed in mid-answer, again and again, keeps what was wri
   server.process.kill('SIGTERM');
   expect((await server.ended).exitCode).toBe(0);
   const engine = inject('postgresUrl') === undefined ? 'the embedded engine' : 'PostgreSQL';
-  process.stdout.write(
+  say(
     `kill -9, ${ROUNDS} times on ${engine}: ${told.withText} while text was being written; of ${told.seen} characters ` +
       `that clients had seen, ${told.kept} kept, the lost ones at most ${Math.round(told.lostMs)} ms old; ` +
-      `${acknowledged.size} acknowledged messages, none lost\n`,
+      `${acknowledged.size} acknowledged messages, none lost`,
   );
 });
 

@@ -9,6 +9,7 @@ import { memberships, workspaceMembers, workspaces } from '../src/db/tables/work
 import { freshDatabase } from './kit/database.ts';
 import { auditOf, change, invite, ownerInput, type PeopleResult } from './kit/people.ts';
 import type { Person } from './kit/person.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 /** How many times people meet; a thousand takes a minute or two. */
@@ -393,9 +394,7 @@ async function verifyLogs(): Promise<string> {
 }
 
 function report(sentence: string): void {
-  process.stdout.write(`races: ${sentence}\n`);
+  say(`races: ${sentence}`);
   for (const [name, counted] of outcomes)
-    process.stdout.write(
-      `  ${name}: ${[...counted].map(([outcome, times]) => `${times} ${outcome}`).join(', ')}\n`,
-    );
+    say(`  ${name}: ${[...counted].map(([outcome, times]) => `${times} ${outcome}`).join(', ')}`);
 }

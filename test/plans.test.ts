@@ -10,6 +10,7 @@ import { rawBody } from './kit/api-key.ts';
 import { letIn, newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import type { AddedKey, NamedModel, Person, Sent } from './kit/person.ts';
 import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 const MODEL = 'gpt-4.1-nano';
@@ -408,5 +409,5 @@ function counted(words: readonly (string | undefined)[]): Record<string, number>
 }
 
 function show(title: string, text: string): void {
-  process.stdout.write(`${title}: ${text}\n`);
+  say(`${title}: ${text}`);
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { messages } from '../src/db/tables/thread.ts';
 import { applyDelta, type Event, type Follower, follow, type Held, isEnd, TRANSPORTS } from './kit/answer.ts';
+import { say } from './kit/say.ts';
 import { type ScriptedCall, startScriptedProvider } from './kit/scripted-provider.ts';
 import { startTestServer } from './kit/server.ts';
 
@@ -63,7 +64,7 @@ test.for(transports)(
     );
     await fc.assert(resumes, { numRuns: 12, endOnFailure: true });
 
-    process.stdout.write(`${transport}: resumed after ${broken} broken connections, not a word lost\n`);
+    say(`${transport}: resumed after ${broken} broken connections, not a word lost`);
     expect(broken).toBeGreaterThanOrEqual(200);
   },
 );

@@ -5,6 +5,7 @@ import { eventually } from './kit/eventually.ts';
 import { change, letIn, newTeam, newWorkspace } from './kit/people.ts';
 import { documentOf, type NamedModel, type Person } from './kit/person.ts';
 import { inWorkspace, newThread, readAnswer } from './kit/place.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 let server: TestServer;
@@ -360,13 +361,11 @@ async function stop(person: Person, { messageId, call }: Asked): Promise<void> {
 
 function show(title: string, timesMs: Record<string, number>): void {
   const times = Object.entries(timesMs).map(([what, ms]) => `${what} ${Math.round(ms)} ms`);
-  process.stdout.write(`${title}: ${times.join(', ')} after the response\n`);
+  say(`${title}: ${times.join(', ')} after the response`);
 }
 
 function showSpread(title: string, timesMs: readonly number[]): void {
   const sorted = timesMs.toSorted((left, right) => left - right).map(Math.round);
   const [least, median, most] = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)];
-  process.stdout.write(
-    `${title}: ${least} to ${most} ms after the response, half of them within ${median} ms\n`,
-  );
+  say(`${title}: ${least} to ${most} ms after the response, half of them within ${median} ms`);
 }

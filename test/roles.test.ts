@@ -5,6 +5,7 @@ import { ACTIONS, type Action, mayDo, ROLES, type Role } from '../src/workspaces
 import { type Cast, change, ownerInput, signUpCast } from './kit/people.ts';
 import type { Person } from './kit/person.ts';
 import { readme } from './kit/readme.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 let server: TestServer;
@@ -21,7 +22,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  process.stdout.write(`roles: ${tries} tries over HTTP, as the table says\n`);
+  say(`roles: ${tries} tries over HTTP, as the table says`);
   await server?.close();
 });
 

@@ -12,6 +12,7 @@ import {
   parseSecret,
   SecretSourceError,
 } from '../src/secret-source.ts';
+import { say } from './kit/say.ts';
 
 const oldKey = 'wXJeyM3hZsUG7UTvmBfcLcdIc4YSbDAvONznCyIOJH8=';
 const newKey = 'k+m0V8JGe7xRstNfuP4oWq2Lz1YhTdCB5aXi9MvS3gE=';
@@ -30,7 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   const width = Math.max(...table.map(({ situation }) => situation.length));
   for (const { situation, outcome } of table) {
-    process.stdout.write(`${situation.padEnd(width)} | ${outcome.replaceAll(home, '…')}\n`);
+    say(`${situation.padEnd(width)} | ${outcome.replaceAll(home, '…')}`);
   }
   await rm(home, { recursive: true });
 });
@@ -244,7 +245,7 @@ describe('a server exits with 78', () => {
 test('random keys are never taken for weak ones', () => {
   let accepted = 0;
   for (; accepted < 50_000; accepted += 1) parseSecret(randomBytes(32).toString('base64'), 'a key');
-  process.stdout.write(`accepted: ${accepted} of ${accepted} random keys\n`);
+  say(`accepted: ${accepted} of ${accepted} random keys`);
 });
 
 describe('a secret that was made up', () => {

@@ -11,6 +11,7 @@ import { Root, sealRecord } from '../src/keys/seal-record.ts';
 import { verifyKeys } from '../src/keys/verify.ts';
 import { newDataFolder, runCommand, startCommand } from './kit/command.ts';
 import { createMigratedDatabase } from './kit/database.ts';
+import { say } from './kit/say.ts';
 
 /** Each round kills one run of each command; the summary line says how many kills fell between the first and the last row. */
 const ROUNDS = Number(process.env.LATCHKEY_TEST_ROUNDS ?? 2);
@@ -45,8 +46,8 @@ test('a rotation that is killed at any row leaves every key one that opens, and 
   expect((await runCommand(['keys', 'rotate-root'], house.env)).exitCode).toBe(0);
   const verified = await runCommand(['keys', 'verify'], house.env);
   expect(verified.out).toContain(`Every key opens: ${ROWS.toLocaleString('en-US')} keys`);
-  process.stdout.write(
-    `rotation of ${ROWS} keys: killed ${kills} times, ${killsBetween} of them between the first row and the last; every key opens\n`,
+  say(
+    `rotation of ${ROWS} keys: killed ${kills} times, ${killsBetween} of them between the first row and the last; every key opens`,
   );
 });
 

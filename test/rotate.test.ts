@@ -20,6 +20,7 @@ import { rotateOwner, rotateRoot } from '../src/keys/rotate.ts';
 import { openRecord, Root, sealRecord } from '../src/keys/seal-record.ts';
 import { ownerGeneration, rowsByRootId } from '../src/keys/sealing-key.ts';
 import { verifyKeys } from '../src/keys/verify.ts';
+import { say } from './kit/say.ts';
 
 const oldRoot = new Root(randomBytes(32));
 const newRoot = new Root(randomBytes(32));
@@ -135,7 +136,7 @@ describe('rotating the root', () => {
       { numRuns: 60 },
     );
     expect(kills).toBeGreaterThanOrEqual(50);
-    report(`killed and finished: ${kills} root rotations`);
+    say(`killed and finished: ${kills} root rotations`);
   });
 
   test('does not overwrite a key that somebody changed meanwhile, and looks at it again', async () => {
@@ -344,7 +345,7 @@ describe('rotating an owner', () => {
       { numRuns: 60 },
     );
     expect(kills).toBeGreaterThanOrEqual(50);
-    report(`killed and finished: ${kills} owner rotations`);
+    say(`killed and finished: ${kills} owner rotations`);
   });
 
   test('never goes back behind what somebody else began meanwhile', async () => {
@@ -748,8 +749,4 @@ async function told(command: (say: (sentence: string) => void) => Promise<number
   for (const [id, name] of names) text = text.replaceAll(id, name);
   expect(text).not.toContain('sk-canary');
   return text;
-}
-
-function report(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

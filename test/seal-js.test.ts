@@ -9,6 +9,7 @@ import {
   SubmissionError,
   sealingKeyOf,
 } from '../src/keys/submission.ts';
+import { say } from './kit/say.ts';
 
 const root = new Root(sodium.randombytes_buf(32));
 const otherRoot = new Root(sodium.randombytes_buf(32));
@@ -27,7 +28,7 @@ test('a key sealed by a client opens on the server, whatever the text', () => {
     }),
     { numRuns: 300 },
   );
-  report(`opened as sealed by the client: ${runs}`);
+  say(`opened as sealed by the client: ${runs}`);
 });
 
 test('a sealed key fits the alphabet that libsodium writes by default', () => {
@@ -174,7 +175,7 @@ test('a box that was changed, cut or is no base64 is refused', () => {
     const box = flipped.toString('base64');
     expect(refusal(() => openSubmission([root], here, { ...sealed, box }))).toBe('tampered');
   }
-  report(`refused: ${bytes.length * 8} flipped bits of a submission`);
+  say(`refused: ${bytes.length * 8} flipped bits of a submission`);
   expect(refusal(() => openSubmission([root], here, { ...sealed, box: 'AAAA' }))).toBe('tampered');
   expect(refusal(() => openSubmission([root], here, { ...sealed, box: '' }))).toBe('malformed');
   expect(refusal(() => openSubmission([root], here, { ...sealed, box: `${sealed.box}\n!` }))).toBe(
@@ -209,8 +210,4 @@ function refusal(open: () => unknown): string {
     throw error;
   }
   return 'opened';
-}
-
-function report(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

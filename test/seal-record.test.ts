@@ -10,6 +10,7 @@ import {
   type SealedRecord,
   sealRecord,
 } from '../src/keys/seal-record.ts';
+import { say } from './kit/say.ts';
 
 const root = new Root(sodium.randombytes_buf(32));
 const otherRoot = new Root(sodium.randombytes_buf(32));
@@ -42,7 +43,7 @@ describe('a sealed key', () => {
       }),
       { numRuns: 500 },
     );
-    report(`opened as sealed: ${runs.text} texts, ${runs.bytes} byte strings`);
+    say(`opened as sealed: ${runs.text} texts, ${runs.bytes} byte strings`);
   });
 
   test('of an earlier release still opens', () => {
@@ -111,7 +112,7 @@ describe('a database writer cannot make a row open', () => {
     expect(refusal(() => openRecord([root], context, { ...record, rootId: '0000000000000000' }))).toBe(
       'unknown-root',
     );
-    report(`refused: ${changedRows.length + 1} single changes of a row`);
+    say(`refused: ${changedRows.length + 1} single changes of a row`);
   });
 
   test('by changing any part of its context to anything else', () => {
@@ -126,7 +127,7 @@ describe('a database writer cannot make a row open', () => {
       }),
       { numRuns: 500 },
     );
-    report(`refused: ${refused} random changes of one part of the context`);
+    say(`refused: ${refused} random changes of one part of the context`);
   });
 
   test('by moving the border between two parts of its context', () => {
@@ -147,12 +148,12 @@ describe('a database writer cannot make a row open', () => {
         refused += 1;
       }
     }
-    report(`refused: ${refused} flipped bits of ${refused}`);
+    say(`refused: ${refused} flipped bits of ${refused}`);
     for (let length = 0; length < record.ciphertext.length; length += 1) {
       const cut = { ...record, ciphertext: record.ciphertext.slice(0, length) };
       expect(refusal(() => openRecord([root], context, cut))).toBe('tampered');
     }
-    report(`refused: ${record.ciphertext.length} cuts`);
+    say(`refused: ${record.ciphertext.length} cuts`);
   });
 
   test('by swapping it with a row of the same owner or of another', () => {
@@ -168,7 +169,7 @@ describe('a database writer cannot make a row open', () => {
         refused += 1;
       }
     }
-    report(`refused: ${refused} swaps of rows`);
+    say(`refused: ${refused} swaps of rows`);
   });
 
   test('by forging a box with the public key', () => {
@@ -305,8 +306,4 @@ function refusal(open: () => unknown): string {
     throw error;
   }
   return 'opened';
-}
-
-function report(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

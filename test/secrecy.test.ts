@@ -23,6 +23,7 @@ import {
 import { captureLog } from './kit/log.ts';
 import { documentOf, type Person, post } from './kit/person.ts';
 import { openFor } from './kit/raw-socket.ts';
+import { say } from './kit/say.ts';
 import { formsFound, formsOf } from './kit/secret-scan.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 import { httpWire, socketWire, type Wire } from './kit/wire.ts';
@@ -74,10 +75,10 @@ test('a secret goes to its provider and nowhere else, whatever is done with it a
     const seen = FORMS.filter((form) =>
       planted[place]?.some((other) => [form, IN_JSON[form]].includes(other)),
     );
-    process.stdout.write(
+    say(
       count === undefined
         ? `${place}: cannot be read here, left out\n`
-        : `${place}: ${count} searched, ${found[place]?.length} found; planted in ${FORMS.length} forms: ${seen.length} found\n`,
+        : `${place}: ${count} searched, ${found[place]?.length} found; planted in ${FORMS.length} forms: ${seen.length} found`,
     );
     expect([place, found[place]]).toEqual([place, []]);
     if (count !== undefined) expect([place, seen]).toEqual([place, FORMS]);

@@ -7,6 +7,7 @@ import { eventually } from './kit/eventually.ts';
 import { type NamedModel, type Person, personOf, signUp } from './kit/person.ts';
 import { newPlace, startServerProcess } from './kit/process.ts';
 import { openFor } from './kit/raw-socket.ts';
+import { say } from './kit/say.ts';
 import { startTickingProvider } from './kit/ticking-provider.ts';
 
 const PEOPLE = 10;
@@ -69,9 +70,9 @@ test('a server told to stop under a hundred streams tells each of them how it en
 
   const ends = streams.map(({ end }) => `${end?.__typename} ${end?.message.status}`);
   const engine = inject('postgresUrl') === undefined ? 'the embedded engine' : 'PostgreSQL';
-  process.stdout.write(
+  say(
     `SIGTERM under ${streams.length} streams on ${engine}: ${JSON.stringify(tally(ends))}, ` +
-      `${JSON.stringify(tally(closed))}, every text as saved, exit code 0 after ${Math.round(tookMs)} ms\n`,
+      `${JSON.stringify(tally(closed))}, every text as saved, exit code 0 after ${Math.round(tookMs)} ms`,
   );
 });
 

@@ -15,6 +15,7 @@ import { freshDatabase } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import { change, letIn } from './kit/people.ts';
 import { newThread } from './kit/place.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 import { type Case, copier, OTHER_NOT_FOUND, type Rule, rulesOf, withRandomId } from './kit/tenancy-rules.ts';
 import { documentsOf, ENTRIES, entryOf, inputPlaces, objectTypes } from './kit/tenancy-schema.ts';
@@ -414,10 +415,6 @@ const TABLES = [
 function summary({ cells, outcomes }: Tried): string {
   const counts = [...outcomes].toSorted().map(([outcome, count]) => `${count} ${outcome}`);
   return `${cells} (${counts.join(', ')})`;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 /** As many as a client might have under way. */

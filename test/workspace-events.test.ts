@@ -22,6 +22,7 @@ import {
 import { documentOf, type Person } from './kit/person.ts';
 import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
 import { recipe } from './kit/readme.ts';
+import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 /** An event of `workspaceEvents`, with the fields that its document asks for. */
@@ -401,7 +402,7 @@ describe('what time changes', () => {
     for (const events of [managed, managed, shown]) await nextOf(events);
     expect(await nextOf(managed)).toMatchObject({ apiKey: { id: apiKey.id, status: 'EXPIRED' } });
     const lateMs = Date.now() - expiresAt.getTime();
-    process.stdout.write(`a key that expires: told ${lateMs} ms after the moment set\n`);
+    say(`a key that expires: told ${lateMs} ms after the moment set`);
     expect(lateMs).toBeGreaterThanOrEqual(0);
     expect(lateMs).toBeLessThan(1_000);
     for (const events of [managed, shown]) {
