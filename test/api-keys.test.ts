@@ -462,10 +462,9 @@ test('the hundred and first check within ten minutes is not made, whatever came 
   await using server = await startTestServer();
   const ada = await server.signUp();
   const { apiKey } = await ada.addKey();
-  for (let count = 2; count <= 100; count++) {
-    const checked = await ada.run('check-api-key', { input: { id: apiKey.id } });
-    expect(checked).toMatchObject({ apiKey: { status: 'ACTIVE' } });
-  }
+  const check = () => ada.run<KeyResult>('check-api-key', { input: { id: apiKey.id } });
+  const checked = await Promise.all(Array.from({ length: 99 }, check));
+  expect(checked.filter(({ __typename }) => __typename !== 'CheckApiKeyPayload')).toEqual([]);
   expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toMatchObject({ code: 'BUSY' });
 });
 

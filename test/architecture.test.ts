@@ -8,7 +8,7 @@ import { say } from './kit/say.ts';
  * `app` may import everything but `main` and `server`; what everybody may is in `FOR_ALL`.
  */
 const RULES = `
-main → command, demo, config, app, server, simulator, audit, accounts, keys
+main → require-node.js, command, demo, config, app, server, simulator, audit, accounts, keys
 command → config, app, server, simulator, audit, accounts, workspaces, keys, db, changes, secret-source
 demo → config, app, server, simulator, command/terminal
 app → config, accounts, workspaces, keys, models, threads, answers, events, audit, graphql, providers, db, changes, secret-source

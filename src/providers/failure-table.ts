@@ -105,6 +105,8 @@ export const FAILURE_ROWS: readonly FailureRow[] = [
     code: 'KEY_LACKS_PERMISSION',
   },
 
+  { providers: ['MISTRAL'], statuses: [403], says: /subscription|\btier\b/i, code: 'KEY_LACKS_PERMISSION' },
+
   // The retired chat endpoint answers valid keys with 403. Our mistake then, never the key's.
   {
     providers: ['PERPLEXITY'],
