@@ -1,6 +1,9 @@
 import { readdirSync } from 'node:fs';
+import { getOperationAST, getVariableValues, parse } from 'graphql';
 import { expect, test } from 'vitest';
+import { schema } from '../src/graphql/schema.ts';
 import { freshDatabase } from './kit/database.ts';
+import { post } from './kit/person.ts';
 import { startTestServer } from './kit/server.ts';
 
 const asBrowser = { headers: { accept: 'text/html,*/*' } };
@@ -49,6 +52,31 @@ test('GraphiQL has a tab for every operation and everything it is made of on thi
       encoding: 'gzip',
     });
   }
+});
+
+test('every tab of GraphiQL has the variables that its operation wants, and a key that a provider could be sent', async () => {
+  await using server = await startTestServer();
+  const html = await (await fetch(`${server.url}/graphql`, asBrowser)).text();
+  const read = (id: string) => JSON.parse(new RegExp(`id="${id}">(.*)</script>`).exec(html)?.[1] ?? 'null');
+  const tabs: { query: string; variables: string }[] = read('tabs');
+  const faults = tabs.flatMap(({ query, variables }) => {
+    const operation = getOperationAST(parse(query));
+    const { errors = [] } = getVariableValues(
+      schema,
+      operation?.variableDefinitions ?? [],
+      JSON.parse(variables),
+    );
+    return errors.map(({ message }) => `${operation?.name?.value}: ${message}`);
+  });
+  expect(faults).toEqual([]);
+
+  const ada = await server.signUp();
+  const places: Record<string, string> = read('places');
+  const { query, variables } =
+    tabs.find((tab) => tab.query.includes('mutation AddApiKey')) ?? expect.unreachable();
+  const filled = JSON.parse(variables.replace(places.workspace ?? '', ada.workspaceId));
+  const { data } = await post(server.url, ada.token, { query, variables: filled });
+  expect(data).toMatchObject({ addApiKey: { apiKey: { status: 'ACTIVE' } } });
 });
 
 test('a browser that has a file is not sent it again', async () => {

@@ -43,8 +43,9 @@ const POLICY = [
 async function loadPage(): Promise<string> {
   const html = await readPage('graphiql.html');
   // A "<" would be read as HTML. JSON may write it in another way.
-  const tabs = JSON.stringify(await loadTabs()).replaceAll('<', '\\u003c');
-  return html.replace('[]', () => tabs);
+  const json = (value: object) => JSON.stringify(value).replaceAll('<', '\\u003c');
+  const tabs = json(await loadTabs());
+  return html.replace('{}', () => json(PLACE)).replace('[]', () => tabs);
 }
 
 /** Every document of `schema/operations`, in the order in which somebody new would want them. */
@@ -61,33 +62,69 @@ async function loadTabs(): Promise<{ query: string; variables: string }[]> {
   );
 }
 
-/** The page puts the signed-in person's own workspace in its place. */
-const WORKSPACE = 'id of personalWorkspace in the first tab';
-const API_KEY = 'id of an API key';
-const MODEL = 'id of a model';
-const THREAD = 'id of a thread';
-const ANSWER = 'id of an answer';
+/** Ids that stand in variables, by what they are of. The page puts the person's own in their place, and new ones as they come. */
+const PLACE = {
+  workspace: 'id of the personal workspace',
+  shared: 'id of a shared workspace',
+  team: 'id of a team',
+  user: 'id of a person',
+  key: 'id of an API key',
+  model: 'id of a model',
+  thread: 'id of a thread',
+  answer: 'id of an answer',
+  invitation: 'id of an invitation',
+  token: 'token of an invitation',
+} as const;
 
-/** Example variables, in the order of the tabs. */
+/** No key of anybody. Simulated providers take it as they take any text. */
+const SECRET = 'sk-paste-your-own-key-here';
+
+/** Example variables, in the order of the tabs: what makes a thing comes before what needs it, and what ends it after. */
 const VARIABLES: Readonly<Record<string, object>> = {
   viewer: {},
   providers: {},
-  'add-api-key': { input: { workspaceId: WORKSPACE, provider: 'OPENAI', secret: 'sk-…' } },
-  models: { workspaceId: WORKSPACE },
-  'create-thread': { input: { workspaceId: WORKSPACE } },
-  'send-message': { input: { threadId: THREAD, modelIds: [MODEL], text: 'What is a latchkey?' } },
-  'answer-events': { messageId: ANSWER },
-  'thread-events': { threadId: THREAD },
-  thread: { id: THREAD },
-  threads: { workspaceId: WORKSPACE },
-  'stop-answer': { input: { messageId: ANSWER } },
-  'regenerate-answer': { input: { messageId: ANSWER } },
-  'update-thread': { input: { id: THREAD, title: 'A better title' } },
-  'delete-thread': { input: { id: THREAD } },
-  'api-keys': { workspaceId: WORKSPACE },
-  'check-api-key': { input: { id: API_KEY } },
-  'update-api-key': { input: { id: API_KEY, label: 'For experiments' } },
-  'replace-api-key-secret': { input: { id: API_KEY, secret: 'sk-…' } },
-  'refresh-models': { input: { apiKeyId: API_KEY } },
-  'remove-api-key': { input: { id: API_KEY } },
+  'add-api-key': { input: { workspaceId: PLACE.workspace, provider: 'OPENAI', secret: SECRET } },
+  models: { workspaceId: PLACE.workspace },
+  'create-thread': { input: { workspaceId: PLACE.workspace } },
+  'send-message': { input: { threadId: PLACE.thread, modelIds: [PLACE.model], text: 'What is a latchkey?' } },
+  'answer-events': { messageId: PLACE.answer },
+  'thread-events': { threadId: PLACE.thread },
+  'workspace-events': { workspaceId: PLACE.workspace },
+  thread: { id: PLACE.thread },
+  threads: { workspaceId: PLACE.workspace },
+  'stop-answer': { input: { messageId: PLACE.answer } },
+  'regenerate-answer': { input: { messageId: PLACE.answer } },
+  'update-thread': { input: { id: PLACE.thread, title: 'A better title' } },
+  'api-keys': { workspaceId: PLACE.workspace },
+  'check-api-key': { input: { id: PLACE.key } },
+  'update-api-key': { input: { id: PLACE.key, label: 'For experiments' } },
+  'replace-api-key-secret': { input: { id: PLACE.key, secret: SECRET } },
+  'refresh-models': { input: { apiKeyId: PLACE.key } },
+  'removal-impact': { id: PLACE.key },
+  workspace: { id: PLACE.workspace },
+  workspaces: {},
+  'create-workspace': { input: { name: 'Lab' } },
+  'update-workspace': { input: { id: PLACE.shared, name: 'Laboratory' } },
+  'create-invitation': { input: { workspaceId: PLACE.shared, role: 'MEMBER' } },
+  invitations: { id: PLACE.shared },
+  'accept-invitation': { input: { token: PLACE.token } },
+  'revoke-invitation': { input: { id: PLACE.invitation } },
+  'create-team': { input: { name: 'Lab team' } },
+  'update-team': { input: { id: PLACE.team, name: 'Research' } },
+  team: { id: PLACE.team },
+  'team-api-keys': { teamId: PLACE.team },
+  members: { id: PLACE.shared },
+  'add-member': { input: { workspaceId: PLACE.shared, userId: PLACE.user, role: 'MEMBER' } },
+  'update-member': { input: { workspaceId: PLACE.shared, userId: PLACE.user, role: 'ADMIN' } },
+  'remove-member': { input: { workspaceId: PLACE.shared, userId: PLACE.user } },
+  'audit-log': { id: PLACE.workspace },
+  'set-plan': { input: { userId: PLACE.user, plan: 'PREMIUM' } },
+  'transfer-workspace': { input: { id: PLACE.shared, userId: PLACE.user } },
+  'transfer-team': { input: { id: PLACE.team, userId: PLACE.user } },
+  'leave-workspace': { input: { id: PLACE.shared } },
+  'leave-team': { input: { id: PLACE.team } },
+  'delete-thread': { input: { id: PLACE.thread } },
+  'remove-api-key': { input: { id: PLACE.key } },
+  'delete-workspace': { input: { id: PLACE.shared } },
+  'delete-team': { input: { id: PLACE.team } },
 };

@@ -46,7 +46,10 @@ function showForm() {
   const wantsSignUp = location.hash !== '#sign-in' && isSignUpOpen;
   const form = wantsSignUp ? forms.signUp : forms.signIn;
   show(form);
-  form.querySelector('input').focus();
+  // A touch screen would open its keyboard, and a form out of sight would scroll past what the page says.
+  const isInSight = form.getBoundingClientRect().bottom <= innerHeight;
+  if (isInSight && matchMedia('(pointer: fine)').matches)
+    form.querySelector('input').focus({ preventScroll: true });
 }
 
 function show(shown) {

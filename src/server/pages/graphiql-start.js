@@ -1,4 +1,6 @@
 const { YogaGraphiQL } = self;
+const STORED_TABS = 'graphiql:tabState';
+const STORED_IDS = 'latchkey:ids';
 
 self.MonacoEnvironment = {
   globalAPI: false,
@@ -9,9 +11,18 @@ self.MonacoEnvironment = {
   },
 };
 
+/** What stands in the variables of the tabs for each kind of id: an id, or words as long as there is none. */
+const PLACES = JSON.parse(document.querySelector('#places').textContent);
+const TABS = document.querySelector('#tabs').textContent;
+
 const viewer = await findViewer();
 showPerson(viewer);
-const defaultTabs = readTabs(viewer);
+let ids = { ...PLACES, ...idsOf(viewer) };
+const defaultTabs = JSON.parse(TABS).map((tab) => ({
+  ...tab,
+  variables: exchange(tab.variables, PLACES, ids),
+}));
+bringStoredTabsUpToDate();
 
 YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#graphiql'), {
   endpoint: '/graphql',
@@ -23,29 +34,105 @@ YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#graphiql'), {
   additionalHeaders: { 'x-latchkey-csrf': '1' },
   defaultTabs,
   ...openTab(defaultTabs[0]),
+  onTabChange: carryIds,
   shouldPersistHeaders: false,
 });
 
-/** The person signed in, null for nobody or when the server cannot say. */
+/** The person signed in with the newest of what is theirs, null for nobody or when the server cannot say. */
 async function findViewer() {
+  const query = `{ viewer { email user { id } teams { id } workspaces { id kind } personalWorkspace { id
+    apiKeys(last: 1) { nodes { id } } models(first: 100) { nodes { id isAvailable } }
+    threads(first: 1) { nodes { id messages(last: 20) { nodes { id role } } } } } } }`;
   const response = await fetch('/graphql', {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-latchkey-csrf': '1' },
-    body: JSON.stringify({ query: '{ viewer { email personalWorkspace { id } } }' }),
+    body: JSON.stringify({ query }),
   });
   if (!response.ok) return null;
   const { data } = await response.json();
   return data?.viewer ?? null;
 }
 
-/** The prepared tabs, with the person's own workspace in the variables. */
-function readTabs(viewer) {
-  const tabs = JSON.parse(document.querySelector('#tabs').textContent);
-  if (viewer === null) return tabs;
-  return tabs.map(({ query, variables }) => ({
-    query,
-    variables: variables.replace('id of personalWorkspace in the first tab', viewer.personalWorkspace.id),
-  }));
+/** The ids that a person can begin with. */
+function idsOf(viewer) {
+  if (viewer === null) return {};
+  const { personalWorkspace, workspaces, teams, user } = viewer;
+  const [thread] = personalWorkspace.threads.nodes;
+  return present({
+    workspace: personalWorkspace.id,
+    shared: workspaces.findLast(({ kind }) => kind === 'SHARED')?.id,
+    team: teams.at(-1)?.id,
+    user: user.id,
+    key: personalWorkspace.apiKeys.nodes[0]?.id,
+    model: modelToAsk(personalWorkspace.models.nodes)?.id,
+    thread: thread?.id,
+    answer: thread?.messages.nodes.findLast(({ role }) => role === 'ASSISTANT')?.id,
+  });
+}
+
+/** The ids that the result of an operation adds to them. */
+function idsIn({ addApiKey, createThread, sendMessage, regenerateAnswer, ...others }) {
+  const { createWorkspace, createTeam, createInvitation, workspace } = others;
+  return present({
+    key: addApiKey?.apiKey?.id,
+    model: modelToAsk(addApiKey?.models ?? workspace?.models?.edges.map(({ node }) => node) ?? [])?.id,
+    thread: createThread?.thread?.id,
+    answer: regenerateAnswer?.answer?.id ?? sendMessage?.answers?.[0]?.id,
+    shared: createWorkspace?.workspace?.id,
+    team: createTeam?.team?.id,
+    invitation: createInvitation?.invitation?.id,
+    token: createInvitation?.token,
+  });
+}
+
+function modelToAsk(models) {
+  return models.find(({ isAvailable }) => isAvailable);
+}
+
+function present(found) {
+  return Object.fromEntries(Object.entries(found).filter(([, id]) => id !== undefined));
+}
+
+/**
+ * Puts what the open tab has just made into the variables of the others. GraphiQL has no way to change a tab that is not open,
+ * but shows what stands in these objects once it is.
+ */
+function carryIds({ tabs, activeTabIndex }) {
+  const made = idsIn(dataOf(tabs[activeTabIndex].response));
+  const next = { ...ids, ...made };
+  tabs.forEach((tab, index) => {
+    if (index !== activeTabIndex) tab.variables = exchange(tab.variables ?? '', ids, next);
+  });
+  ids = next;
+  localStorage.setItem(STORED_IDS, JSON.stringify({ documents: TABS, ids }));
+}
+
+function dataOf(response) {
+  try {
+    return JSON.parse(response).data ?? {};
+  } catch {
+    return {}; // nothing has come yet, or an event of a subscription in the making
+  }
+}
+
+/** The variables with one set of ids in the place of another. */
+function exchange(variables, before, after) {
+  return Object.keys(after).reduce(
+    (text, kind) => text.replaceAll(JSON.stringify(before[kind]), JSON.stringify(after[kind])),
+    variables,
+  );
+}
+
+/** The tabs of the last visit may hold ids of another person who was signed in, or documents of an older server. */
+function bringStoredTabsUpToDate() {
+  const state = JSON.parse(localStorage.getItem(STORED_TABS) ?? 'null');
+  const stored = JSON.parse(localStorage.getItem(STORED_IDS) ?? 'null');
+  if (stored?.documents !== TABS) localStorage.removeItem(STORED_TABS);
+  else if (state !== null) {
+    for (const tab of state.tabs) tab.variables = exchange(tab.variables ?? '', stored.ids, ids);
+    localStorage.setItem(STORED_TABS, JSON.stringify(state));
+  }
+  localStorage.setItem(STORED_IDS, JSON.stringify({ documents: TABS, ids }));
 }
 
 /**
@@ -53,7 +140,7 @@ function readTabs(viewer) {
  * variables in it and adds an empty tab at every visit. A link with a query of its own is left to GraphiQL.
  */
 function openTab(firstTab) {
-  const state = JSON.parse(localStorage.getItem('graphiql:tabState') ?? 'null');
+  const state = JSON.parse(localStorage.getItem(STORED_TABS) ?? 'null');
   const { query, variables } = state?.tabs?.[state.activeTabIndex] ?? firstTab;
   const linked = new URL(location.href).searchParams.get('query');
   return linked === null || linked === query ? { query, variables } : {};
