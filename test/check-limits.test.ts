@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest';
+import type { Viewer } from '../src/accounts/session.ts';
+import { CheckLimits } from '../src/keys/check-limits.ts';
+import type { Probe } from '../src/keys/probe.ts';
+
+/** A check is an oracle for stolen keys, so refused ones are few; those of somebody who adds keys of their own are not. */
+
+const ACCEPTED: Probe = {
+  health: 'ACTIVE',
+  healthReason: null,
+  rateLimitedUntil: null,
+  refusal: null,
+  models: [],
+};
+const REFUSED: Probe = { ...ACCEPTED, health: 'INVALID', healthReason: 'INVALID_KEY', refusal: 'explicit' };
+const UNCLEAR: Probe = { ...REFUSED, health: 'UNVERIFIED', refusal: 'unclear' };
+
+const person = (id: string, address = '192.0.2.1'): Viewer => ({
+  id,
+  sessionId: 'session',
+  name: 'Ada',
+  email: 'ada@example.com',
+  address,
+});
+
+/** Checks one after the other; how many of them were made. */
+async function made(limits: CheckLimits, viewers: readonly Viewer[], probe: Probe): Promise<number> {
+  let count = 0;
+  for (const viewer of viewers) {
+    const check = async () => {
+      count += 1;
+      return { probe };
+    };
+    await limits.run(viewer, check).catch(() => {});
+  }
+  return count;
+}
+
+const times = (count: number, viewer: (index: number) => Viewer) =>
+  Array.from({ length: count }, (_each, index) => viewer(index));
+
+test.each([
+  ['in the provider’s own words', REFUSED],
+  ['without them', UNCLEAR],
+])('ten checks of a person that are refused %s are the last ones for ten minutes', async (_how, probe) => {
+  const limits = new CheckLimits();
+  expect(
+    await made(
+      limits,
+      times(20, () => person('ada')),
+      probe,
+    ),
+  ).toBe(10);
+  expect(await made(limits, [person('ada', '192.0.2.2')], ACCEPTED)).toBe(0);
+  expect(await made(limits, [person('eve')], ACCEPTED)).toBe(1);
+});
+
+test('thirty refused checks from an address are the last ones from there, however many people they are', async () => {
+  const limits = new CheckLimits();
+  expect(
+    await made(
+      limits,
+      times(40, (index) => person(`person ${index}`)),
+      REFUSED,
+    ),
+  ).toBe(30);
+  expect(await made(limits, [person('eve', '192.0.2.2')], ACCEPTED)).toBe(1);
+});
+
+test('a hundred checks of a person are made whatever comes of them, and no more', async () => {
+  expect(
+    await made(
+      new CheckLimits(),
+      times(120, () => person('ada')),
+      ACCEPTED,
+    ),
+  ).toBe(100);
+});
+
+test('checks asked for at once wait where they could be refused too often, and are made once others were accepted', async () => {
+  const limits = new CheckLimits();
+  const begun: PromiseWithResolvers<{ probe: Probe }>[] = [];
+  const checks = times(12, () => person('ada')).map((viewer) =>
+    limits.run(viewer, () => {
+      const check = Promise.withResolvers<{ probe: Probe }>();
+      begun.push(check);
+      return check.promise;
+    }),
+  );
+  expect(begun).toHaveLength(10);
+  for (const check of begun.slice(0, 2)) check.resolve({ probe: ACCEPTED });
+  await Promise.all(checks.slice(0, 2));
+  await expect.poll(() => begun.length).toBe(12);
+  for (const check of begun) check.resolve({ probe: REFUSED });
+  await Promise.all(checks);
+  await expect(limits.run(person('ada'), async () => ({ probe: ACCEPTED }))).rejects.toMatchObject({
+    code: 'BUSY',
+  });
+});
+
+test('a check that fails on the way counts as none that was refused', async () => {
+  const limits = new CheckLimits();
+  for (const viewer of times(20, () => person('ada')))
+    await expect(limits.run(viewer, () => Promise.reject(new Error('away')))).rejects.toThrow('away');
+  expect(await made(limits, [person('ada')], ACCEPTED)).toBe(1);
+});
