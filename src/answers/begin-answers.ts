@@ -39,7 +39,12 @@ export async function prepareAnswers(
   const paid = await findPayingKeys(deps, viewer, thread, asked);
   return paid.map((each) => ({
     ...each,
-    live: new LiveAnswer({ id: newId('msg'), threadId: thread.id, fence: FIRST_FENCE }),
+    live: new LiveAnswer({
+      id: newId('msg'),
+      threadId: thread.id,
+      fence: FIRST_FENCE,
+      provider: each.model.provider,
+    }),
   }));
 }
 

@@ -108,7 +108,7 @@ async function withTextSoFar(
 ): Promise<Said[]> {
   const current = conversation.map((said) => {
     const live = said.status === 'WRITING' ? running.get(said.id) : undefined;
-    return { said: live === undefined ? said : { ...said, text: live.snapshot.text }, live };
+    return { said: live === undefined ? said : { ...said, text: live.final.text }, live };
   });
   // An answer is saved before it leaves memory, so one that has left since its row was read has its text there by now.
   const left = current.filter(({ said, live }) => said.status === 'WRITING' && live === undefined);

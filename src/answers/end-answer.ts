@@ -35,7 +35,7 @@ export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending)
  * shuts down: then the next start makes the answer INTERRUPTED with the text of its last checkpoint.
  */
 async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
-  let toSave: ToSave = { ...live.snapshot, ending };
+  let toSave: ToSave = { ...live.final, ending };
   for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
     try {
       return await save(deps.db, live, toSave);
@@ -52,7 +52,7 @@ async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
   }
 }
 
-type ToSave = LiveAnswer['snapshot'] & { ending: Ending };
+type ToSave = LiveAnswer['final'] & { ending: Ending };
 
 const UNSAVABLE: Ending = { type: 'failed', status: 'FAILED', code: 'PROVIDER_ERROR', retryAt: null };
 

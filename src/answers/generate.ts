@@ -35,7 +35,7 @@ export async function generateAnswer(deps: GenerateDeps, assignment: Assignment)
   try {
     const end = await askWithRetries(deps, assignment, asked, signal);
     ending =
-      live.hasText || end.finishReason === 'CONTENT_FILTER'
+      live.final.text !== '' || end.finishReason === 'CONTENT_FILTER'
         ? { type: 'finished', status: 'COMPLETE', ...end }
         : failed('EMPTY_ANSWER');
   } catch (error) {

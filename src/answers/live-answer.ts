@@ -1,5 +1,6 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
-import { cleanCitation, cleanUsage } from '../providers/clean-facts.ts';
+import { separateReasoning } from '../providers/bare-think.ts';
+import { cleanCitation, cleanUsage, placeCitation } from '../providers/clean-facts.ts';
 import { ProviderError } from '../providers/failure.ts';
 import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../providers/provider.ts';
 import type { Message } from '../threads/message.ts';
@@ -39,6 +40,7 @@ export class LiveAnswer implements AnswerSink {
   readonly id: string;
   readonly threadId: string;
   readonly fence: number;
+  readonly #provider: string;
   /** Ends the provider call; aborted by `settle`. */
   readonly abort = new AbortController();
 
@@ -54,10 +56,11 @@ export class LiveAnswer implements AnswerSink {
   readonly #ended = Promise.withResolvers<Message | null>();
   readonly #told = Promise.withResolvers<void>();
 
-  constructor(answer: { id: string; threadId: string; fence: number }) {
+  constructor(answer: { id: string; threadId: string; fence: number; provider: string }) {
     this.id = answer.id;
     this.threadId = answer.threadId;
     this.fence = answer.fence;
+    this.#provider = answer.provider;
   }
 
   // What the provider call writes.
@@ -92,10 +95,6 @@ export class LiveAnswer implements AnswerSink {
 
   get hasOutput(): boolean {
     return this.#text.length > 0 || this.#reasoning.length > 0;
-  }
-
-  get hasText(): boolean {
-    return this.#text.length > 0;
   }
 
   // How it ends.
@@ -134,14 +133,21 @@ export class LiveAnswer implements AnswerSink {
 
   // What others read.
 
-  /** Everything so far. */
-  get snapshot(): { text: string; reasoning: string; citations: Citation[]; usage: SeenUsage | undefined } {
-    return {
-      text: this.#text.text,
-      reasoning: this.#reasoning.text,
-      citations: [...this.#citations.values()],
-      usage: this.#usage,
-    };
+  /** Everything so far, as readers were sent it: its lengths are the offsets from which more can be read. */
+  get snapshot(): Content {
+    return this.#content(this.#text.text, this.#reasoning.text, 0);
+  }
+
+  /** Everything so far, as it is kept: reasoning that came without its opening tag is no part of the text. */
+  get final(): Content & { usage: SeenUsage | undefined } {
+    const said = { text: this.#text.text, reasoning: this.#reasoning.text };
+    const { text, reasoning } = separateReasoning(this.#provider, said);
+    return { ...this.#content(text, reasoning, said.text.length - text.length), usage: this.#usage };
+  }
+
+  #content(text: string, reasoning: string, start: number): Content {
+    const citations = this.#citations.values().map((each) => placeCitation(each, start, text.length));
+    return { text, reasoning, citations: [...citations] };
   }
 
   /**
@@ -216,6 +222,13 @@ export class LiveAnswer implements AnswerSink {
   #wakeAll(): void {
     for (const wake of this.#wakes) wake();
   }
+}
+
+/** The texts of an answer and its sources. */
+export interface Content {
+  text: string;
+  reasoning: string;
+  citations: Citation[];
 }
 
 /** Token counts, and whether they are those of the whole answer. */

@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
+import { separateReasoning } from '../providers/bare-think.ts';
 
 /**
  * Ends the answers that an earlier process of this server left behind as being written: each becomes INTERRUPTED with the
@@ -8,10 +9,10 @@ import { answerChunks, messages, threads } from '../db/tables/thread.ts';
  */
 export async function recoverAnswers({ db }: { db: Database }): Promise<number> {
   const left = await db
-    .select({ id: messages.id, threadId: messages.threadId })
+    .select({ id: messages.id, threadId: messages.threadId, provider: messages.provider })
     .from(messages)
     .where(eq(messages.status, 'WRITING'));
-  for (const { id, threadId } of left) {
+  for (const { id, threadId, provider } of left) {
     await db.transaction(async (tx) => {
       // Clients that come back compare the revision to know that they must fetch.
       await tx
@@ -32,8 +33,7 @@ export async function recoverAnswers({ db }: { db: Database }): Promise<number> 
         .update(messages)
         .set({
           status: 'INTERRUPTED',
-          text: textOf('TEXT'),
-          reasoning: textOf('REASONING'),
+          ...separateReasoning(provider, { text: textOf('TEXT'), reasoning: textOf('REASONING') }),
           errorCode: 'INTERRUPTED',
           writerId: null,
           leaseUntil: null,

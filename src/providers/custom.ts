@@ -43,7 +43,6 @@ export function createCustom(transport: Transport): Provider {
         body: { ...body, stream_options: { include_usage: true } },
         // Older servers refuse the option, and an answer is worth more than its token count.
         secondTry: { word: 'stream_options', body },
-        mayThinkInTags: true,
       });
     },
   };

@@ -33,7 +33,6 @@ export function createNovita(transport: Transport): Provider {
       const body = bodyOf(request);
       return answerByChat(transport, call, sink, {
         body,
-        mayThinkInTags: true,
         // The limit is documented as required and yet not asked for; a server that insists gets a modest one.
         ...(request.maxOutputTokens === null && {
           secondTry: { word: 'max_tokens', body: { ...body, max_tokens: 4_096 } },

@@ -3,7 +3,7 @@ import { answerEnd, finishWord } from './finish-word.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
 import { type AnswerReader, streamAnswer } from './stream-answer.ts';
-import { createThinkTagReader, type ThinkTagReader } from './think-tags.ts';
+import { createThinkTagReader, mayThinkInTags, type ThinkTagReader } from './think-tags.ts';
 import { bearer, type SecondTry, type Transport } from './transport.ts';
 
 /** How one vendor speaks the OpenAI chat protocol. */
@@ -11,8 +11,6 @@ export interface ChatDialect {
   /** The whole body of a request. */
   body: JsonObject;
   secondTry?: SecondTry;
-  /** Whether models may write their reasoning as `<think>…</think>` at the start of the text. */
-  mayThinkInTags?: boolean;
 }
 
 /** Streams one answer from `POST /chat/completions`. */
@@ -20,11 +18,11 @@ export function answerByChat(
   transport: Transport,
   call: ProviderCall,
   sink: AnswerSink,
-  { body, secondTry, mayThinkInTags }: ChatDialect,
+  { body, secondTry }: ChatDialect,
 ): Promise<AnswerEnd> {
   const post = { path: '/chat/completions', headers: bearer(call), body, secondTry };
   return streamAnswer(transport, call, post, sink, (writer) =>
-    createChatReader(writer, mayThinkInTags === true),
+    createChatReader(writer, mayThinkInTags(transport.name)),
   );
 }
 
@@ -34,8 +32,8 @@ export function chatMessages(request: AnswerRequest, systemRole: 'system' | 'dev
   return request.system === null ? turns : [{ role: systemRole, content: request.system }, ...turns];
 }
 
-function createChatReader(writer: AnswerWriter, mayThinkInTags: boolean): AnswerReader {
-  const tags = mayThinkInTags ? createThinkTagReader(writer) : null;
+function createChatReader(writer: AnswerWriter, withTags: boolean): AnswerReader {
+  const tags = withTags ? createThinkTagReader(writer) : null;
   let finish: string | null = null;
   let knowsFinishWords = false;
   let isBegun = false;

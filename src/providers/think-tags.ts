@@ -1,8 +1,21 @@
 import type { AnswerWriter } from './answer-writer.ts';
 import { asText } from './json.ts';
 
-const OPEN = '<think>';
-const CLOSE = '</think>';
+/** Whether this provider's models may write their reasoning into the text: those of others tell it apart themselves. */
+export function mayThinkInTags(provider: string | null): boolean {
+  return provider === 'CUSTOM' || provider === 'NOVITA';
+}
+
+/** Tags that models are known to write around their reasoning. Those but the first are taken for it if no blank follows. */
+const TAGS = [
+  ['<think>', '</think>'],
+  ['<thinking>', '</thinking>'],
+  ['<thought>', '</thought>'],
+  ['<reasoning>', '</reasoning>'],
+  ['<seed:think>', '</seed:think>'],
+  ['[THINK]', '[/THINK]'],
+  ['◁think▷', '◁/think▷'],
+] as const;
 
 // Layout is a few line breaks. What is held back is looked at again with every delta, so there must not be much of it.
 const MOST_BLANKS = 1_024;
@@ -15,12 +28,13 @@ export interface ThinkTagReader {
 }
 
 /**
- * Reads `<think>…</think>` as reasoning if the answer starts with it; anywhere else the tag is text, as in an answer
+ * Reads `<think>…</think>`, and the like, as reasoning if the answer starts with it; anywhere else the tag is text, as in an answer
  * about such tags. Tags may arrive in pieces. Blank space around the reasoning is the model's layout and left out.
  */
 export function createThinkTagReader(writer: AnswerWriter): ThinkTagReader {
   let state: 'start' | 'thinking' | 'after' | 'text' = 'start';
   let held = '';
+  let closing: string = TAGS[0][1];
 
   return {
     text(delta) {
@@ -41,23 +55,32 @@ export function createThinkTagReader(writer: AnswerWriter): ThinkTagReader {
 
   function readStart(): void {
     const start = held.trimStart();
-    if (start.startsWith(OPEN)) {
+    const tag = TAGS.find(([open]) => start.startsWith(open));
+    if (tag === undefined) {
+      if (!TAGS.some(([open]) => open.startsWith(start)) || held.length > MOST_BLANKS) giveText(held);
+      return;
+    }
+    const [open, close] = tag;
+    const rest = start.slice(open.length);
+    // An answer may begin by speaking of a tag.
+    if (tag !== TAGS[0] && rest === '') return;
+    if (tag !== TAGS[0] && rest.startsWith(' ')) giveText(held);
+    else {
       state = 'thinking';
-      held = start.slice(OPEN.length);
-    } else if (!OPEN.startsWith(start) || held.length > MOST_BLANKS) {
-      giveText(held);
+      closing = close;
+      held = rest;
     }
   }
 
   function readThinking(): void {
-    const close = held.indexOf(CLOSE);
+    const close = held.indexOf(closing);
     if (close !== -1) {
       writer.reasoning(held.slice(0, close), 0);
-      held = held.slice(close + CLOSE.length);
+      held = held.slice(close + closing.length);
       state = 'after';
       return;
     }
-    const kept = lengthOfTagBegun(held);
+    const kept = lengthOfTagBegun(held, closing);
     writer.reasoning(held.slice(0, held.length - kept), 0);
     held = held.slice(held.length - kept);
   }
@@ -76,9 +99,9 @@ export function createThinkTagReader(writer: AnswerWriter): ThinkTagReader {
 }
 
 /** How many characters at the end of the text may be the beginning of a closing tag. */
-function lengthOfTagBegun(text: string): number {
-  for (let length = Math.min(text.length, CLOSE.length - 1); length > 0; length -= 1) {
-    if (text.endsWith(CLOSE.slice(0, length))) return length;
+function lengthOfTagBegun(text: string, tag: string): number {
+  for (let length = Math.min(text.length, tag.length - 1); length > 0; length -= 1) {
+    if (text.endsWith(tag.slice(0, length))) return length;
   }
   return 0;
 }

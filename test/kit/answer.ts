@@ -30,6 +30,7 @@ export interface EndedMessage {
   finishReason: string | null;
   providerFinishReason: string | null;
   usage: { inputTokens: number; outputTokens: number; isEstimated: boolean };
+  citations: { url: string; title: string | null; startOffset: number | null; endOffset: number | null }[];
   thread: { revision: number };
 }
 

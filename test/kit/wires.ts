@@ -41,7 +41,7 @@ export async function startWires(): Promise<Wires> {
   const provider = await startFaultProvider(simulator, faults);
   const custom = await startHostileProvider();
   const server = await startTestServer({ LATCHKEY_ALLOWED_PRIVATE_HOSTS: custom.host }, { simulator });
-  const egress = createEgress({ allowedPrivateHosts: [custom.host] });
+  const egress = createEgress({ allowedPrivateHosts: [custom.host], connectTimeoutMs: IMPATIENT.connectMs });
   Object.assign(server.app.providers, createProviders({ egress, urls: provider.urls, deadlines: IMPATIENT }));
   liftCheckLimits(server);
   const person = await server.signUp();
@@ -95,8 +95,8 @@ const SPOILS_KEY = new Set([
 
 /** Short after the text, yet longer than a busy machine takes to say a word. */
 const IMPATIENT = {
-  connectMs: 30_000,
+  connectMs: 60_000,
   silenceBeforeTextMs: 30_000,
-  silenceAfterTextMs: 2_000,
+  silenceAfterTextMs: 5_000,
   totalMs: 60_000,
 };
