@@ -107,7 +107,7 @@ async function openOn(
     roots,
     running,
     providers: createProviders({ egress, urls: config.providerUrls }),
-    checkLimits: new CheckLimits(),
+    checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks),
     checks: new SingleFlight(),
     defaultPlan: config.defaultPlan,
     requireSealedKeys: config.requireSealedKeys,

@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { Networks, parseNetwork } from './networks.ts';
 
 /** Everything that the environment decides. Nothing else in the project reads it. */
 export interface Config {
@@ -41,8 +41,18 @@ export interface Config {
   };
   /** How many bytes may wait until clients read them, and for how long. */
   unreadLimits: { perPerson: number; perServer: number; timeoutMs: number };
-  /** Addresses of proxies whose X-Forwarded-For header is believed. */
-  trustedProxies: readonly string[];
+  /** Proxies whose X-Forwarded-For header is believed. */
+  trustedProxies: Networks;
+  /** How often may be tried; see the limits themselves. */
+  attempts: {
+    signInsPerAccount: number;
+    signInsPerAddress: number;
+    signUpsPerAddress: number;
+    keyChecksPerPerson: number;
+    keyChecksPerAddress: number;
+  };
+  /** Networks that are not limited by address, since many people share one. */
+  unlimitedNetworks: Networks;
 }
 
 /** A setting that cannot be used. The message says which, and what to write instead. */
@@ -101,7 +111,19 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     answerLimits: readAnswerLimits(env),
     personLimits: readPersonLimits(env),
     unreadLimits: readUnreadLimits(env),
-    trustedProxies: readList(env.LATCHKEY_TRUSTED_PROXIES).map(checkProxy),
+    trustedProxies: readNetworks('LATCHKEY_TRUSTED_PROXIES', env.LATCHKEY_TRUSTED_PROXIES),
+    attempts: {
+      signInsPerAccount: readCount('LATCHKEY_SIGN_INS_PER_ACCOUNT', env.LATCHKEY_SIGN_INS_PER_ACCOUNT, 10),
+      signInsPerAddress: readCount('LATCHKEY_SIGN_INS_PER_ADDRESS', env.LATCHKEY_SIGN_INS_PER_ADDRESS, 100),
+      signUpsPerAddress: readCount('LATCHKEY_SIGN_UPS_PER_ADDRESS', env.LATCHKEY_SIGN_UPS_PER_ADDRESS, 100),
+      keyChecksPerPerson: readCount('LATCHKEY_KEY_CHECKS_PER_PERSON', env.LATCHKEY_KEY_CHECKS_PER_PERSON, 10),
+      keyChecksPerAddress: readCount(
+        'LATCHKEY_KEY_CHECKS_PER_ADDRESS',
+        env.LATCHKEY_KEY_CHECKS_PER_ADDRESS,
+        30,
+      ),
+    },
+    unlimitedNetworks: readNetworks('LATCHKEY_UNLIMITED_NETWORKS', env.LATCHKEY_UNLIMITED_NETWORKS),
   };
 }
 
@@ -173,7 +195,7 @@ function readUnreadLimits(env: Readonly<Record<string, string | undefined>>): Co
   };
 }
 
-function readCount(name: string, text: string | undefined, fallback: number, most: number): number {
+function readCount(name: string, text: string | undefined, fallback: number, most = 1_000_000): number {
   if (text === undefined) return fallback;
   const count = Number(text);
   if (/^\d+$/.test(text) && count >= 1 && count <= most) return count;
@@ -264,9 +286,16 @@ function checkPrivateHost(text: string): string {
   );
 }
 
-function checkProxy(text: string): string {
-  if (isIP(text) !== 0) return text;
-  throw new ConfigError(`LATCHKEY_TRUSTED_PROXIES has "${text}". Write IP addresses, e.g. 10.0.0.2.`);
+function readNetworks(name: string, text: string | undefined): Networks {
+  return new Networks(
+    readList(text).map((entry) => {
+      const network = parseNetwork(entry);
+      if (network !== null) return network;
+      throw new ConfigError(
+        `${name} has "${entry}". Write IP addresses or networks, e.g. 10.0.0.2, 10.0.0.0/8 or fd00::/8.`,
+      );
+    }),
+  );
 }
 
 const MIB = 1024 * 1024;
@@ -308,4 +337,10 @@ const SETTINGS = [
   'LATCHKEY_MAX_UNREAD_MIB_PER_PERSON',
   'LATCHKEY_MAX_UNREAD_MIB',
   'LATCHKEY_WRITE_TIMEOUT_SECONDS',
+  'LATCHKEY_SIGN_INS_PER_ACCOUNT',
+  'LATCHKEY_SIGN_INS_PER_ADDRESS',
+  'LATCHKEY_SIGN_UPS_PER_ADDRESS',
+  'LATCHKEY_KEY_CHECKS_PER_PERSON',
+  'LATCHKEY_KEY_CHECKS_PER_ADDRESS',
+  'LATCHKEY_UNLIMITED_NETWORKS',
 ];

@@ -21,6 +21,8 @@ export interface LogScope {
   requestId: string;
   /** The name that the client gave the operation. */
   operation?: string;
+  /** Whose account the request acts on, once that is known. */
+  userId?: string;
 }
 
 /** A failure's name for the log: an error code where there is one, else its class. Messages may quote data, so they stay out. */

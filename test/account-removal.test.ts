@@ -1,6 +1,5 @@
 import { eq, inArray, or, sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { ATTEMPT_NUMBERS } from '../src/accounts/attempt-limits.ts';
 import { listAuditEntries } from '../src/audit/entry.ts';
 import { verifyAudit } from '../src/audit/verify-audit.ts';
 import { apiKeys } from '../src/db/tables/api-key.ts';
@@ -20,7 +19,7 @@ import { letIn, newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import { type NamedModel, type Person, personOf, post } from './kit/person.ts';
 import { openFor } from './kit/raw-socket.ts';
 import { say } from './kit/say.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import { DEFAULT_ATTEMPTS, startTestServer, type TestServer } from './kit/server.ts';
 
 const password = 'correct horse battery';
 
@@ -64,7 +63,7 @@ describe('an account is not deleted', () => {
   });
 
   test('more than ten times in ten minutes from one address', async () => {
-    await using limited = await startTestServer({}, { attempts: ATTEMPT_NUMBERS });
+    await using limited = await startTestServer({}, { attempts: DEFAULT_ATTEMPTS });
     const bob = await limited.signUp('Bob');
     for (let tries = 0; tries < 10; tries++)
       expect((await auth(bob, 'delete-user', { password: 'incorrect' })).status).toBe(400);

@@ -34,10 +34,11 @@ errors →
 answer-error →
 log →
 sanitize-line →
+networks →
 `;
 
 /** What everybody except the simulator may import. */
-const FOR_ALL = ['errors', 'answer-error', 'log', 'sanitize-line'];
+const FOR_ALL = ['errors', 'answer-error', 'log', 'sanitize-line', 'networks'];
 
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {

@@ -1,7 +1,5 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { ATTEMPT_NUMBERS, AttemptLimits } from '../src/accounts/attempt-limits.ts';
-import { SlidingWindow } from '../src/sliding-window.ts';
 import { freshDatabase } from './kit/database.ts';
 import { captureLog } from './kit/log.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -116,64 +114,6 @@ describe('a database that fails', () => {
     expect(lines.join()).not.toMatch(/Canary|horse|example\.com|insert|params/i);
     for (const line of lines)
       expect(JSON.parse(line)).toMatchObject({ requestId: expect.any(String), failure: expect.any(String) });
-  });
-});
-
-describe('trying passwords', () => {
-  test('ends after ten for one email, and says when it may go on; others are not held up', async () => {
-    await using limited = await startTestServer({}, { attempts: ATTEMPT_NUMBERS });
-    const { email } = await limited.signUp();
-    const wrong = () =>
-      auth(limited, 'sign-in/email', { email: ` ${email.toUpperCase()}`, password: 'wrong' });
-    for (let tries = 0; tries < 10; tries++) expect((await wrong()).status).not.toBe(429);
-    const refused = await auth(limited, 'sign-in/email', { email, password });
-    expect(refused.status).toBe(429);
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(590);
-    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(600);
-    expect(await refused.json()).toEqual({
-      code: 'RATE_LIMITED',
-      message: 'Too many tries. Wait a little, then try again.',
-    });
-    const other = await limited.signUp();
-    expect((await auth(limited, 'sign-in/email', { email: other.email, password })).status).toBe(200);
-  });
-
-  test('is counted for the client behind a trusted proxy, not for what a client says it is', async () => {
-    await using limited = await startTestServer({}, { attempts: ATTEMPT_NUMBERS });
-    const email = newEmail();
-    const statuses: number[] = [];
-    for (let tries = 0; tries < 11; tries++)
-      statuses.push(
-        (
-          await auth(limited, 'sign-in/email', { email, password }, undefined, {
-            'x-forwarded-for': `203.0.113.${tries}`,
-            'x-latchkey-address': `203.0.113.${tries}`,
-          })
-        ).status,
-      );
-    expect(statuses.at(-1)).toBe(429);
-  });
-
-  test('ends after a hundred from one address, and so do accounts in an hour', () => {
-    const limits = new AttemptLimits(ATTEMPT_NUMBERS);
-    for (let index = 0; index < 100; index++)
-      expect(limits.take('/sign-in/email', `${index}@example.com`, '203.0.113.7', index)).toBeNull();
-    expect(limits.take('/sign-in/email', 'x@example.com', '203.0.113.7', 100)).toEqual(new Date(600_000));
-    expect(limits.take('/sign-in/email', 'x@example.com', '203.0.113.8', 100)).toBeNull();
-    expect(limits.take('/sign-in/email', 'x@example.com', '203.0.113.7', 600_001)).toBeNull();
-    for (let index = 0; index < 100; index++)
-      expect(limits.take('/sign-up/email', undefined, '203.0.113.7', 0)).toBeNull();
-    expect(limits.take('/sign-up/email', undefined, '203.0.113.7', 0)).toEqual(new Date(3_600_000));
-    expect(limits.take('/get-session', undefined, '203.0.113.7', 0)).toBeNull();
-  });
-
-  test('that was refused is not counted, and nobody is remembered for longer than the window', () => {
-    const window = new SlidingWindow(1_000);
-    const once = [{ subject: 'a', most: 1 }];
-    expect(window.take(once, 0)).toBeNull();
-    expect(window.take([{ subject: 'b', most: 1 }, ...once], 500)).toEqual(new Date(1_000));
-    expect(window.take([{ subject: 'b', most: 1 }], 500)).toBeNull();
-    expect(window.take(once, 1_001)).toBeNull();
   });
 });
 

@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { networkOf } from '../networks.ts';
 import { SlidingWindow } from '../sliding-window.ts';
 
 /**
@@ -18,17 +19,13 @@ export class OperatorToken {
    * Judges what a request gives as the token. After too many wrong ones from an address the right one is not looked at
    * either: `retryAt` is when it is again.
    */
-  judge(
-    given: string,
-    address: string,
-    nowMs: number = Date.now(),
-  ): { isRight: boolean; retryAt: Date | null } {
-    const limits = [{ subject: address, most: WRONG_PER_ADDRESS }];
-    const retryAt = this.#wrong.retryAt(limits, nowMs);
+  judge(given: string, address: string): { isRight: boolean; retryAt: Date | null } {
+    const limits = [{ subject: networkOf(address), most: WRONG_PER_ADDRESS }];
+    const retryAt = this.#wrong.retryAt(limits);
     if (retryAt !== null) return { isRight: false, retryAt };
     // Digests have the same length whatever was given, and how far they agree tells nothing about the token.
     const isRight = this.#digest !== null && timingSafeEqual(digestOf(given), this.#digest);
-    if (!isRight) this.#wrong.take(limits, nowMs);
+    if (!isRight) this.#wrong.take(limits);
     return { isRight, retryAt: null };
   }
 }

@@ -7,7 +7,11 @@ import type { Database } from '../db/database.ts';
 import { type IdPrefix, newId } from '../db/id.ts';
 import { accounts, sessions, users, verifications } from '../db/tables/user.ts';
 import { ConflictError } from '../errors.ts';
-import { faultOf } from './account-input.ts';
+import { ADDRESS_HEADER, countNoAttempt, requireAllowed } from './account-rules.ts';
+import { accountScope } from './account-scope.ts';
+import type { AttemptLimits } from './attempt-limits.ts';
+import { PasswordHashes } from './password-hash.ts';
+import { rememberAddress } from './sign-in-address.ts';
 import { hasAnyUser } from './user.ts';
 
 /** Who may sign up: anybody, the first person and then whoever brings an invitation, or nobody. */
@@ -41,6 +45,8 @@ export function createSessions(options: {
   /** Further origins whose pages may sign in. */
   allowedOrigins: readonly string[];
   signUp: SignUp;
+  /** Limits requests with an address; without it nothing is limited. */
+  limits?: AttemptLimits;
   /** Whether this token opens an invitation. Without it nobody but the first person is invited. */
   isInvited?: (token: string) => Promise<boolean>;
   /** Called after a session was ended by its owner, however that came about, other than with the account. */
@@ -51,6 +57,11 @@ export function createSessions(options: {
    */
   removeAccount?: (userId: string) => Promise<void>;
 }) {
+  const hashes = new PasswordHashes();
+  const rules = {
+    ...options,
+    userIdOf: async (headers: Headers) => (await sessionOf(headers))?.user.id ?? null,
+  };
   const auth = betterAuth({
     baseURL: options.publicUrl,
     basePath: '/api/auth',
@@ -72,11 +83,23 @@ export function createSessions(options: {
       disableOriginCheck: false, // by default that depends on NODE_ENV and TEST
     },
     databaseHooks: {
-      session: { delete: { after: async ({ id }) => options.onSessionEnd?.(id) } },
+      session: {
+        create: {
+          after: async ({ userId }, context) => {
+            const address = context?.headers?.get(ADDRESS_HEADER);
+            if (address != null) await rememberAddress(options, userId, address);
+          },
+        },
+        delete: { after: async ({ id }) => options.onSessionEnd?.(id) },
+      },
     },
-    // It tells whether a password is right as often as somebody asks, and nobody here needs it.
-    disabledPaths: ['/verify-password'],
-    emailAndPassword: { enabled: true },
+    emailAndPassword: {
+      enabled: true,
+      password: {
+        hash: (password) => hashes.hash(password),
+        verify: (attempt) => hashes.verify(attempt),
+      },
+    },
     user: {
       deleteUser: {
         enabled: options.removeAccount !== undefined,
@@ -88,15 +111,30 @@ export function createSessions(options: {
     plugins: [bearer({ requireSignature: true })],
     hooks: {
       before: createAuthMiddleware(async (context) => {
-        const fault = faultOf(context.path, context.body ?? {});
-        if (fault !== null) throw new APIError('BAD_REQUEST', { code: 'BAD_INPUT', message: fault });
-        if (context.path !== '/sign-up/email' || options.signUp === 'open') return;
-        const isAllowed = options.signUp === 'invited' && (await isInvitedOrFirst(context.body ?? {}));
-        if (!isAllowed)
-          throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED', message: CLOSED[options.signUp] });
+        const { path, headers } = context;
+        const body: Record<string, unknown> = context.body ?? {};
+        await requireAllowed(rules, { path, body, headers });
+        if (path !== '/sign-up/email') return;
+        await requireSignUp(body);
+        // better-auth would hash it while it holds a connection, and fifty people would wait for ten of them.
+        if (typeof body.password === 'string' && body.password.length <= MAX_PASSWORD_LENGTH)
+          await hashes.prepare(body.password);
+      }),
+      after: createAuthMiddleware(async ({ context }) => {
+        if (!(context.returned instanceof Error)) countNoAttempt(rules);
       }),
     },
   });
+
+  async function sessionOf(headers: Headers): Promise<OpenSession | null> {
+    return await auth.api.getSession({ headers });
+  }
+
+  async function requireSignUp(body: { invitationToken?: unknown }): Promise<void> {
+    const { signUp } = options;
+    if (signUp === 'open' || (signUp === 'invited' && (await isInvitedOrFirst(body)))) return;
+    throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED', message: CLOSED[signUp] });
+  }
 
   /** The token stays good: whoever has signed up accepts the invitation with it. */
   async function isInvitedOrFirst({ invitationToken }: { invitationToken?: unknown }): Promise<boolean> {
@@ -106,11 +144,11 @@ export function createSessions(options: {
 
   return {
     /** Answers `/api/auth/*`. Rejects with the raw error of whatever failed. */
-    handler: (request: Request): Promise<Response> => auth.handler(request),
+    handler: (request: Request): Promise<Response> => accountScope.run({}, () => auth.handler(request)),
 
     /** The viewer whose cookie or bearer token is in the headers, null for nobody. */
     async viewerOf(headers: Headers, address: string): Promise<Viewer | null> {
-      const session = await auth.api.getSession({ headers });
+      const session = await sessionOf(headers);
       if (session === null) return null;
       const { id, name, email } = session.user;
       return { id, sessionId: session.session.id, name, email, address };
@@ -137,6 +175,12 @@ export function createSessions(options: {
   };
 }
 
+/** What is used here of a session as better-auth gives it. */
+interface OpenSession {
+  session: { id: string };
+  user: { id: string; name: string; email: string };
+}
+
 const CLOSED = {
   invited:
     'Sign-up on this server needs an invitation that is still good. Ask whoever invited you for another one.',
@@ -149,10 +193,9 @@ function refuse(error: unknown): never {
   throw error;
 }
 
-/** Where `handler` looks for the network address of a request. Whoever calls it sets it, or takes it out. */
-export const ADDRESS_HEADER = 'x-latchkey-address';
-
 const PREFIX: Record<string, IdPrefix> = { user: 'usr', session: 'ses', account: 'acc' };
 
 const SESSION_SECONDS = 7 * 24 * 60 * 60;
 const RENEWED_AFTER_SECONDS = 24 * 60 * 60; // a write a day, and a session in use never ends
+
+const MAX_PASSWORD_LENGTH = 128; // better-auth's; a longer one is refused before it is hashed

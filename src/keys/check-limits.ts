@@ -1,5 +1,6 @@
 import type { Viewer } from '../accounts/session.ts';
 import { BusyError } from '../errors.ts';
+import { type Networks, networkOf } from '../networks.ts';
 import { SlidingWindow } from '../sliding-window.ts';
 import type { Probe } from './probe.ts';
 
@@ -8,10 +9,18 @@ import type { Probe } from './probe.ts';
  * guesser makes, so few of them are allowed; a person who adds a key of every provider makes many that are not.
  */
 export class CheckLimits {
+  readonly #numbers: CheckNumbers;
+  readonly #unlimited: Networks;
   readonly #all = new SlidingWindow(WINDOW_MS);
   readonly #refused = new SlidingWindow(WINDOW_MS);
   readonly #underWay = new Map<string, number>();
   #ended = Promise.withResolvers<void>();
+
+  /** Addresses in `unlimited` are not counted by address: many people share them. */
+  constructor(numbers: CheckNumbers, unlimited: Networks) {
+    this.#numbers = numbers;
+    this.#unlimited = unlimited;
+  }
 
   /**
    * Runs a check for this person at this address. Throws BusyError when either has none left. A check under way may yet be
@@ -22,25 +31,21 @@ export class CheckLimits {
     viewer: Viewer,
     check: () => Promise<Checked>,
   ): Promise<Checked> {
-    const subjects = [
-      { subject: `person ${viewer.id}`, most: REFUSED_PER_PERSON },
-      { subject: `address ${viewer.address}`, most: REFUSED_PER_ADDRESS },
-    ];
-    requireRoom(this.#refused.retryAt(subjects, Date.now()));
+    const subjects = this.#subjectsOf(viewer);
+    requireRoom(this.#refused.retryAt(subjects));
     requireRoom(
       this.#all.take(
         subjects.map(({ subject }) => ({ subject, most: CHECKS })),
-        Date.now(),
       ),
     );
     while (!this.#hasRoom(subjects)) {
       await this.#ended.promise;
-      requireRoom(this.#refused.retryAt(subjects, Date.now()));
+      requireRoom(this.#refused.retryAt(subjects));
     }
     this.#count(subjects, 1);
     try {
       const checked = await check();
-      if (checked.probe.refusal !== null) this.#refused.take(subjects, Date.now());
+      if (checked.probe.refusal !== null) this.#refused.take(subjects);
       return checked;
     } finally {
       this.#count(subjects, -1);
@@ -49,11 +54,18 @@ export class CheckLimits {
     }
   }
 
+  #subjectsOf({ id, address }: Viewer): { subject: string; most: number }[] {
+    const { keyChecksPerPerson, keyChecksPerAddress } = this.#numbers;
+    const person = { subject: `person ${id}`, most: keyChecksPerPerson };
+    if (this.#unlimited.includes(address)) return [person];
+    return [person, { subject: `address ${networkOf(address)}`, most: keyChecksPerAddress }];
+  }
+
   /** Whether no subject reaches its limit even if every check under way is refused. */
   #hasRoom(subjects: readonly { subject: string; most: number }[]): boolean {
     return subjects.every(({ subject, most }) => {
       const left = most - (this.#underWay.get(subject) ?? 0);
-      return left > 0 && this.#refused.retryAt([{ subject, most: left }], Date.now()) === null;
+      return left > 0 && this.#refused.retryAt([{ subject, most: left }]) === null;
     });
   }
 
@@ -66,6 +78,12 @@ export class CheckLimits {
   }
 }
 
+/** How many refused ones in ten minutes. */
+export interface CheckNumbers {
+  keyChecksPerPerson: number;
+  keyChecksPerAddress: number;
+}
+
 function requireRoom(retryAt: Date | null): void {
   if (retryAt === null) return;
   throw new BusyError(
@@ -74,7 +92,5 @@ function requireRoom(retryAt: Date | null): void {
   );
 }
 
-const REFUSED_PER_PERSON = 10;
-const REFUSED_PER_ADDRESS = 30;
 const CHECKS = 100; // whatever comes of them, for a person and for an address
 const WINDOW_MS = 10 * 60 * 1_000;

@@ -1,15 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AttemptLimits } from '../accounts/attempt-limits.ts';
-import { ADDRESS_HEADER, type Sessions } from '../accounts/session.ts';
+import { ADDRESS_HEADER } from '../accounts/account-rules.ts';
+import type { Sessions } from '../accounts/session.ts';
 import { MAX_ACCOUNT_REQUEST_BYTES } from './policy.ts';
 import { sendJson } from './response.ts';
 
 /**
- * Answers `/api/auth/*`. Nothing reaches better-auth that is too large, no JSON or tried too often, and no header by which
- * a client could say where it is or what this server is called. Rejects with whatever failed.
+ * Answers `/api/auth/*`. Nothing reaches better-auth that is too large or no JSON, and no header by which a client
+ * could say where it is or what this server is called. Rejects with whatever failed.
  */
 export async function serveAccount(
-  deps: { sessions: Sessions; limits: AttemptLimits; publicUrl: string },
+  deps: { sessions: Sessions; publicUrl: string },
   request: IncomingMessage,
   response: ServerResponse,
   /** Network address of the client. */
@@ -30,13 +30,6 @@ export async function serveAccount(
   const input = body.length === 0 ? {} : parseObject(body.toString());
   if (input === undefined) return refuse(response, 400, 'The body is no JSON object.');
 
-  const retryAt = deps.limits.take(url.pathname.replace(/^\/api\/auth/, ''), input.email, address);
-  if (retryAt !== null) {
-    const seconds = Math.max(1, Math.ceil((retryAt.getTime() - Date.now()) / 1_000));
-    return refuse(response, 429, 'Too many tries. Wait a little, then try again.', {
-      'retry-after': seconds,
-    });
-  }
   const headers = headersOf(request, address);
   const answer = await deps.sessions.handler(
     new Request(url, { method, headers, ...(body.length > 0 && { body: new Uint8Array(body) }) }),
@@ -104,5 +97,4 @@ const CODES: Readonly<Record<number, string>> = {
   400: 'BAD_INPUT',
   405: 'METHOD_NOT_ALLOWED',
   413: 'TOO_LARGE',
-  429: 'RATE_LIMITED',
 };

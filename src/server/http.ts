@@ -7,7 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { ATTEMPT_NUMBERS, AttemptLimits, type AttemptNumbers } from '../accounts/attempt-limits.ts';
+import { AttemptLimits } from '../accounts/attempt-limits.ts';
 import { createSessions } from '../accounts/session.ts';
 import { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
@@ -42,11 +42,7 @@ export interface RunningServer {
 }
 
 /** Listens and serves the API over HTTP, server-sent events and WebSocket. */
-export async function startServer(
-  app: App,
-  config: Config,
-  attempts: AttemptNumbers = ATTEMPT_NUMBERS,
-): Promise<RunningServer> {
+export async function startServer(app: App, config: Config): Promise<RunningServer> {
   const server = createServer({ ...REQUEST_LIMITS, shouldUpgradeCallback: isForWebSocket });
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
@@ -59,6 +55,7 @@ export async function startServer(
     publicUrl,
     allowedOrigins: config.allowedOrigins,
     signUp: config.signUp,
+    limits: new AttemptLimits(config.attempts, config.unlimitedNetworks),
     onSessionEnd: (sessionId) => app.changes.announce(sessionId, [sessionId]),
     isInvited: app.isInvited,
     removeAccount: app.removeAccount,
@@ -70,7 +67,6 @@ export async function startServer(
   const sessionWatch = new SessionWatch(app);
   const yoga = createGraphQL(app, sessions, config, shares, sessionWatch);
   const servePage = createPages(app, config, publicUrl);
-  const limits = new AttemptLimits(attempts);
   const inFlight = new Set<ServerResponse>();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
@@ -98,7 +94,7 @@ export async function startServer(
         response.setHeader('cache-control', 'no-store');
         if (allowOrigin(request, response, origins)) return;
         const address = addressOf(request, config.trustedProxies);
-        await serveAccount({ sessions, limits, publicUrl }, request, response, address);
+        await serveAccount({ sessions, publicUrl }, request, response, address);
       } else if (path === '/graphql' && !isAskedForPage(request))
         await serveGraphQL({ yoga, origins, place }, request, response);
       else if (path === '/health/live') sendText(response, 200, 'live');

@@ -7,8 +7,8 @@ export class InvitationLimits {
   readonly #tries = new SlidingWindow(WINDOW_MS);
 
   /** Counts one try by this person. Throws BusyError when there is none left. */
-  take(viewer: Viewer, nowMs: number = Date.now()): void {
-    const retryAt = this.#tries.take([{ subject: viewer.id, most: TRIES_PER_PERSON }], nowMs);
+  take(viewer: Viewer): void {
+    const retryAt = this.#tries.take([{ subject: viewer.id, most: TRIES_PER_PERSON }]);
     if (retryAt !== null)
       throw new BusyError(
         'You have tried too many invitations in the last 10 minutes. Wait a little, then try again.',

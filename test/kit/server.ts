@@ -1,9 +1,8 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AttemptNumbers } from '../../src/accounts/attempt-limits.ts';
 import { type App, openApp } from '../../src/app.ts';
-import { readConfig } from '../../src/config.ts';
+import { type Config, readConfig } from '../../src/config.ts';
 import type { OpenDatabase } from '../../src/db/database.ts';
 import { startServer } from '../../src/server/http.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
@@ -25,13 +24,14 @@ export async function startTestServer(
   options: {
     database?: OpenDatabase;
     simulator?: Simulator;
-    attempts?: AttemptNumbers;
+    /** Without it nothing is limited, since tests are many people on one address. */
+    attempts?: Config['attempts'];
     recheckEveryMs?: number;
   } = {},
 ): Promise<TestServer> {
   const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
   const { CUSTOM, ...urls } = simulator.baseUrls;
-  const config = readConfig({
+  const settings = readConfig({
     PORT: '0',
     LATCHKEY_DATA_DIR: mkdtempSync(join(tmpdir(), 'latchkey-data-')),
     LATCHKEY_PROVIDER_URLS: JSON.stringify(urls),
@@ -42,9 +42,10 @@ export async function startTestServer(
     LATCHKEY_OPERATION_BURST: '100000',
     ...env,
   });
+  const config = { ...settings, attempts: options.attempts ?? { ...settings.attempts, ...UNLIMITED } };
   const database = options.database ?? (await sharedDatabase());
   const app = await openApp(config, () => {}, database, options.recheckEveryMs ?? NEVER_MS);
-  const server = await startServer(app, config, options.attempts ?? UNLIMITED);
+  const server = await startServer(app, config);
   async function close(): Promise<void> {
     await server.close();
     await app.close();
@@ -60,8 +61,10 @@ export async function startTestServer(
   };
 }
 
-/** Tests are many people on one address. */
-const UNLIMITED: AttemptNumbers = {
+/** The limits of a server with no settings. */
+export const DEFAULT_ATTEMPTS = readConfig({}).attempts;
+
+const UNLIMITED = {
   signInsPerAccount: Number.POSITIVE_INFINITY,
   signInsPerAddress: Number.POSITIVE_INFINITY,
   signUpsPerAddress: Number.POSITIVE_INFINITY,

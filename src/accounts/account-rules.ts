@@ -1,0 +1,104 @@
+import { APIError } from 'better-auth/api';
+import type { Database } from '../db/database.ts';
+import { logScope } from '../log.ts';
+import { faultOf, MAX_EMAIL_LENGTH } from './account-input.ts';
+import { accountScope } from './account-scope.ts';
+import type { AttemptLimits, PasswordAttempt } from './attempt-limits.ts';
+import { findAttempted } from './sign-in-address.ts';
+
+/** A request to an account. */
+export interface AccountRequest {
+  /** Of the endpoint, however the URL spells it. */
+  path: string;
+  body: Readonly<Record<string, unknown>>;
+  headers: Headers | undefined;
+}
+
+export interface AccountRulesDeps {
+  db: Database;
+  limits?: AttemptLimits | undefined;
+  /** Whose session is in the headers; null for nobody's. */
+  userIdOf(headers: Headers): Promise<string | null>;
+}
+
+/**
+ * Lets a request go on to its endpoint if it is one that is needed here, is not tried too often and has fields that can be
+ * stored. Throws an APIError.
+ */
+export async function requireAllowed(deps: AccountRulesDeps, request: AccountRequest): Promise<void> {
+  if (!ENDPOINTS.has(request.path)) throw new APIError('NOT_FOUND');
+  const retryAt = await countAttempt(deps, request);
+  if (retryAt !== null) throw tooMany(retryAt);
+  const fault = faultOf(request.path, request.body);
+  if (fault !== null) throw new APIError('BAD_REQUEST', { code: 'BAD_INPUT', message: fault });
+}
+
+/** Takes back the count of a password that was right. */
+export function countNoAttempt({ limits }: Pick<AccountRulesDeps, 'limits'>): void {
+  const attempt = accountScope.getStore()?.attempt;
+  if (attempt !== undefined) limits?.giveBackPassword(attempt);
+}
+
+async function countAttempt(deps: AccountRulesDeps, request: AccountRequest): Promise<Date | null> {
+  const { path, headers } = request;
+  const address = headers?.get(ADDRESS_HEADER);
+  if (deps.limits === undefined || address == null) return null;
+  if (path === '/sign-up/email') return deps.limits.takeSignUp(address);
+  if (!WITH_PASSWORD.has(path)) return null;
+  const attempt = await attemptOf(deps, request, address);
+  const scope = accountScope.getStore();
+  if (scope !== undefined) scope.attempt = attempt;
+  return deps.limits.takePassword(attempt);
+}
+
+async function attemptOf(
+  deps: AccountRulesDeps,
+  { path, body, headers }: AccountRequest,
+  address: string,
+): Promise<PasswordAttempt> {
+  if (path === '/sign-in/email') {
+    const email = String(body.email).trim().toLowerCase().slice(0, MAX_EMAIL_LENGTH);
+    const found = email.includes('\0') ? null : await findAttempted(deps, { email }, address);
+    nameInLog(found?.userId);
+    return { account: found?.userId ?? email, address, isKnownAddress: found?.isKnownAddress === true };
+  }
+  const userId = headers === undefined ? null : await deps.userIdOf(headers);
+  if (userId === null) return { account: null, address, isKnownAddress: false };
+  const found = await findAttempted(deps, { userId }, address);
+  nameInLog(userId);
+  return { account: userId, address, isKnownAddress: found?.isKnownAddress === true };
+}
+
+function nameInLog(userId: string | undefined): void {
+  const scope = logScope.getStore();
+  if (scope !== undefined && userId !== undefined) scope.userId = userId;
+}
+
+function tooMany(retryAt: Date): APIError {
+  const seconds = Math.max(1, Math.ceil((retryAt.getTime() - Date.now()) / 1_000));
+  return new APIError(
+    'TOO_MANY_REQUESTS',
+    { code: 'RATE_LIMITED', message: 'Too many tries. Wait a little, then try again.' },
+    { 'retry-after': String(seconds) },
+  );
+}
+
+/** Header with the network address of a request. Whoever calls the endpoints sets it, or takes it out. */
+export const ADDRESS_HEADER = 'x-latchkey-address';
+
+/** Those that say whether a password is right. */
+const WITH_PASSWORD = new Set(['/sign-in/email', '/change-password', '/change-email', '/delete-user']);
+
+/** Those of better-auth that are needed here. */
+const ENDPOINTS = new Set([
+  ...WITH_PASSWORD,
+  '/sign-up/email',
+  '/sign-out',
+  '/get-session',
+  '/list-sessions',
+  '/revoke-session',
+  '/revoke-sessions',
+  '/revoke-other-sessions',
+  '/update-user',
+  '/ok',
+]);

@@ -1,0 +1,64 @@
+import { APIError } from 'better-auth/api';
+import { hashPassword, verifyPassword } from 'better-auth/crypto';
+import { accountScope } from './account-scope.ts';
+
+/**
+ * Hashes passwords a few at a time: each takes 16 MiB and a thread for a twentieth of a second. More wait in line, and
+ * beyond that are refused. Its methods throw an APIError then.
+ */
+export class PasswordHashes {
+  readonly #scrypt: Scrypt;
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(scrypt: Scrypt = { hash: hashPassword, verify: verifyPassword }) {
+    this.#scrypt = scrypt;
+  }
+
+  /** Makes the hash that `hash` returns later in the same request, while a transaction is open. */
+  async prepare(password: string): Promise<void> {
+    const scope = accountScope.getStore();
+    if (scope !== undefined) scope.prepared = { password, hash: await this.hash(password) };
+  }
+
+  async hash(password: string): Promise<string> {
+    const prepared = accountScope.getStore()?.prepared;
+    if (prepared?.password === password) return prepared.hash;
+    return await this.#inTurn(() => this.#scrypt.hash(password));
+  }
+
+  async verify({ hash, password }: { hash: string; password: string }): Promise<boolean> {
+    return await this.#inTurn(() => this.#scrypt.verify({ hash, password }));
+  }
+
+  async #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#running < AT_ONCE) this.#running++;
+    else await this.#turn();
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next(); // which runs in the place of this one
+    }
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#waiting.length >= MAX_WAITING)
+      throw new APIError('SERVICE_UNAVAILABLE', OVERLOADED, { 'retry-after': '5' });
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+interface Scrypt {
+  hash(password: string): Promise<string>;
+  verify(attempt: { hash: string; password: string }): Promise<boolean>;
+}
+
+const AT_ONCE = 3; // libuv has four threads, and look-ups of names need one
+const MAX_WAITING = 300; // the last in line waits for a few seconds
+
+const OVERLOADED = {
+  code: 'OVERLOADED',
+  message: 'Too many people are signing in at this moment. Try again in a few seconds.',
+};
