@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startSessionSweeps } from './accounts/sweep-sessions.ts';
 import type { AnswerDeps } from './answers/begin-answers.ts';
 import { startCheckpoints } from './answers/checkpoint.ts';
 import { endAnswer } from './answers/end-answer.ts';
@@ -124,6 +125,7 @@ async function openOn(
   const removeRecord = isEmbedded ? undefined : await recordRoots(deps, deps.writerId);
   const stopCheckpoints = startCheckpoints(deps);
   const stopRechecks = startRechecks(deps, recheckEveryMs);
+  const stopSweeps = startSessionSweeps(deps);
 
   async function endAnswers(): Promise<void> {
     const ended = running.close();
@@ -151,6 +153,7 @@ async function openOn(
     endAnswers,
     async close() {
       await stopRechecks();
+      await stopSweeps();
       await endAnswers();
       await Promise.all(work);
       await stopCheckpoints();

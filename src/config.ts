@@ -41,6 +41,8 @@ export interface Config {
   };
   /** How many bytes may wait until clients read them, and for how long. */
   unreadLimits: { perPerson: number; perServer: number; timeoutMs: number };
+  /** Lines below it are not logged. */
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Proxies whose X-Forwarded-For header is believed. */
   trustedProxies: Networks;
   /** How often may be tried; see the limits themselves. */
@@ -111,6 +113,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     answerLimits: readAnswerLimits(env),
     personLimits: readPersonLimits(env),
     unreadLimits: readUnreadLimits(env),
+    logLevel: readChoice(
+      'LATCHKEY_LOG_LEVEL',
+      env.LATCHKEY_LOG_LEVEL,
+      ['debug', 'info', 'warn', 'error'],
+      'info',
+    ),
     trustedProxies: readNetworks('LATCHKEY_TRUSTED_PROXIES', env.LATCHKEY_TRUSTED_PROXIES),
     attempts: {
       signInsPerAccount: readCount('LATCHKEY_SIGN_INS_PER_ACCOUNT', env.LATCHKEY_SIGN_INS_PER_ACCOUNT, 10),
@@ -327,6 +335,7 @@ const SETTINGS = [
   'LATCHKEY_PROVIDER_URLS',
   'LATCHKEY_ALLOWED_ORIGINS',
   'LATCHKEY_ALLOWED_PRIVATE_HOSTS',
+  'LATCHKEY_LOG_LEVEL',
   'LATCHKEY_TRUSTED_PROXIES',
   'LATCHKEY_MAX_ANSWERS',
   'LATCHKEY_MAX_ANSWERS_PER_PERSON',

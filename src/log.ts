@@ -1,17 +1,28 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino } from 'pino';
+import { LogOutput, standardOutput } from './log-output.ts';
+
+/** Where the lines go. */
+export const logOutput = new LogOutput(standardOutput());
 
 /**
- * The server's log: JSON lines on standard output, or readable ones on a terminal. Lines carry names, ids and codes that the
- * caller chose; never an error object, a variable, a text or a secret.
+ * The server's log: JSON lines on standard output. Lines carry names, ids and codes that the caller chose; never an error
+ * object, a variable, a text or a secret.
  */
-export const log = pino({
-  name: 'latchkey',
-  level: 'info',
-  base: null,
-  timestamp: pino.stdTimeFunctions.isoTime,
-  mixin: () => ({ ...logScope.getStore() }),
-});
+export const log = pino(
+  {
+    name: 'latchkey',
+    level: 'info',
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    mixin: () => {
+      const { startedAtMs, ...names } = logScope.getStore() ?? {};
+      if (startedAtMs === undefined) return names;
+      return { ...names, ms: Math.round(performance.now() - startedAtMs) };
+    },
+  },
+  logOutput,
+);
 
 /** What all lines carry that are written on behalf of one request or operation. */
 export const logScope = new AsyncLocalStorage<LogScope>();
@@ -19,10 +30,16 @@ export const logScope = new AsyncLocalStorage<LogScope>();
 export interface LogScope {
   /** Also sent to the client in `x-request-id`; operations on one socket share that of its handshake. */
   requestId: string;
+  /** By the process's own time; lines tell the milliseconds since. */
+  startedAtMs?: number;
   /** The name that the client gave the operation. */
   operation?: string;
-  /** Whose account the request acts on, once that is known. */
+  /** Who sends the request, or whose account it acts on, once that is known. */
   userId?: string;
+  /** Network address of the client, where an account is acted on. */
+  address?: string;
+  /** Why a request to an account was refused. */
+  code?: string | undefined;
 }
 
 /** A failure's name for the log: an error code where there is one, else its class. Messages may quote data, so they stay out. */

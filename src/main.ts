@@ -3,12 +3,15 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { explainFailure } from './command/failure.ts';
 import { HELP, UsageError } from './command/help.ts';
-import { say, sayWrong } from './command/terminal.ts';
+import { hasLostOutput, print, say, sayWrong } from './command/terminal.ts';
 import { type Config, takeConfig, unknownSettings } from './config.ts';
-import { failureName, log } from './log.ts';
+import { failureName, log, logOutput } from './log.ts';
 
 process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
+process.on('exit', () => {
+  if (hasLostOutput()) process.exitCode ||= 1; // a command is for what it prints
+});
 
 try {
   process.exitCode = await run(process.argv.slice(2));
@@ -24,7 +27,7 @@ async function run([command = 'serve', ...rest]: string[]): Promise<number> {
     case '--help':
     case '-h':
     case 'help':
-      process.stdout.write(HELP);
+      print(HELP);
       return 0;
     case '--version':
       say(readVersion());
@@ -32,7 +35,9 @@ async function run([command = 'serve', ...rest]: string[]): Promise<number> {
     case 'serve': {
       readArguments(rest, {}, 0);
       const { serve } = await import('./command/serve.ts');
-      return await serve(readSettings());
+      const exitCode = await serve(readSettings());
+      await logOutput.flush();
+      return process.exit(exitCode); // lines that nobody reads would keep the process
     }
     case 'migrate': {
       readArguments(rest, {}, 0);
@@ -51,6 +56,10 @@ async function run([command = 'serve', ...rest]: string[]): Promise<number> {
     }
     case 'user': {
       const { words, options } = readArguments(rest, { name: { type: 'string' } }, 2);
+      if (words[0] !== 'add') {
+        const { runPeopleCommand } = await import('./command/people.ts');
+        return await runPeopleCommand(readSettings, words);
+      }
       const { addUser } = await import('./command/user.ts');
       return await addUser(readSettings, words, options.name);
     }
@@ -77,7 +86,9 @@ async function run([command = 'serve', ...rest]: string[]): Promise<number> {
 function readSettings(): Config {
   for (const name of unknownSettings(process.env))
     sayWrong(`${name} is not a setting of Latchkey and changes nothing. Is it spelled right?`);
-  return takeConfig(process.env);
+  const config = takeConfig(process.env);
+  log.level = config.logLevel;
+  return config;
 }
 
 type Options = Record<string, { type: 'string' | 'boolean'; multiple?: boolean }>;

@@ -13,7 +13,7 @@ import { askHeld, follow, isEnd, readAnswer } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
-import { captureLog } from './kit/log.ts';
+import { captureErrors } from './kit/log.ts';
 import { nodesOf, type Page } from './kit/page.ts';
 import { letIn, newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import { type NamedModel, type Person, personOf, post } from './kit/person.ts';
@@ -356,7 +356,7 @@ describe('deleting an account', () => {
 
   test('while its person is asking takes the account, and leaves no answer that nobody writes', async () => {
     const { db } = server.app;
-    const lines = captureLog();
+    const lines = captureErrors();
     const asked: string[] = [];
     for (let round = 0; round < 5; round++) {
       const { ada, bob, workspaceId, model } = await sharedPlace();
@@ -427,7 +427,7 @@ describe('deleting an account', () => {
     await database.db.execute(
       `create trigger refuse before insert on audit_entries for each row execute function refuse()`,
     );
-    captureLog();
+    captureErrors();
     expect((await auth(bob, 'delete-user', { password })).status).toBe(500);
     expect(await remember()).toEqual(before);
     await database.db.execute('drop trigger refuse on audit_entries');

@@ -32,7 +32,8 @@ secret-source →
 sliding-window →
 errors →
 answer-error →
-log →
+log → log-output
+log-output →
 sanitize-line →
 networks →
 `;

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { freshDatabase } from './kit/database.ts';
-import { captureLog } from './kit/log.ts';
+import { captureErrors } from './kit/log.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 let server: TestServer;
@@ -86,7 +86,7 @@ describe('a database that fails', () => {
     const printed = ['error', 'warn', 'log', 'info', 'debug'].map((name) =>
       vi.spyOn(console, name as 'error').mockImplementation(() => {}),
     );
-    const lines = captureLog();
+    const lines = captureErrors();
     const refuse = sql.raw(
       `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no %', new; end $$`,
     );

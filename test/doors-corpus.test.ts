@@ -11,7 +11,7 @@ import { hostileVariables } from './fixtures/hostile-variables.ts';
 import { trespasses } from './fixtures/trespasses.ts';
 import { eventually } from './kit/eventually.ts';
 import { startLiveFollowers } from './kit/live-followers.ts';
-import { captureLog } from './kit/log.ts';
+import { captureErrors } from './kit/log.ts';
 import { usedMiB } from './kit/memory.ts';
 import { documentOf, type Person, post } from './kit/person.ts';
 import { answerToBytes, closeCodeAfterBytes } from './kit/raw-bytes.ts';
@@ -53,7 +53,7 @@ test('no hostile operation gets through, and none disturbs what is followed besi
     WebSocket: socketWire(live.opened),
   };
   const before = await whatThereIs();
-  const lines = captureLog();
+  const lines = captureErrors();
   const pauses = monitorEventLoopDelay({ resolution: 10 });
   pauses.enable();
   const codes: string[] = [];
@@ -83,7 +83,7 @@ test('no hostile operation gets through, and none disturbs what is followed besi
 
 test('no request that is hardly one does either', async () => {
   await using live = await startLiveFollowers(site.server, site.ada);
-  const lines = captureLog();
+  const lines = captureErrors();
   const statuses: string[] = [];
   const wrong: unknown[] = [];
   for (const { what, body, method = 'POST', path = '/graphql', headers, ...expected } of HOSTILE_REQUESTS) {
@@ -116,7 +116,7 @@ test('no request that is hardly one does either', async () => {
 
 test('no message or frame does either: it closes the socket it came on, if any', async () => {
   await using live = await startLiveFollowers(site.server, site.ada);
-  const lines = captureLog();
+  const lines = captureErrors();
   const closings: string[] = [];
   const wrong: unknown[] = [];
   for (const [what, expected, message] of HOSTILE_MESSAGES) {
@@ -236,7 +236,7 @@ test('no credentials but one’s own whole ones are anybody’s', async () => {
     variables: { id: site.ada.workspaceId },
   };
   const before = await whatThereIs();
-  const lines = captureLog();
+  const lines = captureErrors();
   const answers: string[] = [];
   const wrong: unknown[] = [];
   for (const authorization of [...tokens, ...others]) {

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bodyText, rawBody } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
-import { captureLog } from './kit/log.ts';
+import { captureErrors } from './kit/log.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 import { useSite } from './kit/site.ts';
@@ -107,7 +107,7 @@ describe('a request', () => {
   test.each(['a b', 'evil.example.com/x', 'x@y', '[::1', 'localhost:99999', '%00', ':80'])(
     'for the host "%s" is refused without a word in the log',
     async (host) => {
-      const lines = captureLog();
+      const lines = captureErrors();
       for (const path of ['/graphql', '/api/auth/get-session', '/', '/health/live'])
         expect(
           await raw(site.server, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
@@ -123,7 +123,7 @@ describe('a request', () => {
   });
 
   test('with a forwarded protocol or host that is none changes nothing', async () => {
-    const lines = captureLog();
+    const lines = captureErrors();
     const headers = { 'x-forwarded-proto': 'no such thing', 'x-forwarded-host': 'a b', ...json(site.ada) };
     const response = await fetch(`${site.server.url}/api/auth/get-session`, { headers });
     expect(await response.json()).toMatchObject({ user: { email: site.ada.email } });
@@ -263,7 +263,7 @@ describe('the log', () => {
   test('names the operation and the request of a failure, and nothing that was sent', async () => {
     await using broken = await startTestServer({}, { database: await freshDatabase() });
     const person = await broken.signUp();
-    const lines = captureLog();
+    const lines = captureErrors();
     vi.spyOn(broken.app.db, 'select').mockImplementation(() => {
       throw new Error('no secret-text');
     });

@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vi
 import { sessions } from '../src/db/tables/user.ts';
 import { follow, TRANSPORTS } from './kit/answer.ts';
 import { freshDatabase } from './kit/database.ts';
-import { captureLog } from './kit/log.ts';
+import { captureErrors } from './kit/log.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { openFor, openSocket } from './kit/raw-socket.ts';
 import { startTestServer } from './kit/server.ts';
@@ -185,7 +185,7 @@ describe('an operation that goes wrong', () => {
     const following = { query: documentOf('thread-events'), variables: { threadId: thread.id } };
     opened.send({ type: 'subscribe', id: 'live', payload: following });
     await opened.message('next', 'live');
-    const lines = captureLog();
+    const lines = captureErrors();
     const failing = vi.spyOn(broken.app.db, 'select').mockImplementation(() => {
       throw new Error('no secret-text');
     });
@@ -227,7 +227,7 @@ describe('an operation that goes wrong', () => {
   test('before anybody is let in closes the socket so that clients come back', async () => {
     await using broken = await startTestServer({}, { database: await freshDatabase() });
     const person = await broken.signUp();
-    captureLog();
+    captureErrors();
     vi.spyOn(broken.app.db, 'select').mockImplementation(() => {
       throw new Error('no');
     });

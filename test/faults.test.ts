@@ -9,7 +9,7 @@ import { STREAMS } from './fixtures/streams.ts';
 import { liftCheckLimits } from './kit/altered-provider.ts';
 import { type Follower, readAnswer } from './kit/answer.ts';
 import { type FaultProvider, startFaultProvider } from './kit/fault-provider.ts';
-import { captureLog } from './kit/log.ts';
+import { captureErrors } from './kit/log.ts';
 import type { AddedKey, Person } from './kit/person.ts';
 import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -52,7 +52,7 @@ afterAll(async () => {
 });
 
 test('every fault of a provider ends the answer as one that somebody can mend, and keeps its text', async () => {
-  const lines = captureLog();
+  const lines = captureErrors();
   const askAll = async (
     server: TestServer,
     families: readonly Family[],

@@ -9,7 +9,7 @@ import { type Event, type Follower, readAnswer } from './kit/answer.ts';
 import { addKey, type KeyResult, keysOf } from './kit/api-key.ts';
 import { type CanaryServer, startCanaryServer } from './kit/canary-server.ts';
 import { freshDatabase } from './kit/database.ts';
-import { captureLog } from './kit/log.ts';
+import { captureErrors } from './kit/log.ts';
 import { type AddedKey, type Person, personOf } from './kit/person.ts';
 import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -79,7 +79,7 @@ test('a stored key of a forbidden address answers nothing from there', async () 
   const eve = await server.signUp('Eve');
   const stored = await each(urls, (baseUrl) => store(eve, baseUrl));
   const client = eve.socket();
-  const lines = captureLog();
+  const lines = captureErrors();
   const told = await each(stored, async (key) => {
     const end = await answerOf(eve, key, client);
     expect(end).toMatchObject({ __typename: 'AnswerFailed', message: { status: 'FAILED', text: '' } });

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { listAuditEntries } from '../src/audit/entry.ts';
 import { rawBody } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
-import { captureLog } from './kit/log.ts';
+import { captureErrors } from './kit/log.ts';
 import { newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { OPERATOR_TOKEN, postAsOperator, setPlan } from './kit/plan.ts';
@@ -226,7 +226,7 @@ describe('the token', () => {
   test('is in no log line, right or wrong, not even of a request that fails', async () => {
     await using broken = await startTestServer({ LATCHKEY_OPERATOR_TOKEN: OPERATOR_TOKEN });
     const bob = await broken.signUp('Bob');
-    const lines = captureLog();
+    const lines = captureErrors();
     vi.spyOn(broken.app.db, 'transaction').mockRejectedValue(new Error(OPERATOR_TOKEN));
     const input = { userId: bob.id, plan: 'FREE' };
     const { text } = await postAsOperator(broken.url, { input });

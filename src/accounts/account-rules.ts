@@ -90,7 +90,7 @@ export const ADDRESS_HEADER = 'x-latchkey-address';
 const WITH_PASSWORD = new Set(['/sign-in/email', '/change-password', '/change-email', '/delete-user']);
 
 /** Those of better-auth that are needed here. */
-const ENDPOINTS = new Set([
+export const ENDPOINTS: ReadonlySet<string> = new Set([
   ...WITH_PASSWORD,
   '/sign-up/email',
   '/sign-out',
@@ -100,5 +100,6 @@ const ENDPOINTS = new Set([
   '/revoke-sessions',
   '/revoke-other-sessions',
   '/update-user',
+  '/reset-password',
   '/ok',
 ]);

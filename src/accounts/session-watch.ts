@@ -5,15 +5,14 @@ import { sessions } from '../db/tables/user.ts';
 import { failureName, log } from '../log.ts';
 
 /**
- * Tells when a session has ended: at once when that is announced, within a second when it runs out, and within a few seconds
- * when another process ended it or the announcement was lost. All sessions that are watched are read by one statement.
+ * Tells when a session has ended: at once when that is announced, and within a second when it runs out, another process ended
+ * it or the announcement was lost. All sessions that are watched are read by one statement.
  */
 export class SessionWatch {
   readonly #deps: { db: Database; changes: Changes };
   readonly #watched = new Map<string, Watched>();
   readonly #timer: NodeJS.Timeout;
   #isReading = false;
-  #readAllAtMs = 0;
 
   constructor(deps: { db: Database; changes: Changes }) {
     this.#deps = deps;
@@ -56,13 +55,9 @@ export class SessionWatch {
 
   /** A session in use is prolonged, so one whose time has come is read before it is taken for ended. */
   async #read(): Promise<void> {
-    const isTimeForAll = performance.now() - this.#readAllAtMs > READ_ALL_MS;
-    const due = [...this.#watched].filter(
-      ([, watched]) => isTimeForAll || watched.expiresAt === null || hasRunOut(watched),
-    );
+    const due = [...this.#watched];
     if (this.#isReading || due.length === 0) return;
     this.#isReading = true;
-    if (isTimeForAll) this.#readAllAtMs = performance.now();
     try {
       const rows = await this.#deps.db
         .select({ id: sessions.id, expiresAt: sessions.expiresAt })
@@ -97,5 +92,4 @@ function hasRunOut({ expiresAt }: Watched): boolean {
   return expiresAt !== null && expiresAt.getTime() <= Date.now();
 }
 
-const CHECK_MS = 1_000;
-const READ_ALL_MS = 5_000;
+const CHECK_MS = 500; // a person who is disabled has lost what is open within a second

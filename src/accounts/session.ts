@@ -2,9 +2,9 @@ import { drizzleAdapter } from 'better-auth/adapters/drizzle';
 import { APIError, createAuthMiddleware } from 'better-auth/api';
 import { betterAuth } from 'better-auth/minimal';
 import { bearer } from 'better-auth/plugins/bearer';
-import { and, eq, gt } from 'drizzle-orm';
+import { and, eq, gt, inArray } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
-import { type IdPrefix, newId } from '../db/id.ts';
+import { type IdPrefix, idsOf, newId } from '../db/id.ts';
 import { accounts, sessions, users, verifications } from '../db/tables/user.ts';
 import { ConflictError } from '../errors.ts';
 import { ADDRESS_HEADER, countNoAttempt, requireAllowed } from './account-rules.ts';
@@ -12,7 +12,7 @@ import { accountScope } from './account-scope.ts';
 import type { AttemptLimits } from './attempt-limits.ts';
 import { PasswordHashes } from './password-hash.ts';
 import { rememberAddress } from './sign-in-address.ts';
-import { hasAnyUser } from './user.ts';
+import { hasAnyUser, isDisabled } from './user.ts';
 
 /** Who may sign up: anybody, the first person and then whoever brings an invitation, or nobody. */
 export type SignUp = 'open' | 'invited' | 'closed';
@@ -76,7 +76,8 @@ export function createSessions(options: {
       transaction: true,
       schema: { user: users, session: sessions, account: accounts, verification: verifications },
     }),
-    session: { expiresIn: SESSION_SECONDS, updateAge: RENEWED_AFTER_SECONDS },
+    session: { expiresIn: SESSION_SECONDS, updateAge: RENEWED_AFTER_SECONDS, freshAge: 0 },
+    verification: { storeIdentifier: 'hashed' },
     advanced: {
       database: { generateId: ({ model }) => newId(PREFIX[model] ?? 'ver') },
       ipAddress: { ipAddressHeaders: [ADDRESS_HEADER] },
@@ -85,7 +86,11 @@ export function createSessions(options: {
     databaseHooks: {
       session: {
         create: {
-          after: async ({ userId }, context) => {
+          after: async ({ id, userId }, context) => {
+            if (await isDisabled(options, userId)) {
+              await options.db.delete(sessions).where(eq(sessions.id, id));
+              throw new APIError('FORBIDDEN', DISABLED);
+            }
             const address = context?.headers?.get(ADDRESS_HEADER);
             if (address != null) await rememberAddress(options, userId, address);
           },
@@ -95,6 +100,7 @@ export function createSessions(options: {
     },
     emailAndPassword: {
       enabled: true,
+      revokeSessionsOnPasswordReset: true,
       password: {
         hash: (password) => hashes.hash(password),
         verify: (attempt) => hashes.verify(attempt),
@@ -114,20 +120,35 @@ export function createSessions(options: {
         const { path, headers } = context;
         const body: Record<string, unknown> = context.body ?? {};
         await requireAllowed(rules, { path, body, headers });
-        if (path !== '/sign-up/email') return;
+        if (path === '/revoke-session' && typeof body.id === 'string')
+          return { context: { body: { token: await tokenOf(body.id) } } };
+        if (path !== '/sign-up/email') return undefined;
         await requireSignUp(body);
         // better-auth would hash it while it holds a connection, and fifty people would wait for ten of them.
         if (typeof body.password === 'string' && body.password.length <= MAX_PASSWORD_LENGTH)
           await hashes.prepare(body.password);
+        return undefined;
       }),
-      after: createAuthMiddleware(async ({ context }) => {
-        if (!(context.returned instanceof Error)) countNoAttempt(rules);
+      after: createAuthMiddleware(async ({ path, context, json }) => {
+        if (context.returned instanceof Error) return undefined;
+        countNoAttempt(rules);
+        if (path !== '/list-sessions' || !Array.isArray(context.returned)) return undefined;
+        return json(context.returned.map((session) => describe(session, context.session?.session.id)));
       }),
     },
   });
 
   async function sessionOf(headers: Headers): Promise<OpenSession | null> {
     return await auth.api.getSession({ headers });
+  }
+
+  /** better-auth ends a session by its token, and only one of the person who asks. */
+  async function tokenOf(sessionId: string): Promise<string> {
+    const [session] = await options.db
+      .select({ token: sessions.token })
+      .from(sessions)
+      .where(inArray(sessions.id, idsOf('ses', [sessionId])));
+    return session?.token ?? 'none';
   }
 
   async function requireSignUp(body: { invitationToken?: unknown }): Promise<void> {
@@ -175,11 +196,23 @@ export function createSessions(options: {
   };
 }
 
+/** A session as its person sees it: without the token, which is nobody else's business. */
+function describe(session: Record<string, unknown>, currentId: string | undefined) {
+  const { id, createdAt, expiresAt, ipAddress, userAgent } = session;
+  return { id, createdAt, expiresAt, ipAddress, userAgent, isCurrent: id === currentId };
+}
+
 /** What is used here of a session as better-auth gives it. */
 interface OpenSession {
   session: { id: string };
   user: { id: string; name: string; email: string };
 }
+
+/** Said to whoever gave the right password. */
+const DISABLED = {
+  code: 'ACCOUNT_DISABLED',
+  message: 'This account is disabled. Ask the operator of this server.',
+};
 
 const CLOSED = {
   invited:

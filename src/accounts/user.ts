@@ -1,4 +1,4 @@
-import { inArray } from 'drizzle-orm';
+import { eq, inArray } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { users } from '../db/tables/user.ts';
 
@@ -18,4 +18,9 @@ export async function findUsers({ db }: { db: Database }, ids: readonly string[]
 
 export async function hasAnyUser({ db }: { db: Database }): Promise<boolean> {
   return (await db.select({ id: users.id }).from(users).limit(1)).length > 0;
+}
+
+export async function isDisabled({ db }: { db: Database }, userId: string): Promise<boolean> {
+  const [user] = await db.select({ disabledAt: users.disabledAt }).from(users).where(eq(users.id, userId));
+  return user !== undefined && user.disabledAt !== null;
 }

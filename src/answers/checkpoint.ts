@@ -3,6 +3,7 @@ import type { AnswerErrorCode } from '../answer-error.ts';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
+import { users } from '../db/tables/user.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
 import { failureName, log } from '../log.ts';
 import { mayDo } from '../workspaces/membership.ts';
@@ -102,12 +103,14 @@ async function saveAndLook(
       renewedId: renewed.id,
       isKeyEnabled: apiKeys.isEnabled,
       role: workspaceMembers.role,
+      disabledAt: users.disabledAt,
       seesThread: sql<boolean>`${threads.visibility} = 'WORKSPACE' or ${threads.createdBy} is not distinct from ${messages.authorId}`,
     })
     .from(messages)
     .leftJoin(renewed, eq(renewed.id, messages.id))
     .innerJoin(threads, eq(threads.id, messages.threadId))
     .leftJoin(apiKeys, eq(apiKeys.id, messages.apiKeyId))
+    .leftJoin(users, eq(users.id, messages.authorId))
     .leftJoin(
       workspaceMembers,
       and(
@@ -117,12 +120,12 @@ async function saveAndLook(
     )
     .where(isOurs);
   return new Map(
-    rows.map(({ id, renewedId, isKeyEnabled, role, seesThread }) => [
+    rows.map(({ id, renewedId, isKeyEnabled, role, disabledAt, seesThread }) => [
       id,
       {
         isSaved: renewedId !== null,
         isKeyUsable: isKeyEnabled === true,
-        isPermitted: role !== null && mayDo(role, 'chat') && seesThread,
+        isPermitted: role !== null && disabledAt === null && mayDo(role, 'chat') && seesThread,
       },
     ]),
   );

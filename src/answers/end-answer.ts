@@ -24,10 +24,19 @@ export interface EndDeps {
 export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending): Promise<Message | null> {
   if (!live.settle()) return await live.ended;
   const message = await saveUntilSaved(deps, live, ending);
+  logEnd(live, message?.row ?? null);
   deps.running.remove(live);
   live.end(message?.row ?? null);
   if (message !== null) announceThread(deps.changes, message.thread, [live.id]);
   return message?.row ?? null;
+}
+
+/** Without a row it was deleted meanwhile, or could not be saved before a shutdown. */
+function logEnd(live: LiveAnswer, row: Message | null): void {
+  const ms = Math.round(performance.now() - live.startedAtMs);
+  const names = { messageId: live.id, provider: row?.provider, apiKeyId: row?.apiKeyId };
+  const end = { status: row?.status ?? 'GONE', code: row?.errorCode ?? undefined };
+  log[end.code === undefined ? 'info' : 'warn']({ ...names, ...end, ms }, 'an answer ended');
 }
 
 /**

@@ -40,6 +40,8 @@ export class LiveAnswer implements AnswerSink {
   readonly id: string;
   readonly threadId: string;
   readonly fence: number;
+  /** By the process's own time. */
+  readonly startedAtMs = performance.now();
   readonly #provider: string;
   /** Ends the provider call; aborted by `settle`. */
   readonly abort = new AbortController();

@@ -56,6 +56,16 @@ export const AUDIT_ACTIONS = {
     details: ['previousRole', 'role'],
     sentence: 'Changed {person} from {previousRole} to {role}.',
   },
+  MEMBER_DISABLED: {
+    description: 'The operator of the server disabled the account of a member.',
+    details: [],
+    sentence: 'Disabled the account of {person}.',
+  },
+  MEMBER_ENABLED: {
+    description: 'The operator of the server enabled the account of a member again.',
+    details: [],
+    sentence: 'Enabled the account of {person} again.',
+  },
   MEMBER_REMOVED: {
     description: 'A member was removed.',
     details: ['role'],

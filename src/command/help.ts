@@ -10,6 +10,12 @@ export const HELP = `Latchkey: a GraphQL backend for AI chat on your own provide
   migrate                         Bring the database up to date. serve does so too.
   user add <email> --name <name>  Make an account, also where sign-up is closed. The password is read
                                   from standard input.
+  user list                       Show every account, with its open sessions.
+  user disable <who>              End the sessions of a person, stop their answers and let them sign in no more.
+  user enable <who>               Let them sign in again.
+  user sign-out <who>             End all sessions of a person.
+  user reset-password <who>       Print a link with which the person sets a new password, once and within an hour.
+                                  <who> is an email, or the id of a user.
 
   plan show <who>                 Show the plan of an account or team. <who> is an email, or the id of either.
   plan set <who> <plan>           Set it: FREE, PREMIUM, BUSINESS, or DEFAULT for LATCHKEY_DEFAULT_PLAN.

@@ -4,13 +4,30 @@ import { text } from 'node:stream/consumers';
 
 /** Tells the person at the terminal. Control characters are left out: names from the database could steer the terminal. */
 export function say(sentence: string): void {
-  process.stdout.write(`${printable(sentence)}\n`);
+  print(`${printable(sentence)}\n`);
+}
+
+/** Prints a text as it is. */
+export function print(text: string): void {
+  process.stdout.write(text, (error) => {
+    hasLost ||= error != null;
+  });
 }
 
 /** Tells the person at the terminal what is wrong. */
 export function sayWrong(sentence: string): void {
   process.stderr.write(`${printable(sentence)}\n`);
 }
+
+/** Whether something that was printed was lost, such as on a full disk. Known when the process ends. */
+export function hasLostOutput(): boolean {
+  return hasLost;
+}
+
+let hasLost = false;
+// Without listeners a full disk, or a reader that has left, would end the process.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
 
 /** Reads a secret from standard input: all of it, or one line that is not shown while it is typed on a terminal. */
 export async function readPassword(prompt: string): Promise<string> {

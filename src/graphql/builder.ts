@@ -1,7 +1,9 @@
 import SchemaBuilder from '@pothos/core';
 import ErrorsPlugin from '@pothos/plugin-errors';
 import { GraphQLError, Kind } from 'graphql';
+import { UserError } from '../errors.ts';
 import type { Context } from './context.ts';
+import { logFailure } from './log-failure.ts';
 
 interface SchemaTypes {
   Context: Context;
@@ -22,6 +24,9 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   errors: {
     directResult: true,
     defaultTypes: [],
+    onResolvedError: (error) => {
+      if (error instanceof UserError) logFailure(error.code);
+    },
     defaultUnionOptions: {
       name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result`,
       description:

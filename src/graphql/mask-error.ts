@@ -1,13 +1,20 @@
 import { GraphQLError } from 'graphql';
 import { isPassingFailure } from '../db/passing-failure.ts';
 import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
-import { failureName, log } from '../log.ts';
+import { logFailure, logInternalFailure } from './log-failure.ts';
 
 /**
  * Decides what a client sees of an error that is not part of a result. Errors that somebody can mend keep their text and
- * code, those of GraphQL itself too; everything else is an INTERNAL one without details, and is logged by name.
+ * code, those of GraphQL itself too; everything else is an INTERNAL one without details. All are logged.
  */
 export function maskError(error: unknown): GraphQLError {
+  const masked = mask(error);
+  const { code } = masked.extensions;
+  if (typeof code === 'string' && code !== 'INTERNAL') logFailure(code);
+  return masked;
+}
+
+function mask(error: unknown): GraphQLError {
   const original = error instanceof GraphQLError ? error.originalError : error;
   if (original instanceof UserError) {
     const fields = original instanceof InvalidInputError ? { fields: original.fields } : {};
@@ -32,7 +39,7 @@ export function maskError(error: unknown): GraphQLError {
       ...(http !== undefined && { http: originalError === undefined ? http : { ...http, spec: false } }),
     });
   }
-  log.error({ failure: failureName(original) }, 'an operation failed');
+  logInternalFailure(original);
   if (isPassingFailure(original)) return visible(error, OVERLOADED, { code: 'OVERLOADED', ...retryLater() });
   return visible(error, 'Unexpected error.', { code: 'INTERNAL' });
 }

@@ -33,11 +33,7 @@ export class CheckLimits {
   ): Promise<Checked> {
     const subjects = this.#subjectsOf(viewer);
     requireRoom(this.#refused.retryAt(subjects));
-    requireRoom(
-      this.#all.take(
-        subjects.map(({ subject }) => ({ subject, most: CHECKS })),
-      ),
-    );
+    requireRoom(this.#all.take(subjects.map(({ subject }) => ({ subject, most: CHECKS }))));
     while (!this.#hasRoom(subjects)) {
       await this.#ended.promise;
       requireRoom(this.#refused.retryAt(subjects));

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ADDRESS_HEADER } from '../accounts/account-rules.ts';
+import { ADDRESS_HEADER, ENDPOINTS } from '../accounts/account-rules.ts';
 import type { Sessions } from '../accounts/session.ts';
+import { type LogScope, logScope } from '../log.ts';
 import { MAX_ACCOUNT_REQUEST_BYTES } from './policy.ts';
 import { sendJson } from './response.ts';
 
@@ -30,6 +31,8 @@ export async function serveAccount(
   const input = body.length === 0 ? {} : parseObject(body.toString());
   if (input === undefined) return refuse(response, 400, 'The body is no JSON object.');
 
+  const path = url.pathname.replace('/api/auth', '');
+  noteForLog({ address, ...(ENDPOINTS.has(path) && { operation: path }) });
   const headers = headersOf(request, address);
   const answer = await deps.sessions.handler(
     new Request(url, { method, headers, ...(body.length > 0 && { body: new Uint8Array(body) }) }),
@@ -75,7 +78,9 @@ function headersOf(request: IncomingMessage, address: string): Headers {
 const BROWSER_HEADERS = ['cookie', 'origin', 'referer', 'sec-fetch-site', 'sec-fetch-dest'];
 
 async function send(response: ServerResponse, answer: Response): Promise<void> {
-  const body = withSignedToken(await answer.text(), answer.headers.get('set-auth-token'));
+  const text = await answer.text();
+  if (answer.status >= 400) noteForLog({ code: codeOf(text) });
+  const body = withSignedToken(text, answer.headers.get('set-auth-token'));
   for (const [name, value] of answer.headers) if (name !== 'set-cookie') response.setHeader(name, value);
   response.setHeader('set-cookie', answer.headers.getSetCookie());
   response.setHeader('cache-control', 'no-store');
@@ -90,7 +95,18 @@ function withSignedToken(body: string, token: string | null): string {
 
 /** In the form in which better-auth refuses, so that clients have one to read. */
 function refuse(response: ServerResponse, status: number, message: string, headers: object = {}): void {
+  noteForLog({ code: CODES[status] });
   sendJson(response, status, { code: CODES[status], message }, headers);
+}
+
+function codeOf(body: string): string | undefined {
+  const code = parseObject(body)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** What the line about the end of the request says. */
+function noteForLog(facts: Partial<LogScope>): void {
+  Object.assign(logScope.getStore() ?? {}, facts);
 }
 
 const CODES: Readonly<Record<number, string>> = {

@@ -79,6 +79,8 @@ export function createGraphQL(
         shares.limits.chargeFor(subject, requireAffordable(schema, document, params));
       }
       const isOperator = req !== undefined && isFromOperator(req, operatorToken, addressOfRequest(req));
+      const scope = logScope.getStore();
+      if (scope !== undefined && viewer != null) scope.userId = viewer.id;
       return createContext(app, viewer ?? null, isOperator);
     },
   });

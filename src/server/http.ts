@@ -76,13 +76,15 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
       cut: () => socket.destroy(),
     });
     inFlight.add(response);
+    const requestId = randomUUID();
+    const scope = { requestId, startedAtMs: performance.now() };
     response.once('close', () => {
       inFlight.delete(response);
       place.close();
+      logScope.run(scope, () => logEnd(request, response));
     });
-    const requestId = randomUUID();
     response.setHeaders(new Map(Object.entries({ ...SAFE_HEADERS, 'x-request-id': requestId })));
-    void logScope.run({ requestId }, () => answer(request, response, place));
+    void logScope.run(scope, () => answer(request, response, place));
   });
   const closeSockets = serveWebSocket(server, { yoga, sessions, sessionWatch, shares, origins, config });
 
@@ -102,7 +104,7 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
       else await servePage(path, request, response);
     } catch (error) {
       if (request.destroyed && !request.complete) return; // who has left gets no answer
-      log.error({ path, failure: failureName(error) }, 'a request failed');
+      log.error({ path: loggedPath(path), failure: failureName(error) }, 'a request failed');
       if (response.headersSent) response.destroy();
       else if (isPassingFailure(error))
         sendJson(
@@ -137,6 +139,20 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
 function isForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket';
 }
+
+/** What was asked for is logged by a path that is known, since others can hold anything. */
+function logEnd(request: IncomingMessage, response: ServerResponse): void {
+  const { statusCode: status } = response;
+  const path = loggedPath(request.url?.split('?')[0] ?? '/');
+  if (status < 400) log.debug({ path, status }, 'a request was answered');
+  else log[status < 500 && status !== 429 ? 'info' : 'warn']({ path, status }, 'a request was refused');
+}
+
+function loggedPath(path: string): string | undefined {
+  return LOGGED_PATHS.find((known) => path === known || (known.endsWith('/') && path.startsWith(known)));
+}
+
+const LOGGED_PATHS = ['/graphql', '/health/live', '/health/ready', '/seal.js', '/api/auth/'];
 
 /** Whether a response goes on for as long as its client stays. */
 function isStream(response: ServerResponse): boolean {

@@ -19,6 +19,12 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
       varies: true,
       load: () => loadFrontPage({ db }, config),
     },
+    '/reset-password': {
+      contentType: HTML,
+      headers: { 'content-security-policy': FRONT_PAGE_POLICY },
+      load: () => readPage('reset-password.html'),
+    },
+    '/reset-password.js': { contentType: SCRIPT, load: () => readPage('reset-password.js') },
     '/front-page.css': { contentType: CSS, load: () => readPage('front-page.css') },
     '/front-page.js': { contentType: SCRIPT, load: () => readPage('front-page.js') },
     '/latchkey.svg': { contentType: 'image/svg+xml', load: () => readPage('latchkey.svg') },

@@ -24,7 +24,8 @@ export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, ex
       onMessage: (receive) =>
         socket.on('message', (data) => {
           if (isPilingUp(socket)) return;
-          void logScope.run({ requestId: extra.requestId }, () =>
+          const scope = { requestId: extra.requestId, startedAtMs: performance.now() };
+          void logScope.run(scope, () =>
             receive(String(data)).catch((error: unknown) => {
               // Until then nothing of ours can fail.
               if (extra.viewer === undefined || isServersMessage(error))

@@ -7,6 +7,7 @@ import type { Sessions, Viewer } from '../accounts/session.ts';
 import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { Config } from '../config.ts';
 import { maskError } from '../graphql/mask-error.ts';
+import { log } from '../log.ts';
 import type { Yoga } from './graphql.ts';
 import {
   executeOperation,
@@ -50,6 +51,7 @@ export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<
     socket.once('close', () => leave?.());
     const refusal = refusalOf(request, deps.origins) ?? (leave === null ? TOO_MANY_UNIDENTIFIED : undefined);
     if (refusal !== undefined) {
+      log.info({ code: refusal }, 'a socket was refused');
       socket.end(`HTTP/1.1 ${refusal}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () =>
         socket.destroy(),
       );
@@ -106,15 +108,16 @@ function createProtocol({ yoga, sessions, sessionWatch, shares, config }: Socket
     onError: (_context, _id, _payload, errors) => errors.map(formatError),
     async onConnect({ extra, connectionParams }) {
       const { authorization = extra.request.headers.authorization } = connectionParams ?? {};
-      if (authorization !== undefined && typeof authorization !== 'string') return false;
+      if (authorization !== undefined && typeof authorization !== 'string') return refuseSocket();
       // Only browsers say which page they connect for, and only they send a cookie that they were given elsewhere.
-      if (authorization === undefined && extra.request.headers.origin === undefined) return false;
+      if (authorization === undefined && extra.request.headers.origin === undefined) return refuseSocket();
       extra.authorization = authorization;
       try {
         const viewer = await viewerOf(extra);
-        if (viewer === null) return false;
+        if (viewer === null) return refuseSocket();
         const leave = shares.limits.openSocket(viewer.id);
         if (leave === null) {
+          log.warn({ code: 'TOO_MANY_SOCKETS', userId: viewer.id }, 'a socket was refused');
           extra.socket.close(TRY_AGAIN_LATER, TOO_MANY_SOCKETS);
           return false;
         }
@@ -155,6 +158,11 @@ function createProtocol({ yoga, sessions, sessionWatch, shares, config }: Socket
       }
     },
   });
+}
+
+function refuseSocket(): false {
+  log.info({ code: 'UNAUTHENTICATED' }, 'a socket was refused');
+  return false;
 }
 
 function refusedWith(code: string, message: string): GraphQLError {

@@ -1,0 +1,29 @@
+import { failureName, type LogScope, log, logScope } from '../log.ts';
+
+/** Logs why an operation failed: the code that the client is sent, once for an operation however many fields have it. */
+export function logFailure(code: string): void {
+  const scope = logScope.getStore();
+  if (scope !== undefined) {
+    const logged = LOGGED.get(scope) ?? new Set();
+    if (logged.has(code)) return;
+    LOGGED.set(scope, logged.add(code));
+  }
+  log[OPERATORS_CODES.has(code) ? 'warn' : 'info']({ code }, 'an operation failed');
+}
+
+/** Logs a failure that is ours: the client is not told its name. */
+export function logInternalFailure(error: unknown): void {
+  log.error({ code: 'INTERNAL', failure: failureName(error) }, 'an operation failed');
+}
+
+const LOGGED = new WeakMap<LogScope, Set<string>>();
+
+/** An operator may have to do something about these. */
+const OPERATORS_CODES = new Set([
+  'RATE_LIMITED',
+  'OVERLOADED',
+  'BUSY',
+  'TOO_MANY_SUBSCRIPTIONS',
+  'DOCUMENT_LIMIT',
+  'KEY_UNAVAILABLE',
+]);

@@ -1,0 +1,165 @@
+import { afterEach, describe, expect, inject, test, vi } from 'vitest';
+import { sweepExpired } from '../src/accounts/sweep-sessions.ts';
+import { sessions, users, verifications } from '../src/db/tables/user.ts';
+import {
+  createPasswordReset,
+  listAccounts,
+  setAccountDisabled,
+  signOutAccount,
+} from '../src/workspaces/control-account.ts';
+import { runCommand } from './kit/command.ts';
+import { freshDatabase } from './kit/database.ts';
+import { post, signUp } from './kit/person.ts';
+import { newPlace, startServerProcess } from './kit/process.ts';
+import { openSocket } from './kit/raw-socket.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+
+const PROCESS_TIMEOUT_MS = 120_000;
+const password = 'correct horse battery';
+
+afterEach(() => vi.restoreAllMocks());
+
+describe('a disabled person', () => {
+  test('loses sockets at once, cannot sign in and is told why; enabled again, they can', async () => {
+    await using server = await startTestServer();
+    const ada = await server.signUp();
+    const socket = await openSocket(server.url, { init: { authorization: `Bearer ${ada.token}` } });
+    await socket.message('connection_ack');
+    const disabled = await setAccountDisabled(server.app, { email: ` ${ada.email.toUpperCase()}` }, true);
+    expect(disabled).toEqual({ userId: ada.id, email: ada.email, isDisabled: true, endedSessions: 1 });
+    expect(await socket.closed).toBe('4403 Forbidden');
+    expect(await codeOf(server, 'sign-in/email', { email: ada.email, password: 'wrong' })).toBe(
+      '401 INVALID_EMAIL_OR_PASSWORD',
+    );
+    expect(await codeOf(server, 'sign-in/email', { email: ada.email, password })).toBe(
+      '403 ACCOUNT_DISABLED',
+    );
+    expect(await setAccountDisabled(server.app, { userId: ada.id }, false)).toMatchObject({
+      isDisabled: false,
+    });
+    expect((await auth(server, 'sign-in/email', { email: ada.email, password })).status).toBe(200);
+  }, 60_000);
+
+  test('is on the audit log of every place they are in', async () => {
+    await using server = await startTestServer();
+    const ada = await server.signUp();
+    await setAccountDisabled(server.app, { userId: ada.id }, true);
+    await setAccountDisabled(server.app, { userId: ada.id }, true);
+    await setAccountDisabled(server.app, { userId: ada.id }, false);
+    const again = (await auth(server, 'sign-in/email', { email: ada.email, password })).headers.get(
+      'set-auth-token',
+    );
+    const query = '{ viewer { personalWorkspace { auditLog { nodes { action } } } } }';
+    const { data } = await post(server.url, again, { query });
+    const logged = JSON.stringify(data);
+    expect(logged.match(/MEMBER_DISABLED/g)).toHaveLength(1);
+    expect(logged.match(/MEMBER_ENABLED/g)).toHaveLength(1);
+  }, 60_000);
+});
+
+test('a link to reset a password works once, ends every session, and is not in the database', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  const { token } = await createPasswordReset(server.app, { userId: ada.id });
+  expect(JSON.stringify(await server.app.db.select().from(verifications))).not.toContain(token);
+  const reset = (newPassword: string) => codeOf(server, 'reset-password', { token, newPassword });
+  expect(await reset('short')).toBe('400 PASSWORD_TOO_SHORT');
+  expect(await reset('another horse battery')).toBe('200 undefined');
+  expect(await reset('a third horse battery')).toBe('400 INVALID_TOKEN');
+  expect(await post(server.url, ada.token, { query: '{ viewer { id } }' })).toMatchObject({
+    errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+  });
+  expect(await codeOf(server, 'sign-in/email', { email: ada.email, password })).toMatch('401');
+  const good = { email: ada.email, password: 'another horse battery' };
+  expect(await codeOf(server, 'sign-in/email', good)).toBe('200 undefined');
+}, 60_000);
+
+test('a person lists their sessions without a token among them, and ends one by its id', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  const eve = await server.signUp('Eve');
+  await auth(server, 'sign-in/email', { email: ada.email, password });
+  const list = async () =>
+    (await (
+      await fetch(`${server.url}/api/auth/list-sessions`, {
+        headers: { authorization: `Bearer ${ada.token}` },
+      })
+    ).json()) as { id: string; isCurrent: boolean }[];
+  const open = await list();
+  expect(open.map(({ isCurrent }) => isCurrent).toSorted()).toEqual([false, true]);
+  expect(Object.keys(open[0] ?? {})).toEqual([
+    'id',
+    'createdAt',
+    'expiresAt',
+    'ipAddress',
+    'userAgent',
+    'isCurrent',
+  ]);
+  const other = open.find(({ isCurrent }) => !isCurrent)?.id;
+  await auth(server, 'revoke-session', { id: other }, eve.token);
+  expect(await list()).toHaveLength(2);
+  expect((await auth(server, 'revoke-session', { id: other }, ada.token)).status).toBe(200);
+  expect(await list()).toMatchObject([{ isCurrent: true }]);
+}, 60_000);
+
+test('what has expired is deleted, and nothing else', async () => {
+  const database = await freshDatabase();
+  await using server = await startTestServer({}, { database });
+  const ada = await server.signUp();
+  await server.signUp('Bob');
+  await database.db.update(sessions).set({ expiresAt: new Date(0) });
+  await auth(server, 'sign-in/email', { email: ada.email, password });
+  await sweepExpired(database);
+  expect(await database.db.select().from(sessions)).toMatchObject([{ userId: ada.id }]);
+  expect(await database.db.$count(users)).toBe(2);
+  expect(await listAccounts(database)).toMatchObject([{ openSessions: 1 }, { openSessions: 0 }]);
+  expect(await signOutAccount(server.app, { userId: ada.id })).toMatchObject({ endedSessions: 1 });
+}, 60_000);
+
+describe.runIf(inject('postgresUrl') !== undefined)('beside a running server', () => {
+  test(
+    'commands about people take effect within a second',
+    async () => {
+      const env = await newPlace();
+      const server = await startServerProcess(env);
+      const ada = await signUp(server.url);
+      const socket = await openSocket(server.url, { init: { authorization: `Bearer ${ada.token}` } });
+      await socket.message('connection_ack');
+      expect(await runCommand(['user', 'list'], env)).toMatchObject({
+        exitCode: 0,
+        out: expect.stringMatching(new RegExp(`^${ada.id}  ${ada.email}  Ada  since \\S+  1 session$`)),
+      });
+      expect(await runCommand(['user', 'disable', ada.email], env)).toEqual({
+        exitCode: 0,
+        out: `${ada.email} (${ada.id}) is disabled: 1 session ended.`,
+        error: '',
+      });
+      expect(await socket.closed).toBe('4403 Forbidden');
+      expect((await runCommand(['user', 'enable', ada.id], env)).out).toMatch('is enabled and can sign in.');
+      const { out } = await runCommand(['user', 'reset-password', ada.email], env);
+      expect(out).toMatch(/once, within an hour, at http:\/\/127\.0\.0\.1:\d+\/reset-password#\S{32}$/);
+      expect((await runCommand(['user', 'sign-out', 'nobody@example.com'], env)).error).toBe(
+        'There is no account nobody@example.com.',
+      );
+    },
+    PROCESS_TIMEOUT_MS,
+  );
+});
+
+async function auth({ url }: TestServer, path: string, body: object, token?: string): Promise<Response> {
+  return await fetch(`${url}/api/auth/${path}`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      origin: url,
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify(body),
+  });
+}
+
+async function codeOf(server: TestServer, path: string, body: object): Promise<string> {
+  const response = await auth(server, path, body);
+  const { code } = (await response.json()) as { code?: string };
+  return `${response.status} ${code}`;
+}
