@@ -17,7 +17,7 @@ import { OVERLOADED, RETRY_AFTER_SECONDS } from '../graphql/mask-error.ts';
 import { failureName, log, logScope } from '../log.ts';
 import { serveAccount } from './account.ts';
 import { createGraphQL, type Yoga } from './graphql.ts';
-import { isReady } from './health.ts';
+import { createLiveness, isReady } from './health.ts';
 import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
 import { createPages } from './page.ts';
 import { PersonLimits } from './person-limits.ts';
@@ -66,6 +66,7 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
   };
   const sessionWatch = new SessionWatch(app);
   const yoga = createGraphQL(app, sessions, config, shares, sessionWatch);
+  const isLive = createLiveness(app.db, config.databaseUrl === undefined);
   const servePage = createPages(app, config, publicUrl);
   const inFlight = new Set<ServerResponse>();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
@@ -88,6 +89,11 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
   });
   const closeSockets = serveWebSocket(server, { yoga, sessions, sessionWatch, shares, origins, config });
 
+  async function serveLiveness(response: ServerResponse): Promise<void> {
+    if (await isLive()) sendText(response, 200, 'live');
+    else sendText(response, 503, 'The embedded database does not answer any more. Start the server again.');
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
     const path = request.url?.split('?')[0] ?? '/';
     try {
@@ -99,7 +105,7 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
         await serveAccount({ sessions, publicUrl }, request, response, address);
       } else if (path === '/graphql' && !isAskedForPage(request))
         await serveGraphQL({ yoga, origins, place }, request, response);
-      else if (path === '/health/live') sendText(response, 200, 'live');
+      else if (path === '/health/live') await serveLiveness(response);
       else if (path === '/health/ready') await serveReadiness(app, response);
       else await servePage(path, request, response);
     } catch (error) {
