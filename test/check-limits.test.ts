@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Viewer } from '../src/accounts/session.ts';
 import { CheckLimits } from '../src/keys/check-limits.ts';
 import type { Probe } from '../src/keys/probe.ts';
+import { Networks } from '../src/networks.ts';
 
 /** A check is an oracle for stolen keys, so refused ones are few; those of somebody who adds keys of their own are not. */
 
@@ -36,6 +37,9 @@ async function made(limits: CheckLimits, viewers: readonly Viewer[], probe: Prob
   return count;
 }
 
+const newLimits = () =>
+  new CheckLimits({ keyChecksPerPerson: 10, keyChecksPerAddress: 30 }, new Networks([]));
+
 const times = (count: number, viewer: (index: number) => Viewer) =>
   Array.from({ length: count }, (_each, index) => viewer(index));
 
@@ -43,7 +47,7 @@ test.each([
   ['in the provider’s own words', REFUSED],
   ['without them', UNCLEAR],
 ])('ten checks of a person that are refused %s are the last ones for ten minutes', async (_how, probe) => {
-  const limits = new CheckLimits();
+  const limits = newLimits();
   expect(
     await made(
       limits,
@@ -56,7 +60,7 @@ test.each([
 });
 
 test('thirty refused checks from an address are the last ones from there, however many people they are', async () => {
-  const limits = new CheckLimits();
+  const limits = newLimits();
   expect(
     await made(
       limits,
@@ -70,7 +74,7 @@ test('thirty refused checks from an address are the last ones from there, howeve
 test('a hundred checks of a person are made whatever comes of them, and no more', async () => {
   expect(
     await made(
-      new CheckLimits(),
+      newLimits(),
       times(120, () => person('ada')),
       ACCEPTED,
     ),
@@ -78,7 +82,7 @@ test('a hundred checks of a person are made whatever comes of them, and no more'
 });
 
 test('checks asked for at once wait where they could be refused too often, and are made once others were accepted', async () => {
-  const limits = new CheckLimits();
+  const limits = newLimits();
   const begun: PromiseWithResolvers<{ probe: Probe }>[] = [];
   const checks = times(12, () => person('ada')).map((viewer) =>
     limits.run(viewer, () => {
@@ -99,7 +103,7 @@ test('checks asked for at once wait where they could be refused too often, and a
 });
 
 test('a check that fails on the way counts as none that was refused', async () => {
-  const limits = new CheckLimits();
+  const limits = newLimits();
   for (const viewer of times(20, () => person('ada')))
     await expect(limits.run(viewer, () => Promise.reject(new Error('away')))).rejects.toThrow('away');
   expect(await made(limits, [person('ada')], ACCEPTED)).toBe(1);
