@@ -301,7 +301,9 @@ test.each([
 });
 
 describe('what was said about a secret that was replaced meanwhile', () => {
-  const REFUSAL = JSON.stringify({ error: { message: 'No.', type: 'refused', code: null } });
+  const REFUSAL = JSON.stringify({
+    error: { message: 'Incorrect API key provided.', type: 'invalid_request_error', code: 'invalid_api_key' },
+  });
 
   test.each([200, 401])(
     'does not become the health of the new one: a check that ends with %i',

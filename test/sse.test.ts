@@ -251,6 +251,28 @@ describe('an end', () => {
   });
 });
 
+describe('a body that waits for its turn', () => {
+  test('loses nothing when it ends meanwhile, in pieces of any size', async () => {
+    const options = { ...patient(), ownerId: `wsp_${crypto.randomUUID()}` };
+    const event = `data: ${'x'.repeat(90)}\n\n`;
+    for (const size of [7, 1_000, 300_000]) {
+      const bytes = Buffer.from(event.repeat(3_000));
+      const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
+        bytes.subarray(index * size, (index + 1) * size),
+      );
+      let events = 0;
+      await readEvents(Readable.from(chunks), options, () => {
+        events += 1;
+        // What an answer costs behind the reader; the allowance is gone after a few hundred.
+        const end = performance.now() + 0.1;
+        while (performance.now() < end);
+        return undefined;
+      });
+      expect(events).toBe(3_000);
+    }
+  });
+});
+
 describe('silence', () => {
   test('that lasts too long is a TIMEOUT and destroys the body', async () => {
     const body = new PassThrough();
@@ -333,7 +355,7 @@ describe('an error response', () => {
 
   test('is told by its status where its body is endless, stalls or breaks off', async () => {
     const broken = new Readable({ read: () => void broken.destroy(new Error('cut')) });
-    for (const body of [createEndless('<', 'x').body, new PassThrough(), broken]) {
+    for (const body of [createEndless('{', 'x').body, new PassThrough(), broken]) {
       const options = { ...patient(), silenceMs: () => 20, secret: '' };
       expect((await readFailure('OPENAI', { ...failed, body }, options)).code).toBe('INVALID_KEY');
     }

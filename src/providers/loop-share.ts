@@ -66,7 +66,7 @@ export function createLoopShare(): LoopShare {
       if (!waiting.has(ownerId)) {
         while (accountOf(ownerId).creditMs > 0) if (!timed(ownerId, step)) return true;
       }
-      if (waiting.size === 0) setTimeout(takeTurns, TURN_MS);
+      if (waiting.size === 0) setTimeout(takeTurns, 1);
       wait(ownerId, [step]);
       return false;
     },

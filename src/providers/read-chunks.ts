@@ -30,7 +30,10 @@ export function readChunks(
   let isSettled = false;
   let readBytes = 0;
   let pieces: Uint8Array[] = [];
-  /** What the connection came to while pieces of it were waiting. */
+  let waitingBytes = 0;
+  /** Whether the rest is read when it is the owner's turn. */
+  let isWaiting = false;
+  /** What the connection came to while something of it was waiting. */
   let ending: (() => void) | null = null;
 
   function fail(error: unknown) {
@@ -50,13 +53,16 @@ export function readChunks(
     for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
       pieces.push(chunk.subarray(start, start + PIECE_BYTES));
     }
-    if (ownerId === undefined) {
-      while (takePiece());
-    } else if (!loopShare.run(ownerId, takePiece)) {
+    waitingBytes += chunk.length;
+    if (isWaiting) {
+      if (waitingBytes > MOST_WAITING_BYTES) body.pause();
+    } else if (ownerId === undefined) {
+      while (takeSome());
+    } else if (!loopShare.run(ownerId, takeSome)) {
+      isWaiting = true;
       // The silence from now on is ours.
       clearTimeout(silence);
       borneMs = 0;
-      body.pause();
     }
   }
   function requireWorth() {
@@ -64,35 +70,42 @@ export function readChunks(
     if (readBytes > IDLE_BYTES + shownLength() * BYTES_A_CHARACTER)
       throw new ProviderError('OUTPUT_TOO_LARGE');
   }
-  /** True if more pieces are waiting. */
-  function takePiece(): boolean {
-    const piece = pieces.shift();
-    if (isSettled || piece === undefined) return false;
+  /** Reads one piece, or several small ones. True if more is waiting. */
+  function takeSome(): boolean {
+    let takenBytes = 0;
+    while (!isSettled && takenBytes < PIECE_BYTES) {
+      const piece = pieces.shift();
+      if (piece === undefined) break;
+      takenBytes += piece.length;
+      takePiece(piece);
+    }
+    waitingBytes -= takenBytes;
+    if (isSettled) return false;
+    if (pieces.length > 0) return true;
+    isWaiting = false;
+    if (ending !== null) ending();
+    else {
+      listen();
+      if (body.isPaused()) body.resume();
+    }
+    return false;
+  }
+  function takePiece(piece: Uint8Array) {
     try {
       readBytes += piece.length;
       requireWorth();
-      if (onChunk(piece) === 'end') {
-        release();
-        readOut(body);
-        resolve();
-        return false;
-      }
+      if (onChunk(piece) !== 'end') return;
     } catch (error) {
-      fail(error);
-      return false;
+      return fail(error);
     }
-    if (pieces.length > 0) return true;
-    if (ending !== null) {
-      ending();
-      return false;
-    }
-    listen();
-    if (body.isPaused()) body.resume();
-    return false;
+    release();
+    readOut(body);
+    resolve();
   }
   /** What arrived before counts first. */
   function conclude(conclusion: () => void) {
-    if (pieces.length > 0) ending = conclusion;
+    // A body that has ended also closes.
+    if (isWaiting) ending ??= conclusion;
     else conclusion();
   }
   function end() {
@@ -144,6 +157,9 @@ const PIECE_BYTES = 16_384;
 const IDLE_BYTES = 16_777_216;
 // An event with one token takes a few hundred bytes, and a few thousand where it repeats all sources each time.
 const BYTES_A_CHARACTER = 1_024;
+
+// Small chunks are gathered meanwhile, or each would need a turn of its own.
+const MOST_WAITING_BYTES = 65_536;
 
 // Cheaper than a new TLS handshake; what takes longer is not.
 const READ_OUT_BYTES = 65_536;
