@@ -27,14 +27,19 @@ async function savedOf(sources: object[]) {
 }
 
 test('a source is kept only if its address is one of the web that shows what it is', async () => {
-  const good = ['https://mice.example/', 'HTTP://mice.example/a?b=c#d', 'https://мыши.example/ü'];
+  const good = [
+    'https://mice.example/',
+    'HTTP://mice.example/a?b=c#d',
+    'https://мыши.example/ü',
+    'https://mice.example/a b',
+  ];
   const bad = [
     'javascript:alert(1)',
     'https://',
     'https://user:password@mice.example/',
     'https://user@mice.example/',
     'https://mice.example/\nInjected: yes',
-    'https://mice.example/a b',
+    'https://mice.example/\u2028',
     'https://mice.example/\u202egpj.exe',
     'https://mice.example/\u2066a',
     'https://mice.example/\u200b',

@@ -53,7 +53,11 @@ describe('a client that does not read', () => {
     const bob = await site.server.signUp('Bob');
     const bobsQuery = await largeQuery(bob);
     const [socket, opened] = [await askUnread(bob, 'application/json', bobsQuery), await openFor(bob)];
+    const select = vi.spyOn(site.server.app.db, 'select');
     const second = await post(bob.url, bob.token, { query: bobsQuery });
+    // Nothing of it was read from the database only to be refused: that would hold up everybody else.
+    expect(select.mock.calls.filter(([fields]) => 'text' in (fields ?? {}))).toEqual([]);
+    select.mockRestore();
     expect(second.errors?.[0]).toMatchObject({
       message:
         'Too much of what you asked for earlier waits to be read. Read it or close its connections, then try again.',

@@ -286,7 +286,8 @@ async function useWithBadProvider(provider: HostileProvider, ada: Person): Promi
     await client.dispose();
   }
   expect(codes).not.toContain(undefined);
-  provider.list = (response) => respond(response, 401, inJson, noWait);
+  const wrongKey = inJson.replace('No:', 'Incorrect API key provided:');
+  provider.list = (response) => respond(response, 401, wrongKey, noWait);
   expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toMatchObject({
     apiKey: { status: 'INVALID' },
   });

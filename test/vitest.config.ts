@@ -7,6 +7,7 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
+    setupFiles: ['test/kit/quiet-log.ts'],
     isolate: false,
     maxWorkers: 2,
     testTimeout: 20_000,

@@ -58,5 +58,5 @@ const SLACK_LENGTH = 1_000;
 const MAX_URL_LENGTH = 4_096;
 const MAX_TITLE_LENGTH = 500;
 const MAX_INTEGER = 2_147_483_647; // of a PostgreSQL integer and of GraphQL's Int
-// Controls, blanks, and marks that are not seen or change the direction of writing.
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Z}]/u;
+// Controls, line breaks, and marks that are not seen or change the direction of writing. Gemini writes blanks into addresses.
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { GraphQLError } from 'graphql';
 import { log } from '../log.ts';
 import { rateLimited } from './person-limits.ts';
 
@@ -49,7 +50,8 @@ export class UnreadBytes {
       },
       hold: (bytes) => {
         entry.held += bytes;
-        if (subject !== undefined) this.requireRoom(subject);
+        if (subject !== undefined && this.#waitingFor(subject) > this.#numbers.perPerson)
+          throw tooMuchWaits();
       },
       letGo: (bytes) => {
         entry.held -= bytes;
@@ -63,24 +65,31 @@ export class UnreadBytes {
     };
   }
 
-  /** Throws RATE_LIMITED if the person has too much waiting already. */
+  /**
+   * Throws RATE_LIMITED if the person has so much waiting that another long response would not fit. Reading it from the
+   * database first, to refuse it then, would hold up everybody else.
+   */
   requireRoom(subject: string): void {
-    if (this.#isFull(subject)) throw rateLimited(TOO_MUCH_WAITS, RETRY_AFTER_MS);
+    if (!this.#hasRoom(subject)) throw tooMuchWaits();
   }
 
   /** Resolves when the person has room: by reading, or when a connection of theirs was cut. */
   async room(subject: string): Promise<void> {
-    while (this.#isFull(subject)) await new Promise<void>((resolve) => this.#parked.push(resolve));
+    while (!this.#hasRoom(subject)) await new Promise<void>((resolve) => this.#parked.push(resolve));
   }
 
   close(): void {
     clearInterval(this.#timer);
   }
 
-  #isFull(subject: string): boolean {
+  #hasRoom(subject: string): boolean {
+    return this.#waitingFor(subject) <= this.#numbers.perPerson / 2;
+  }
+
+  #waitingFor(subject: string): number {
     let bytes = 0;
     for (const entry of this.#people.get(subject) ?? []) bytes += waitingFor(entry);
-    return bytes > this.#numbers.perPerson;
+    return bytes;
   }
 
   #look(): void {
@@ -154,7 +163,12 @@ function cut(entry: Entry, reason: 'timeout' | 'person' | 'server'): void {
   entry.reader.cut();
 }
 
-const TOO_MUCH_WAITS =
-  'Too much of what you asked for earlier waits to be read. Read it or close its connections, then try again.';
+function tooMuchWaits(): GraphQLError {
+  return rateLimited(
+    'Too much of what you asked for earlier waits to be read. Read it or close its connections, then try again.',
+    RETRY_AFTER_MS,
+  );
+}
+
 const RETRY_AFTER_MS = 5_000;
 const LOOK_MS = 1_000;

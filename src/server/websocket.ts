@@ -150,7 +150,11 @@ function createProtocol({ yoga, sessions, sessionWatch, shares, config }: Socket
         if (extra.viewer !== undefined) shares.limits.takeOperation(extra.viewer.id);
         // The session may have run out since the socket was opened.
         const viewer = await viewerNow(extra);
-        if (viewer !== null) return await prepareOperation(yoga, viewer, params, extra.place);
+        // In turns too: hundreds of messages may have waited for one look at the session.
+        if (viewer !== null)
+          return await shares.limits.running.run(viewer.id, () =>
+            prepareOperation(yoga, viewer, params, extra.place),
+          );
         extra.socket.close(FORBIDDEN, 'Forbidden');
         return [refusedWith('UNAUTHENTICATED', 'The session has ended. Sign in again.')];
       } catch (error) {
