@@ -1,5 +1,16 @@
 import { resolve } from 'node:path';
-import { Networks, parseNetwork } from './networks.ts';
+import type { Networks } from './networks.ts';
+import {
+  ConfigError,
+  readChoice,
+  readCount,
+  readList,
+  readNetworks,
+  readOrigin,
+  readPort,
+  readSwitch,
+  readUrl,
+} from './read-setting.ts';
 
 /** Everything that the environment decides. Nothing else in the project reads it. */
 export interface Config {
@@ -55,12 +66,6 @@ export interface Config {
   };
   /** Networks that are not limited by address, since many people share one. */
   unlimitedNetworks: Networks;
-}
-
-/** A setting that cannot be used. The message says which, and what to write instead. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly exitCode = 78; // EX_CONFIG of sysexits.h
 }
 
 /** Reads the configuration. Throws ConfigError. Secrets are judged where they are used. */
@@ -155,12 +160,6 @@ function isLoopbackHost(host: string): boolean {
   return /^(localhost|.+\.localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
 }
 
-function readPort(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= 65_535) return port;
-  throw new ConfigError(`PORT is not a port: "${text}". Set a number from 0 to 65535.`);
-}
-
 function readAnswerLimits(env: Readonly<Record<string, string | undefined>>): Config['answerLimits'] {
   const total = readCount('LATCHKEY_MAX_ANSWERS', env.LATCHKEY_MAX_ANSWERS, 200, 10_000);
   const perPerson = readCount(
@@ -203,57 +202,6 @@ function readUnreadLimits(env: Readonly<Record<string, string | undefined>>): Co
   };
 }
 
-function readCount(name: string, text: string | undefined, fallback: number, most = 1_000_000): number {
-  if (text === undefined) return fallback;
-  const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= most) return count;
-  throw new ConfigError(`${name} is "${text}". Set a whole number from 1 to ${most}.`);
-}
-
-function readUrl(name: string, text: string | undefined, protocols: readonly string[]): string | undefined {
-  if (text === undefined) return undefined;
-  // The text itself may hold a password, so the sentence does not repeat it.
-  if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol))
-    throw new ConfigError(`${name} is not a URL that begins with ${protocols.join('// or ')}//.`);
-  return text;
-}
-
-/** An origin of the web, or of an app whose pages have a scheme of their own. */
-function readOrigin(name: string, text: string, mayBeApp: boolean): string {
-  const help = mayBeApp ? 'https://chat.example.com or capacitor://localhost' : 'https://chat.example.com';
-  // better-auth would take it for a pattern, and the rest of the server for a host of that name.
-  if (text.includes('*'))
-    throw new ConfigError(`${name} has a wildcard: "${text}". Name every origin in full, like ${help}.`);
-  const { protocol = '', host = '' } = URL.parse(text) ?? {};
-  const origin = `${protocol}//${host}`;
-  if (host !== '' && origin === text.replace(/\/$/, '') && (mayBeApp || /^https?:$/.test(protocol)))
-    return origin;
-  throw new ConfigError(`${name} is not an origin: "${text}". Write it like ${help}, without a path.`);
-}
-
-function readChoice<Choice extends string>(
-  name: string,
-  text: string | undefined,
-  choices: readonly Choice[],
-  fallback: Choice,
-): Choice {
-  if (text === undefined) return fallback;
-  const choice = choices.find((known) => known === text);
-  if (choice !== undefined) return choice;
-  throw new ConfigError(`${name} is "${text}". Set one of: ${choices.join(', ')}.`);
-}
-
-function readSwitch(name: string, text: string | undefined, fallback: boolean): boolean {
-  return readChoice(name, text, ['on', 'off'], fallback ? 'on' : 'off') === 'on';
-}
-
-function readList(text: string | undefined): string[] {
-  return (text ?? '')
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-}
-
 function readProviderUrls(text: string | undefined): Record<string, string> {
   if (text === undefined) return {};
   const help = 'Write JSON like {"OPENAI":"https://gateway.example.com/v1"}.';
@@ -291,18 +239,6 @@ function checkPrivateHost(text: string): string {
   if (host && Number(port) >= 1 && Number(port) <= 65_535) return `${host}:${Number(port)}`;
   throw new ConfigError(
     `LATCHKEY_ALLOWED_PRIVATE_HOSTS has "${text}". Write host:port, e.g. 127.0.0.1:11434 or [::1]:8080.`,
-  );
-}
-
-function readNetworks(name: string, text: string | undefined): Networks {
-  return new Networks(
-    readList(text).map((entry) => {
-      const network = parseNetwork(entry);
-      if (network !== null) return network;
-      throw new ConfigError(
-        `${name} has "${entry}". Write IP addresses or networks, e.g. 10.0.0.2, 10.0.0.0/8 or fd00::/8.`,
-      );
-    }),
   );
 }
 

@@ -167,7 +167,7 @@ describe('following an answer', () => {
   ])('a provider that refuses is not asked again once $lost has run out', async ({ code, change }) => {
     const { messageId, call } = await askScripted();
     await change();
-    call.refuse(429, { 'retry-after-ms': '20' });
+    call.refuse(429, { 'retry-after-ms': '500' }); // so that a reader who comes now still learns of it
     const { retries, end } = await readAnswer(client, messageId);
     expect(retries).toBe(1);
     expect(end).toMatchObject({ __typename: 'AnswerFailed', error: { code } });
@@ -317,7 +317,7 @@ describe('how an answer ends', () => {
         "blocked: FAILED CONTENT_FILTERED without text",
         "long: FAILED CONTEXT_TOO_LONG without text",
         "unknown: FAILED MODEL_NOT_FOUND without text",
-        "disabled: FAILED MODEL_NOT_FOUND without text",
+        "disabled: FAILED MODEL_UNAVAILABLE without text",
         "limited-always: FAILED RATE_LIMITED without text with a time to try again",
         "overloaded: FAILED PROVIDER_OVERLOADED without text",
       ]
@@ -342,7 +342,7 @@ describe('how an answer ends', () => {
       baseUrl: `${provider.baseUrl}/revoked`,
     });
     const sent = await ada.ask('Go on.', models);
-    (await provider.nextCall()).refuse(401);
+    (await provider.nextCall()).refuse(401, {}, 'Incorrect API key provided.');
     const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
     expect(end).toMatchObject({ message: { status: 'FAILED' }, error: { code: 'INVALID_KEY' } });
     await eventually('the key is marked', async () => {
@@ -359,7 +359,7 @@ describe('how an answer ends', () => {
       type: 'url_citation',
       url_citation: { url, title, start_index, end_index: 2 ** 40 },
     });
-    const annotations = [annotation('https://example.com/\0', 'a\0\ud800', 0.5)];
+    const annotations = [annotation('https://example.com/', 'a\0\ud800', 0.5)];
     call.event({ choices: [{ index: 0, delta: { content: 'Fine.', annotations } }] });
     call.finish('st\0op\udc00', { prompt_tokens: 1e15, completion_tokens: 1.5 });
     expect((await readAnswer(client, messageId)).end).toMatchObject({

@@ -9,7 +9,7 @@ import { say } from './kit/say.ts';
  */
 const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, audit, accounts, keys
-command → config, app, server, simulator, audit, accounts, workspaces, keys, db, changes, secret-source
+command → config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, secret-source
 demo → config, app, server, simulator, command/terminal
 app → config, accounts, workspaces, keys, models, threads, answers, events, audit, graphql, providers, db, changes, secret-source
 server → app (type), config (type), graphql, accounts, db/passing-failure, db (type)
@@ -27,7 +27,8 @@ providers →
 db →
 changes →
 simulator →
-config →
+config → read-setting
+read-setting →
 secret-source →
 sliding-window →
 errors →

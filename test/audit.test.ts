@@ -134,6 +134,8 @@ describe('what is recorded', () => {
       Changed Grace from admin to member.
       Changed Grace from member to viewer.
       Changed Grace from viewer to owner.
+      Disabled the account of Grace.
+      Enabled the account of Grace again.
       Removed Grace (owner).
       Removed Grace (admin).
       Removed Grace (member).

@@ -222,7 +222,7 @@ test.each([
     });
     const input = { threadId: thread.id, text: 'Go on.', modelIds: [model.id], idempotencyKey: 'once' };
     loseNextCommit(server.app.db, isCommitted);
-    await expect(ada.run('send-message', { input })).rejects.toThrow('INTERNAL');
+    await expect(ada.run('send-message', { input })).rejects.toThrow('OVERLOADED');
     const { answers } = await ada.run<{ answers: { id: string }[] }>('send-message', { input });
     const client = ada.socket();
     const reading = readAnswer(client, answers[0]?.id ?? '');

@@ -264,7 +264,7 @@ describe('the log', () => {
     await using broken = await startTestServer({}, { database: await freshDatabase() });
     const person = await broken.signUp();
     const lines = captureErrors();
-    vi.spyOn(broken.app.db, 'select').mockImplementation(() => {
+    vi.spyOn(broken.app.db, 'insert').mockImplementation(() => {
       throw new Error('no secret-text');
     });
     const response = await fetch(`${broken.url}/graphql`, {
@@ -280,8 +280,8 @@ describe('the log', () => {
       method: 'POST',
       headers: json(person),
       body: JSON.stringify({
-        query: documentOf('send-message'),
-        variables: { input: { threadId: `thr_${'0'.repeat(26)}`, text: 'secret-text', modelIds: ['m'] } },
+        query: documentOf('create-thread'),
+        variables: { input: { workspaceId: person.workspaceId, title: 'secret-text' } },
       }),
     });
     expect(await failed.json()).toMatchObject({
@@ -291,7 +291,7 @@ describe('the log', () => {
     expect(failure).toMatchObject([
       {
         requestId: failed.headers.get('x-request-id'),
-        operation: 'SendMessage',
+        operation: 'CreateThread',
         failure: expect.any(String),
       },
     ]);

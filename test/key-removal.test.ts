@@ -145,7 +145,7 @@ describe('removing a key', () => {
     const remove = () => bodyText(ada, documentOf('remove-api-key'), { input: { id: apiKey.id } });
     captureLog();
     endTransactions(4);
-    expect(await remove()).toContain('INTERNAL');
+    expect(await remove()).toContain('OVERLOADED');
     endTransactions(2);
     expect(await remove()).toContain(`"removedId":"${apiKey.id}"`);
   });

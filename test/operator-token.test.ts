@@ -132,6 +132,8 @@ describe('everybody else', () => {
       {},
     ];
     const signedIn = { authorization: `Bearer ${ada.token}` };
+    const { token } = await without.signUp();
+    const signedInThere = { authorization: `Bearer ${token}` };
     const answers = new Set<string>();
     for (const input of inputs)
       for (const [url, headers] of [
@@ -139,7 +141,7 @@ describe('everybody else', () => {
         [server.url, signedIn],
         [server.url, { [HEADER]: WRONG }],
         [without.url, { [HEADER]: OPERATOR_TOKEN }],
-        [without.url, signedIn],
+        [without.url, signedInThere],
       ] as [string, Record<string, string>][]) {
         const { status, text } = await postAsOperator(url, { input }, headers);
         answers.add(`${status} ${text}`);
@@ -155,6 +157,7 @@ describe('everybody else', () => {
               message: 'Only whoever runs this server may set plans.',
               fixableBy: 'OPERATOR',
               retryAt: null,
+              requiredRole: null,
             },
           },
         },

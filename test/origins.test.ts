@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { ConfigError, readConfig } from '../src/config.ts';
+import { readConfig } from '../src/config.ts';
+import { ConfigError } from '../src/read-setting.ts';
 import { useSite } from './kit/site.ts';
 
 const LISTED = [

@@ -185,7 +185,7 @@ test('a wrong key, an empty account and a rate limit are each told in the provid
       "GEMINI limited 429 - { "error": { "code": 429, "message": "You exceeded your current quota, please check your p",
       "GEMINI forbidden 403 - { "error": { "code": 403, "message": "Requests to this API are blocked.", "status": "PERMI",
       "GEMINI down 503 - { "error": { "code": 503, "message": "The service is currently unavailable.", "status": "U",
-      "MISTRAL wrong 401 - {"detail":"Unauthorized"}",
+      "MISTRAL wrong 401 - {"detail":"Invalid API Key"}",
       "MISTRAL quota 402 - {"object":"error","message":"API budget exhausted.","type":"billing_api_budget_exhausted",",
       "MISTRAL limited 429 30 {"object":"error","message":"Rate limit exceeded","type":"rate_limited","param":null,"code",
       "MISTRAL forbidden 403 - {"object":"error","message":"Your subscription tier does not include this resource.","type",

@@ -156,6 +156,7 @@ test('a reason that no version writes is read as a failure of the provider', asy
   const messageId = answers[0]?.id ?? '';
   expect((await endOf(messageId))?.error).toMatchObject({ code: 'BAD_REQUEST' });
   await database.db.update(messages).set({ errorCode: 'toString' }).where(eq(messages.id, messageId));
+  server.app.changes.announce(messageId, []); // reads are shared until something is announced
   expect((await endOf(messageId))?.error).toMatchObject({ code: 'PROVIDER_ERROR', fixableBy: 'PROVIDER' });
 });
 

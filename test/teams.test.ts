@@ -34,7 +34,7 @@ describe('a team', () => {
   test('is created, renamed and listed', async () => {
     const ada = await server.signUp();
     const { team } = await change(ada, 'create-team', { name: ' Labs ' });
-    expect(team).toEqual({ id: team.id, name: 'Labs', plan: 'BUSINESS', viewerRole: 'OWNER' });
+    expect(team).toMatchObject({ id: team.id, name: 'Labs', plan: 'BUSINESS', viewerRole: 'OWNER' });
     const renamed = await change(ada, 'update-team', { id: team.id, name: 'Laboratories' });
     expect(renamed.team).toEqual({ ...team, name: 'Laboratories' });
     expect((await ada.run<{ teams: Place[] }>('workspaces')).teams).toEqual([renamed.team]);
@@ -53,6 +53,7 @@ describe('a team', () => {
       message: 'Teams need the Business plan. Ask whoever runs this server for it.',
       fixableBy: 'OPERATOR',
       retryAt: null,
+      requiredPlan: 'BUSINESS',
     });
     await setPlan('BUSINESS');
     const id = await newTeam(ada);

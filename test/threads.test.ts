@@ -178,7 +178,8 @@ describe('threads', () => {
     const { thread: hidden } = await site.ada.run<{ thread: CreatedThread }>('update-thread', {
       input: { id: thread.id, visibility: 'PRIVATE' },
     });
-    expect(hidden).toEqual({ ...thread, visibility: 'PRIVATE', revision: thread.revision + 1 });
+    const updatedAt = expect.any(String);
+    expect(hidden).toEqual({ ...thread, visibility: 'PRIVATE', revision: thread.revision + 1, updatedAt });
     expect(await site.ada.run('delete-thread', { input: { id: thread.id } })).toEqual({
       __typename: 'DeleteThreadPayload',
       removedId: thread.id,

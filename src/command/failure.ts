@@ -1,7 +1,7 @@
-import { ConfigError } from '../config.ts';
 import { NewerDatabaseError } from '../db/migrate.ts';
 import { DatabaseHeldError } from '../db/server-hold.ts';
 import { failureCode, failureName } from '../log.ts';
+import { ConfigError } from '../read-setting.ts';
 import { SecretSourceError } from '../secret-source.ts';
 import { UsageError } from './help.ts';
 

@@ -23,7 +23,7 @@ export interface ScriptedCall {
   /** Breaks the connection off. */
   cut(): void;
   /** Refuses the question instead of answering it. */
-  refuse(status: number, headers?: Record<string, string>): void;
+  refuse(status: number, headers?: Record<string, string>, message?: string): void;
 }
 
 export async function startScriptedProvider(
@@ -77,9 +77,9 @@ function scriptedCall(body: ScriptedCall['body'], response: ServerResponse): Scr
       response.end('data: [DONE]\n\n');
     },
     cut: () => void response.destroy(),
-    refuse(status, headers) {
+    refuse(status, headers, message = 'No.') {
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
-      response.end(JSON.stringify({ error: { message: 'No.', type: 'refused', code: null } }));
+      response.end(JSON.stringify({ error: { message, type: 'refused', code: null } }));
     },
   };
 }

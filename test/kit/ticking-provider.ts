@@ -33,7 +33,8 @@ export async function startTickingProvider(paceMs = 20): Promise<TickingProvider
       return;
     }
     const { messages: turns } = (await json(request)) as { messages: TickingAnswer['turns'] };
-    const question = turns.at(-1)?.content ?? '';
+    // What stands before it says that the answer above is only a part.
+    const question = turns.at(-1)?.content.split('\n\n').at(-1) ?? '';
     const answer = { text: '', turns, response };
     answers.set(question, answer);
     response.writeHead(200, { 'content-type': 'text/event-stream' });
