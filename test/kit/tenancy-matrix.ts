@@ -187,7 +187,7 @@ function expectedOf(
   if (actor !== 'anonymous') {
     const outcome = expected(actor);
     // There is something to follow, but not in one response of JSON.
-    return operation === 'subscription' && transport === 'HTTP' && outcome === 'ok' ? 'status 406' : outcome;
+    return operation === 'subscription' && transport === 'HTTP' && outcome === 'ok' ? 'BAD_INPUT' : outcome;
   }
   if (transport === 'WebSocket') return 'closed 4403';
   if (operation === 'query') return 'NOT_FOUND';
