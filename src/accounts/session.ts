@@ -139,7 +139,12 @@ export function createSessions(options: {
   });
 
   async function sessionOf(headers: Headers): Promise<OpenSession | null> {
-    return await auth.api.getSession({ headers });
+    try {
+      return await auth.api.getSession({ headers });
+    } catch (error) {
+      // What the database said tells callers whether it is away, busy or broken; around it is nothing but a status.
+      throw error instanceof APIError && error.cause !== undefined ? error.cause : error;
+    }
   }
 
   /** better-auth ends a session by its token, and only one of the person who asks. */
