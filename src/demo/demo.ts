@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { openApp } from '../app.ts';
 import { untilToldToStop } from '../command/terminal.ts';
 import { readConfig } from '../config.ts';
+import { log } from '../log.ts';
 import { startServer } from '../server/http.ts';
 import { startSimulator } from '../simulator/simulator.ts';
 import { signUp } from './client.ts';
@@ -29,7 +30,9 @@ export async function runDemo(options: { port: string; isOnce: boolean }): Promi
     LATCHKEY_DATA_DIR: folder,
     LATCHKEY_PROVIDER_URLS: JSON.stringify(urls),
     LATCHKEY_ALLOWED_PRIVATE_HOSTS: new URL(CUSTOM).host,
+    LATCHKEY_LOG_LEVEL: 'warn', // what goes well is shown in other words
   });
+  log.level = config.logLevel;
   const app = await openApp(config, () => {});
   closing.defer(() => app.close());
   const server = await startServer(app, config);
