@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AttemptLimits } from '../accounts/attempt-limits.ts';
 import { createSessions } from '../accounts/session.ts';
 import { SessionWatch } from '../accounts/session-watch.ts';
@@ -129,6 +130,11 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
       const closed = new Promise((resolve) => server.close(resolve));
       for (const response of inFlight) if (isStream(response)) response.destroy();
       const giveUp = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+      // The last events have left the answers, and may still wait for their turn.
+      await Promise.race([
+        shares.limits.events.idle(),
+        sleep(CLOSE_TIMEOUT_MS / 2, undefined, { ref: false }),
+      ]);
       await closeSockets();
       await closed;
       clearTimeout(giveUp);
