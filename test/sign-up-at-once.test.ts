@@ -7,7 +7,7 @@ import { startTestServer } from './kit/server.ts';
 afterEach(() => vi.restoreAllMocks());
 
 test('fifty people who sign up at the same moment all get an account that works, and nobody else waits', async () => {
-  await using server = await startTestServer();
+  await using server = await startTestServer({}, { hashes: new PasswordHashes() });
   const bystander = await server.signUp();
   let isOver = false;
   const looking = (async () => {

@@ -45,6 +45,8 @@ export function createSessions(options: {
   /** Further origins whose pages may sign in. */
   allowedOrigins: readonly string[];
   signUp: SignUp;
+  /** Hashes passwords as strongly as accounts deserve, unless a test brings others. */
+  hashes?: PasswordHashes;
   /** Limits requests with an address; without it nothing is limited. */
   limits?: AttemptLimits;
   /** Whether this token opens an invitation. Without it nobody but the first person is invited. */
@@ -57,7 +59,7 @@ export function createSessions(options: {
    */
   removeAccount?: (userId: string) => Promise<void>;
 }) {
-  const hashes = new PasswordHashes();
+  const { hashes = new PasswordHashes() } = options;
   const rules = {
     ...options,
     userIdOf: async (headers: Headers) => (await sessionOf(headers))?.user.id ?? null,

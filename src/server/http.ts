@@ -9,6 +9,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AttemptLimits } from '../accounts/attempt-limits.ts';
+import type { PasswordHashes } from '../accounts/password-hash.ts';
 import { createSessions } from '../accounts/session.ts';
 import { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
@@ -43,7 +44,7 @@ export interface RunningServer {
 }
 
 /** Listens and serves the API over HTTP, server-sent events and WebSocket. */
-export async function startServer(app: App, config: Config): Promise<RunningServer> {
+export async function startServer(app: App, config: Config, hashes?: PasswordHashes): Promise<RunningServer> {
   const server = createServer({ ...REQUEST_LIMITS, shouldUpgradeCallback: isForWebSocket });
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
@@ -56,6 +57,7 @@ export async function startServer(app: App, config: Config): Promise<RunningServ
     publicUrl,
     allowedOrigins: config.allowedOrigins,
     signUp: config.signUp,
+    ...(hashes && { hashes }),
     limits: new AttemptLimits(config.attempts, config.unlimitedNetworks),
     onSessionEnd: (sessionId) => app.changes.announce(sessionId, [sessionId]),
     isInvited: app.isInvited,

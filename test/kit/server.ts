@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PasswordHashes } from '../../src/accounts/password-hash.ts';
 import { type App, openApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { OpenDatabase } from '../../src/db/database.ts';
@@ -27,6 +29,8 @@ export async function startTestServer(
     /** Without it nothing is limited, since tests are many people on one address. */
     attempts?: Config['attempts'];
     recheckEveryMs?: number;
+    /** Without it passwords are hashed so fast that a thousand sign-ups cost seconds, not minutes. */
+    hashes?: PasswordHashes;
   } = {},
 ): Promise<TestServer> {
   const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
@@ -45,7 +49,7 @@ export async function startTestServer(
   const config = { ...settings, attempts: options.attempts ?? { ...settings.attempts, ...UNLIMITED } };
   const database = options.database ?? (await sharedDatabase());
   const app = await openApp(config, () => {}, database, options.recheckEveryMs ?? NEVER_MS);
-  const server = await startServer(app, config);
+  const server = await startServer(app, config, options.hashes ?? fastHashes());
   async function close(): Promise<void> {
     await server.close();
     await app.close();
@@ -69,6 +73,14 @@ const UNLIMITED = {
   signInsPerAddress: Number.POSITIVE_INFINITY,
   signUpsPerAddress: Number.POSITIVE_INFINITY,
 };
+
+function fastHashes(): PasswordHashes {
+  const hash = async (password: string) => createHash('sha256').update(password).digest('hex');
+  return new PasswordHashes({
+    hash,
+    verify: async (attempt) => (await hash(attempt.password)) === attempt.hash,
+  });
+}
 
 /** The keys of other tests in the same database are none of this server's business. */
 const NEVER_MS = 2 ** 31 - 1;
