@@ -3,6 +3,7 @@ import { startSessionSweeps } from './accounts/sweep-sessions.ts';
 import type { AnswerDeps } from './answers/begin-answers.ts';
 import { startCheckpoints } from './answers/checkpoint.ts';
 import { endAnswer } from './answers/end-answer.ts';
+import type { LiveAnswer } from './answers/live-answer.ts';
 import { recoverAnswers } from './answers/recover.ts';
 import { RunningAnswers } from './answers/running.ts';
 import type { SendDeps } from './answers/send-message.ts';
@@ -134,8 +135,7 @@ async function openOn(
     await Promise.all(begun.map((live) => endAnswer(deps, live, ending)));
     // Those that are being committed now begin, find the server closing, and end too.
     await ended;
-    const told = Promise.all(begun.map((live) => live.told));
-    await Promise.race([told, sleep(FAREWELL_MS, undefined, { ref: false })]);
+    await untilTold(begun);
   }
 
   return {
@@ -164,4 +164,21 @@ async function openOn(
   };
 }
 
-const FAREWELL_MS = 1_000; // for a follower that has stopped reading
+/** Waits until every follower knows, for as long as more of them do: one that has stopped reading is not waited for. */
+async function untilTold(ended: readonly LiveAnswer[]): Promise<void> {
+  let left = ended.length;
+  const told = Promise.all(
+    ended.map(async (live) => {
+      await live.told;
+      left -= 1;
+    }),
+  );
+  const giveUpAtMs = performance.now() + LONGEST_FAREWELL_MS;
+  for (let before = Number.POSITIVE_INFINITY; left > 0 && left < before && performance.now() < giveUpAtMs; ) {
+    before = left;
+    await Promise.race([told, sleep(FAREWELL_MS, undefined, { ref: false })]);
+  }
+}
+
+const FAREWELL_MS = 1_000;
+const LONGEST_FAREWELL_MS = 5_000; // service managers wait ten seconds or more before they kill

@@ -7,7 +7,6 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AttemptLimits } from '../accounts/attempt-limits.ts';
 import type { PasswordHashes } from '../accounts/password-hash.ts';
 import { createSessions } from '../accounts/session.ts';
@@ -132,11 +131,6 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
       const closed = new Promise((resolve) => server.close(resolve));
       for (const response of inFlight) if (isStream(response)) response.destroy();
       const giveUp = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
-      // The last events have left the answers, and may still wait for their turn.
-      await Promise.race([
-        shares.limits.events.idle(),
-        sleep(CLOSE_TIMEOUT_MS / 2, undefined, { ref: false }),
-      ]);
       await closeSockets();
       await closed;
       clearTimeout(giveUp);

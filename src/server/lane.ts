@@ -5,7 +5,6 @@
 export class Lane {
   readonly #width: number;
   readonly #lines = new Map<string, Line>();
-  #emptied = Promise.withResolvers<void>();
 
   constructor(width: number) {
     this.#width = width;
@@ -22,19 +21,7 @@ export class Lane {
       const next = line.waiting.shift();
       // The place passes on, so `running` stays as it is.
       if (next !== undefined) setImmediate(next);
-      else if (--line.running === 0) {
-        this.#lines.delete(subject);
-        if (this.#lines.size === 0) this.#emptied.resolve();
-      }
-    }
-  }
-
-  /** Resolves once nothing runs or waits, at the next turn of the event loop at the earliest. */
-  async idle(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#lines.size > 0) {
-      this.#emptied = Promise.withResolvers();
-      await this.#emptied.promise;
+      else if (--line.running === 0) this.#lines.delete(subject);
     }
   }
 }

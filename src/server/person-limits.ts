@@ -93,6 +93,6 @@ export function openPlace(counts: Map<string, number>, subject: string, most: nu
 
 // Together fewer than the pool of a database server has connections, so one person never holds all of them.
 const RUNNING_OPERATIONS = 6;
-const RUNNING_EVENTS = 64;
+const RUNNING_EVENTS = 3;
 
 const FIELDS_OF_ONE_OPERATION = 1_000; // most have fewer; the largest that are allowed count as twenty
