@@ -31,7 +31,7 @@ interface Stream {
 test('a server told to stop under a hundred streams tells each of them how it ended, saves every word, and leaves', {
   timeout: 120_000,
 }, async () => {
-  await using provider = await startTickingProvider(50);
+  await using provider = await startTickingProvider(250);
   const env = { ...(await newPlace()), LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host };
   const first = await startServerProcess(env);
   const audiences: Audience[] = [];
