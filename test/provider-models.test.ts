@@ -132,7 +132,7 @@ describe('the list of models', () => {
     `);
   });
 
-  test('of Mistral has each model once, under its latest name or the first one', async () => {
+  test('of Mistral has each model once as the version it is, and once for each name that moves on', async () => {
     const capabilities = { completion_chat: true, vision: true, reasoning: false };
     const data = [
       {
@@ -179,10 +179,12 @@ describe('the list of models', () => {
     ];
     expect(await listed('MISTRAL', () => ({ data }))).toMatchInlineSnapshot(`
       [
-        "mistral-small-latest "mistral-small-2603" 262144/null [IMAGE_INPUT]",
+        "mistral-small-latest "mistral-small-latest" 262144/null [IMAGE_INPUT]",
+        "mistral-small-2603 "mistral-small-2603" null/null [IMAGE_INPUT]",
         "magistral-medium "magistral-medium" null/null [REASONING]",
-        "mistral-large-latest "mistral-large-2512" null/null [IMAGE_INPUT]",
-        "pixtral-large-latest "mistral-large-2512" null/null [IMAGE_INPUT]",
+        "mistral-large-2512 "mistral-large-2512" null/null [IMAGE_INPUT]",
+        "mistral-large-latest "mistral-large-latest" null/null [IMAGE_INPUT]",
+        "pixtral-large-latest "pixtral-large-latest" null/null [IMAGE_INPUT]",
         "ministral-8b-2410 "ministral-8b-2410" null/null [IMAGE_INPUT]",
       ]
     `);

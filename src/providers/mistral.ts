@@ -27,21 +27,25 @@ export function createMistral(transport: Transport): Provider {
 }
 
 /**
- * One model is listed under several ids that name each other as aliases. Those that end in `-latest` are what people choose
- * and all stay; a model without such a name has the first of its names.
+ * One model is listed under several ids that name each other as aliases. Shown are the version it is, which stays as it is,
+ * and every name that ends in `-latest`, which moves on to later versions. Its other names are left out.
  */
 function modelsIn(json: unknown): ListedModel[] {
   const entries = listEntries(json).flatMap((entry) => {
     const name = asText(entry.id);
-    return name !== null && chats(entry, name) ? { name, names: namesIn(entry), entry } : [];
+    return name !== null && chats(entry, name) ? [{ name, entry }] : [];
   });
-  const seen = new Set(entries.filter(({ name }) => isLatest(name)).flatMap(({ names }) => names));
-  const chosen = entries.filter(({ name, names }) => {
-    if (isLatest(name)) return true;
-    const isSeen = names.some((word) => seen.has(word));
-    for (const word of names) seen.add(word);
-    return !isSeen;
-  });
+  const seen = new Set<string>();
+  const versions = entries
+    .filter(({ name }) => !isLatest(name))
+    .toSorted((a, b) => Number(isVersion(b)) - Number(isVersion(a)))
+    .filter(({ entry }) => {
+      const names = namesIn(entry);
+      const isSeen = names.some((word) => seen.has(word));
+      for (const word of names) seen.add(word);
+      return !isSeen;
+    });
+  const chosen = entries.filter((each) => isLatest(each.name) || versions.includes(each));
   return withoutDuplicates(chosen.map(({ name, entry }) => modelIn(entry, name)));
 }
 
@@ -56,14 +60,20 @@ function isLatest(name: string): boolean {
   return name.endsWith('-latest');
 }
 
+/** Whether the entry is listed under the name of the version that its aliases lead to. */
+function isVersion({ name, entry }: { name: string; entry: JsonObject }): boolean {
+  return asText(entry.name) === name;
+}
+
+/** All names of an entry but those that move on, which versions must not be taken for one another by. */
 function namesIn(entry: JsonObject): string[] {
-  return [entry.id, entry.name, ...asArray(entry.aliases)].flatMap((word) => asText(word) ?? []);
+  const names = [entry.id, entry.name, ...asArray(entry.aliases)].flatMap((word) => asText(word) ?? []);
+  return names.filter((name) => !isLatest(name));
 }
 
 function modelIn(entry: JsonObject, name: string): ListedModel {
   const capabilities = asObject(entry.capabilities);
   return listedModel(name, {
-    title: asText(entry.name) ?? name,
     contextWindow: asCount(entry.max_context_length),
     capabilities: [
       ...(capabilities?.vision === true ? (['IMAGE_INPUT'] as const) : []),
