@@ -102,7 +102,7 @@ test('the matrix is as large as the schema', () => {
   const places = inputPlaces();
   const cases = matrix.rules.reduce((total, each) => total + each.cases.length, 0);
   say(`${ENTRIES.length} root fields, ${objectTypes().length} types of object, ${places.length} arguments`);
-  say(`${matrix.rules.length} of them take an id: ${cases} cases × ${ACTORS.length} people × 3 transports`);
+  say(`${matrix.rules.length} of them take an id: ${cases} cases × ${ACTORS.length} people × 2 transports`);
 });
 
 /** Of what was asked for, of what is gone, and of what an audit log tells; an event is judged by who gets it. */

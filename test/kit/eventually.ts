@@ -8,13 +8,15 @@ export async function eventually<Found>(
   giveUpMs = GIVE_UP_MS,
 ): Promise<Found> {
   const giveUpAt = performance.now() + giveUpMs;
-  for (;;) {
+  for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 1.5, LONGEST_DELAY_MS)) {
     const found = await look();
     if (found !== null && found !== undefined && found !== false) return found;
     if (performance.now() > giveUpAt) throw new Error(`did not come: ${title}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
   }
 }
 
 const GIVE_UP_MS = 5_000;
-const LOOK_EVERY_MS = 10;
+// Most things come soon. A look may be a request of its own, and many of them would slow down what is waited for.
+const FIRST_DELAY_MS = 5;
+const LONGEST_DELAY_MS = 100;
