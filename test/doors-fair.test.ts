@@ -4,6 +4,7 @@ import { askHeld } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { openFor, openSocket, type RawSocket } from './kit/raw-socket.ts';
+import { say } from './kit/say.ts';
 import { useSite } from './kit/site.ts';
 import { newThread } from './kit/thread.ts';
 
@@ -195,10 +196,10 @@ describe('hundreds of subscriptions of one person to one thing', { timeout: 60_0
       const one = await followWith([await openFor(person)], 1);
       const opened = await Promise.all(Array.from({ length: SOCKETS }, () => openFor(person)));
       const many = await followWith(opened, EACH);
-      process.stdout.write(`${operation}: ${JSON.stringify({ one, many })}\n`);
-      // One for each would be hundreds. A few more than one come of sockets that look up the session, and of a slow machine.
-      expect(many.start).toBeLessThan((SOCKETS * EACH) / 2);
-      expect(many.change).toBeLessThan((SOCKETS * EACH) / 4);
+      say(`${operation}: ${JSON.stringify({ one, many })}`);
+      // Each socket looks up its session, and the watches of sessions and rights go on meanwhile.
+      expect(many.start).toBeLessThanOrEqual(one.start + 4 * SOCKETS);
+      expect(many.change).toBeLessThanOrEqual(one.change + 10);
       selects.mockRestore();
       asked.call.release();
     },
