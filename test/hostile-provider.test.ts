@@ -341,7 +341,9 @@ describe('what a manager is told', () => {
     provider.list = (response) => respond(response, 404, '404 page not found');
     await ada.run('check-api-key', { input: { id: key.apiKey.id } });
     const [{ statusMessage }] = (await keysOf(ada)) as [ListedKey];
-    expect(statusMessage).toContain('Check that the base URL is right');
+    expect(statusMessage).toBe(
+      'OpenAI-compatible server did not accept this request. Choose another model; if every model fails like this, check the address (base URL). The base URL of most servers ends in /v1.',
+    );
   });
 
   test('names credit where a provider refuses an account without any like a wrong key', async () => {

@@ -5,7 +5,9 @@ import type { ProviderName } from '../providers/provider.ts';
 export function adviceFor(provider: ProviderName, code: AnswerErrorCode): string | null {
   // A path that leads nowhere is answered with "not found", a web page, or anything else.
   if (provider === 'CUSTOM' && NAMES_BASE_URL.has(code))
-    return 'Check that the base URL is right: that of most servers ends in /v1.';
+    return code === 'BAD_REQUEST'
+      ? 'The base URL of most servers ends in /v1.' // its own sentence says already that it is to be checked
+      : 'Check that the base URL is right: that of most servers ends in /v1.';
   // Documented for exhausted credits.
   if (provider === 'PERPLEXITY' && code === 'INVALID_KEY')
     return 'Perplexity says the same of an account without credit.';
