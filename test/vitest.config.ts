@@ -1,4 +1,17 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that take a minute each. They begin first, or one worker would be at one of them long after the other is done. */
+const LONG = ['tenancy', 'faults', 'tenancy-allowed', 'command', 'rotate-kill', 'shutdown', 'revocation'];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) =>
+      LONG.some((name) => moduleId.endsWith(`/${name}.test.ts`));
+    const rest = files.filter((file) => !isLong(file));
+    return [...files.filter(isLong), ...(await super.sort(rest))];
+  }
+}
 
 export default defineConfig({
   // graphql ships two builds; without these conditions Vite picks another one than Node does for the packages outside.
@@ -10,6 +23,7 @@ export default defineConfig({
     setupFiles: ['test/kit/quiet-log.ts'],
     isolate: false,
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
