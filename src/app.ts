@@ -33,7 +33,7 @@ export interface App extends SendDeps {
   engine: string;
   /** Signs sessions. */
   authSecret: string;
-  /** Whoever sends it may set plans; null if nobody may. */
+  /** Whoever sends it may do what the operator does over the API; null if nobody may. */
   operatorToken: string | null;
   invitationLimits: InvitationLimits;
   modelStandings: ModelStandings;

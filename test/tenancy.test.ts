@@ -12,7 +12,7 @@ import {
   wrongly,
 } from './kit/tenancy-matrix.ts';
 import { documentsOf, ENTRIES, entryOf, inputPlaces, objectTypes } from './kit/tenancy-schema.ts';
-import { INHERITING, JUDGED, objectsIn, readSight } from './kit/tenancy-sight.ts';
+import { FOR_OPERATOR, INHERITING, JUDGED, objectsIn, readSight } from './kit/tenancy-sight.ts';
 import { TRANSPORT_NAMES } from './kit/tenancy-transport.ts';
 import { ACTORS, PLACES, ROLES_IN } from './kit/tenancy-world.ts';
 
@@ -35,7 +35,8 @@ describe('a rule', () => {
 
   test('says of every type of object who may see it', () => {
     const types = objectTypes();
-    const unjudged = types.filter(({ name }) => !INHERITING.test(name) && !JUDGED.includes(name));
+    const known = [...JUDGED, ...FOR_OPERATOR];
+    const unjudged = types.filter(({ name }) => !INHERITING.test(name) && !known.includes(name));
     expect(unjudged).toEqual([]);
     expect(types.flatMap(({ idFields }) => idFields).toSorted()).toEqual(ID_FIELDS);
   });
@@ -107,6 +108,7 @@ test('the matrix is as large as the schema', () => {
 
 /** Of what was asked for, of what is gone, and of what an audit log tells; an event is judged by who gets it. */
 const ID_FIELDS = [
+  'Account.userId',
   'AnswerDelta.messageId',
   'AnswerRetrying.messageId',
   'ApiKeyRemoved.apiKeyId',

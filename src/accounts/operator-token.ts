@@ -3,8 +3,8 @@ import { networkOf } from '../networks.ts';
 import { SlidingWindow } from '../sliding-window.ts';
 
 /**
- * The word by which a program of whoever runs this server is known, such as a billing system. It stands for no person and
- * opens nothing but what asks for it. Wrong ones are counted by the address they come from.
+ * The word by which a program of whoever runs this server is known, such as a billing system or the command line. It stands
+ * for no person and opens nothing but what asks for it. Wrong ones are counted by the address they come from.
  */
 export class OperatorToken {
   readonly #digest: Uint8Array | null;

@@ -5,16 +5,27 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Config } from '../config.ts';
 import { ConfigError } from '../read-setting.ts';
 
+/** Another Latchkey uses the data folder. The message names it and says what to do. */
+export class DataFolderHeldError extends ConfigError {
+  /** Where that process listens; null if it is no server, or one that is only just starting. */
+  readonly serverUrl: string | null;
+
+  constructor(dataDir: string) {
+    const { name, url } = readHolder(dataDir);
+    super(
+      `Another Latchkey is using the data folder ${dataDir}: ${name}. Stop it first, or set LATCHKEY_DATA_DIR.`,
+    );
+    this.serverUrl = url;
+  }
+}
+
 /**
  * Keeps every other Latchkey away from the embedded database, which two processes would ruin. The hold is a lock of the
  * operating system on a file in the folder. It ends with the process, however that ends, so none is ever left behind; it
- * belongs to the file, so other containers that share the folder meet it too. Returns what lets go; throws ConfigError,
- * with the name of the holder, if somebody else holds the folder. A database server needs no hold.
+ * belongs to the file, so other containers that share the folder meet it too. Returns what lets go; throws
+ * DataFolderHeldError if another process holds the folder, and ConfigError if it cannot be locked. A database server needs no hold.
  */
-export async function holdDataFolder(
-  config: Pick<Config, 'databaseUrl' | 'dataDir'>,
-): Promise<() => Promise<void>> {
-  const { databaseUrl, dataDir } = config;
+export async function holdDataFolder({ databaseUrl, dataDir }: FolderSettings): Promise<() => Promise<void>> {
   if (databaseUrl !== undefined) return async () => {};
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const lock = lockFolder(dataDir);
@@ -23,6 +34,16 @@ export async function holdDataFolder(
     lock.close(); // last, since the next holder may write its name from here on
   };
 }
+
+/** Tells the commands that are refused the folder where the server listens that holds it. For the holder alone to call. */
+export function publishServerUrl({ databaseUrl, dataDir }: FolderSettings, url: string): void {
+  if (databaseUrl !== undefined) return;
+  // What listens on every address is reached from here over loopback.
+  const reachable = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+  writeFileSync(nameFileOf(dataDir), `${OWN_NAME}\n${reachable}\n`);
+}
+
+type FolderSettings = Pick<Config, 'databaseUrl' | 'dataDir'>;
 
 /**
  * Node locks files by way of SQLite only, so the lock is a transaction that never ends on a database that stays empty.
@@ -37,10 +58,9 @@ function lockFolder(dataDir: string): DatabaseSync {
     return lock;
   } catch (error) {
     lock?.close();
+    if (isBusy(error)) throw new DataFolderHeldError(dataDir);
     throw new ConfigError(
-      isBusy(error)
-        ? `Another Latchkey is using the data folder ${dataDir}: ${holderOf(dataDir)}. Stop it first, or set LATCHKEY_DATA_DIR.`
-        : `The data folder ${dataDir} cannot be locked: this user may not write in it, its disk is full, or its file system has no locks. Mend that, or set LATCHKEY_DATA_DIR.`,
+      `The data folder ${dataDir} cannot be locked: this user may not write in it, its disk is full, or its file system has no locks. Mend that, or set LATCHKEY_DATA_DIR.`,
     );
   }
 }
@@ -49,16 +69,20 @@ function isBusy(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY;
 }
 
-/** For people only: whether the folder is held is for the lock to say, since a crash leaves this file behind. */
+/**
+ * The file that says who holds the folder and, on its second line, where that server listens. Whether it is held is for the lock
+ * to say: a crash leaves this file behind, and the next holder writes it anew.
+ */
 function nameFileOf(dataDir: string): string {
   return join(dataDir, 'latchkey.holder');
 }
 
-function holderOf(dataDir: string): string {
+function readHolder(dataDir: string): { name: string; url: string | null } {
   try {
-    return readFileSync(nameFileOf(dataDir), 'utf8');
+    const [name = '', url = ''] = readFileSync(nameFileOf(dataDir), 'utf8').split('\n');
+    return { name, url: url === '' ? null : url };
   } catch {
-    return 'one that has left no name';
+    return { name: 'one that has left no name', url: null };
   }
 }
 

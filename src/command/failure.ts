@@ -4,6 +4,7 @@ import { failureCode, failureName } from '../log.ts';
 import { ConfigError } from '../read-setting.ts';
 import { SecretSourceError } from '../secret-source.ts';
 import { UsageError } from './help.ts';
+import { ServerRefusalError } from './operator-client.ts';
 
 /** What to say about a failure that ends the process, and its exit code. Foreign messages may quote data, so they stay out. */
 export function explainFailure(error: unknown): { sentence: string; exitCode: number } {
@@ -12,6 +13,7 @@ export function explainFailure(error: unknown): { sentence: string; exitCode: nu
     error instanceof SecretSourceError ||
     error instanceof DatabaseHeldError ||
     error instanceof NewerDatabaseError ||
+    error instanceof ServerRefusalError ||
     error instanceof UsageError
   )
     return { sentence: error.message, exitCode: error.exitCode };

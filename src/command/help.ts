@@ -30,8 +30,8 @@ export const HELP = `Latchkey: a GraphQL backend for AI chat on your own provide
   --help, --version
 
 Settings come from the environment: PORT, HOST, DATABASE_URL, LATCHKEY_DATA_DIR and others. With the embedded
-database, stop the server before migrate, user, plan, keys and audit: only one process at a time can work with
-a data folder.
+database, stop the server before migrate, user add, plan, keys and audit: only one process at a time can work
+with a data folder. The other user commands ask a running server, with LATCHKEY_OPERATOR_TOKEN_FILE.
 
 Exit codes: 0 done · 1 failed · 64 wrong arguments · 78 wrong settings.
 `;

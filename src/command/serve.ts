@@ -6,7 +6,7 @@ import { failureName, log } from '../log.ts';
 import { missingSecretSentence, SecretSourceError } from '../secret-source.ts';
 import { startServer } from '../server/http.ts';
 import { serveWaiting } from '../server/waiting.ts';
-import { holdDataFolder } from './data-folder.ts';
+import { holdDataFolder, publishServerUrl } from './data-folder.ts';
 import { explainFailure } from './failure.ts';
 import { say, sayWrong, untilToldToStop } from './terminal.ts';
 
@@ -25,6 +25,7 @@ export async function serve(config: Config): Promise<0> {
       // Listened for before it is said to be ready: whoever waits for that word may stop it at once.
       const toldToStop = untilToldToStop();
       const server = await startServer(app, config);
+      publishServerUrl(config, server.url);
       if (isTerminal) greet(config, server.url, app.engine);
       else log.info({ engine: app.engine, url: server.url }, 'Latchkey is ready');
       await toldToStop;

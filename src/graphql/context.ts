@@ -4,6 +4,7 @@ import type { Viewer } from '../accounts/session.ts';
 import { findUsers, type User } from '../accounts/user.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { SendDeps } from '../answers/send-message.ts';
+import { NotPermittedError } from '../errors.ts';
 import type { ModelStandings } from '../events/model-standings.ts';
 import type { SharedReads } from '../events/shared-reads.ts';
 import type { SightChecks } from '../events/sight-checks.ts';
@@ -24,6 +25,8 @@ export interface Context {
   viewer: Viewer | null;
   /** Whether whoever runs this server sends it. That is no viewer: it sees and does nothing that a person may. */
   isOperator: boolean;
+  /** Where browsers reach this server, e.g. `https://chat.example.com`. */
+  publicUrl: string;
   loaders: Loaders;
   /** Counts characters that were read for a response. Throws RATE_LIMITED when too many wait to be read already. */
   hold?: (characters: number) => void;
@@ -38,8 +41,13 @@ type Deps = SendDeps & {
 
 export type Loaders = ReturnType<typeof createLoaders>;
 
-export function createContext(deps: Deps, viewer: Viewer | null, isOperator = false): Context {
-  return { deps, viewer, isOperator, loaders: createLoaders(deps, viewer) };
+export function createContext(
+  deps: Deps,
+  publicUrl: string,
+  viewer: Viewer | null,
+  isOperator: boolean,
+): Context {
+  return { deps, publicUrl, viewer, isOperator, loaders: createLoaders(deps, viewer) };
 }
 
 /** The viewer of an operation that needs one. Throws UNAUTHENTICATED. */
@@ -48,6 +56,11 @@ export function requireViewer(context: Context): Viewer {
   throw new GraphQLError('Sign in first: send a session cookie or an Authorization header.', {
     extensions: { code: 'UNAUTHENTICATED' },
   });
+}
+
+/** Before anything is looked up, so that all others get the same answer whatever they ask for. Throws NotPermittedError. */
+export function requireOperator({ isOperator }: Context, action: string): void {
+  if (!isOperator) throw new NotPermittedError(null, action);
 }
 
 /**

@@ -2,7 +2,7 @@ import * as errors from '../errors.ts';
 import type { Plan as PlanShape } from '../workspaces/plan.ts';
 import { type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { builder } from './builder.ts';
-import type { Context } from './context.ts';
+import { requireOperator } from './context.ts';
 import { Plan } from './workspace.ts';
 
 const SetPlanInput = builder.inputType('SetPlanInput', {
@@ -46,16 +46,11 @@ builder.mutationField('setPlan', (t) =>
     args: { input: t.arg({ type: SetPlanInput, required: true, description: 'Whose plan, and which.' }) },
     errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
     resolve: async (_root, { input: { plan, ...payer } }, context) => {
-      requireOperator(context);
+      requireOperator(context, 'set plans');
       return await setPlan(context.deps, payer, requireGiven(plan));
     },
   }),
 );
-
-/** Before anything is looked up, so that all others get the same answer whatever they ask for. */
-function requireOperator({ isOperator }: Context): void {
-  if (!isOperator) throw new errors.NotPermittedError(null, 'set plans');
-}
 
 /** A program that forgets the field would otherwise take the plan away. */
 function requireGiven(plan: PlanShape | null | undefined): PlanShape | null {

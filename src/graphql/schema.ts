@@ -1,4 +1,5 @@
 import type { GraphQLSchema } from 'graphql';
+import './account.ts';
 import './answer.ts';
 import './answer-events.ts';
 import './api-key.ts';

@@ -47,6 +47,7 @@ export function createGraphQL(
   app: App,
   sessions: Sessions,
   config: Config,
+  publicUrl: string,
   shares: Shares,
   watch: SessionWatch,
 ) {
@@ -81,7 +82,7 @@ export function createGraphQL(
       const isOperator = req !== undefined && isFromOperator(req, operatorToken, addressOfRequest(req));
       const scope = logScope.getStore();
       if (scope !== undefined && viewer != null) scope.userId = viewer.id;
-      return createContext(app, viewer ?? null, isOperator);
+      return createContext(app, publicUrl, viewer ?? null, isOperator);
     },
   });
 

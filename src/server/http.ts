@@ -67,7 +67,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     unread: new UnreadBytes(config.unreadLimits),
   };
   const sessionWatch = new SessionWatch(app);
-  const yoga = createGraphQL(app, sessions, config, shares, sessionWatch);
+  const yoga = createGraphQL(app, sessions, config, publicUrl, shares, sessionWatch);
   const isLive = createLiveness(app.db, config.databaseUrl === undefined);
   const servePage = createPages(app, config, publicUrl);
   const inFlight = new Set<ServerResponse>();

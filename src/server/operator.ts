@@ -3,7 +3,7 @@ import { GraphQLError } from 'graphql';
 import type { OperatorToken } from '../accounts/operator-token.ts';
 
 /**
- * Whether a request comes from whoever runs this server. Sockets never do: a program that sets plans has no use for one.
+ * Whether a request comes from whoever runs this server. Sockets never do: a program of the operator has no use for one.
  * Throws RATE_LIMITED after too many wrong tokens.
  */
 export function isFromOperator(request: IncomingMessage, token: OperatorToken, address: string): boolean {

@@ -1,8 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { randomBytes } from 'node:crypto';
+import { and, eq, gt, inArray, type SQL, sql } from 'drizzle-orm';
+import { LINK_SECONDS, linkIdentifier } from '../accounts/one-time-link.ts';
 import { recordAudit, type Transaction } from '../audit/record-audit.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf, newId } from '../db/id.ts';
+import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { sessions, users, verifications } from '../db/tables/user.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { holdBelongings } from './account-belongings.ts';
@@ -15,12 +17,20 @@ export interface AccountInput {
 }
 
 /** An account as the operator sees it. */
-export interface ControlledAccount {
+export interface Account {
   userId: string;
   email: string;
-  isDisabled: boolean;
-  /** How many sessions were ended. */
-  endedSessions: number;
+  name: string;
+  createdAt: Date;
+  /** Since when its person cannot sign in; null if they can. */
+  disabledAt: Date | null;
+  openSessionCount: number;
+}
+
+/** An account and how many of its sessions were ended. */
+export interface EndedSessions {
+  account: Account;
+  endedSessionCount: number;
 }
 
 /**
@@ -32,12 +42,12 @@ export async function setAccountDisabled(
   deps: PeopleDeps,
   input: AccountInput,
   isDisabled: boolean,
-): Promise<ControlledAccount> {
-  const { id } = await findAccount(deps.db, input);
-  return await endSessions(deps, id, async (tx) => {
+): Promise<EndedSessions> {
+  const { userId: id } = await findAccount(deps.db, input);
+  return await changeAccount(deps, id, async (tx) => {
     const { personal, memberships } = await holdBelongings(tx, id);
     const { disabledAt } = await lockAccount(tx, id);
-    if (isDisabled === (disabledAt !== null)) return;
+    if (isDisabled === (disabledAt !== null)) return [];
     await tx
       .update(users)
       .set({ disabledAt: isDisabled ? new Date() : null })
@@ -45,14 +55,16 @@ export async function setAccountDisabled(
     const action = isDisabled ? 'MEMBER_DISABLED' : 'MEMBER_ENABLED';
     for (const { ownerId } of [...personal, ...memberships])
       await recordAudit(tx, deps, ownerId, { action, actorId: null, subjectId: id, details: {} });
+    return isDisabled ? await deleteSessions(tx, id) : [];
   });
 }
 
 /** Ends all sessions of an account. Throws InvalidInputError or NotFoundError. */
-export async function signOutAccount(deps: PeopleDeps, input: AccountInput): Promise<ControlledAccount> {
-  const { id } = await findAccount(deps.db, input);
-  return await endSessions(deps, id, async (tx) => {
+export async function signOutAccount(deps: PeopleDeps, input: AccountInput): Promise<EndedSessions> {
+  const { userId: id } = await findAccount(deps.db, input);
+  return await changeAccount(deps, id, async (tx) => {
     await lockAccount(tx, id);
+    return await deleteSessions(tx, id);
   });
 }
 
@@ -63,50 +75,62 @@ export async function signOutAccount(deps: PeopleDeps, input: AccountInput): Pro
 export async function createPasswordReset(
   { db }: { db: Database },
   input: AccountInput,
-): Promise<{ userId: string; email: string; token: string; expiresAt: Date }> {
-  const { id, email } = await findAccount(db, input);
+): Promise<{ account: Account; token: string; expiresAt: Date }> {
+  const account = await findAccount(db, input);
   const token = randomBytes(24).toString('base64url');
-  // As better-auth looks for it, so that a copy of the database resets nothing.
-  const identifier = createHash('sha256').update(`reset-password:${token}`).digest('base64url');
-  const expiresAt = new Date(Date.now() + RESET_WITHIN_MS);
-  await db.insert(verifications).values({ id: newId('ver'), identifier, value: id, expiresAt });
-  return { userId: id, email, token, expiresAt };
+  const identifier = linkIdentifier('reset-password', token);
+  const expiresAt = new Date(Date.now() + LINK_SECONDS * 1_000);
+  await db.insert(verifications).values({ id: newId('ver'), identifier, value: account.userId, expiresAt });
+  return { account, token, expiresAt };
 }
 
-/** All accounts, oldest first, with how many sessions are open. */
-export async function listAccounts({ db }: { db: Database }) {
-  return await db
+/** All accounts, oldest first. The caller makes sure that the operator asks for them. */
+export async function listAccounts(
+  { db }: { db: Pick<Database, 'select'> },
+  page: PageInput,
+): Promise<Page<Account>> {
+  return await readPage<Account>(page, {
+    column: users.id,
+    order: 'ascending',
+    maxRows: 100,
+    valueOf: ({ userId }) => userId,
+    read: (conditions, orderBy, limit) => selectAccounts(db, conditions).orderBy(orderBy).limit(limit),
+  });
+}
+
+function selectAccounts(db: Pick<Database, 'select'>, conditions: SQL[]) {
+  const isOpen = gt(sessions.expiresAt, new Date());
+  return db
     .select({
       userId: users.id,
       email: users.email,
       name: users.name,
       createdAt: users.createdAt,
       disabledAt: users.disabledAt,
-      openSessions:
-        sql<number>`count(${sessions.id}) filter (where ${gt(sessions.expiresAt, new Date())})`.mapWith(
-          Number,
-        ),
+      openSessionCount: sql<number>`count(${sessions.id}) filter (where ${isOpen})`.mapWith(Number),
     })
     .from(users)
     .leftJoin(sessions, eq(sessions.userId, users.id))
-    .groupBy(users.id)
-    .orderBy(asc(users.id));
+    .where(and(...conditions))
+    .groupBy(users.id);
 }
 
-/** The sessions end with whatever is done, in one transaction; followers hear of it after the commit. */
-async function endSessions(
+/** In one transaction with the sessions that `change` ends and gives; their followers hear of it after the commit. */
+async function changeAccount(
   { db, changes }: PeopleDeps,
   id: string,
-  change: (tx: Transaction) => Promise<void>,
-): Promise<ControlledAccount> {
-  const done = await db.transaction(async (tx) => {
-    await change(tx);
-    const ended = await tx.delete(sessions).where(eq(sessions.userId, id)).returning({ id: sessions.id });
-    return { ...(await findAccount(tx, { userId: id })), ended };
+  change: (tx: Transaction) => Promise<{ id: string }[]>,
+): Promise<EndedSessions> {
+  const { account, ended } = await db.transaction(async (tx) => {
+    const ended = await change(tx);
+    return { account: await findAccount(tx, { userId: id }), ended };
   });
-  for (const session of done.ended) changes.announce(session.id, [session.id]);
-  const { email, disabledAt, ended } = done;
-  return { userId: id, email, isDisabled: disabledAt !== null, endedSessions: ended.length };
+  for (const session of ended) changes.announce(session.id, [session.id]);
+  return { account, endedSessionCount: ended.length };
+}
+
+async function deleteSessions(tx: Transaction, userId: string): Promise<{ id: string }[]> {
+  return await tx.delete(sessions).where(eq(sessions.userId, userId)).returning({ id: sessions.id });
 }
 
 /** Until the transaction ends a session that begins waits, and then finds what became of the account. */
@@ -120,19 +144,14 @@ async function lockAccount(tx: Transaction, id: string): Promise<{ disabledAt: D
   return account;
 }
 
-async function findAccount(db: Pick<Database, 'select'>, { userId, email }: AccountInput) {
+async function findAccount(db: Pick<Database, 'select'>, { userId, email }: AccountInput): Promise<Account> {
   if ((userId == null) === (email == null))
     throw new InvalidInputError([{ path: 'userId', message: 'Give one of `userId` and `email`.' }]);
-  const [account] = await db
-    .select({ id: users.id, email: users.email, disabledAt: users.disabledAt })
-    .from(users)
-    .where(
-      userId != null
-        ? inArray(users.id, idsOf('usr', [userId]))
-        : eq(users.email, (email ?? '').replaceAll('\0', '').trim().toLowerCase()),
-    );
+  const [account] = await selectAccounts(db, [
+    userId != null
+      ? inArray(users.id, idsOf('usr', [userId]))
+      : eq(users.email, (email ?? '').replaceAll('\0', '').trim().toLowerCase()),
+  ]);
   if (account === undefined) throw new NotFoundError('user');
   return account;
 }
-
-const RESET_WITHIN_MS = 60 * 60 * 1_000;

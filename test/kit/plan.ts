@@ -28,16 +28,17 @@ export async function setPlan(
   return body.data.setPlan as SetPlanResult;
 }
 
-/** Sends the document `set-plan` with this token, or with none. */
+/** Sends a document with this token, or with none. */
 export async function postAsOperator(
   url: string,
   variables: object,
   headers: Record<string, string> = { 'x-latchkey-operator-token': OPERATOR_TOKEN },
+  operation = 'set-plan',
 ): Promise<{ status: number; headers: Headers; text: string; body: GraphQLResponse }> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify({ query: documentOf('set-plan'), variables }),
+    body: JSON.stringify({ query: documentOf(operation), variables }),
   });
   const text = await response.text();
   const isJson = text.startsWith('{');

@@ -12,7 +12,15 @@ import * as workspaceTables from '../../src/db/tables/workspace.ts';
 import { liftCheckLimits } from './altered-provider.ts';
 import { freshDatabase } from './database.ts';
 import { startTestServer, type TestServer } from './server.ts';
-import { type Case, copier, OTHER_NOT_FOUND, type Rule, rulesOf, withRandomId } from './tenancy-rules.ts';
+import {
+  type Case,
+  copier,
+  FOR_OPERATOR_ONLY,
+  OTHER_NOT_FOUND,
+  type Rule,
+  rulesOf,
+  withRandomId,
+} from './tenancy-rules.ts';
 import { documentsOf, entryOf } from './tenancy-schema.ts';
 import { objectsIn, readSight, type Seen, type Sight } from './tenancy-sight.ts';
 import { openTransport, TRANSPORT_NAMES, type Transport, type TransportName } from './tenancy-transport.ts';
@@ -195,7 +203,7 @@ function expectedOf(
   }
   if (transport === 'WebSocket') return 'closed 4403';
   if (operation === 'query') return 'NOT_FOUND';
-  return path.startsWith('setPlan.') ? expected(actor) : 'UNAUTHENTICATED';
+  return expected(actor) === FOR_OPERATOR_ONLY ? FOR_OPERATOR_ONLY : 'UNAUTHENTICATED';
 }
 
 function outcomeOf(text: string): string {

@@ -202,26 +202,17 @@ export function rulesOf(world: World): Rule[] {
         })),
       ),
     },
-    ...['userId', 'teamId'].map((name) => ({
-      path: `setPlan.input.${name}`,
-      cases: inputs([
-        {
-          title: 'of the operator',
-          expect: () => 'NOT_PERMITTED null',
-          variables: () => ({ [name]: name === 'userId' ? people.owner.id : places.team, plan: 'FREE' }),
-        },
-      ]),
-    })),
-    {
-      path: 'setPlan.input.email',
-      cases: inputs([
-        {
-          title: 'of the operator',
-          expect: () => 'NOT_PERMITTED null',
-          variables: () => ({ email: people.owner.email, plan: 'FREE' }),
-        },
-      ]),
-    },
+    ...['userId', 'teamId'].map((name) =>
+      ofOperator(`setPlan.input.${name}`, {
+        [name]: name === 'userId' ? people.owner.id : places.team,
+        plan: 'FREE',
+      }),
+    ),
+    ofOperator('setPlan.input.email', { email: people.owner.email, plan: 'FREE' }),
+    ...['disableUser', 'enableUser', 'signOutUser', 'createPasswordReset'].flatMap((mutation) => [
+      ofOperator(`${mutation}.input.userId`, { userId: people.owner.id }),
+      ofOperator(`${mutation}.input.email`, { email: people.owner.email }),
+    ]),
 
     {
       path: 'answerEvents.messageId',
@@ -234,6 +225,15 @@ export function rulesOf(world: World): Rule[] {
     },
   ];
 }
+
+/** What nobody may who is a person, signed in or not. */
+function ofOperator(path: string, input: object): Rule {
+  const title = 'of the operator';
+  return { path, cases: inputs([{ title, expect: () => FOR_OPERATOR_ONLY, variables: () => input }]) };
+}
+
+/** Anonymous people get it too, over HTTP: whether somebody is signed in makes no difference. */
+export const FOR_OPERATOR_ONLY = 'NOT_PERMITTED null';
 
 /** Something else that the input names is not there, so nothing is said about the argument itself. */
 export const OTHER_NOT_FOUND = 'NOT_FOUND of another argument';

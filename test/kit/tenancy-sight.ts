@@ -102,6 +102,7 @@ export async function readSight(
     SealingKey: (userId, { id }) => may(userId, id?.split('.')[0], 'read'),
     RemovalImpact: (userId, { ownerId }) => ownerId === null || may(userId, ownerId, 'read'),
     Provider: () => true,
+    Account: () => false,
   };
 
   return {
@@ -145,6 +146,9 @@ export const JUDGED = [
   'SealingKey',
   'Provider',
 ];
+
+/** Types that no person may see, whoever they are. */
+export const FOR_OPERATOR = ['Account'];
 
 /** Every object in an answer that says of what type it is, with the workspace or team around it. */
 export function objectsIn(value: unknown, ownerId: string | null = null): Seen[] {
