@@ -21,6 +21,7 @@ import { loadRoots } from './keys/root-key.ts';
 import { rowsByRootId } from './keys/sealing-key.ts';
 import { SingleFlight } from './keys/single-flight.ts';
 import { log } from './log.ts';
+import { Mailer } from './mail.ts';
 import { createEgress } from './providers/egress.ts';
 import { createProviders } from './providers/registry.ts';
 import { loadOptionalSecret, loadSecret, madeSecretFile } from './secret-source.ts';
@@ -35,6 +36,8 @@ export interface App extends SendDeps {
   authSecret: string;
   /** Whoever sends it may do what the operator does over the API; null if nobody may. */
   operatorToken: string | null;
+  /** Null where no mail can be sent. */
+  mailer: Mailer | null;
   invitationLimits: InvitationLimits;
   modelStandings: ModelStandings;
   sightChecks: SightChecks;
@@ -100,6 +103,7 @@ async function openOn(
     file: config.operatorTokenFile,
   });
   const egress = createEgress({ allowedPrivateHosts: config.allowedPrivateHosts });
+  const mailer = config.mail === null ? null : new Mailer(config.mail);
   const changes = new Changes();
   const running = new RunningAnswers(config.answerLimits);
   const work = new Set<Promise<void>>();
@@ -143,6 +147,7 @@ async function openOn(
     engine: database.engine,
     authSecret,
     operatorToken,
+    mailer,
     invitationLimits: new InvitationLimits(),
     sends: new SingleFlight(),
     modelStandings: new ModelStandings(),
@@ -157,6 +162,7 @@ async function openOn(
       await endAnswers();
       await Promise.all(work);
       await stopCheckpoints();
+      await mailer?.close();
       await egress.close();
       await removeRecord?.();
       await database.close();

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
-import type { Networks } from './networks.ts';
+import type { MailSettings } from './mail.ts';
+import { isLoopbackHost, type Networks } from './networks.ts';
+import { readMailSettings } from './read-mail-settings.ts';
 import {
   ConfigError,
   readChoice,
@@ -32,6 +34,8 @@ export interface Config {
   operatorToken: string | undefined;
   operatorTokenFile: string | undefined;
   signUp: 'open' | 'invited' | 'closed';
+  /** Null where no mail can be sent. */
+  mail: MailSettings | null;
   defaultPlan: 'FREE' | 'PREMIUM' | 'BUSINESS';
   /** Which ways of submitting a key are refused: none, an unsealed one, or also a sealed one of version 1. */
   requireSealedKeys: 'off' | 'on' | 'v2';
@@ -61,6 +65,8 @@ export interface Config {
     signInsPerAccount: number;
     signInsPerAddress: number;
     signUpsPerAddress: number;
+    mailsPerAccount: number;
+    mailsPerAddress: number;
     keyChecksPerPerson: number;
     keyChecksPerAddress: number;
   };
@@ -97,6 +103,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ['open', 'invited', 'closed'],
       isPublic ? 'invited' : 'open',
     ),
+    mail: readMailSettings(env, { publicUrl, isLoopback }),
     defaultPlan: readChoice(
       'LATCHKEY_DEFAULT_PLAN',
       env.LATCHKEY_DEFAULT_PLAN,
@@ -129,6 +136,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       signInsPerAccount: readCount('LATCHKEY_SIGN_INS_PER_ACCOUNT', env.LATCHKEY_SIGN_INS_PER_ACCOUNT, 10),
       signInsPerAddress: readCount('LATCHKEY_SIGN_INS_PER_ADDRESS', env.LATCHKEY_SIGN_INS_PER_ADDRESS, 100),
       signUpsPerAddress: readCount('LATCHKEY_SIGN_UPS_PER_ADDRESS', env.LATCHKEY_SIGN_UPS_PER_ADDRESS, 100),
+      mailsPerAccount: readCount('LATCHKEY_MAILS_PER_ACCOUNT', env.LATCHKEY_MAILS_PER_ACCOUNT, 5),
+      mailsPerAddress: readCount('LATCHKEY_MAILS_PER_ADDRESS', env.LATCHKEY_MAILS_PER_ADDRESS, 30),
       keyChecksPerPerson: readCount('LATCHKEY_KEY_CHECKS_PER_PERSON', env.LATCHKEY_KEY_CHECKS_PER_PERSON, 10),
       keyChecksPerAddress: readCount(
         'LATCHKEY_KEY_CHECKS_PER_ADDRESS',
@@ -153,11 +162,6 @@ export function takeConfig(env: Record<string, string | undefined>): Config {
 /** Names that look like settings of Latchkey and are none: spelling mistakes, most likely. */
 export function unknownSettings(env: Readonly<Record<string, string | undefined>>): string[] {
   return Object.keys(env).filter((name) => name.startsWith('LATCHKEY_') && !SETTINGS.includes(name));
-}
-
-/** Whether a host is this machine, as HOST and as URLs spell it. */
-function isLoopbackHost(host: string): boolean {
-  return /^(localhost|.+\.localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
 }
 
 function readAnswerLimits(env: Readonly<Record<string, string | undefined>>): Config['answerLimits'] {
@@ -251,6 +255,7 @@ const SECRET_SETTINGS = [
   'LATCHKEY_ROOT_KEY',
   'LATCHKEY_AUTH_SECRET',
   'LATCHKEY_OPERATOR_TOKEN',
+  'LATCHKEY_SMTP_URL',
   'DATABASE_URL',
 ];
 
@@ -265,6 +270,8 @@ const SETTINGS = [
   'LATCHKEY_OPERATOR_TOKEN',
   'LATCHKEY_OPERATOR_TOKEN_FILE',
   'LATCHKEY_SIGN_UP',
+  'LATCHKEY_SMTP_URL',
+  'LATCHKEY_MAIL_FROM',
   'LATCHKEY_DEFAULT_PLAN',
   'LATCHKEY_REQUIRE_SEALED_KEYS',
   'LATCHKEY_GRAPHIQL',
@@ -285,6 +292,8 @@ const SETTINGS = [
   'LATCHKEY_SIGN_INS_PER_ACCOUNT',
   'LATCHKEY_SIGN_INS_PER_ADDRESS',
   'LATCHKEY_SIGN_UPS_PER_ADDRESS',
+  'LATCHKEY_MAILS_PER_ACCOUNT',
+  'LATCHKEY_MAILS_PER_ADDRESS',
   'LATCHKEY_KEY_CHECKS_PER_PERSON',
   'LATCHKEY_KEY_CHECKS_PER_ADDRESS',
   'LATCHKEY_UNLIMITED_NETWORKS',

@@ -65,3 +65,8 @@ export function networkOf(address: string): string {
   const zeros = right === undefined ? [] : Array<string>(8 - head.length - tail.length).fill('0');
   return `${[...head, ...zeros, ...tail].slice(0, 4).join(':')}::/64`;
 }
+
+/** Whether a host is this machine, as HOST and as URLs spell it. */
+export function isLoopbackHost(host: string): boolean {
+  return /^(localhost|.+\.localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
+}

@@ -11,7 +11,7 @@ const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, audit, accounts, keys
 command → config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, secret-source
 demo → config, app, server, simulator, command/terminal
-app → config, accounts, workspaces, keys, models, threads, answers, events, audit, graphql, providers, db, changes, secret-source
+app → config, mail, accounts, workspaces, keys, models, threads, answers, events, audit, graphql, providers, db, changes, secret-source
 server → app (type), config (type), graphql, accounts, db/passing-failure, db (type)
 graphql → accounts, workspaces, keys, models, threads, answers, events, audit, changes, providers/registry, providers/provider, db/id, db/passing-failure, db/page (type)
 events → answers, threads, models, keys, workspaces, providers/provider (type), db, changes, accounts (type)
@@ -21,14 +21,16 @@ keys → models, workspaces, providers, audit, db, changes, secret-source, slidi
 keys/seal-record →
 models → workspaces, providers, db, changes, accounts (type)
 workspaces → accounts, audit, db, changes, sliding-window
-accounts → db, changes (type), sliding-window
+accounts → db, changes (type), sliding-window, mail (type)
 audit → db, keys/seal-record
 providers →
 db →
 changes →
 simulator →
-config → read-setting
+config → read-setting, read-mail-settings, mail (type)
+read-mail-settings → read-setting, mail (type)
 read-setting →
+mail →
 secret-source →
 sliding-window →
 errors →
@@ -57,6 +59,7 @@ const OWNERS: Record<string, string[]> = {
   '@electric-sql': ['db'],
   'drizzle-orm/pglite': ['db'],
   'drizzle-orm/postgres-js': ['db'],
+  nodemailer: ['mail'],
   pino: ['log'],
 };
 

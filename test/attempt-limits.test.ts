@@ -126,6 +126,8 @@ describe('trying passwords', () => {
       signInsPerAccount: 3,
       signInsPerAddress: 100,
       signUpsPerAddress: 100,
+      mailsPerAccount: 5,
+      mailsPerAddress: 30,
       keyChecksPerPerson: 10,
       keyChecksPerAddress: 500,
     });

@@ -107,6 +107,34 @@ test('a person lists their sessions without a token among them, and ends one by 
   expect(await list()).toMatchObject([{ isCurrent: true }]);
 }, 60_000);
 
+test('a person ends all their other sessions, or all of them, and with a new password gets a new one', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  const signIn = async (word = password) => {
+    const response = await auth(server, 'sign-in/email', { email: ada.email, password: word });
+    return response.headers.get('set-auth-token') ?? '';
+  };
+  const isOpen = async (token: string) =>
+    (await post(server.url, token, { query: '{ viewer { id } }' })).errors === undefined;
+  const other = await signIn();
+  expect((await auth(server, 'revoke-other-sessions', {}, ada.token)).status).toBe(200);
+  expect([await isOpen(ada.token), await isOpen(other)]).toEqual([true, false]);
+
+  const another = await signIn();
+  const change = {
+    currentPassword: password,
+    newPassword: 'another horse battery',
+    revokeOtherSessions: true,
+  };
+  const changed = await auth(server, 'change-password', change, ada.token);
+  const fresh = changed.headers.get('set-auth-token') ?? '';
+  expect([await isOpen(fresh), await isOpen(another), await isOpen(ada.token)]).toEqual([true, false, false]);
+
+  const last = await signIn('another horse battery');
+  expect((await auth(server, 'revoke-sessions', {}, fresh)).status).toBe(200);
+  expect([await isOpen(fresh), await isOpen(last)]).toEqual([false, false]);
+}, 60_000);
+
 test('what has expired is deleted, and nothing else', async () => {
   const database = await freshDatabase();
   await using server = await startTestServer({}, { database });

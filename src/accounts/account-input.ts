@@ -2,17 +2,19 @@ import { UNSHOWABLE } from '../sanitize-line.ts';
 
 /**
  * What is wrong with the fields of an account that somebody sends to this path, as a sentence; null if nothing is. better-auth
- * stores whatever has the right type, and deletes an account without its password while the session is young.
+ * stores whatever has the right type, and deletes an account or changes its email without its password.
  */
 export function faultOf(path: string, input: Readonly<Record<string, unknown>>): string | null {
-  if (path === '/delete-user' && !input.password) return 'Give the password of the account in `password`.';
+  if ((path === '/delete-user' || path === '/change-email') && !input.password)
+    return 'Give the password of the account in `password`.';
   for (const [field, value] of Object.entries(input)) {
     if (typeof value !== 'string' || PASSWORDS.includes(field)) continue;
     if (value.search(UNSHOWABLE) !== -1) return `${field} has a control character. Leave it out.`;
   }
   if (isLonger(input.name, MAX_NAME_LENGTH)) return `A name has at most ${MAX_NAME_LENGTH} characters.`;
   if (typeof input.name === 'string' && input.name.trim() === '') return 'A name has at least one character.';
-  if (isLonger(input.email, MAX_EMAIL_LENGTH)) return `An email has at most ${MAX_EMAIL_LENGTH} characters.`;
+  if (isLonger(input.email, MAX_EMAIL_LENGTH) || isLonger(input.newEmail, MAX_EMAIL_LENGTH))
+    return `An email has at most ${MAX_EMAIL_LENGTH} characters.`;
   if (input.image != null) return 'Accounts have no image. Leave the field out.';
   return null;
 }

@@ -17,6 +17,8 @@ export interface AccountRequest {
 export interface AccountRulesDeps {
   db: Database;
   limits?: AttemptLimits | undefined;
+  /** Whether this server sends mail. */
+  sendsMail: boolean;
   /** Whose session is in the headers; null for nobody's. */
   userIdOf(headers: Headers): Promise<string | null>;
 }
@@ -27,6 +29,9 @@ export interface AccountRulesDeps {
  */
 export async function requireAllowed(deps: AccountRulesDeps, request: AccountRequest): Promise<void> {
   if (!ENDPOINTS.has(request.path)) throw new APIError('NOT_FOUND');
+  const noMail = WITHOUT_MAIL[request.path];
+  if (noMail !== undefined && !deps.sendsMail)
+    throw new APIError('BAD_REQUEST', { code: 'MAIL_NOT_SET_UP', message: noMail });
   const retryAt = await countAttempt(deps, request);
   if (retryAt !== null) throw tooMany(retryAt);
   const fault = faultOf(request.path, request.body);
@@ -44,8 +49,10 @@ async function countAttempt(deps: AccountRulesDeps, request: AccountRequest): Pr
   const address = headers?.get(ADDRESS_HEADER);
   if (deps.limits === undefined || address == null) return null;
   if (path === '/sign-up/email') return deps.limits.takeSignUp(address);
-  if (!WITH_PASSWORD.has(path)) return null;
+  if (!WITH_PASSWORD.has(path) && !WITH_MAIL.has(path)) return null;
   const attempt = await attemptOf(deps, request, address);
+  const retryAt = WITH_MAIL.has(path) ? deps.limits.takeMail(attempt) : null;
+  if (retryAt !== null || !WITH_PASSWORD.has(path)) return retryAt;
   const scope = accountScope.getStore();
   if (scope !== undefined) scope.attempt = attempt;
   return deps.limits.takePassword(attempt);
@@ -56,7 +63,7 @@ async function attemptOf(
   { path, body, headers }: AccountRequest,
   address: string,
 ): Promise<PasswordAttempt> {
-  if (path === '/sign-in/email') {
+  if (path === '/sign-in/email' || path === '/request-password-reset') {
     const email = String(body.email).trim().toLowerCase().slice(0, MAX_EMAIL_LENGTH);
     const found = email.includes('\0') ? null : await findAttempted(deps, { email }, address);
     nameInLog(found?.userId);
@@ -89,9 +96,20 @@ export const ADDRESS_HEADER = 'x-latchkey-address';
 /** Those that say whether a password is right. */
 const WITH_PASSWORD = new Set(['/sign-in/email', '/change-password', '/change-email', '/delete-user']);
 
+/** Those that send a mail, and what to do where none can be sent. */
+const WITHOUT_MAIL: Readonly<Record<string, string | undefined>> = {
+  '/request-password-reset':
+    'This server sends no mail. Ask its operator for a link that sets a new password; they make one with: latchkey user reset-password EMAIL',
+  '/change-email':
+    'This server sends no mail, so nobody can confirm another address. Ask its operator to set LATCHKEY_SMTP_URL.',
+};
+const WITH_MAIL = new Set(Object.keys(WITHOUT_MAIL));
+
 /** Those of better-auth that are needed here. */
 export const ENDPOINTS: ReadonlySet<string> = new Set([
   ...WITH_PASSWORD,
+  ...WITH_MAIL,
+  '/verify-email',
   '/sign-up/email',
   '/sign-out',
   '/get-session',

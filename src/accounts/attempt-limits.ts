@@ -9,9 +9,13 @@ export interface AttemptNumbers {
   signInsPerAddress: number;
   /** From one network address in an hour. */
   signUpsPerAddress: number;
+  /** Mails that one account causes from one network address in an hour; twice that from all new addresses together. */
+  mailsPerAccount: number;
+  /** Mails that one network address causes in an hour. */
+  mailsPerAddress: number;
 }
 
-/** A password that is tried. */
+/** A password that is tried, or a mail that is asked for. */
 export interface PasswordAttempt {
   /** Id of the account it is for, else the email it was given with; null for nobody's, who is counted by address alone. */
   account: string | null;
@@ -22,7 +26,7 @@ export interface PasswordAttempt {
 }
 
 /**
- * Limits how often passwords are tried and accounts are made. Passwords are counted by the account they are for, whichever
+ * Limits how often passwords are tried, accounts are made and mails are asked for. Passwords are counted by the account they are for, whichever
  * request carries them. An address from which the account has been signed in to has tries of its own, so that nobody can
  * lock its person out by failing in their name from elsewhere.
  */
@@ -31,6 +35,7 @@ export class AttemptLimits {
   readonly #unlimited: Networks;
   readonly #passwords = new SlidingWindow(10 * 60 * 1_000);
   readonly #signUps = new SlidingWindow(60 * 60 * 1_000);
+  readonly #mails = new SlidingWindow(60 * 60 * 1_000);
 
   /** Addresses in `unlimited` are not counted by address: many people share them. */
   constructor(numbers: AttemptNumbers, unlimited: Networks) {
@@ -41,11 +46,7 @@ export class AttemptLimits {
   /** Counts one password. Null if it may be looked at, else when to come back. */
   takePassword(attempt: PasswordAttempt): Date | null {
     const { signInsPerAccount, signInsPerAddress } = this.#numbers;
-    return this.#passwords.take([
-      ...this.#byAddress(attempt.address, signInsPerAddress),
-      ...subjectsFromHere(attempt).map((subject) => ({ subject, most: signInsPerAccount })),
-      ...subjectsFromNew(attempt).map((subject) => ({ subject, most: signInsPerAccount * 2 })),
-    ]);
+    return this.#passwords.take(this.#byBoth(attempt, signInsPerAccount, signInsPerAddress));
   }
 
   /** Takes the count off the account again, since the password was right. It stays with the address. */
@@ -56,6 +57,20 @@ export class AttemptLimits {
   /** Counts one account that is made. Null if it may be, else when to come back. */
   takeSignUp(address: string): Date | null {
     return this.#signUps.take(this.#byAddress(address, this.#numbers.signUpsPerAddress));
+  }
+
+  /** Counts one mail. Null if it may be sent, else when to come back. */
+  takeMail(attempt: PasswordAttempt): Date | null {
+    const { mailsPerAccount, mailsPerAddress } = this.#numbers;
+    return this.#mails.take(this.#byBoth(attempt, mailsPerAccount, mailsPerAddress));
+  }
+
+  #byBoth(attempt: PasswordAttempt, perAccount: number, perAddress: number) {
+    return [
+      ...this.#byAddress(attempt.address, perAddress),
+      ...subjectsFromHere(attempt).map((subject) => ({ subject, most: perAccount })),
+      ...subjectsFromNew(attempt).map((subject) => ({ subject, most: perAccount * 2 })),
+    ];
   }
 
   #byAddress(address: string, most: number) {

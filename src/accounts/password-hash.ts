@@ -55,6 +55,8 @@ interface Scrypt {
   verify(attempt: { hash: string; password: string }): Promise<boolean>;
 }
 
+export const MAX_PASSWORD_LENGTH = 128; // better-auth's; a longer one is refused before it is hashed
+
 const AT_ONCE = 3; // libuv has four threads, and look-ups of names need one
 const MAX_WAITING = 300; // the last in line waits for a few seconds
 

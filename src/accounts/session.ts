@@ -7,10 +7,14 @@ import type { Database } from '../db/database.ts';
 import { type IdPrefix, idsOf, newId } from '../db/id.ts';
 import { accounts, sessions, users, verifications } from '../db/tables/user.ts';
 import { ConflictError } from '../errors.ts';
+import type { Mailer } from '../mail.ts';
+import { emailChangeMail, emailChangeNotice, passwordResetMail } from './account-mails.ts';
 import { ADDRESS_HEADER, countNoAttempt, requireAllowed } from './account-rules.ts';
 import { accountScope } from './account-scope.ts';
 import type { AttemptLimits } from './attempt-limits.ts';
-import { PasswordHashes } from './password-hash.ts';
+import { requireEmailLink, requireFreeEmail, requirePassword } from './change-email.ts';
+import { dropLinks, LINK_SECONDS, linkUrl, saveLink } from './one-time-link.ts';
+import { MAX_PASSWORD_LENGTH, PasswordHashes } from './password-hash.ts';
 import { rememberAddress } from './sign-in-address.ts';
 import { hasAnyUser, isDisabled } from './user.ts';
 
@@ -49,6 +53,8 @@ export function createSessions(options: {
   hashes?: PasswordHashes;
   /** Limits requests with an address; without it nothing is limited. */
   limits?: AttemptLimits;
+  /** Without it nobody can reset a password by mail or change their email. */
+  mailer?: Mailer | null;
   /** Whether this token opens an invitation. Without it nobody but the first person is invited. */
   isInvited?: (token: string) => Promise<boolean>;
   /** Called after a session was ended by its owner, however that came about, other than with the account. */
@@ -59,13 +65,14 @@ export function createSessions(options: {
    */
   removeAccount?: (userId: string) => Promise<void>;
 }) {
-  const { hashes = new PasswordHashes() } = options;
+  const { hashes = new PasswordHashes(), mailer = null, publicUrl } = options;
   const rules = {
     ...options,
+    sendsMail: mailer !== null,
     userIdOf: async (headers: Headers) => (await sessionOf(headers))?.user.id ?? null,
   };
   const auth = betterAuth({
-    baseURL: options.publicUrl,
+    baseURL: publicUrl,
     basePath: '/api/auth',
     secret: options.secret,
     trustedOrigins: [...options.allowedOrigins],
@@ -99,16 +106,41 @@ export function createSessions(options: {
         },
         delete: { after: async ({ id }) => options.onSessionEnd?.(id) },
       },
+      user: {
+        update: {
+          before: async ({ email }) => {
+            if (email !== undefined) await requireFreeEmail(options, email);
+          },
+        },
+      },
     },
     emailAndPassword: {
       enabled: true,
       revokeSessionsOnPasswordReset: true,
+      resetPasswordTokenExpiresIn: LINK_SECONDS,
+      onPasswordReset: ({ user }) => dropLinks(options, user.id),
+      ...(mailer !== null && {
+        sendResetPassword: async ({ user, token }) =>
+          mailer.send(passwordResetMail(user.email, linkUrl(publicUrl, 'reset-password', token))),
+      }),
       password: {
         hash: (password) => hashes.hash(password),
         verify: (attempt) => hashes.verify(attempt),
       },
     },
+    ...(mailer !== null && {
+      emailVerification: {
+        expiresIn: LINK_SECONDS,
+        sendOnSignUp: false,
+        /** Called for an address that is to replace another one, and for nothing else. */
+        sendVerificationEmail: async ({ user, token }) => {
+          await saveLink(options, { purpose: 'change-email', token, userId: user.id });
+          mailer.send(emailChangeMail(user.email, linkUrl(publicUrl, 'change-email', token)));
+        },
+      },
+    }),
     user: {
+      changeEmail: { enabled: mailer !== null },
       deleteUser: {
         enabled: options.removeAccount !== undefined,
         // better-auth goes on to delete the rows one by one and finds them gone: a crash in the middle of that would leave
@@ -124,6 +156,8 @@ export function createSessions(options: {
         await requireAllowed(rules, { path, body, headers });
         if (path === '/revoke-session' && typeof body.id === 'string')
           return { context: { body: { token: await tokenOf(body.id) } } };
+        if (path === '/change-email') await requirePassword(rules, hashes, headers, body.password);
+        if (path === '/verify-email') await requireEmailLink(options, context.query?.token);
         if (path !== '/sign-up/email') return undefined;
         await requireSignUp(body);
         // better-auth would hash it while it holds a connection, and fifty people would wait for ten of them.
@@ -134,6 +168,10 @@ export function createSessions(options: {
       after: createAuthMiddleware(async ({ path, context, json }) => {
         if (context.returned instanceof Error) return undefined;
         countNoAttempt(rules);
+        const person = context.session?.user;
+        if (path === '/change-password' && person !== undefined) await dropLinks(options, person.id);
+        if (path === '/change-email' && person !== undefined)
+          mailer?.send(emailChangeNotice(person.email, publicUrl));
         if (path !== '/list-sessions' || !Array.isArray(context.returned)) return undefined;
         return json(context.returned.map((session) => describe(session, context.session?.session.id)));
       }),
@@ -237,5 +275,3 @@ const PREFIX: Record<string, IdPrefix> = { user: 'usr', session: 'ses', account:
 
 const SESSION_SECONDS = 7 * 24 * 60 * 60;
 const RENEWED_AFTER_SECONDS = 24 * 60 * 60; // a write a day, and a session in use never ends
-
-const MAX_PASSWORD_LENGTH = 128; // better-auth's; a longer one is refused before it is hashed

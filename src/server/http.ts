@@ -59,6 +59,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     ...(hashes && { hashes }),
     limits: new AttemptLimits(config.attempts, config.unlimitedNetworks),
     onSessionEnd: (sessionId) => app.changes.announce(sessionId, [sessionId]),
+    mailer: app.mailer,
     isInvited: app.isInvited,
     removeAccount: app.removeAccount,
   });

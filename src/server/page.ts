@@ -25,6 +25,12 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
       load: () => readPage('reset-password.html'),
     },
     '/reset-password.js': { contentType: SCRIPT, load: () => readPage('reset-password.js') },
+    '/change-email': {
+      contentType: HTML,
+      headers: { 'content-security-policy': FRONT_PAGE_POLICY },
+      load: () => readPage('change-email.html'),
+    },
+    '/change-email.js': { contentType: SCRIPT, load: () => readPage('change-email.js') },
     '/front-page.css': { contentType: CSS, load: () => readPage('front-page.css') },
     '/front-page.js': { contentType: SCRIPT, load: () => readPage('front-page.js') },
     '/latchkey.svg': { contentType: 'image/svg+xml', load: () => readPage('latchkey.svg') },
@@ -102,6 +108,7 @@ async function loadFrontPage({ db }: Pick<App, 'db'>, config: Config): Promise<s
   const html = await readPage('front-page.html');
   return html
     .replace('data-sign-up=""', `data-sign-up="${isOpen ? 'open' : 'closed'}"`)
+    .replace('data-mail=""', `data-mail="${config.mail === null ? 'off' : 'on'}"`)
     .replace('data-graphiql=""', `data-graphiql="${config.graphiql ? 'on' : 'off'}"`);
 }
 

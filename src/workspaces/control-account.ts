@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { and, eq, gt, inArray, type SQL, sql } from 'drizzle-orm';
-import { LINK_SECONDS, linkIdentifier } from '../accounts/one-time-link.ts';
+import { saveLink } from '../accounts/one-time-link.ts';
 import { recordAudit, type Transaction } from '../audit/record-audit.ts';
 import type { Database } from '../db/database.ts';
-import { idsOf, newId } from '../db/id.ts';
+import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
-import { sessions, users, verifications } from '../db/tables/user.ts';
+import { sessions, users } from '../db/tables/user.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { holdBelongings } from './account-belongings.ts';
 import type { PeopleDeps } from './announce-members.ts';
@@ -78,9 +78,7 @@ export async function createPasswordReset(
 ): Promise<{ account: Account; token: string; expiresAt: Date }> {
   const account = await findAccount(db, input);
   const token = randomBytes(24).toString('base64url');
-  const identifier = linkIdentifier('reset-password', token);
-  const expiresAt = new Date(Date.now() + LINK_SECONDS * 1_000);
-  await db.insert(verifications).values({ id: newId('ver'), identifier, value: account.userId, expiresAt });
+  const expiresAt = await saveLink({ db }, { purpose: 'reset-password', token, userId: account.userId });
   return { account, token, expiresAt };
 }
 

@@ -72,6 +72,8 @@ const UNLIMITED = {
   signInsPerAccount: Number.POSITIVE_INFINITY,
   signInsPerAddress: Number.POSITIVE_INFINITY,
   signUpsPerAddress: Number.POSITIVE_INFINITY,
+  mailsPerAccount: Number.POSITIVE_INFINITY,
+  mailsPerAddress: Number.POSITIVE_INFINITY,
 };
 
 function fastHashes(): PasswordHashes {

@@ -1,8 +1,14 @@
-const forms = { signUp: document.querySelector('#sign-up'), signIn: document.querySelector('#sign-in') };
+const forms = {
+  signUp: document.querySelector('#sign-up'),
+  signIn: document.querySelector('#sign-in'),
+  forgotPassword: document.querySelector('#forgot-password'),
+};
 const isSignUpOpen = document.body.dataset.signUp === 'open';
+const sendsMail = document.body.dataset.mail === 'on';
 
 forms.signUp.addEventListener('submit', (event) => submit(event, '/api/auth/sign-up/email'));
 forms.signIn.addEventListener('submit', (event) => submit(event, '/api/auth/sign-in/email'));
+forms.forgotPassword.addEventListener('submit', askForLink);
 document.querySelector('#sign-out').addEventListener('click', signOut);
 addEventListener('hashchange', showForm);
 
@@ -31,6 +37,25 @@ async function submit(event, path) {
   form.querySelector('input[type=password]').select();
 }
 
+/** The answer is the same whether or not there is such an account, so that nobody learns who has one. */
+async function askForLink(event) {
+  event.preventDefault();
+  const form = event.target;
+  const [button, problem, done] = ['button', '.problem', '.done'].map((part) => form.querySelector(part));
+  problem.textContent = '';
+  done.textContent = '';
+  button.disabled = true;
+  const { ok, content } = await call(
+    '/api/auth/request-password-reset',
+    Object.fromEntries(new FormData(form)),
+  );
+  button.disabled = false;
+  if (ok) done.textContent = 'If there is an account with this address, a link is on its way to it.';
+  else
+    problem.textContent =
+      SENTENCES[content?.code] ?? 'The server did not answer as expected. Try again in a moment.';
+}
+
 async function signOut() {
   await call('/api/auth/sign-out', {});
   showForm();
@@ -43,8 +68,7 @@ function showPerson({ name, email }) {
 }
 
 function showForm() {
-  const wantsSignUp = location.hash !== '#sign-in' && isSignUpOpen;
-  const form = wantsSignUp ? forms.signUp : forms.signIn;
+  const form = chooseForm();
   show(form);
   // A touch screen would open its keyboard, and a form out of sight would scroll past what the page says.
   const isInSight = form.getBoundingClientRect().bottom <= innerHeight;
@@ -52,8 +76,13 @@ function showForm() {
     form.querySelector('input').focus({ preventScroll: true });
 }
 
+function chooseForm() {
+  if (location.hash === '#forgot-password' && sendsMail) return forms.forgotPassword;
+  return location.hash !== '#sign-in' && isSignUpOpen ? forms.signUp : forms.signIn;
+}
+
 function show(shown) {
-  for (const part of document.querySelectorAll('#sign-up, #sign-in, #signed-in'))
+  for (const part of document.querySelectorAll('#sign-up, #sign-in, #forgot-password, #signed-in'))
     part.hidden = part !== shown;
 }
 
@@ -82,6 +111,8 @@ const SENTENCES = {
   PASSWORD_TOO_SHORT: 'The password is too short. It needs at least 8 characters.',
   PASSWORD_TOO_LONG: 'The password is too long. It may have at most 128 characters.',
   SIGN_UP_CLOSED: 'Sign-up is closed on this server. Its operator can make you an account.',
+  RATE_LIMITED: 'Too many tries. Wait a little, then try again.',
+  ACCOUNT_DISABLED: 'This account is disabled. Ask the operator of this server.',
   INVALID_ORIGIN:
     'This server expects to be opened at another address. Ask its operator which, or set LATCHKEY_PUBLIC_URL.',
 };
