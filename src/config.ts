@@ -103,7 +103,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       ['open', 'invited', 'closed'],
       isPublic ? 'invited' : 'open',
     ),
-    mail: readMailSettings(env, { publicUrl, isLoopback }),
+    mail: readMailSettings(
+      { smtpUrl: env.LATCHKEY_SMTP_URL, mailFrom: env.LATCHKEY_MAIL_FROM },
+      { publicUrl, isLoopback },
+    ),
     defaultPlan: readChoice(
       'LATCHKEY_DEFAULT_PLAN',
       env.LATCHKEY_DEFAULT_PLAN,

@@ -4,10 +4,10 @@ import { ConfigError, readUrl } from './read-setting.ts';
 
 /** The mail server and the sender of mails; null where none is set. Throws ConfigError. */
 export function readMailSettings(
-  env: Readonly<Record<string, string | undefined>>,
+  { smtpUrl, mailFrom }: { smtpUrl: string | undefined; mailFrom: string | undefined },
   { publicUrl, isLoopback }: { publicUrl: string | undefined; isLoopback: boolean },
 ): MailSettings | null {
-  const url = readMailServer('LATCHKEY_SMTP_URL', env.LATCHKEY_SMTP_URL);
+  const url = readMailServer('LATCHKEY_SMTP_URL', smtpUrl);
   if (url === undefined) return null;
   if (publicUrl === undefined && !isLoopback)
     throw new ConfigError(
@@ -25,7 +25,7 @@ export function readMailSettings(
       url.username === ''
         ? null
         : { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) },
-    from: readSender('LATCHKEY_MAIL_FROM', env.LATCHKEY_MAIL_FROM ?? `Latchkey <latchkey@${siteHost}>`),
+    from: readSender('LATCHKEY_MAIL_FROM', mailFrom ?? `Latchkey <latchkey@${siteHost}>`),
   };
 }
 

@@ -281,7 +281,7 @@ input DisableUserInput: userId email
 input EnableUserInput: userId email
 input SignOutUserInput: userId email
 input CreatePasswordResetInput: userId email
-type Account: userId email name createdAt disabledAt openSessionCount
+type Account: id userId email name createdAt disabledAt openSessionCount
 input CreateThreadInput: workspaceId title visibility
 input UpdateThreadInput: id title visibility
 input DeleteThreadInput: id

@@ -20,6 +20,10 @@ const ERRORS = [errors.InvalidInputError, errors.NotPermittedError, errors.NotFo
 const Account = builder.objectRef<AccountShape>('Account').implement({
   description: 'An account on this server as its operator sees it. People see a User, and their own Viewer.',
   fields: (t) => ({
+    id: t.id({
+      description: 'Opaque id of the account, for caches. It is not that of the user.',
+      resolve: ({ userId }) => `${userId}.account`,
+    }),
     userId: t.exposeID('userId', { description: 'Id of the user whose account it is.' }),
     email: t.exposeString('email', { description: 'Address that the person signs in with.' }),
     name: t.exposeString('name', { description: 'Name that others see.' }),

@@ -60,6 +60,7 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
   const threadId = await recordThreads();
   await recordPeople();
   await recordEnds();
+  await recordAccounts();
   await socket.dispose();
   return recorded;
 
@@ -182,6 +183,16 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
     await thread('ThreadRemoved');
     await told('ThreadRemoved');
     await run('threads', { workspaceId });
+  }
+
+  /** With the operator's token. */
+  async function recordAccounts(): Promise<void> {
+    await run('accounts');
+    for (const operation of ['disable-user', 'enable-user', 'sign-out-user', 'create-password-reset']) {
+      await change(operation, { userId: bob.id });
+      await change(operation, {});
+    }
+    await run('accounts');
   }
 }
 
