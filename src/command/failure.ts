@@ -42,6 +42,8 @@ const PASSING_FAILURES: Readonly<Record<string, string | undefined>> = {
   ENOTFOUND: 'The host of DATABASE_URL or HOST does not exist. Correct its name.',
   EAI_AGAIN:
     'The name of the host in DATABASE_URL cannot be looked up. Mend the network, or correct the name.',
+  '53100':
+    'The disk of the database is full. Make room, at least 48 MiB in the data folder for the embedded one, then start again.',
   '57P03': 'The database server is starting up. Wait until it is ready.',
   '53300': 'The database server takes no further connections. Let it take more, or stop others that use it.',
 };

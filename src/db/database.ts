@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import type { PgAsyncDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
@@ -6,6 +6,7 @@ import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import { Connection } from './connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { drizzleOver } from './driver.ts';
+import { DiskFullError, EmbeddedClient, RESERVE_BYTES } from './embedded-client.ts';
 import { migrateEmbedded, migrateServer, type Report } from './migrate.ts';
 
 /**
@@ -23,7 +24,7 @@ export interface OpenDatabase {
 
 /**
  * Opens and migrates the database: the server at `databaseUrl`, else an embedded one in the data folder. `report` hears of
- * each migration that ran. Throws NewerDatabaseError.
+ * each migration that ran. Throws NewerDatabaseError and DiskFullError.
  */
 export async function openDatabase(
   options: { databaseUrl: string | undefined; dataDir: string },
@@ -32,12 +33,21 @@ export async function openDatabase(
   if (options.databaseUrl !== undefined) return await openServer(options.databaseUrl, report);
   const folder = join(options.dataDir, 'database');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return await openEmbedded(await PGlite.create(folder), report);
+  const freeBytes = () => {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  };
+  if (freeBytes() < RESERVE_BYTES) throw new DiskFullError();
+  return await openEmbedded(await PGlite.create(folder), report, freeBytes);
 }
 
 /** Uses an embedded database that is already running; tests bring their own. */
-export async function openEmbedded(client: PGlite, report: Report = () => {}): Promise<OpenDatabase> {
-  const db = drizzlePglite({ client });
+export async function openEmbedded(
+  client: PGlite,
+  report: Report = () => {},
+  freeBytes: () => number = () => Number.POSITIVE_INFINITY,
+): Promise<OpenDatabase> {
+  const db = drizzlePglite({ client: new EmbeddedClient(client, freeBytes) as unknown as PGlite });
   await migrateEmbedded(db, report);
   const version = await client.query<{ server_version: string }>('show server_version');
   return {
