@@ -39,7 +39,7 @@ test('a client that leaves while its subscription is prepared is not followed fo
 
 test('a subscription whose session ends while it is prepared does not begin', async () => {
   const listeners = countListeners();
-  afterNextRead(server.app.db, sessions, async () => {
+  afterRead(1, server.app.db, sessions, async () => {
     const token = ada.token.split('.')[0] ?? '';
     const [ended] = await server.app.db.delete(sessions).where(eq(sessions.token, token)).returning();
     server.app.changes.announce(ended?.id ?? '', [ended?.id ?? '']);
@@ -49,6 +49,28 @@ test('a subscription whose session ends while it is prepared does not begin', as
   expect(text).toContain('"code":"UNAUTHENTICATED"');
   expect(text).not.toContain('ThreadSnapshot');
   expect(listeners.open()).toBe(0);
+});
+
+test('a subscription whose session is found to have ended while it is prepared says so', async () => {
+  const grace = await server.signUp();
+  // The first look says who sends the request, the second that the session has not ended since.
+  afterRead(2, server.app.db, sessions, async () => {
+    const [ended] = await server.app.db.delete(sessions).where(eq(sessions.userId, grace.id)).returning();
+    server.app.changes.announce(ended?.id ?? '', [ended?.id ?? '']);
+  });
+  const input = { query: documentOf('workspace-events'), variables: { workspaceId: grace.workspaceId } };
+  const response = await fetch(`${server.url}/graphql`, {
+    method: 'POST',
+    headers: {
+      accept: 'text/event-stream',
+      'content-type': 'application/json',
+      authorization: `Bearer ${grace.token}`,
+    },
+    body: JSON.stringify(input),
+  });
+  const text = await response.text();
+  expect(text).toContain('"code":"UNAUTHENTICATED"');
+  expect(text).not.toContain('WorkspaceSnapshot');
 });
 
 /** Follows the thread over server-sent events. `closed` gives all that was sent. */
@@ -97,10 +119,10 @@ function countListeners() {
   return { open: () => open.size, opened: () => opened };
 }
 
-/** Does something after rows of a table were read once, before whoever asked for them gets them. */
-function afterNextRead(db: Database, table: object, meanwhile: () => Promise<void>): void {
+/** Does something after rows of a table were read for the nth time, before whoever asked for them gets them. */
+function afterRead(number: number, db: Database, table: object, meanwhile: () => Promise<void>): void {
   const select = db.select.bind(db);
-  let isDone = false;
+  let reads = 0;
   function delayed<Query extends object>(query: Query): Query {
     return new Proxy(query, {
       get(target, key) {
@@ -114,10 +136,8 @@ function afterNextRead(db: Database, table: object, meanwhile: () => Promise<voi
           };
         return async (...settle: Parameters<Promise<unknown>['then']>) => {
           const rows: unknown = await target;
-          if (!isDone) {
-            isDone = true;
-            await meanwhile();
-          }
+          reads += 1;
+          if (reads === number) await meanwhile();
           settle[0]?.(rows);
         };
       },

@@ -258,9 +258,10 @@ test('between two looks a token asks nothing of the database', async () => {
   const select = vi.spyOn(server.app.db, 'select');
   const before = heard.length;
   await eventually('a hundred events', () => heard.length > before + 100);
-  // A follower looks once every five seconds: three that tokens wake, within the second or so that this takes. So are
-  // the sessions behind them, by one statement.
-  expect(select.mock.calls.length).toBeLessThanOrEqual(4);
+  // A follower looks once every five seconds: three that tokens wake, within the second or so that this takes. How often
+  // all sessions are looked at depends on the time alone.
+  const looks = select.mock.calls.filter(([fields]) => !('endedSessionId' in (fields ?? {})));
+  expect(looks.length).toBeLessThanOrEqual(3);
   await client.dispose();
   await stop(mia, own);
   await stop(olga, hers);

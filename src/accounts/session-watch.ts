@@ -1,4 +1,4 @@
-import { inArray } from 'drizzle-orm';
+import { eq, isNull, lte, or, sql } from 'drizzle-orm';
 import type { ChangeListener, Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { sessions } from '../db/tables/user.ts';
@@ -6,7 +6,7 @@ import { failureName, log } from '../log.ts';
 
 /**
  * Tells when a session has ended: at once when that is announced, and within a second when it runs out, another process ended
- * it or the announcement was lost. All sessions that are watched are read by one statement.
+ * it or the announcement was lost. The database is asked which of those that are watched have ended, in batches.
  */
 export class SessionWatch {
   readonly #deps: { db: Database; changes: Changes };
@@ -36,7 +36,6 @@ export class SessionWatch {
   #begin(sessionId: string): Watched {
     const watched: Watched = {
       listeners: new Set(),
-      expiresAt: null,
       announcements: this.#deps.changes.listen(sessionId, () => this.#end(sessionId, watched)),
     };
     this.#watched.set(sessionId, watched);
@@ -53,43 +52,40 @@ export class SessionWatch {
     if (this.#watched.get(sessionId) === watched) this.#watched.delete(sessionId);
   }
 
-  /** A session in use is prolonged, so one whose time has come is read before it is taken for ended. */
   async #read(): Promise<void> {
-    const due = [...this.#watched];
-    if (this.#isReading || due.length === 0) return;
+    if (this.#isReading) return;
     this.#isReading = true;
+    const due = [...this.#watched];
     try {
-      const rows = await this.#deps.db
-        .select({ id: sessions.id, expiresAt: sessions.expiresAt })
-        .from(sessions)
-        .where(
-          inArray(
-            sessions.id,
-            due.map(([id]) => id),
-          ),
-        );
-      const expiry = new Map(rows.map(({ id, expiresAt }) => [id, expiresAt]));
-      for (const [id, watched] of due) {
-        watched.expiresAt = expiry.get(id) ?? null;
-        if (watched.expiresAt === null || hasRunOut(watched)) this.#end(id, watched);
-      }
+      for (let start = 0; start < due.length; start += BATCH_SESSIONS)
+        await this.#endThoseThatHave(new Map(due.slice(start, start + BATCH_SESSIONS)));
     } catch (error) {
       log.warn({ sessions: due.length, failure: failureName(error) }, 'sessions could not be checked');
     } finally {
       this.#isReading = false;
     }
   }
+
+  /** A session in use is prolonged, so the database says each time when it runs out. */
+  async #endThoseThatHave(due: ReadonlyMap<string, Watched>): Promise<void> {
+    // All ids are one parameter, and only what has ended is a row: most looks find nothing.
+    const ids = sql`string_to_array(${[...due.keys()].join(',')}, ',')`;
+    const rows = await this.#deps.db
+      .select({ endedSessionId: sql<string>`watched.id` })
+      .from(sql`unnest(${ids}) as watched(id)`)
+      .leftJoin(sessions, eq(sessions.id, sql`watched.id`))
+      .where(or(isNull(sessions.id), lte(sessions.expiresAt, new Date())));
+    for (const { endedSessionId } of rows) {
+      const watched = due.get(endedSessionId);
+      if (watched !== undefined) this.#end(endedSessionId, watched);
+    }
+  }
 }
 
 interface Watched {
   listeners: Set<() => void>;
-  /** Null until it was read for the first time. */
-  expiresAt: Date | null;
   announcements: ChangeListener;
 }
 
-function hasRunOut({ expiresAt }: Watched): boolean {
-  return expiresAt !== null && expiresAt.getTime() <= Date.now();
-}
-
 const CHECK_MS = 500; // a person who is disabled has lost what is open within a second
+const BATCH_SESSIONS = 2_000; // the embedded database holds up the event loop for a few milliseconds with each

@@ -22,7 +22,10 @@ export const endWithResponse: Plugin<ServerContext> = {
   }),
 };
 
-/** Breaks off server-sent events when the session ends that they were opened with; sockets see to it themselves. */
+/**
+ * Breaks off server-sent events when the session ends that they were opened with; sockets see to it themselves. While a
+ * subscription is still being prepared, its response says that the session has ended.
+ */
 export function endWithSession(
   sessionWatch: SessionWatch,
   viewerOf: (request: IncomingMessage) => Promise<Viewer | null>,
@@ -31,12 +34,26 @@ export function endWithSession(
     async onSubscribe({ args, setResultAndStopExecution }) {
       const { req, res, viewer } = args.contextValue;
       if (req === undefined || res === undefined || res.destroyed || viewer === null) return;
-      res.once(
-        'close',
-        sessionWatch.watch(viewer.sessionId, () => res.destroy()),
-      );
+      let state: 'preparing' | 'followed' | 'ended' = 'preparing';
+      const forget = sessionWatch.watch(viewer.sessionId, () => {
+        if (state === 'followed') res.destroy();
+        state = 'ended';
+      });
+      res.once('close', forget);
       // It may have ended after the viewer was read and before the listening began.
-      if ((await viewerOf(req)) === null) setResultAndStopExecution({ errors: [SESSION_ENDED] });
+      if ((await viewerOf(req)) === null) {
+        state = 'ended';
+        setResultAndStopExecution({ errors: [SESSION_ENDED] });
+      }
+      return {
+        onSubscribeResult({ result, setResult }) {
+          if (!(Symbol.asyncIterator in result)) return;
+          if (state === 'preparing') state = 'followed';
+          if (state === 'followed') return;
+          void result.return?.();
+          setResult({ errors: [SESSION_ENDED] });
+        },
+      };
     },
   };
 }
