@@ -152,8 +152,11 @@ export class AnswerError extends UserError {
     retryAt: Date | null = null,
     /** Whether it is for somebody who manages the key. */
     managesKey = true,
+    /** A further sentence. */
+    hint: string | null = null,
   ) {
-    super(code, answerSentence(code, providerTitle, managesKey), ANSWER_ERRORS[code].fixableBy, retryAt);
+    const sentence = answerSentence(code, providerTitle, managesKey);
+    super(code, hint === null ? sentence : `${sentence} ${hint}`, ANSWER_ERRORS[code].fixableBy, retryAt);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import { InvalidInputError } from '../errors.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { KeyDeps } from './api-key.ts';
 import { type Probe, probeKey, requireAccepted } from './probe.ts';
@@ -9,7 +10,10 @@ import { hintOf, receiveSecret, type SecretInput } from './secret-input.ts';
 import type { Submission } from './submission.ts';
 import { requireUnusedBox } from './used-box.ts';
 
-/** The submitted secret, once its provider has not refused it, and what the provider said. The caller uses up its box. */
+/**
+ * The submitted secret, once its provider has not refused it, and what the provider said. The caller uses up its box. Throws
+ * InvalidInputError for a submitted base URL whose name leads into a private network.
+ */
 export async function acceptSecret(
   deps: KeyDeps,
   viewer: Viewer,
@@ -24,6 +28,8 @@ export async function acceptSecret(
   const { probe } = await deps.checkLimits.run(viewer, async () => ({
     probe: await probeKey(deps, { provider: name, baseUrl, ownerId }, secret),
   }));
+  if (probe.forbidden !== undefined && submittedBaseUrl !== null)
+    throw new InvalidInputError([{ path: 'baseUrl', message: probe.forbidden }]);
   requireAccepted(probe, provider, secret);
   return { secret, box, probe };
 }

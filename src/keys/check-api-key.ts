@@ -4,7 +4,7 @@ import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import { requireOwner } from '../workspaces/owner.ts';
 import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
 import { type ApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
-import { type CheckedKey, probeStoredKey } from './probe.ts';
+import { type CheckedKey, type Probe, probeStoredKey } from './probe.ts';
 import { saveProbe } from './save-probe.ts';
 import { SealError } from './seal-record.ts';
 
@@ -17,15 +17,19 @@ export async function checkApiKey(deps: KeyDeps, viewer: Viewer, id: string): Pr
   const apiKey = await requireApiKey(deps, viewer, id);
   const isConfirmed = probe.refusal === 'unclear' && apiKey.status === 'INVALID';
   if (probe.health === 'UNVERIFIED' && probe.models === null && !isConfirmed)
-    throw new AnswerError(probe.healthReason ?? 'PROVIDER_ERROR', provider.title);
+    throw notAsked(probe, provider.title);
   return apiKey;
 }
 
 /** Fetches the list of models of a key anew. Throws AnswerError if the provider does not give it. */
 export async function refreshModels(deps: KeyDeps, viewer: Viewer, id: string): Promise<Model[]> {
   const { provider, probe } = await checkNow(deps, viewer, id);
-  if (probe.models === null) throw new AnswerError(probe.healthReason ?? 'PROVIDER_ERROR', provider.title);
+  if (probe.models === null) throw notAsked(probe, provider.title);
   return await modelsOfKey(deps, id);
+}
+
+function notAsked({ healthReason, forbidden }: Probe, providerTitle: string): AnswerError {
+  return new AnswerError(healthReason ?? 'PROVIDER_ERROR', providerTitle, null, true, forbidden ?? null);
 }
 
 async function checkNow(deps: KeyDeps, viewer: Viewer, id: string) {

@@ -1,5 +1,6 @@
 import { type AnswerErrorCode, ProviderRefusedError } from '../answer-error.ts';
 import { cleanModels } from '../models/clean-models.ts';
+import { ForbiddenAddressError } from '../providers/address.ts';
 import { ProviderError } from '../providers/failure.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
@@ -19,6 +20,8 @@ export interface Probe {
   refusal: 'explicit' | 'unclear' | null;
   /** What the provider lists, fit to be stored; null if it could not be asked. */
   models: ListedModel[] | null;
+  /** Why the base URL may not be called, if that is the reason: its name leads into a private network. */
+  forbidden?: string;
 }
 
 /** A stored key that was checked. */
@@ -61,7 +64,8 @@ export async function probeKey(
   try {
     models = await provider.checkKey(call);
   } catch (error) {
-    return probeOfFailure(failureOf(error, deadline));
+    const probe = probeOfFailure(failureOf(error, deadline));
+    return error instanceof ForbiddenAddressError ? { ...probe, forbidden: error.message } : probe;
   }
   try {
     models = cleanModels(models ?? (await provider.listModels(call)));
