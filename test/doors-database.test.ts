@@ -84,6 +84,8 @@ describe('a failure of the database that passes by itself', () => {
       }
       opened.socket.terminate();
       expect(lines.join()).not.toMatch(/slots|10\.0\.0\.7/);
+      const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'an operation failed');
+      expect(failed.map(({ code }) => code)).toEqual(Array(8).fill('OVERLOADED'));
     },
   );
 

@@ -12,8 +12,8 @@ export function logFailure(code: string): void {
 }
 
 /** Logs a failure that is ours: the client is not told its name. */
-export function logInternalFailure(error: unknown): void {
-  log.error({ code: 'INTERNAL', failure: failureName(error) }, 'an operation failed');
+export function logOwnFailure(code: 'INTERNAL' | 'OVERLOADED', error: unknown): void {
+  log.error({ code, failure: failureName(error) }, 'an operation failed');
 }
 
 const LOGGED = new WeakMap<LogScope, Set<string>>();
@@ -21,7 +21,6 @@ const LOGGED = new WeakMap<LogScope, Set<string>>();
 /** An operator may have to do something about these. */
 const OPERATORS_CODES = new Set([
   'RATE_LIMITED',
-  'OVERLOADED',
   'BUSY',
   'TOO_MANY_SUBSCRIPTIONS',
   'DOCUMENT_LIMIT',

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { isPassingFailure } from '../db/passing-failure.ts';
 import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
-import { logFailure, logInternalFailure } from './log-failure.ts';
+import { logFailure, logOwnFailure } from './log-failure.ts';
 
 /**
  * Decides what a client sees of an error that is not part of a result. Errors that somebody can mend keep their text and
@@ -10,9 +10,12 @@ import { logFailure, logInternalFailure } from './log-failure.ts';
 export function maskError(error: unknown): GraphQLError {
   const masked = mask(error);
   const { code } = masked.extensions;
-  if (typeof code === 'string' && code !== 'INTERNAL') logFailure(code);
+  if (typeof code === 'string' && !OURS.includes(code)) logFailure(code);
   return masked;
 }
+
+/** Of failures of ours, which are logged with their name where that is known. */
+const OURS = ['INTERNAL', 'OVERLOADED'];
 
 function mask(error: unknown): GraphQLError {
   const original = error instanceof GraphQLError ? error.originalError : error;
@@ -39,8 +42,11 @@ function mask(error: unknown): GraphQLError {
       ...(http !== undefined && { http: originalError === undefined ? http : { ...http, spec: false } }),
     });
   }
-  logInternalFailure(original);
-  if (isPassingFailure(original)) return visible(error, OVERLOADED, { code: 'OVERLOADED', ...retryLater() });
+  if (isPassingFailure(original)) {
+    logOwnFailure('OVERLOADED', original);
+    return visible(error, OVERLOADED, { code: 'OVERLOADED', ...retryLater() });
+  }
+  logOwnFailure('INTERNAL', original);
   return visible(error, 'Unexpected error.', { code: 'INTERNAL' });
 }
 

@@ -192,7 +192,7 @@ async function serveGraphQL(
 
 async function serveReadiness(app: App, response: ServerResponse): Promise<void> {
   if (await isReady(app.db)) sendText(response, 200, 'ready');
-  else sendText(response, 503, 'The database does not answer.');
+  else sendText(response, 503, 'The database does not answer, or takes no writes.');
 }
 
 /** How long and how large a request may be until it has arrived. */
