@@ -22,7 +22,7 @@ test('the front page is complete without a script and asks no other host for any
 
 test('every page forbids scripts of others, frames and guesses at its type', async () => {
   await using server = await startTestServer();
-  for (const path of ['/', '/graphql']) {
+  for (const path of ['/', '/graphql', '/reset-password', '/change-email']) {
     const { headers } = await fetch(server.url + path, asBrowser);
     const policy = headers.get('content-security-policy');
     expect(policy).toContain("default-src 'none'; script-src 'self'; ");
@@ -32,6 +32,17 @@ test('every page forbids scripts of others, frames and guesses at its type', asy
     expect(headers.get('x-request-id')).not.toBeNull();
   }
   expect((await fetch(`${server.url}/seal.js`)).headers.get('x-content-type-options')).toBe('nosniff');
+});
+
+test('the pages that links in mails lead to are whole, and go on to where one signs in', async () => {
+  await using server = await startTestServer();
+  for (const page of ['/reset-password', '/change-email']) {
+    const html = await (await fetch(server.url + page, asBrowser)).text();
+    expect(foreignHosts(html)).toEqual([]);
+    expect(html).toContain('<a href="/#sign-in">Sign in</a>');
+    for (const path of [...linksOf(html), '/link-page.js'])
+      expect([path, (await fetch(server.url + path)).status]).toEqual([path, 200]);
+  }
 });
 
 test('GraphiQL has a tab for every operation and everything it is made of on this server', async () => {

@@ -31,6 +31,7 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
       load: () => readPage('change-email.html'),
     },
     '/change-email.js': { contentType: SCRIPT, load: () => readPage('change-email.js') },
+    '/link-page.js': { contentType: SCRIPT, load: () => readPage('link-page.js') },
     '/front-page.css': { contentType: CSS, load: () => readPage('front-page.css') },
     '/front-page.js': { contentType: SCRIPT, load: () => readPage('front-page.js') },
     '/latchkey.svg': { contentType: 'image/svg+xml', load: () => readPage('latchkey.svg') },

@@ -58,6 +58,9 @@ async function askForLink(event) {
 
 async function signOut() {
   await call('/api/auth/sign-out', {});
+  // What was written in GraphiQL, a key perhaps, is not for whoever sits here next.
+  for (const key of Object.keys(sessionStorage))
+    if (/^(graphiql|latchkey):/.test(key)) sessionStorage.removeItem(key);
   showForm();
 }
 
@@ -69,6 +72,9 @@ function showPerson({ name, email }) {
 
 function showForm() {
   const form = chooseForm();
+  // The address that was written in one form need not be written again in the next.
+  const [before] = Object.values(forms).filter(({ hidden }) => !hidden);
+  if (before !== undefined && before !== form) form.email.value ||= before.email.value;
   show(form);
   // A touch screen would open its keyboard, and a form out of sight would scroll past what the page says.
   const isInSight = form.getBoundingClientRect().bottom <= innerHeight;

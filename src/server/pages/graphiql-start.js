@@ -22,6 +22,7 @@ const defaultTabs = JSON.parse(TABS).map((tab) => ({
   ...tab,
   variables: exchange(tab.variables, PLACES, ids),
 }));
+dropTabs(localStorage); // where 0.1 kept them, with the keys that were pasted there
 bringStoredTabsUpToDate();
 
 YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#graphiql'), {
@@ -36,6 +37,7 @@ YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#graphiql'), {
   ...openTab(defaultTabs[0]),
   onTabChange: carryIds,
   shouldPersistHeaders: false,
+  storage: sessionStorage, // a pasted key in the variables must not outlive the visit
 });
 
 /** The person signed in with the newest of what is theirs, null for nobody or when the server cannot say. */
@@ -104,7 +106,7 @@ function carryIds({ tabs, activeTabIndex }) {
     if (index !== activeTabIndex) tab.variables = exchange(tab.variables ?? '', ids, next);
   });
   ids = next;
-  localStorage.setItem(STORED_IDS, JSON.stringify({ documents: TABS, ids }));
+  sessionStorage.setItem(STORED_IDS, JSON.stringify({ documents: TABS, ids }));
 }
 
 function dataOf(response) {
@@ -123,16 +125,24 @@ function exchange(variables, before, after) {
   );
 }
 
-/** The tabs of the last visit may hold ids of another person who was signed in, or documents of an older server. */
+function dropTabs(storage) {
+  for (const name of ['tabState', 'query', 'variables', 'queries', 'favorites'])
+    storage.removeItem(`graphiql:${name}`);
+}
+
+/**
+ * The tabs from before a reload are kept, with the newest ids. Those of another person are not, since a key may stand in them,
+ * nor those with documents of an older server.
+ */
 function bringStoredTabsUpToDate() {
-  const state = JSON.parse(localStorage.getItem(STORED_TABS) ?? 'null');
-  const stored = JSON.parse(localStorage.getItem(STORED_IDS) ?? 'null');
-  if (stored?.documents !== TABS) localStorage.removeItem(STORED_TABS);
+  const state = JSON.parse(sessionStorage.getItem(STORED_TABS) ?? 'null');
+  const stored = JSON.parse(sessionStorage.getItem(STORED_IDS) ?? 'null');
+  if (stored?.documents !== TABS || stored.ids.user !== ids.user) dropTabs(sessionStorage);
   else if (state !== null) {
     for (const tab of state.tabs) tab.variables = exchange(tab.variables ?? '', stored.ids, ids);
-    localStorage.setItem(STORED_TABS, JSON.stringify(state));
+    sessionStorage.setItem(STORED_TABS, JSON.stringify(state));
   }
-  localStorage.setItem(STORED_IDS, JSON.stringify({ documents: TABS, ids }));
+  sessionStorage.setItem(STORED_IDS, JSON.stringify({ documents: TABS, ids }));
 }
 
 /**
@@ -140,7 +150,7 @@ function bringStoredTabsUpToDate() {
  * variables in it and adds an empty tab at every visit. A link with a query of its own is left to GraphiQL.
  */
 function openTab(firstTab) {
-  const state = JSON.parse(localStorage.getItem(STORED_TABS) ?? 'null');
+  const state = JSON.parse(sessionStorage.getItem(STORED_TABS) ?? 'null');
   const { query, variables } = state?.tabs?.[state.activeTabIndex] ?? firstTab;
   const linked = new URL(location.href).searchParams.get('query');
   return linked === null || linked === query ? { query, variables } : {};
