@@ -186,5 +186,5 @@ async function untilTold(ended: readonly LiveAnswer[]): Promise<void> {
   }
 }
 
-const FAREWELL_MS = 1_000;
+const FAREWELL_MS = 2_000;
 const LONGEST_FAREWELL_MS = 5_000; // service managers wait ten seconds or more before they kill
