@@ -17,14 +17,14 @@ import { SightChecks } from './events/sight-checks.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
 import { recordRoots } from './keys/root-holders.ts';
-import { loadRoots } from './keys/root-key.ts';
-import { rowsByRootId } from './keys/sealing-key.ts';
-import { SingleFlight } from './keys/single-flight.ts';
+import { rowsByRootId } from './keys/rotate.ts';
 import { log } from './log.ts';
 import { Mailer } from './mail.ts';
 import { createEgress } from './providers/egress.ts';
 import { createProviders } from './providers/registry.ts';
-import { loadOptionalSecret, loadSecret, madeSecretFile } from './secret-source.ts';
+import { SingleFlight } from './single-flight.ts';
+import { loadRootKeys } from './vault/root-key.ts';
+import { loadOptionalSecret, loadSecret, madeSecretFile } from './vault/secret-source.ts';
 import { isInvited } from './workspaces/accept-invitation.ts';
 import { InvitationLimits } from './workspaces/invitation-limits.ts';
 import { removeAccount } from './workspaces/remove-account.ts';
@@ -78,7 +78,7 @@ async function openOn(
 ): Promise<App> {
   const { db } = database;
   const isEmbedded = config.databaseUrl === undefined;
-  const roots = await loadRoots({
+  const rootKeys = await loadRootKeys({
     rootKey: config.rootKey,
     rootKeyFile: config.rootKeyFile,
     dataDir: config.dataDir,
@@ -110,7 +110,7 @@ async function openOn(
   const deps: AnswerDeps = {
     db,
     changes,
-    roots,
+    rootKeys,
     running,
     providers: createProviders({ egress, urls: config.providerUrls }),
     checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks),

@@ -16,13 +16,13 @@ import { verifyAudit } from '../src/audit/verify-audit.ts';
 import { type Database, type OpenDatabase, openDatabase } from '../src/db/database.ts';
 import { newId } from '../src/db/id.ts';
 import { auditChains, auditEntries } from '../src/db/tables/audit.ts';
-import { Root } from '../src/keys/seal-record.ts';
+import { RootKey } from '../src/vault/seal.ts';
 import { newDataFolder, runCommand } from './kit/command.ts';
 import { freshDatabase } from './kit/database.ts';
 import { say } from './kit/say.ts';
 
 const key = randomBytes(32);
-const roots = [new Root(key)] as const;
+const rootKeys = [new RootKey(key)] as const;
 const actorId = newId('usr');
 const subjectId = newId('key');
 const main = { provider: 'OPENAI', label: 'Main' };
@@ -251,13 +251,13 @@ describe('what is recorded', () => {
     const ownerId = await logOf([keyEvent('KEY_ADDED')]);
     const head = await soundHead(ownerId);
     const rolledBack = db.transaction(async (tx) => {
-      await recordAudit(tx, { roots }, ownerId, keyEvent('KEY_REMOVED'));
+      await recordAudit(tx, { rootKeys }, ownerId, keyEvent('KEY_REMOVED'));
       throw new Error('the deed failed');
     });
     await expect(rolledBack).rejects.toThrow('the deed failed');
     expect(await soundHead(ownerId)).toBe(head);
 
-    const otherServer = { roots: [new Root(randomBytes(32))] as const };
+    const otherServer = { rootKeys: [new RootKey(randomBytes(32))] as const };
     const refused = db.transaction((tx) => recordAudit(tx, otherServer, ownerId, keyEvent('KEY_REMOVED')));
     await expect(refused).rejects.toMatchObject({ name: 'SealError', type: 'unknown-root' });
     expect(await soundHead(ownerId)).toBe(head);
@@ -595,7 +595,7 @@ describe('verifying', () => {
 
   test('says so when the key of a log cannot be opened', async () => {
     const ownerId = await logOf(TWELVE);
-    const others = [new Root(randomBytes(32))];
+    const others = [new RootKey(randomBytes(32))];
     expect(await faultsOf(ownerId, [], others)).toEqual([
       'The key of the chain does not open: unknown-root. None of its entries can be checked.',
     ]);
@@ -702,14 +702,14 @@ function labelled(label: string): AuditEvent {
 }
 
 async function append(ownerId: string, event: AuditEvent): Promise<void> {
-  await db.transaction((tx) => recordAudit(tx, { roots }, ownerId, event));
+  await db.transaction((tx) => recordAudit(tx, { rootKeys }, ownerId, event));
 }
 
 /** Records these things in the log of a new owner and gives its id. */
 async function logOf(events: readonly AuditEvent[]): Promise<string> {
   const ownerId = newId('wsp');
   await db.transaction(async (tx) => {
-    for (const event of events) await recordAudit(tx, { roots }, ownerId, event);
+    for (const event of events) await recordAudit(tx, { rootKeys }, ownerId, event);
   });
   return ownerId;
 }
@@ -723,23 +723,23 @@ function rowsOf(ownerId: string) {
 }
 
 /** What is found wrong with the log of an owner, as the operator reads it. */
-async function faultsOf(ownerId: string, heads: string[] = [], opening: readonly Root[] = roots) {
+async function faultsOf(ownerId: string, heads: string[] = [], opening: readonly RootKey[] = rootKeys) {
   const kept = heads.map((head) => parseHead(head) ?? expect.unreachable());
-  const logs = await Array.fromAsync(verifyAudit({ db, roots: opening }, { heads: kept }));
+  const logs = await Array.fromAsync(verifyAudit({ db, rootKeys: opening }, { heads: kept }));
   return logs.filter((log) => log.ownerId === ownerId).flatMap(({ faults }) => faults.map(faultSentence));
 }
 
 /** What is found wrong anywhere, and that nothing is with the log of a bystander. */
 async function allFaults(heads: string[], bystander: string): Promise<string[]> {
   const kept = heads.map((head) => parseHead(head) ?? expect.unreachable());
-  const logs = await Array.fromAsync(verifyAudit({ db, roots }, { heads: kept }));
+  const logs = await Array.fromAsync(verifyAudit({ db, rootKeys }, { heads: kept }));
   expect(logs.find(({ ownerId }) => ownerId === bystander)).toMatchObject({ entries: 12, faults: [] });
   return logs.flatMap(({ faults }) => faults.map(faultSentence));
 }
 
 /** The head of a log in which nothing is wrong. */
 async function soundHead(ownerId: string): Promise<string> {
-  const logs = await Array.fromAsync(verifyAudit({ db, roots }, { heads: [] }));
+  const logs = await Array.fromAsync(verifyAudit({ db, rootKeys }, { heads: [] }));
   const log = logs.find((each) => each.ownerId === ownerId);
   expect(log).toMatchObject({ faults: [], head: { ownerId, length: log?.entries } });
   return formatHead(log?.head ?? expect.unreachable());

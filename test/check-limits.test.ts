@@ -1,20 +1,25 @@
 import { expect, test } from 'vitest';
 import type { Viewer } from '../src/accounts/session.ts';
 import { CheckLimits } from '../src/keys/check-limits.ts';
-import type { Probe } from '../src/keys/probe.ts';
+import type { CheckResult } from '../src/keys/health.ts';
 import { Networks } from '../src/networks.ts';
 
 /** A check is an oracle for stolen keys, so refused ones are few; those of somebody who adds keys of their own are not. */
 
-const ACCEPTED: Probe = {
+const ACCEPTED: CheckResult = {
   health: 'ACTIVE',
   healthReason: null,
   rateLimitedUntil: null,
   refusal: null,
   models: [],
 };
-const REFUSED: Probe = { ...ACCEPTED, health: 'INVALID', healthReason: 'INVALID_KEY', refusal: 'explicit' };
-const UNCLEAR: Probe = { ...REFUSED, health: 'UNVERIFIED', refusal: 'unclear' };
+const REFUSED: CheckResult = {
+  ...ACCEPTED,
+  health: 'INVALID',
+  healthReason: 'INVALID_KEY',
+  refusal: 'explicit',
+};
+const UNCLEAR: CheckResult = { ...REFUSED, health: 'UNVERIFIED', refusal: 'unclear' };
 
 const person = (id: string, address = '192.0.2.1'): Viewer => ({
   id,
@@ -25,12 +30,12 @@ const person = (id: string, address = '192.0.2.1'): Viewer => ({
 });
 
 /** Checks one after the other; how many of them were made. */
-async function made(limits: CheckLimits, viewers: readonly Viewer[], probe: Probe): Promise<number> {
+async function made(limits: CheckLimits, viewers: readonly Viewer[], result: CheckResult): Promise<number> {
   let count = 0;
   for (const viewer of viewers) {
     const check = async () => {
       count += 1;
-      return { probe };
+      return { result };
     };
     await limits.run(viewer, check).catch(() => {});
   }
@@ -46,13 +51,13 @@ const times = (count: number, viewer: (index: number) => Viewer) =>
 test.each([
   ['in the provider’s own words', REFUSED],
   ['without them', UNCLEAR],
-])('ten checks of a person that are refused %s are the last ones for ten minutes', async (_how, probe) => {
+])('ten checks of a person that are refused %s are the last ones for ten minutes', async (_how, result) => {
   const limits = newLimits();
   expect(
     await made(
       limits,
       times(20, () => person('ada')),
-      probe,
+      result,
     ),
   ).toBe(10);
   expect(await made(limits, [person('ada', '192.0.2.2')], ACCEPTED)).toBe(0);
@@ -83,21 +88,21 @@ test('a hundred checks of a person are made whatever comes of them, and no more'
 
 test('checks asked for at once wait where they could be refused too often, and are made once others were accepted', async () => {
   const limits = newLimits();
-  const begun: PromiseWithResolvers<{ probe: Probe }>[] = [];
+  const begun: PromiseWithResolvers<{ result: CheckResult }>[] = [];
   const checks = times(12, () => person('ada')).map((viewer) =>
     limits.run(viewer, () => {
-      const check = Promise.withResolvers<{ probe: Probe }>();
+      const check = Promise.withResolvers<{ result: CheckResult }>();
       begun.push(check);
       return check.promise;
     }),
   );
   expect(begun).toHaveLength(10);
-  for (const check of begun.slice(0, 2)) check.resolve({ probe: ACCEPTED });
+  for (const check of begun.slice(0, 2)) check.resolve({ result: ACCEPTED });
   await Promise.all(checks.slice(0, 2));
   await expect.poll(() => begun.length).toBe(12);
-  for (const check of begun) check.resolve({ probe: REFUSED });
+  for (const check of begun) check.resolve({ result: REFUSED });
   await Promise.all(checks);
-  await expect(limits.run(person('ada'), async () => ({ probe: ACCEPTED }))).rejects.toMatchObject({
+  await expect(limits.run(person('ada'), async () => ({ result: ACCEPTED }))).rejects.toMatchObject({
     code: 'BUSY',
   });
 });

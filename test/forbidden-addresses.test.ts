@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { newId } from '../src/db/id.ts';
 import { apiKeys } from '../src/db/tables/api-key.ts';
 import { apiKeyModels, models } from '../src/db/tables/model.ts';
-import { sealedColumns } from '../src/keys/accept-secret.ts';
+import { sealedColumns } from '../src/keys/submitted-secret.ts';
 import { FORBIDDEN_URLS } from './fixtures/forbidden-addresses.ts';
 import { liftCheckLimits } from './kit/altered-provider.ts';
 import { type Event, type Follower, readAnswer } from './kit/answer.ts';
@@ -144,11 +144,11 @@ async function each<Item, Result>(
 
 /** Puts in a key for this address, sealed as the product seals, with a model that it offers. */
 async function store(person: Person, baseUrl: string): Promise<Pick<AddedKey, 'apiKey' | 'models'>> {
-  const { db, roots } = server.app;
+  const { db, rootKeys } = server.app;
   const place = { workspaceId: person.workspaceId, provider: 'CUSTOM' as const, baseUrl };
   const key = { id: newId('key'), ...place };
   const model = { id: newId('mdl'), ...place, name: key.id, title: 'Model', capabilities: [] };
-  const sealed = await sealedColumns(db, roots[0], { ...key, ownerId: person.workspaceId }, 1, SECRET);
+  const sealed = await sealedColumns(db, rootKeys[0], { ...key, ownerId: person.workspaceId }, 1, SECRET);
   await db
     .insert(apiKeys)
     .values({ ...key, ...sealed, position: 1, label: 'Once allowed', health: 'ACTIVE' });

@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { rotateOwnerCommand, rotateRootCommand } from '../src/command/keys.ts';
 import type { Database, OpenDatabase } from '../src/db/database.ts';
 import { newId } from '../src/db/id.ts';
 import { apiKeys } from '../src/db/tables/api-key.ts';
 import { servers } from '../src/db/tables/server.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
-import { rotateOwnerCommand, rotateRootCommand } from '../src/keys/command.ts';
 import { findHindrances, recordRoots } from '../src/keys/root-holders.ts';
-import { Root, sealRecord } from '../src/keys/seal-record.ts';
-import { rowsByRootId } from '../src/keys/sealing-key.ts';
+import { rowsByRootId } from '../src/keys/rotate.ts';
+import { RootKey, sealRecord } from '../src/vault/seal.ts';
 import { freshDatabase } from './kit/database.ts';
 
-const oldRoot = new Root(randomBytes(32));
-const newRoot = new Root(randomBytes(32));
+const oldRoot = new RootKey(randomBytes(32));
+const newRoot = new RootKey(randomBytes(32));
 const NAME = expect.stringMatching(/^Nothing was changed: latchkey on \S+, process \d+, is running with /);
 
 let database: OpenDatabase;
@@ -31,11 +31,11 @@ afterAll(() => database.close());
 
 test('no key is sealed with a root that a running server does not hold', async () => {
   await using _server = await startServer([oldRoot]);
-  const roots = [newRoot, oldRoot] as const;
+  const rootKeys = [newRoot, oldRoot] as const;
   const rowsBefore = await rowsByRootId(db);
   for (const command of [
-    (say: Say) => rotateRootCommand({ db, roots, say }),
-    (say: Say) => rotateOwnerCommand({ db, roots, say }, workspaceId),
+    (say: Say) => rotateRootCommand({ db, rootKeys, say }),
+    (say: Say) => rotateOwnerCommand({ db, rootKeys, say }, workspaceId),
   ]) {
     const { exitCode, said } = await run(command);
     expect({ exitCode, said }).toEqual({ exitCode: 1, said: [NAME] });
@@ -47,9 +47,9 @@ test('no key is sealed with a root that a running server does not hold', async (
 });
 
 test('the old root key is not given up while a running server seals with it', async () => {
-  const roots = [newRoot, oldRoot] as const;
+  const rootKeys = [newRoot, oldRoot] as const;
   const server = await startServer([oldRoot, newRoot]);
-  const early = await run((say) => rotateRootCommand({ db, roots, say }));
+  const early = await run((say) => rotateRootCommand({ db, rootKeys, say }));
   expect(early.exitCode).toBe(1);
   expect(early.said.slice(-2)).toEqual([
     expect.stringMatching(
@@ -61,7 +61,7 @@ test('the old root key is not given up while a running server seals with it', as
 
   await server[Symbol.asyncDispose]();
   await using _restarted = await startServer([newRoot, oldRoot]);
-  const late = await run((say) => rotateRootCommand({ db, roots, say }));
+  const late = await run((say) => rotateRootCommand({ db, rootKeys, say }));
   expect(late).toMatchObject({ exitCode: 0 });
   expect(late.said.at(-1)).toContain('The old root key can be taken out');
 });
@@ -105,7 +105,7 @@ async function addWorkspace(): Promise<string> {
 }
 
 /** What a server records of itself while it runs. */
-async function startServer(roots: readonly Root[]): Promise<AsyncDisposable> {
-  const stop = await recordRoots({ db, roots }, `run_${crypto.randomUUID()}`);
+async function startServer(rootKeys: readonly RootKey[]): Promise<AsyncDisposable> {
+  const stop = await recordRoots({ db, rootKeys }, `run_${crypto.randomUUID()}`);
   return { [Symbol.asyncDispose]: stop };
 }

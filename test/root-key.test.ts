@@ -3,15 +3,15 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadRoots, type RootKeyInput } from '../src/keys/root-key.ts';
-import { Root } from '../src/keys/seal-record.ts';
+import { loadRootKeys, type RootKeyInput } from '../src/vault/root-key.ts';
+import { RootKey } from '../src/vault/seal.ts';
 import {
   inventSecretFile,
   isOpenToOthers,
   loadSecret,
   parseSecret,
   SecretSourceError,
-} from '../src/secret-source.ts';
+} from '../src/vault/secret-source.ts';
 import { say } from './kit/say.ts';
 
 const oldKey = 'wXJeyM3hZsUG7UTvmBfcLcdIc4YSbDAvONznCyIOJH8=';
@@ -294,7 +294,7 @@ async function boot(title: string, situation: Situation) {
   let ids: string[] = [];
   let outcome = 'starts';
   try {
-    const roots = await loadRoots({
+    const rootKeys = await loadRootKeys({
       rootKey: situation.rootKey,
       rootKeyFile: situation.rootKeyFile,
       dataDir,
@@ -303,7 +303,7 @@ async function boot(title: string, situation: Situation) {
       rowsByRootId: async () => situation.rows ?? new Map(),
       say: (sentence) => said.push(sentence),
     });
-    ids = roots.map(({ id }) => id);
+    ids = rootKeys.map(({ id }) => id);
   } catch (error) {
     if (!(error instanceof SecretSourceError)) throw error;
     outcome = `${error.exitCode}: ${error.message}`;
@@ -327,5 +327,5 @@ function exists(path: string): Promise<boolean> {
 }
 
 function idOf(key: string): string {
-  return new Root(Buffer.from(key, 'base64')).id;
+  return new RootKey(Buffer.from(key, 'base64')).id;
 }

@@ -7,8 +7,8 @@ import { newId } from '../src/db/id.ts';
 import { apiKeys } from '../src/db/tables/api-key.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
-import { Root, sealRecord } from '../src/keys/seal-record.ts';
-import { verifyKeys } from '../src/keys/verify.ts';
+import { verifyKeys } from '../src/keys/rotate.ts';
+import { RootKey, sealRecord } from '../src/vault/seal.ts';
 import { newDataFolder, runCommand, startCommand } from './kit/command.ts';
 import { createMigratedDatabase } from './kit/database.ts';
 import { say } from './kit/say.ts';
@@ -60,7 +60,7 @@ async function prepareHouse() {
   const serverUrl = inject('postgresUrl');
   const databaseUrl = serverUrl === undefined ? undefined : await createMigratedDatabase(serverUrl);
   const rootKeys = [randomBytes(32)];
-  const file = join(folder, 'roots');
+  const file = join(folder, 'rootKeys');
   const open = () => openDatabase({ databaseUrl, dataDir: folder });
   async function writeRoots() {
     await writeFile(file, rootKeys.map((bytes) => bytes.toString('base64')).join(','));
@@ -75,7 +75,7 @@ async function prepareHouse() {
     .values({ name: 'Ada', email: `${newId('usr')}@example.com` })
     .returning({ id: users.id });
   await db.insert(workspaces).values({ id: ownerId, kind: 'SHARED', name: 'Many', ownerUserId: user?.id });
-  const root = new Root(rootKeys[0] ?? new Uint8Array());
+  const root = new RootKey(rootKeys[0] ?? new Uint8Array());
   for (let from = 0; from < ROWS; from += ROWS_PER_INSERT)
     await db.insert(apiKeys).values(
       Array.from({ length: ROWS_PER_INSERT }, (_, index) => {
@@ -108,9 +108,9 @@ async function prepareHouse() {
           .select({ rootId: apiKeys.rootId, generation: apiKeys.generation, version: apiKeys.version })
           .from(apiKeys);
         expect(rows).toHaveLength(ROWS);
-        const [first, ...others] = rootKeys.map((bytes) => new Root(bytes));
+        const [first, ...others] = rootKeys.map((bytes) => new RootKey(bytes));
         if (first === undefined) throw new Error('there is no root key');
-        expect((await verifyKeys({ db: opened.db, roots: [first, ...others] })).failures).toEqual([]);
+        expect((await verifyKeys({ db: opened.db, rootKeys: [first, ...others] })).failures).toEqual([]);
         return { rows, sealings: rows.reduce((sum, row) => sum + row.version, 0) };
       } finally {
         await opened.close();

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { openChainKey } from '../src/audit/chain.ts';
 import { recordAudit } from '../src/audit/record-audit.ts';
 import { verifyAudit } from '../src/audit/verify-audit.ts';
+import { rotateOwnerCommand, rotateRootCommand, verifyCommand } from '../src/command/keys.ts';
 import { type Database, type OpenDatabase, openEmbedded } from '../src/db/database.ts';
 import { newId } from '../src/db/id.ts';
 import { apiKeys, sealingGenerations } from '../src/db/tables/api-key.ts';
@@ -15,15 +16,13 @@ import { auditChains, auditEntries } from '../src/db/tables/audit.ts';
 import { teams } from '../src/db/tables/team.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
-import { rotateOwnerCommand, rotateRootCommand, verifyCommand } from '../src/keys/command.ts';
-import { rotateOwner, rotateRoot } from '../src/keys/rotate.ts';
-import { openRecord, Root, sealRecord } from '../src/keys/seal-record.ts';
-import { ownerGeneration, rowsByRootId } from '../src/keys/sealing-key.ts';
-import { verifyKeys } from '../src/keys/verify.ts';
+import { rotateOwner, rotateRoot, rowsByRootId, verifyKeys } from '../src/keys/rotate.ts';
+import { ownerGeneration } from '../src/keys/sealing-key.ts';
+import { openRecord, RootKey, sealRecord } from '../src/vault/seal.ts';
 import { say } from './kit/say.ts';
 
-const oldRoot = new Root(randomBytes(32));
-const newRoot = new Root(randomBytes(32));
+const oldRoot = new RootKey(randomBytes(32));
+const newRoot = new RootKey(randomBytes(32));
 
 let client: PGlite;
 let database: OpenDatabase;
@@ -68,7 +67,7 @@ describe('rotating the root', () => {
         [newRoot.id, 1],
       ]),
     );
-    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toEqual({
+    expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toEqual({
       resealed: 2,
       resealedLogs: 0,
       skipped: 0,
@@ -81,7 +80,7 @@ describe('rotating the root', () => {
 
   test('reaches every key beyond one batch', async () => {
     const before = await addKeys(Array.from({ length: 230 }, () => ({ owner: owners[0], root: oldRoot })));
-    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toMatchObject({ resealed: 230 });
+    expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toMatchObject({ resealed: 230 });
     expect(await secrets([newRoot])).toEqual(before);
   });
 
@@ -93,7 +92,7 @@ describe('rotating the root', () => {
     ]);
     await db.insert(sealingGenerations).values({ ownerId: owners[0], generation: 3 });
     await db.insert(sealingGenerations).values({ ownerId: owners[1], generation: 2 });
-    await rotateRoot({ db, roots: [newRoot, oldRoot] });
+    await rotateRoot({ db, rootKeys: [newRoot, oldRoot] });
     expect((await storedKeys()).map(({ generation }) => generation)).toEqual([3, 4, 1]);
     expect(await secrets([newRoot])).toEqual(before);
   });
@@ -123,12 +122,14 @@ describe('rotating the root', () => {
             const statements =
               1 + 2 * keysLeft + (keysLeft > 0 ? 1 : 0) + 1 + logsLeft + (logsLeft > 0 ? 1 : 0);
             const mortal = killedAfterStatements(pick % statements, isAnswerLost);
-            await expect(rotateRoot({ db: mortal, roots: [newRoot, oldRoot] })).rejects.toMatchObject(killed);
+            await expect(rotateRoot({ db: mortal, rootKeys: [newRoot, oldRoot] })).rejects.toMatchObject(
+              killed,
+            );
             kills += 1;
             expect(await secrets([newRoot, oldRoot])).toEqual(before);
             expect(await chainKeys([newRoot, oldRoot])).toEqual(chainKeysBefore);
           }
-          expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toMatchObject({ failures: [] });
+          expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toMatchObject({ failures: [] });
           expect(await secrets([newRoot])).toEqual(before);
           expect(await chainKeys([newRoot])).toEqual(chainKeysBefore);
         },
@@ -155,7 +156,7 @@ describe('rotating the root', () => {
       if (statement.startsWith('update')) await changes.shift()?.();
       return await run();
     });
-    const rotation = await rotateRoot({ db: crowded, roots: [newRoot, oldRoot] });
+    const rotation = await rotateRoot({ db: crowded, rootKeys: [newRoot, oldRoot] });
     expect(rotation).toEqual({ resealed: 1, resealedLogs: 0, skipped: 0, failures: [] });
     expect(await secrets([newRoot])).toEqual(
       new Map([
@@ -169,7 +170,7 @@ describe('rotating the root', () => {
     await addKeys([
       { owner: owners[0], root: oldRoot },
       { owner: owners[0], root: oldRoot },
-      { owner: owners[1], root: new Root(randomBytes(32)) },
+      { owner: owners[1], root: new RootKey(randomBytes(32)) },
       { owner: owners[1], root: oldRoot, needsReentry: true },
       { owner: owners[1], root: oldRoot },
     ]);
@@ -180,7 +181,7 @@ describe('rotating the root', () => {
       .where(eq(apiKeys.id, tampered?.id ?? ''));
     const untouched = [{ ...tampered, baseUrl: 'https://gateway.evil/v1' }, unknown, waiting];
 
-    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toEqual({
+    expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toEqual({
       resealed: 2,
       resealedLogs: 0,
       skipped: 1,
@@ -212,7 +213,7 @@ describe('rotating the root', () => {
       };
       return plain;
     });
-    await rotateRoot({ db, roots: [newRoot, oldRoot] });
+    await rotateRoot({ db, rootKeys: [newRoot, oldRoot] });
     expect(opened.map((bytes) => bytes.length > 0 && bytes.every((byte) => byte === 0))).toEqual([
       true,
       true,
@@ -227,7 +228,7 @@ describe('rotating the root under an audit log', () => {
     await addLog(owners[0], oldRoot);
     const headBefore = await soundHeads([oldRoot]);
     expect(await rowsByRootId(db)).toEqual(new Map([[oldRoot.id, 1]]));
-    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toEqual({
+    expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toEqual({
       resealed: 0,
       resealedLogs: 1,
       skipped: 0,
@@ -246,17 +247,21 @@ describe('rotating the root under an audit log', () => {
       if (statement.startsWith('update')) await addLog(owners[0], oldRoot);
       return await run();
     });
-    expect(await rotateRoot({ db: crowded, roots: [newRoot, oldRoot] })).toMatchObject({ resealedLogs: 1 });
+    expect(await rotateRoot({ db: crowded, rootKeys: [newRoot, oldRoot] })).toMatchObject({
+      resealedLogs: 1,
+    });
     expect(await soundHeads([newRoot])).toMatchObject([{ length: 6 }]);
   });
 
   test('leaves one whose key another run has sealed meanwhile', async () => {
     await addLog(owners[0], oldRoot);
     const crowded = aroundStatements(async (statement, run) => {
-      if (statement.startsWith('update')) await rotateRoot({ db, roots: [newRoot, oldRoot] });
+      if (statement.startsWith('update')) await rotateRoot({ db, rootKeys: [newRoot, oldRoot] });
       return await run();
     });
-    expect(await rotateRoot({ db: crowded, roots: [newRoot, oldRoot] })).toMatchObject({ resealedLogs: 0 });
+    expect(await rotateRoot({ db: crowded, rootKeys: [newRoot, oldRoot] })).toMatchObject({
+      resealedLogs: 0,
+    });
     expect(await soundHeads([newRoot])).toMatchObject([{ length: 3 }]);
   });
 
@@ -264,7 +269,7 @@ describe('rotating the root under an audit log', () => {
     for (const owner of owners) await addLog(owner, oldRoot);
     await tamperLog(owners[1]);
     const left = await storedLog(owners[1]);
-    expect(await rotateRoot({ db, roots: [newRoot, oldRoot] })).toMatchObject({
+    expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toMatchObject({
       resealedLogs: 2,
       failures: [{ id: owners[1], type: 'tampered' }],
     });
@@ -277,14 +282,14 @@ describe('rotating an owner', () => {
     await addKeys([{ owner: owners[0], root: newRoot }]);
     await addLog(owners[0], newRoot);
     const before = await storedLog(owners[0]);
-    expect(await rotateOwner({ db, roots: [newRoot] }, owners[0])).toMatchObject({
+    expect(await rotateOwner({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
       type: 'begun',
       resealed: 1,
     });
     expect(await storedLog(owners[0])).toEqual(before);
     await addLog(owners[0], newRoot);
     expect(await soundHeads([newRoot])).toMatchObject([{ length: 6 }]);
-    expect(await rotateOwner({ db, roots: [newRoot] }, owners[0])).toMatchObject({ type: 'begun' });
+    expect(await rotateOwner({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({ type: 'begun' });
   });
 
   test('begins a generation and seals the keys of that owner with it', async () => {
@@ -293,15 +298,15 @@ describe('rotating an owner', () => {
       { owner: owners[1], root: newRoot },
       { owner: owners[0], root: newRoot },
     ]);
-    const roots = [newRoot, oldRoot] as const;
-    expect(await rotateOwner({ db, roots }, owners[0])).toEqual({
+    const rootKeys = [newRoot, oldRoot] as const;
+    expect(await rotateOwner({ db, rootKeys }, owners[0])).toEqual({
       type: 'begun',
       generation: 2,
       resealed: 2,
       skipped: 0,
       failures: [],
     });
-    expect(await rotateOwner({ db, roots }, owners[0])).toMatchObject({ type: 'begun', generation: 3 });
+    expect(await rotateOwner({ db, rootKeys }, owners[0])).toMatchObject({ type: 'begun', generation: 3 });
     expect((await storedKeys()).map(({ generation, rootId }) => [generation, rootId])).toEqual([
       [3, newRoot.id],
       [1, newRoot.id],
@@ -328,7 +333,7 @@ describe('rotating an owner', () => {
             const generation = await ownerGeneration(db, owners[0]);
             const statements = left > 0 ? 3 + 2 * left : 6 + 2 * keys;
             const mortal = killedAfterStatements(pick % statements, isAnswerLost);
-            await expect(rotateOwner({ db: mortal, roots: [newRoot] }, owners[0])).rejects.toMatchObject(
+            await expect(rotateOwner({ db: mortal, rootKeys: [newRoot] }, owners[0])).rejects.toMatchObject(
               killed,
             );
             kills += 1;
@@ -336,7 +341,7 @@ describe('rotating an owner', () => {
             if (left > 0) expect(await ownerGeneration(db, owners[0])).toBe(generation);
           }
           const left = await unfinishedKeys(owners[0]);
-          const last = await rotateOwner({ db, roots: [newRoot] }, owners[0]);
+          const last = await rotateOwner({ db, rootKeys: [newRoot] }, owners[0]);
           expect(last).toMatchObject({ type: left > 0 ? 'finished-earlier' : 'begun', failures: [] });
           expect(await unfinishedKeys(owners[0])).toBe(0);
           expect(await secrets([newRoot])).toEqual(before);
@@ -353,12 +358,12 @@ describe('rotating an owner', () => {
     let theirs: unknown;
     const crowded = aroundStatements(async (statement, run) => {
       if (statement.startsWith('insert')) {
-        await rotateOwner({ db, roots: [newRoot] }, owners[0]);
-        theirs = await rotateOwner({ db, roots: [newRoot] }, owners[0]);
+        await rotateOwner({ db, rootKeys: [newRoot] }, owners[0]);
+        theirs = await rotateOwner({ db, rootKeys: [newRoot] }, owners[0]);
       }
       return await run();
     });
-    const mine = await rotateOwner({ db: crowded, roots: [newRoot] }, owners[0]);
+    const mine = await rotateOwner({ db: crowded, rootKeys: [newRoot] }, owners[0]);
     expect(theirs).toMatchObject({ generation: 3, resealed: 1 });
     expect(mine).toMatchObject({ generation: 3, resealed: 0 });
   });
@@ -371,8 +376,11 @@ describe('rotating an owner', () => {
     const [broken] = await storedKeys();
     await tamper(broken?.id ?? '');
     const failures = [{ id: broken?.id, type: 'tampered' }];
-    expect(await rotateOwner({ db, roots: [newRoot] }, owners[0])).toMatchObject({ generation: 2, failures });
-    expect(await rotateOwner({ db, roots: [newRoot] }, owners[0])).toMatchObject({
+    expect(await rotateOwner({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
+      generation: 2,
+      failures,
+    });
+    expect(await rotateOwner({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
       type: 'begun',
       generation: 3,
       resealed: 1,
@@ -389,7 +397,7 @@ test('verifying counts what opens by root and generation, names what does not, a
     { owner: owners[1], root: oldRoot },
     { owner: owners[1], root: oldRoot },
     { owner: owners[1], root: oldRoot, needsReentry: true },
-    { owner: owners[1], root: new Root(randomBytes(32)) },
+    { owner: owners[1], root: new RootKey(randomBytes(32)) },
   ]);
   await addLog(owners[0], newRoot);
   await addLog(owners[1], oldRoot);
@@ -399,7 +407,7 @@ test('verifying counts what opens by root and generation, names what does not, a
   await tamperLog(owners[2]);
   const before = await storedKeys();
   const logsBefore = await db.select().from(auditChains);
-  const { opened, skipped, failures } = await verifyKeys({ db, roots: [newRoot, oldRoot] });
+  const { opened, skipped, failures } = await verifyKeys({ db, rootKeys: [newRoot, oldRoot] });
   const counts = new Map(
     opened.map(({ rootId, generation, keys, logs }) => [`${rootId} generation ${generation}`, [keys, logs]]),
   );
@@ -424,14 +432,16 @@ test('verifying counts what opens by root and generation, names what does not, a
 describe('the commands tell without any secret', () => {
   test('that the root was rotated and what to do next', async () => {
     await addKeys(Array.from({ length: 3 }, () => ({ owner: owners[0], root: oldRoot })));
-    expect(await told((say) => verifyCommand({ db, roots: [newRoot, oldRoot], say }))).toMatchInlineSnapshot(`
-      "Root <old root>, generation 1: 3 keys opened.
+    expect(
+      await told((say) => verifyCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+    ).toMatchInlineSnapshot(`
+      "RootKey <old root>, generation 1: 3 keys opened.
       Every key opens: 3 keys.
       Some are not sealed with the first root, <new root>, yet. To seal them with it, run keys rotate-root.
       exit code 0"
     `);
     expect(
-      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
       3 keys sealed anew.
@@ -439,12 +449,12 @@ describe('the commands tell without any secret', () => {
       The old root key can be taken out of LATCHKEY_ROOT_KEY or its file now. Store it for as long as you keep older backups: they need it.
       exit code 0"
     `);
-    expect(await told((say) => verifyCommand({ db, roots: [newRoot], say }))).toMatchInlineSnapshot(`
-      "Root <new root>, generation 1: 3 keys opened.
+    expect(await told((say) => verifyCommand({ db, rootKeys: [newRoot], say }))).toMatchInlineSnapshot(`
+      "RootKey <new root>, generation 1: 3 keys opened.
       Every key opens: 3 keys.
       exit code 0"
     `);
-    expect(await told((say) => rotateRootCommand({ db, roots: [newRoot], say }))).toMatchInlineSnapshot(`
+    expect(await told((say) => rotateRootCommand({ db, rootKeys: [newRoot], say }))).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
       0 keys sealed anew.
       Every key is sealed with root <new root> and opens: 3 keys.
@@ -456,12 +466,12 @@ describe('the commands tell without any secret', () => {
   test('which keys do not open, and that the old root is still needed', async () => {
     await addKeys([
       { owner: owners[0], root: oldRoot },
-      { owner: owners[0], root: new Root(randomBytes(32)) },
+      { owner: owners[0], root: new RootKey(randomBytes(32)) },
       { owner: owners[0], root: oldRoot, needsReentry: true },
     ]);
     await tamper((await storedKeys())[0]?.id ?? '');
     expect(
-      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
       0 keys sealed anew.
@@ -474,7 +484,9 @@ describe('the commands tell without any secret', () => {
       Then run this again. Until it ends without such a key, keep the old root key where it is.
       exit code 1"
     `);
-    expect(await told((say) => verifyCommand({ db, roots: [newRoot, oldRoot], say }))).toMatchInlineSnapshot(`
+    expect(
+      await told((say) => verifyCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+    ).toMatchInlineSnapshot(`
       "1 key skipped, waiting for the secret to be pasted again.
       <key 1> does not open: tampered.
       <key 2> does not open: unknown-root.
@@ -499,7 +511,7 @@ describe('the commands tell without any secret', () => {
       return await run();
     });
     expect(
-      await told((say) => rotateRootCommand({ db: crowded, roots: [newRoot, oldRoot], say })),
+      await told((say) => rotateRootCommand({ db: crowded, rootKeys: [newRoot, oldRoot], say })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
       1 key sealed anew.
@@ -508,7 +520,7 @@ describe('the commands tell without any secret', () => {
       exit code 1"
     `);
     expect(
-      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
       1 key sealed anew.
@@ -522,7 +534,7 @@ describe('the commands tell without any secret', () => {
     await addKeys([{ owner: owners[0], root: oldRoot }]);
     await db.update(apiKeys).set({ rootId: newRoot.id });
     expect(
-      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
       0 keys sealed anew.
@@ -539,7 +551,7 @@ describe('the commands tell without any secret', () => {
     await addLog(owners[0], oldRoot);
     await addLog(owners[1], oldRoot);
     expect(
-      await told((say) => rotateRootCommand({ db, roots: [newRoot, oldRoot], say })),
+      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
       1 key and 2 audit logs sealed anew.
@@ -549,8 +561,8 @@ describe('the commands tell without any secret', () => {
     `);
     await tamperLog(owners[0]);
     await tamperLog(owners[1]);
-    expect(await told((say) => verifyCommand({ db, roots: [newRoot], say }))).toMatchInlineSnapshot(`
-      "Root <new root>, generation 1: 1 key opened.
+    expect(await told((say) => verifyCommand({ db, rootKeys: [newRoot], say }))).toMatchInlineSnapshot(`
+      "RootKey <new root>, generation 1: 1 key opened.
       The audit log of <workspace> does not open: tampered.
       The audit log of <workspace> does not open: tampered.
       2 audit logs left as found.
@@ -564,7 +576,7 @@ describe('the commands tell without any secret', () => {
       { owner: owners[0], root: newRoot },
       { owner: owners[0], root: newRoot },
     ]);
-    const deps = { db, roots: [newRoot] as const };
+    const deps = { db, rootKeys: [newRoot] as const };
     expect(await told((say) => rotateOwnerCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
       "Sealing the keys of <workspace> anew. If this is interrupted, run it again.
       2 keys sealed anew with generation 2.
@@ -595,7 +607,7 @@ describe('the commands tell without any secret', () => {
 
 /** Adds one key per item, in the order of their ids, and returns the secrets by id. */
 async function addKeys(
-  items: { owner: string; root: Root; generation?: number; needsReentry?: boolean }[],
+  items: { owner: string; root: RootKey; generation?: number; needsReentry?: boolean }[],
 ): Promise<Map<string, string>> {
   const added = new Map<string, string>();
   const rows = items.map(({ owner, root, generation = 1, needsReentry = false }) => {
@@ -623,21 +635,21 @@ function storedKeys() {
 }
 
 /** Every secret by the id of its key, opened with these roots only. */
-async function secrets(roots: readonly Root[]): Promise<Map<string, string>> {
+async function secrets(rootKeys: readonly RootKey[]): Promise<Map<string, string>> {
   const rows = await storedKeys();
   return new Map(
     rows.map((row) => {
-      const bytes = openRecord(roots, { ...row, apiKeyId: row.id }, row);
+      const bytes = openRecord(rootKeys, { ...row, apiKeyId: row.id }, row);
       return [row.id, Buffer.from(bytes).toString()];
     }),
   );
 }
 
 /** Records three things in the audit log of an owner. */
-async function addLog(ownerId: string, root: Root): Promise<void> {
+async function addLog(ownerId: string, root: RootKey): Promise<void> {
   for (const previousName of ['one', 'two', 'three'])
     await db.transaction((tx) =>
-      recordAudit(tx, { roots: [root] }, ownerId, {
+      recordAudit(tx, { rootKeys: [root] }, ownerId, {
         action: 'WORKSPACE_CHANGED',
         actorId: null,
         subjectId: ownerId,
@@ -651,16 +663,16 @@ async function storedLog(ownerId: string) {
 }
 
 /** The key of every audit log by its owner, opened with these roots only. */
-async function chainKeys(roots: readonly Root[]): Promise<Map<string, string>> {
+async function chainKeys(rootKeys: readonly RootKey[]): Promise<Map<string, string>> {
   const chains = await db.select().from(auditChains);
   return new Map(
-    chains.map((chain) => [chain.ownerId, Buffer.from(openChainKey(roots, chain)).toString('hex')]),
+    chains.map((chain) => [chain.ownerId, Buffer.from(openChainKey(rootKeys, chain)).toString('hex')]),
   );
 }
 
 /** The heads of all audit logs, which are all sound. */
-async function soundHeads(roots: readonly Root[]) {
-  const logs = await Array.fromAsync(verifyAudit({ db, roots }, { heads: [] }));
+async function soundHeads(rootKeys: readonly RootKey[]) {
+  const logs = await Array.fromAsync(verifyAudit({ db, rootKeys }, { heads: [] }));
   expect(logs.flatMap(({ faults }) => faults)).toEqual([]);
   return logs.map(({ head }) => head);
 }
@@ -681,7 +693,7 @@ async function addTeam(): Promise<string> {
   return team?.id ?? '';
 }
 
-async function replaceSecret(id: string, root: Root, secret: string): Promise<void> {
+async function replaceSecret(id: string, root: RootKey, secret: string): Promise<void> {
   const [row] = await db.select().from(apiKeys).where(eq(apiKeys.id, id));
   if (row === undefined) throw new Error('no such key');
   const version = row.version + 1;

@@ -2,17 +2,12 @@ import fc from 'fast-check';
 import sodium from 'libsodium-wrappers';
 import { expect, test } from 'vitest';
 import { sealApiKey } from '../schema/seal.js';
-import { Root, SealError } from '../src/keys/seal-record.ts';
-import {
-  openSubmission,
-  type SealedSubmission,
-  SubmissionError,
-  sealingKeyOf,
-} from '../src/keys/submission.ts';
+import { type ClientBox, ClientBoxError, openClientBox, sealingKeyOf } from '../src/vault/client-box.ts';
+import { RootKey, SealError } from '../src/vault/seal.ts';
 import { say } from './kit/say.ts';
 
-const root = new Root(sodium.randombytes_buf(32));
-const otherRoot = new Root(sodium.randombytes_buf(32));
+const root = new RootKey(sodium.randombytes_buf(32));
+const otherRoot = new RootKey(sodium.randombytes_buf(32));
 const here = { ownerId: 'wsp_a', generation: 2, provider: 'CUSTOM', baseUrl: 'https://gateway.example/v1' };
 const sealingKey = sealingKeyOf(root, here.ownerId, here.generation);
 const content = { owner: here.ownerId, provider: here.provider, baseUrl: here.baseUrl, secret: 'sk-pasted' };
@@ -24,7 +19,7 @@ test('a key sealed by a client opens on the server, whatever the text', () => {
     fc.property(text, text, fc.option(text), (provider, secret, baseUrl) => {
       runs += 1;
       const sealed = sealApiKey(sodium, { sealingKey, owner: here.ownerId, provider, baseUrl, secret });
-      expect(openSubmission([root], { ...here, provider, baseUrl }, sealed).secret).toBe(secret);
+      expect(openClientBox([root], { ...here, provider, baseUrl }, sealed).secret).toBe(secret);
     }),
     { numRuns: 300 },
   );
@@ -34,7 +29,7 @@ test('a key sealed by a client opens on the server, whatever the text', () => {
 test('a sealed key fits the alphabet that libsodium writes by default', () => {
   const sealed = sealApiKey(sodium, { sealingKey, ...content });
   const box = sodium.to_base64(sodium.from_base64(sealed.box, sodium.base64_variants.ORIGINAL));
-  expect(openSubmission([root], here, { ...sealed, box }).secret).toBe('sk-pasted');
+  expect(openClientBox([root], here, { ...sealed, box }).secret).toBe('sk-pasted');
 });
 
 test('a sealed key is refused for any other owner, provider or base URL than the one it was sealed for', () => {
@@ -47,25 +42,25 @@ test('a sealed key is refused for any other owner, provider or base URL than the
   ];
   for (const [title, expected] of elsewhere) {
     expect(
-      refusal(() => openSubmission([root], { ...here, ...expected }, sealed)),
+      refusal(() => openClientBox([root], { ...here, ...expected }, sealed)),
       title,
     ).toBe('misdirected');
   }
   const claimsOther = sealApiKey(sodium, { sealingKey, ...content, owner: 'wsp_b' });
-  expect(refusal(() => openSubmission([root], here, claimsOther))).toBe('misdirected');
+  expect(refusal(() => openClientBox([root], here, claimsOther))).toBe('misdirected');
 
   const ownerB = { ...here, ownerId: 'wsp_b' };
-  expect(refusal(() => openSubmission([root], ownerB, sealed))).toBe('stale');
+  expect(refusal(() => openClientBox([root], ownerB, sealed))).toBe('stale');
   const relabelled = { ...sealed, keyId: sealingKeyOf(root, 'wsp_b', 2).id };
-  expect(refusal(() => openSubmission([root], ownerB, relabelled))).toBe('tampered');
+  expect(refusal(() => openClientBox([root], ownerB, relabelled))).toBe('tampered');
 });
 
 test('a key sealed with an earlier generation is stale, and one under another root opens until that root is gone', () => {
   const earlier = sealApiKey(sodium, { sealingKey: sealingKeyOf(root, 'wsp_a', 1), ...content });
-  expect(refusal(() => openSubmission([root, otherRoot], here, earlier))).toBe('stale');
+  expect(refusal(() => openClientBox([root, otherRoot], here, earlier))).toBe('stale');
   const sealed = sealApiKey(sodium, { sealingKey: sealingKeyOf(otherRoot, 'wsp_a', 2), ...content });
-  expect(openSubmission([root, otherRoot], here, sealed).secret).toBe('sk-pasted');
-  expect(refusal(() => openSubmission([root], here, sealed))).toBe('stale');
+  expect(openClientBox([root, otherRoot], here, sealed).secret).toBe('sk-pasted');
+  expect(refusal(() => openClientBox([root], here, sealed))).toBe('stale');
 });
 
 test.each([
@@ -77,7 +72,7 @@ test.each([
   ['of nothing', ''],
 ])('a sealing key id %s is stale', (_title, keyId) => {
   const { box } = sealApiKey(sodium, { sealingKey, ...content });
-  expect(refusal(() => openSubmission([root], here, { keyId, box }))).toBe('stale');
+  expect(refusal(() => openClientBox([root], here, { keyId, box }))).toBe('stale');
 });
 
 const version1 = { v: 1, ...content };
@@ -122,7 +117,7 @@ test.each([
   ['no padding', JSON.stringify({ ...version2, pad: '' })],
   ['one space too many', padded({ ...version2 }).replace('"pad":"', '"pad":" ')],
 ])('a box that holds %s is malformed', (_title, plain) => {
-  expect(refusal(() => openSubmission([root], here, boxOf(plain), sealedAtMs))).toBe('malformed');
+  expect(refusal(() => openClientBox([root], here, boxOf(plain), sealedAtMs))).toBe('malformed');
 });
 
 test.each([
@@ -132,8 +127,7 @@ test.each([
   ['with UTC as an offset', '2026-11-28T12:00:00+00:00'],
 ])('a time written %s is good for 24 hours and may be 5 minutes ahead', (_title, at) => {
   const box = boxOf(padded({ ...version2, at }));
-  const openAt = (offsetMs: number) =>
-    refusal(() => openSubmission([root], here, box, sealedAtMs + offsetMs));
+  const openAt = (offsetMs: number) => refusal(() => openClientBox([root], here, box, sealedAtMs + offsetMs));
   const [minute, day] = [60_000, 86_400_000];
   expect([-5 * minute - 1, -5 * minute, 0, day - 1, day].map(openAt)).toEqual([
     'ahead',
@@ -142,7 +136,7 @@ test.each([
     'opened',
     'expired',
   ]);
-  expect(openSubmission([root], here, box, sealedAtMs)).toEqual({
+  expect(openClientBox([root], here, box, sealedAtMs)).toEqual({
     secret: 'sk-pasted',
     box: { boxId: version2.id, validUntil: new Date(sealedAtMs + day) },
   });
@@ -151,7 +145,7 @@ test.each([
 test('a box with headers is refused as such', () => {
   for (const headers of [{}, { 'x-tenant': 'a' }])
     expect(
-      refusal(() => openSubmission([root], here, boxOf(padded({ ...version2, headers })), sealedAtMs)),
+      refusal(() => openClientBox([root], here, boxOf(padded({ ...version2, headers })), sealedAtMs)),
     ).toBe('headers');
 });
 
@@ -161,7 +155,7 @@ test('boxes tell nothing of the length of a secret, and none is like another', (
   );
   expect(new Set(boxes.map(({ length }) => length)).size).toBe(1);
   const ids = Array.from({ length: 50 }, () =>
-    openSubmission([root], here, sealApiKey(sodium, { sealingKey, ...content })),
+    openClientBox([root], here, sealApiKey(sodium, { sealingKey, ...content })),
   ).map(({ box }) => box?.boxId);
   expect(new Set(ids).size).toBe(50);
 });
@@ -173,12 +167,12 @@ test('a box that was changed, cut or is no base64 is refused', () => {
     const flipped = Buffer.from(bytes);
     flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
     const box = flipped.toString('base64');
-    expect(refusal(() => openSubmission([root], here, { ...sealed, box }))).toBe('tampered');
+    expect(refusal(() => openClientBox([root], here, { ...sealed, box }))).toBe('tampered');
   }
   say(`refused: ${bytes.length * 8} flipped bits of a submission`);
-  expect(refusal(() => openSubmission([root], here, { ...sealed, box: 'AAAA' }))).toBe('tampered');
-  expect(refusal(() => openSubmission([root], here, { ...sealed, box: '' }))).toBe('malformed');
-  expect(refusal(() => openSubmission([root], here, { ...sealed, box: `${sealed.box}\n!` }))).toBe(
+  expect(refusal(() => openClientBox([root], here, { ...sealed, box: 'AAAA' }))).toBe('tampered');
+  expect(refusal(() => openClientBox([root], here, { ...sealed, box: '' }))).toBe('malformed');
+  expect(refusal(() => openClientBox([root], here, { ...sealed, box: `${sealed.box}\n!` }))).toBe(
     'malformed',
   );
 });
@@ -191,7 +185,7 @@ test('two owners never share a sealing key or its id', () => {
   expect(new Set(keys.map(({ publicKey }) => publicKey)).size).toBe(keys.length);
 });
 
-function boxOf(plain: string | Uint8Array): SealedSubmission {
+function boxOf(plain: string | Uint8Array): ClientBox {
   const box = sodium.crypto_box_seal(plain, Buffer.from(sealingKey.publicKey, 'base64'));
   return { keyId: sealingKey.id, box: Buffer.from(box).toString('base64') };
 }
@@ -206,7 +200,7 @@ function refusal(open: () => unknown): string {
   try {
     open();
   } catch (error) {
-    if (error instanceof SealError || error instanceof SubmissionError) return error.type;
+    if (error instanceof SealError || error instanceof ClientBoxError) return error.type;
     throw error;
   }
   return 'opened';

@@ -5,15 +5,15 @@ import {
   openRecord,
   ownerPublicKey,
   type RecordContext,
-  Root,
+  RootKey,
   SealError,
   type SealedRecord,
   sealRecord,
-} from '../src/keys/seal-record.ts';
+} from '../src/vault/seal.ts';
 import { say } from './kit/say.ts';
 
-const root = new Root(sodium.randombytes_buf(32));
-const otherRoot = new Root(sodium.randombytes_buf(32));
+const root = new RootKey(sodium.randombytes_buf(32));
+const otherRoot = new RootKey(sodium.randombytes_buf(32));
 
 const context: RecordContext = {
   ownerId: 'wsp_a',
@@ -47,7 +47,7 @@ describe('a sealed key', () => {
   });
 
   test('of an earlier release still opens', () => {
-    const earlierRoot = new Root(Uint8Array.from({ length: 32 }, (_, index) => index));
+    const earlierRoot = new RootKey(Uint8Array.from({ length: 32 }, (_, index) => index));
     expect(earlierRoot.id).toBe('27099615fcddac8f');
     const record = {
       rootId: earlierRoot.id,
@@ -231,11 +231,11 @@ describe('keys in memory', () => {
 
   test('of a root are in nothing that can be printed or copied', () => {
     const bytes = new TextEncoder().encode('a root key of thirty-two bytes..');
-    const shown = new Root(bytes);
+    const shown = new RootKey(bytes);
     expect(Object.getOwnPropertyNames(shown)).toEqual(['id']);
     expect(JSON.stringify({ ...shown })).toBe(JSON.stringify({ id: shown.id }));
     expect(shown.id).toMatch(/^[0-9a-f]{16}$/);
-    expect(shown.id).not.toBe(new Root(bytes.fill(0)).id);
+    expect(shown.id).not.toBe(new RootKey(bytes.fill(0)).id);
   });
 
   test('are in no refusal', () => {

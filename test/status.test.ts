@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { CheckResult } from '../src/keys/health.ts';
 import { type HealthFacts, healthAfterAnswer, healthAfterCheck } from '../src/keys/health.ts';
-import type { Probe } from '../src/keys/probe.ts';
 import {
   isUsable,
   KEY_HEALTHS,
@@ -77,8 +77,8 @@ test('whatever stood before, a check is believed where it could tell, and change
         for (const found of KEY_HEALTHS) {
           const before = { ...stood(health), provider, modelsRefreshedAt: BEFORE };
           const models = found === 'ACTIVE' ? [] : null;
-          const probe: Probe = { ...stood(found), healthReason: 'INVALID_KEY', refusal: null, models };
-          const after = healthAfterCheck(before, probe, by, NOW).health;
+          const result: CheckResult = { ...stood(found), healthReason: 'INVALID_KEY', refusal: null, models };
+          const after = healthAfterCheck(before, result, by, NOW).health;
           if (after !== found) kept.push(`${health} by a ${by} who found ${found}`);
           expect([health, found]).toContain(after);
         }

@@ -5,14 +5,14 @@ import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { ModelUnavailableError } from '../errors.ts';
 import { findApiKeys, type KeyDeps } from '../keys/api-key.ts';
-import { findOffers, type Offer } from '../keys/offer.ts';
+import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
 import type { Model } from '../models/catalogue.ts';
 import { nearestModels } from '../models/nearest.ts';
 import type { Thread } from '../threads/thread.ts';
 import { mayDo } from '../workspaces/membership.ts';
 
 /** A model that can be asked, and with which key. */
-export type PaidModel = Extract<Offer, { isAvailable: true }> & { model: Model };
+export type PaidModel = Extract<ModelAvailability, { isAvailable: true }> & { model: Model };
 
 /** Finds the key that pays for each of these models now. Throws ModelUnavailableError for the first that has none. */
 export async function findPayingKeys<Asked extends { model: Model }>(
@@ -21,7 +21,7 @@ export async function findPayingKeys<Asked extends { model: Model }>(
   thread: Thread,
   asked: readonly Asked[],
 ): Promise<(Asked & PaidModel)[]> {
-  const offers = await findOffers(
+  const offers = await findAvailability(
     deps,
     asked.map(({ model }) => model.id),
   );
@@ -47,7 +47,7 @@ export async function keepKeys(tx: Pick<Database, 'select'>, ids: readonly strin
     .for('key share');
 }
 
-type Unavailable = Extract<Offer, { isAvailable: false }>;
+type Unavailable = Extract<ModelAvailability, { isAvailable: false }>;
 
 async function unavailable(
   deps: Pick<KeyDeps, 'db' | 'defaultPlan' | 'providers'>,
@@ -70,7 +70,7 @@ export async function suggestModels(
   tokens = 0,
 ): Promise<string[]> {
   const nearest = await nearestModels(deps, { id: workspaceId, teamId }, model, tokens);
-  const offers = await findOffers(deps, nearest);
+  const offers = await findAvailability(deps, nearest);
   return nearest.filter((modelId) => offers.get(modelId)?.isAvailable).slice(0, MAX_SUGGESTIONS);
 }
 

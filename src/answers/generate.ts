@@ -1,14 +1,14 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
 import { NotFoundError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
-import { learnFromAnswer } from '../keys/learn-from-answer.ts';
-import { SealError } from '../keys/seal-record.ts';
-import { whyUnusable } from '../keys/why-unusable.ts';
-import { type OpenedKey, withSecret } from '../keys/with-secret.ts';
+import { keyFailureCode } from '../keys/availability.ts';
+import { type OpenedKey, withSecret } from '../keys/open-secret.ts';
+import { recordKeyOutcome } from '../keys/record-outcome.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
 import { isWorthRepeating, ProviderError } from '../providers/failure.ts';
 import type { AnswerEnd, AnswerRequest } from '../providers/provider.ts';
+import { SealError } from '../vault/seal.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';
 import type { Ending, LiveAnswer } from './live-answer.ts';
 
@@ -46,7 +46,7 @@ export async function generateAnswer(deps: GenerateDeps, assignment: Assignment)
   await endAnswer(deps, live, ending);
   if (asked.key === undefined) return;
   const [code, retryAt] = ending.type === 'failed' ? [ending.code, ending.retryAt] : [null, null];
-  await learnFromAnswer(deps, assignment.apiKeyId, asked.key, { code, retryAt, isExplicit }).catch(
+  await recordKeyOutcome(deps, assignment.apiKeyId, asked.key, { code, retryAt, isExplicit }).catch(
     (error: unknown) => {
       log.error(
         { apiKeyId: assignment.apiKeyId, failure: failureName(error) },
@@ -89,7 +89,7 @@ async function askWithRetries(
 
 /** Throws UnusableKeyError if the key may not be asked another time, e.g. because the plan was lowered while it was limited. */
 async function requireUsableStill(deps: GenerateDeps, apiKeyId: string, asked: Asked): Promise<void> {
-  const code = await whyUnusable(deps, apiKeyId);
+  const code = await keyFailureCode(deps, apiKeyId);
   if (code === null) return;
   // The answer now ends for a reason of ours, which teaches nothing about the key.
   delete asked.key;

@@ -5,7 +5,7 @@ import type { Database } from '../db/database.ts';
 import { idsOf, newId } from '../db/id.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
-import type { SingleFlight } from '../keys/single-flight.ts';
+import type { SingleFlight } from '../single-flight.ts';
 import { makeRoom } from '../threads/make-room.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';

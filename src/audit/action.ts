@@ -1,4 +1,4 @@
-import type { SealError } from '../keys/seal-record.ts';
+import type { SealError } from '../vault/seal.ts';
 
 /**
  * Everything that is recorded: what it means, which details it has, and the sentence that is made of them, in which

@@ -1,4 +1,4 @@
-import { and, asc, gt, type SQL } from 'drizzle-orm';
+import { and, asc, eq, gt, type SQL } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { readInBatches } from '../db/read-in-batches.ts';
 import { auditChains } from '../db/tables/audit.ts';
@@ -6,10 +6,10 @@ import {
   keyedHash,
   openRecord,
   type RecordContext,
-  type Root,
-  type SealedRecord,
+  type RootKey,
+  resealRecord,
   sealRecord,
-} from '../keys/seal-record.ts';
+} from '../vault/seal.ts';
 
 /** What the audit log of one owner hangs on: its sealed key, how many entries it has and the hash of the last one. */
 export type Chain = typeof auditChains.$inferSelect;
@@ -34,10 +34,10 @@ export const FIRST_HEAD: Uint8Array = new Uint8Array(32);
 
 /**
  * Makes the random key of a new chain and seals it. It stays the same for as long as there is the chain. That is why a new
- * root key only seals it anew, and a new generation of its owner's sealing key leaves it alone: an older generation can
+ * root key only seals it again, and a new generation of its owner's sealing key leaves it alone: an older generation can
  * always be derived again, and an older copy of the row would hold the same key anyway.
  */
-export function sealChainKey(root: Root, ownerId: string): Omit<SealedChain, 'ownerId'> {
+export function sealChainKey(root: RootKey, ownerId: string): Omit<SealedChain, 'ownerId'> {
   const chainKey = crypto.getRandomValues(new Uint8Array(32));
   const place = { generation: 1, version: 1 };
   try {
@@ -48,22 +48,24 @@ export function sealChainKey(root: Root, ownerId: string): Omit<SealedChain, 'ow
 }
 
 /** The key of a chain. The caller wipes the bytes. Throws SealError as `openRecord` does. */
-export function openChainKey(roots: readonly Root[], chain: SealedChain): Uint8Array {
-  return openRecord(roots, chainContext(chain), chain);
+export function openChainKey(rootKeys: readonly RootKey[], chain: SealedChain): Uint8Array {
+  return openRecord(rootKeys, chainContext(chain), chain);
 }
 
-/** The columns that hold a chain's key, sealed once more with this root. Throws SealError as `openRecord` does. */
-export function resealChainKey(
-  roots: readonly [Root, ...Root[]],
+/** Seals the key of a chain with the first root key. False if the row was changed since it was read. Throws SealError. */
+export async function resealChain(
+  { db, rootKeys }: { db: Pick<Database, 'update'>; rootKeys: readonly [RootKey, ...RootKey[]] },
   chain: SealedChain,
-): SealedRecord & { version: number } {
+): Promise<boolean> {
+  const { ownerId, generation } = chain;
   const version = chain.version + 1;
-  const chainKey = openChainKey(roots, chain);
-  try {
-    return { version, ...sealRecord(roots[0], chainContext({ ...chain, version }), chainKey) };
-  } finally {
-    chainKey.fill(0);
-  }
+  const record = resealRecord(rootKeys, chainContext(chain), chain, { generation, version });
+  const updated = await db
+    .update(auditChains)
+    .set({ ...record, version })
+    .where(and(eq(auditChains.ownerId, ownerId), eq(auditChains.version, chain.version)))
+    .returning({ ownerId: auditChains.ownerId });
+  return updated.length > 0;
 }
 
 /** Reads the chains that meet the condition, by owner. One that comes to meet it behind the place reached is missed. */

@@ -1,4 +1,4 @@
-import type { SealError } from '../keys/seal-record.ts';
+import type { SealError } from '../vault/seal.ts';
 
 /** One thing that is wrong with an audit log. Positions count from 1; `from` and `to` are both included. */
 export type AuditFault =

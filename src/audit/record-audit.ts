@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { auditChains, auditEntries } from '../db/tables/audit.ts';
-import type { Root } from '../keys/seal-record.ts';
+import type { RootKey } from '../vault/seal.ts';
 import { AUDIT_ACTIONS, type AuditDetailName, type AuditEvent } from './action.ts';
 import { type Chain, entryHash, FIRST_HEAD, openChainKey, sealChainKey } from './chain.ts';
 
@@ -15,14 +15,14 @@ import { type Chain, entryHash, FIRST_HEAD, openChainKey, sealChainKey } from '.
  */
 export async function recordAudit(
   tx: Transaction,
-  { roots }: AuditDeps,
+  { rootKeys }: AuditDeps,
   ownerId: string,
   event: AuditEvent,
 ): Promise<void> {
-  const chain = (await lockChain(tx, ownerId)) ?? (await beginChain(tx, roots[0], ownerId));
+  const chain = (await lockChain(tx, ownerId)) ?? (await beginChain(tx, rootKeys[0], ownerId));
   const position = chain.length + 1;
   const content = contentOf(event, new Date());
-  const chainKey = openChainKey(roots, chain);
+  const chainKey = openChainKey(rootKeys, chain);
   const head = entryHash(chainKey, chain.head, { ownerId, position, content });
   chainKey.fill(0);
 
@@ -35,7 +35,7 @@ export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 
 export interface AuditDeps {
   /** The first one seals, all of them open. */
-  roots: readonly [Root, ...Root[]];
+  rootKeys: readonly [RootKey, ...RootKey[]];
 }
 
 /** Until the transaction ends, others wait here for their place. */
@@ -45,7 +45,7 @@ async function lockChain(tx: Transaction, ownerId: string): Promise<Chain | unde
 }
 
 /** Two may begin at once: the second one waits for the first and then finds its chain. */
-async function beginChain(tx: Transaction, root: Root, ownerId: string): Promise<Chain> {
+async function beginChain(tx: Transaction, root: RootKey, ownerId: string): Promise<Chain> {
   await tx
     .insert(auditChains)
     .values({ ownerId, ...sealChainKey(root, ownerId), length: 0, head: FIRST_HEAD })

@@ -2,7 +2,7 @@ import { and, asc, eq, gt, isNull } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { readInBatches } from '../db/read-in-batches.ts';
 import { auditChains, auditEntries } from '../db/tables/audit.ts';
-import { type Root, SealError } from '../keys/seal-record.ts';
+import { type RootKey, SealError } from '../vault/seal.ts';
 import { type Chain, entryHash, FIRST_HEAD, openChainKey, readSealedChains } from './chain.ts';
 import { type AuditFault, FaultList } from './fault.ts';
 import type { AuditHead } from './head.ts';
@@ -14,13 +14,13 @@ import type { Transaction } from './record-audit.ts';
  * log leaves nothing at all: only a head that was kept elsewhere tells.
  */
 export async function* verifyAudit(
-  { db, roots }: { db: Database; roots: readonly Root[] },
+  { db, rootKeys }: { db: Database; rootKeys: readonly RootKey[] },
   { heads }: { heads: readonly AuditHead[] },
 ): AsyncGenerator<VerifiedLog> {
   const pinned = Map.groupBy(heads, ({ ownerId }) => ownerId);
   for await (const { ownerId } of readSealedChains(db, undefined)) {
     // One moment for chain and entries: a running server goes on recording meanwhile.
-    const log = await db.transaction((tx) => verifyLog(tx, roots, ownerId, pinned.get(ownerId) ?? []), {
+    const log = await db.transaction((tx) => verifyLog(tx, rootKeys, ownerId, pinned.get(ownerId) ?? []), {
       isolationLevel: 'repeatable read',
       accessMode: 'read only',
     });
@@ -49,7 +49,7 @@ export interface VerifiedLog {
 
 async function verifyLog(
   tx: Transaction,
-  roots: readonly Root[],
+  rootKeys: readonly RootKey[],
   ownerId: string,
   kept: readonly AuditHead[],
 ): Promise<VerifiedLog> {
@@ -57,7 +57,7 @@ async function verifyLog(
   if (chain === undefined) return await broken(tx, ownerId, { type: 'no-chain' });
   let chainKey: Uint8Array;
   try {
-    chainKey = openChainKey(roots, chain);
+    chainKey = openChainKey(rootKeys, chain);
   } catch (error) {
     if (!(error instanceof SealError)) throw error;
     return await broken(tx, ownerId, { type: 'unopened', reason: error.type });

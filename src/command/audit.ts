@@ -1,9 +1,10 @@
-import { verifyAuditCommand } from '../audit/command.ts';
-import { type AuditHead, parseHead } from '../audit/head.ts';
+import { faultSentence } from '../audit/fault.ts';
+import { type AuditHead, formatHead, parseHead } from '../audit/head.ts';
+import { verifyAudit } from '../audit/verify-audit.ts';
 import type { Config } from '../config.ts';
 import { UsageError } from './help.ts';
-import { say } from './terminal.ts';
-import { withSealedData } from './with-sealed-data.ts';
+import { counted, say } from './terminal.ts';
+import { type SealedData, withSealedData } from './with-sealed-data.ts';
 
 /** Runs `audit verify` and returns its exit code. `heads` are those that an earlier run printed. */
 export async function runAuditCommand(
@@ -13,8 +14,37 @@ export async function runAuditCommand(
 ): Promise<number> {
   if (action !== 'verify') throw new UsageError('audit needs: verify.');
   const kept = heads.map(readHead);
-  return await withSealedData(readSettings(), (data) => verifyAuditCommand({ ...data, say }, kept));
+  return await withSealedData(readSettings(), (data) => verifyAuditLogs(data, kept));
 }
+
+/** 0 only if every audit log is as it was recorded. */
+async function verifyAuditLogs(data: SealedData, heads: readonly AuditHead[]): Promise<0 | 1> {
+  let logs = 0;
+  let broken = 0;
+  let total = 0;
+  for await (const { ownerId, entries, head, faults } of verifyAudit(data, { heads })) {
+    logs += 1;
+    total += entries;
+    if (head !== null) {
+      say(`${ownerId}: ${counted(entries, 'entry', 'entries')}. Head: ${formatHead(head)}`);
+      continue;
+    }
+    broken += 1;
+    say(`${ownerId}: ${counted(entries, 'entry', 'entries')}, not as recorded:`);
+    for (const fault of faults) say(`  ${faultSentence(fault)}`);
+  }
+  const found = `${counted(logs, 'audit log', 'audit logs')}, ${counted(total, 'entry', 'entries')}`;
+  if (broken > 0) {
+    say(`${found}. Not as recorded: ${counted(broken, 'audit log', 'audit logs')}.`);
+    return 1;
+  }
+  say(`${found}, all as recorded.`);
+  if (heads.length === 0 && logs > 0) say(HEADS_SENTENCE);
+  return 0;
+}
+
+const HEADS_SENTENCE =
+  'Entries cut off the end are only noticed with a head of before: keep these heads where nobody can change them and give them with --head.';
 
 function readHead(text: string): AuditHead {
   const head = parseHead(text);

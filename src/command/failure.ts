@@ -2,7 +2,7 @@ import { NewerDatabaseError } from '../db/migrate.ts';
 import { DatabaseHeldError } from '../db/server-hold.ts';
 import { failureCode, failureName } from '../log.ts';
 import { ConfigError } from '../read-setting.ts';
-import { SecretSourceError } from '../secret-source.ts';
+import { SecretSourceError } from '../vault/secret-source.ts';
 import { UsageError } from './help.ts';
 import { ServerRefusalError } from './operator-client.ts';
 

@@ -5,7 +5,7 @@ import { prefixOf } from '../db/id.ts';
 import type { PageInput } from '../db/page.ts';
 import { NotFoundError } from '../errors.ts';
 import { ConfigError } from '../read-setting.ts';
-import { loadOptionalSecret } from '../secret-source.ts';
+import { loadOptionalSecret } from '../vault/secret-source.ts';
 import type { PeopleDeps } from '../workspaces/announce-members.ts';
 import {
   type AccountInput,
@@ -34,8 +34,8 @@ export async function runPeopleCommand(
   const config = readSettings();
   try {
     // A server that runs beside this, on PostgreSQL, finds the change when it looks, within a second.
-    return await withSealedData(config, ({ db, roots }) =>
-      run(inDatabase({ db, roots, changes: new Changes() }, config), action, name),
+    return await withSealedData(config, ({ db, rootKeys }) =>
+      run(inDatabase({ db, rootKeys, changes: new Changes() }, config), action, name),
     );
   } catch (error) {
     if (!(error instanceof DataFolderHeldError) || error.serverUrl === null) throw error;

@@ -7,7 +7,7 @@ import { findHindrances } from '../keys/root-holders.ts';
 import { PLANS, type Plan } from '../workspaces/plan.ts';
 import { findPlan, type PayerInput, type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { UsageError } from './help.ts';
-import { say, sayWrong } from './terminal.ts';
+import { counted, say, sayWrong } from './terminal.ts';
 import { withSealedData } from './with-sealed-data.ts';
 
 /** Runs `plan set` or `plan show` and returns its exit code. */
@@ -21,12 +21,12 @@ export async function runPlanCommand(
   if (!isSet && planName !== undefined) throw new UsageError(`"${planName}" is one word too many.`);
   const plan = isSet ? readPlan(planName) : null;
   const config = readSettings();
-  return await withSealedData(config, async ({ db, roots }) => {
+  return await withSealedData(config, async ({ db, rootKeys }) => {
     // A server that runs beside this, on PostgreSQL, is not told; it finds the change when it looks.
-    const hindrances = isSet ? await findHindrances(db, roots[0].id) : [];
+    const hindrances = isSet ? await findHindrances(db, rootKeys[0].id) : [];
     for (const sentence of hindrances) sayWrong(sentence);
     if (hindrances.length > 0) return 1;
-    const deps = { db, roots, changes: new Changes(), defaultPlan: config.defaultPlan };
+    const deps = { db, rootKeys, changes: new Changes(), defaultPlan: config.defaultPlan };
     try {
       const found = isSet ? await setPlan(deps, payerOf(name), plan) : await findPlan(deps, payerOf(name));
       say(describe(name, found));
@@ -63,6 +63,5 @@ function describe(name: string, found: PlanOfPayer & { previousPlan?: Plan }): s
   const who = id === name ? name : `${name} (${id})`;
   const origin = isDefault ? ', which is the default of this server' : '';
   const before = previousPlan === undefined ? '' : ` Before: ${PLAN_WORDS[previousPlan]}.`;
-  const count = `${workspaceIds.length} ${workspaceIds.length === 1 ? 'workspace' : 'workspaces'}`;
-  return `${who}: ${PLAN_WORDS[plan]}${origin}.${before} It pays for ${count}.`;
+  return `${who}: ${PLAN_WORDS[plan]}${origin}.${before} It pays for ${counted(workspaceIds.length, 'workspace', 'workspaces')}.`;
 }

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { type Database, openDatabase } from '../db/database.ts';
-import { loadRoots } from '../keys/root-key.ts';
-import type { Root } from '../keys/seal-record.ts';
-import { rowsByRootId } from '../keys/sealing-key.ts';
-import { madeSecretFile } from '../secret-source.ts';
+import { rowsByRootId } from '../keys/rotate.ts';
+import { loadRootKeys } from '../vault/root-key.ts';
+import type { RootKey } from '../vault/seal.ts';
+import { madeSecretFile } from '../vault/secret-source.ts';
 import { holdDataFolder } from './data-folder.ts';
 import { say } from './terminal.ts';
 
@@ -14,13 +14,13 @@ import { say } from './terminal.ts';
  */
 export async function withSealedData<Result>(
   config: Config,
-  use: (data: { db: Database; roots: [Root, ...Root[]] }) => Promise<Result>,
+  use: (data: SealedData) => Promise<Result>,
 ): Promise<Result> {
   const letGo = await holdDataFolder(config);
   try {
     const { db, close } = await openDatabase(config, say);
     try {
-      const roots = await loadRoots({
+      const rootKeys = await loadRootKeys({
         rootKey: config.rootKey,
         rootKeyFile: config.rootKeyFile ?? existingRootKeyFile(config),
         dataDir: config.dataDir,
@@ -30,13 +30,20 @@ export async function withSealedData<Result>(
         rowsByRootId: () => rowsByRootId(db),
         say,
       });
-      return await use({ db, roots });
+      return await use({ db, rootKeys });
     } finally {
       await close();
     }
   } finally {
     await letGo();
   }
+}
+
+/** What commands that open sealed rows work with. */
+export interface SealedData {
+  db: Database;
+  /** The first one seals, all of them open. */
+  rootKeys: readonly [RootKey, ...RootKey[]];
 }
 
 /** The root key that a server on a laptop has made for itself, under the conditions under which that server uses it. */

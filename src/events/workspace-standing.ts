@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
-import { findOffers } from '../keys/offer.ts';
-import { type KeyStanding, keyStandings } from '../keys/standing.ts';
+import { type KeyState, readKeyStates } from '../keys/api-key.ts';
+import { findAvailability } from '../keys/availability.ts';
 import { listModels, type Model } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { memberRoles } from '../workspaces/member.ts';
@@ -38,7 +38,7 @@ export async function readStanding(
   { known, shared }: { known: ModelStanding | undefined; shared: SharedModels },
 ): Promise<Standing> {
   const owners = await ownersOf(deps, viewer, workspace);
-  const [keys, members] = await Promise.all([keyStandings(deps, owners), memberRoles(deps, workspace)]);
+  const [keys, members] = await Promise.all([readKeyStates(deps, owners), memberRoles(deps, workspace)]);
   const managed = new Set(owners.filter(mayManageKeys).map(({ id }) => id));
   const offered = offeredBy(keys);
   const {
@@ -87,7 +87,7 @@ async function readModels(
     async (tx) => {
       const deps = { db: tx, defaultPlan };
       const [current = workspace] = await findWorkspaces(deps, viewer, [workspace.id]);
-      const offered = offeredBy(await keyStandings(deps, await ownersOf(deps, viewer, current)));
+      const offered = offeredBy(await readKeyStates(deps, await ownersOf(deps, viewer, current)));
       return { offered, ...(await readFingerprints(deps, current)) };
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
@@ -102,7 +102,7 @@ async function readFingerprints(
   const unavailable = new Map<string, ProviderName>();
   for (let after: string | null = null; ; ) {
     const page = await listModels(deps, workspace, { first: MODELS_AT_ONCE, after });
-    const offers = await findOffers(
+    const offers = await findAvailability(
       deps,
       page.rows.map(({ id }) => id),
     );
@@ -119,13 +119,13 @@ async function readFingerprints(
 }
 
 /** What its managers see of a key, without the times at which it was used and asked for its models: those are no news. */
-function shownOf(key: KeyStanding) {
+function shownOf(key: KeyState) {
   const { createdBy, createdAt, lastUsedAt, modelsRefreshedAt, rateLimitedUntil, changesAt, ...shown } = key;
   return shown;
 }
 
 /** The fingerprint of everything that decides which models can be asked, keys that the viewer may not manage included. */
-function offeredBy(keys: readonly KeyStanding[]): string {
+function offeredBy(keys: readonly KeyState[]): string {
   return fingerprint(
     keys.map(({ id, position, status, baseUrl, modelsRefreshedAt }) => [
       id,

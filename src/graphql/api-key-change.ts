@@ -1,9 +1,9 @@
 import { AnswerError } from '../answer-error.ts';
 import * as errors from '../errors.ts';
 import type { ApiKey as ApiKeyShape } from '../keys/api-key.ts';
-import { checkApiKey, refreshModels } from '../keys/check-api-key.ts';
-import { removeApiKey } from '../keys/remove-api-key.ts';
-import { updateApiKey } from '../keys/update-api-key.ts';
+import { checkApiKey, refreshModels } from '../keys/check.ts';
+import { removeApiKey } from '../keys/remove.ts';
+import { updateApiKey } from '../keys/update.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
 import { apiKeyPayload } from './api-key.ts';
 import { builder } from './builder.ts';

@@ -1,7 +1,7 @@
 import { ProviderRefusedError } from '../answer-error.ts';
 import * as errors from '../errors.ts';
-import { type AddedApiKey, addApiKey } from '../keys/add-api-key.ts';
-import { replaceApiKeySecret } from '../keys/replace-api-key-secret.ts';
+import { type AddedApiKey, addApiKey } from '../keys/add.ts';
+import { replaceApiKeySecret } from '../keys/replace-secret.ts';
 import { ApiKey, apiKeyPayload } from './api-key.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';

@@ -9,7 +9,7 @@ import type { ModelStandings } from '../events/model-standings.ts';
 import type { SharedReads } from '../events/shared-reads.ts';
 import type { SightChecks } from '../events/sight-checks.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
-import { findOffers, type Offer } from '../keys/offer.ts';
+import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
 import { findMessages, type Message, newestAnswers } from '../threads/message.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
@@ -98,7 +98,7 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),
     messages: byId<Message>(async (person, ids) => withLiveText(deps, await findMessages(deps, person, ids))),
     /** By model id. */
-    offers: byKey<Offer>((modelIds) => findOffers(deps, modelIds)),
+    offers: byKey<ModelAvailability>((modelIds) => findAvailability(deps, modelIds)),
     /** By thread id. */
     newestAnswers: byKey<Message>((threadIds) => newestAnswers(deps, threadIds)),
   };

@@ -1,9 +1,9 @@
 import { listAuditEntries } from '../audit/entry.ts';
 import { listApiKeys } from '../keys/api-key.ts';
 import { findSealingKey } from '../keys/sealing-key.ts';
-import type { SealingKey as SealingKeyShape } from '../keys/submission.ts';
 import { listModels } from '../models/catalogue.ts';
 import { listThreads } from '../threads/thread.ts';
+import type { SealingKey as SealingKeyShape } from '../vault/client-box.ts';
 import { listInvitations } from '../workspaces/invitation.ts';
 import { listMembers } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/membership.ts';

@@ -12,14 +12,14 @@ import { InvalidInputError, NotFoundError } from '../errors.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Providers } from '../providers/registry.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
+import type { SingleFlight } from '../single-flight.ts';
+import type { RootKey } from '../vault/seal.ts';
 import { holdOwner } from '../workspaces/hold-owner.ts';
 import { mayDo, requireRole } from '../workspaces/membership.ts';
 import { findOwners, keyScopeOf, type Owner } from '../workspaces/owner.ts';
 import type { Plan } from '../workspaces/plan.ts';
 import type { CheckLimits } from './check-limits.ts';
-import type { CheckedKey } from './probe.ts';
-import type { Root } from './seal-record.ts';
-import type { SingleFlight } from './single-flight.ts';
+import type { CheckedKey } from './health.ts';
 import { type KeyFacts, type KeyStatus, statusOnPlan } from './status.ts';
 
 /** A provider key as those who may manage it see it. Its sealed record stays in this folder. */
@@ -56,7 +56,7 @@ export interface KeyDeps {
   changes: Changes;
   providers: Providers;
   /** The first one seals, all of them open. */
-  roots: readonly [Root, ...Root[]];
+  rootKeys: readonly [RootKey, ...RootKey[]];
   checkLimits: CheckLimits;
   /** The checks of stored keys that are under way, by the key's id. */
   checks: SingleFlight<CheckedKey>;
@@ -160,6 +160,43 @@ export function checkLabel(text: string): string {
   throw new InvalidInputError([
     { path: 'label', message: `A label has between 1 and ${MAX_LABEL_LENGTH} characters.` },
   ]);
+}
+
+/** A key as the server follows it. Whether a viewer may see it has to be checked apart from this. */
+export interface KeyState extends Pick<typeof apiKeys.$inferSelect, keyof typeof keyColumns> {
+  status: KeyStatus;
+  /** When time alone will change its status; null for never. */
+  changesAt: Date | null;
+}
+
+/** The keys of these owners as they are now, whoever may manage them, in the order of their ids. */
+export async function readKeyStates(
+  { db, defaultPlan }: { db: Database; defaultPlan: Plan },
+  owners: readonly Owner[],
+): Promise<KeyState[]> {
+  const byId = new Map(owners.map((owner) => [owner.id, owner]));
+  const rows = await db
+    .select(keyColumns)
+    .from(apiKeys)
+    .where(inArray(apiKeys.ownerId, [...byId.keys()]))
+    .orderBy(apiKeys.id);
+  const now = new Date();
+  return rows.flatMap((row) => {
+    const owner = byId.get(row.ownerId);
+    if (owner === undefined) return [];
+    const status = statusOnPlan(row, owner, defaultPlan, now);
+    return [{ ...row, status, changesAt: firstAfter(now, row) }];
+  });
+}
+
+function firstAfter(
+  now: Date,
+  { expiresAt, rateLimitedUntil }: Pick<KeyState, 'expiresAt' | 'rateLimitedUntil'>,
+): Date | null {
+  const ahead = [expiresAt, rateLimitedUntil]
+    .filter((moment) => moment !== null)
+    .filter((moment) => moment > now);
+  return ahead.sort((left, right) => left.getTime() - right.getTime())[0] ?? null;
 }
 
 export const keyColumns = {

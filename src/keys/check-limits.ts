@@ -2,7 +2,7 @@ import type { Viewer } from '../accounts/session.ts';
 import { BusyError } from '../errors.ts';
 import { type Networks, networkOf } from '../networks.ts';
 import { SlidingWindow } from '../sliding-window.ts';
-import type { Probe } from './probe.ts';
+import type { CheckResult } from './health.ts';
 
 /**
  * Limits how often keys are checked with their providers: a check is an oracle for stolen keys. Refused checks are what a
@@ -27,7 +27,7 @@ export class CheckLimits {
    * refused and counts as such until it ends, so that no more can be tried at once than one after the other; one that would
    * exceed the limit by that waits.
    */
-  async run<Checked extends { probe: Probe }>(
+  async run<Checked extends { result: CheckResult }>(
     viewer: Viewer,
     check: () => Promise<Checked>,
   ): Promise<Checked> {
@@ -41,7 +41,7 @@ export class CheckLimits {
     this.#count(subjects, 1);
     try {
       const checked = await check();
-      if (checked.probe.refusal !== null) this.#refused.take(subjects);
+      if (checked.result.refusal !== null) this.#refused.take(subjects);
       return checked;
     } finally {
       this.#count(subjects, -1);

@@ -1,6 +1,6 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
-import type { ProviderName } from '../providers/provider.ts';
-import type { Probe } from './probe.ts';
+import type { ListedModel, ProviderName } from '../providers/provider.ts';
+import type { OpenedKey } from './open-secret.ts';
 import type { KeyFacts, KeyHealth } from './status.ts';
 
 /** What the provider is known to think of a key: facts that change only together. */
@@ -11,12 +11,33 @@ export interface HealthFacts extends Pick<KeyFacts, 'health' | 'rateLimitedUntil
   refusedAt: Date | null;
 }
 
+/** What a check of a key found out. */
+export interface CheckResult {
+  health: KeyHealth;
+  /** Why the health is not ACTIVE, or why a working key's models could not be listed; null if all went well. */
+  healthReason: AnswerErrorCode | null;
+  rateLimitedUntil: Date | null;
+  /** Whether the provider refused the key: in words of its own, or with nothing but a status that others send too. */
+  refusal: 'explicit' | 'unclear' | null;
+  /** What the provider lists, fit to be stored; null if it could not be asked. */
+  models: ListedModel[] | null;
+  /** Why the base URL may not be called, if that is the reason: its name leads into a private network. */
+  forbidden?: string;
+}
+
+/** A stored key that was checked. */
+export interface CheckedKey {
+  /** What was asked about: by now the key may hold another secret. */
+  key: OpenedKey;
+  result: CheckResult;
+}
+
 /**
  * The facts after the first check of a secret. A key is not ACTIVE before its provider has listed a model: until then it
  * offers nothing to ask.
  */
 export function healthAfterFirstCheck(
-  { health, healthReason, rateLimitedUntil, models, refusal }: Probe,
+  { health, healthReason, rateLimitedUntil, models, refusal }: CheckResult,
   now: Date,
 ): HealthFacts {
   const isUnlisted = health === 'ACTIVE' && models === null;
@@ -34,12 +55,12 @@ export function healthAfterFirstCheck(
  */
 export function healthAfterCheck(
   before: HealthFacts & { provider: ProviderName; modelsRefreshedAt: Date | null },
-  probe: Probe,
+  result: CheckResult,
   by: 'person' | 'server',
   now: Date,
 ): HealthFacts {
-  const { health, healthReason, rateLimitedUntil, models } = probe;
-  if (probe.refusal === 'unclear') return healthAfterUnclearRefusal(before, healthReason, now);
+  const { health, healthReason, rateLimitedUntil, models } = result;
+  if (result.refusal === 'unclear') return healthAfterUnclearRefusal(before, healthReason, now);
   if (health === 'UNVERIFIED' && models === null && before.health !== 'UNVERIFIED') return before;
   const isAccepted = health === 'ACTIVE' || models !== null;
   if (by === 'server' && isAccepted && before.health === 'EXHAUSTED') {
@@ -47,8 +68,8 @@ export function healthAfterCheck(
   }
   if (models === null && health === 'ACTIVE') {
     const isUnlisted = before.health === 'UNVERIFIED' || before.modelsRefreshedAt === null;
-    if (isUnlisted) return healthAfterFirstCheck(probe, now);
-    if (by === 'server' && passes(healthReason))
+    if (isUnlisted) return healthAfterFirstCheck(result, now);
+    if (by === 'server' && isTransient(healthReason))
       return { health, healthReason: null, rateLimitedUntil, refusedAt: null };
   }
   const refusedAt = health === 'UNVERIFIED' && models === null ? before.refusedAt : null;
@@ -96,19 +117,19 @@ export function healthAfterAnswer(
     case 'QUOTA_EXCEEDED':
       return { ...before, health: 'EXHAUSTED', healthReason: code, refusedAt: null };
     case 'RATE_LIMITED':
-      return { ...before, rateLimitedUntil: limitEnd(retryAt, now) };
+      return { ...before, rateLimitedUntil: rateLimitEndsAt(retryAt, now) };
     default:
       return undefined;
   }
 }
 
 /** Until when a key is taken for limited, where the provider may not have said. */
-export function limitEnd(retryAt: Date | null, now: Date): Date {
+export function rateLimitEndsAt(retryAt: Date | null, now: Date): Date {
   return retryAt ?? new Date(now.getTime() + UNTOLD_LIMIT_MS);
 }
 
 /** Whether those who see the key would see no difference. That a rate limit only moves its end is none. */
-export function looksTheSame(before: HealthFacts, after: HealthFacts, now: Date): boolean {
+export function isSameHealth(before: HealthFacts, after: HealthFacts, now: Date): boolean {
   const isLimited = ({ rateLimitedUntil }: HealthFacts) =>
     rateLimitedUntil !== null && rateLimitedUntil > now;
   return (
@@ -119,8 +140,8 @@ export function looksTheSame(before: HealthFacts, after: HealthFacts, now: Date)
 }
 
 /** Whether a check brought no result that lasts: it is worth another one soon. */
-export function isInconclusive({ health, healthReason, models }: Probe): boolean {
-  return health === 'UNVERIFIED' || (models === null && passes(healthReason));
+export function isInconclusive({ health, healthReason, models }: CheckResult): boolean {
+  return health === 'UNVERIFIED' || (models === null && isTransient(healthReason));
 }
 
 /** When the server checks a key by itself again. `inconclusive` counts the checks in a row that brought no result. */
@@ -148,7 +169,7 @@ function intervalMs(
 }
 
 /** Whether a reason is one that goes away by itself. */
-function passes(reason: string | null): boolean {
+function isTransient(reason: string | null): boolean {
   return reason !== null && PASSING.has(reason);
 }
 

@@ -7,13 +7,13 @@ import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { NotFoundError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
+import { SealError } from '../vault/seal.ts';
 import { PLANS, type Plan, planAllowsKeys } from '../workspaces/plan.ts';
 import { payerPlan } from '../workspaces/workspace.ts';
 import type { KeyDeps } from './api-key.ts';
+import { checkStoredKey } from './check.ts';
 import { isInconclusive } from './health.ts';
-import { probeStoredKey } from './probe.ts';
-import { saveProbe } from './save-probe.ts';
-import { SealError } from './seal-record.ts';
+import { saveCheckResult } from './record-outcome.ts';
 
 /**
  * Checks stored keys with their providers by itself, a few at a time and each only when it is due, so that a key's status
@@ -98,10 +98,10 @@ async function recheck(deps: RecheckDeps, { id, recheckAt }: Due): Promise<void>
     .returning({ id: apiKeys.id });
   if (putOff.length === 0) return;
   try {
-    const checked = await probeStoredKey(deps, id, deps.stopping);
-    const inconclusive = isInconclusive(checked.probe) ? (deps.inconclusive.get(id) ?? 1) + 1 : 0;
+    const checked = await checkStoredKey(deps, id, deps.stopping);
+    const inconclusive = isInconclusive(checked.result) ? (deps.inconclusive.get(id) ?? 1) + 1 : 0;
     remember(deps.inconclusive, id, inconclusive);
-    await saveProbe(deps, id, checked, { type: 'server', inconclusive });
+    await saveCheckResult(deps, id, checked, { type: 'server', inconclusive });
   } catch (error) {
     remember(deps.inconclusive, id, 0);
     // It was removed meanwhile, does not open, which is recorded, or the server shuts down.

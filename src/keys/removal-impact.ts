@@ -7,7 +7,7 @@ import { workspaces } from '../db/tables/workspace.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import type { Plan } from '../workspaces/plan.ts';
 import type { ApiKey } from './api-key.ts';
-import { findOffers } from './offer.ts';
+import { findAvailability } from './availability.ts';
 
 /** What removing a key would do, as things are now. */
 export interface RemovalImpact {
@@ -31,8 +31,8 @@ export async function removalImpact(
   ]);
   const ids = [...new Set([...offered, ...asked].map(({ id }) => id))];
   const [now, without] = await Promise.all([
-    findOffers(deps, ids),
-    findOffers(deps, ids, { withoutApiKeyId: apiKey.id }),
+    findAvailability(deps, ids),
+    findAvailability(deps, ids, { withoutApiKeyId: apiKey.id }),
   ]);
   const ends = ({ id }: { id: string }) =>
     now.get(id)?.isAvailable === true && without.get(id)?.isAvailable !== true;

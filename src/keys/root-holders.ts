@@ -3,7 +3,7 @@ import { asc, eq, gt, lt, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { servers } from '../db/tables/server.ts';
 import { failureName, log } from '../log.ts';
-import type { Root } from './seal-record.ts';
+import type { RootKey } from '../vault/seal.ts';
 
 /**
  * Records for as long as this server runs which root keys it holds, so that nobody seals with one that it cannot open, and
@@ -11,13 +11,13 @@ import type { Root } from './seal-record.ts';
  * minute. All times are the database's. Returns what removes the record.
  */
 export async function recordRoots(
-  { db, roots }: { db: Database; roots: readonly Root[] },
+  { db, rootKeys }: { db: Database; rootKeys: readonly RootKey[] },
   serverId: string,
 ): Promise<() => Promise<void>> {
   const record = {
     id: serverId,
     name: `latchkey on ${hostname()}, process ${process.pid}`,
-    rootIds: roots.map(({ id }) => id),
+    rootIds: rootKeys.map(({ id }) => id),
     seenAt: sql`now()`,
   };
   const renew = () =>

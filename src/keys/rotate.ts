@@ -1,36 +1,32 @@
-import { and, eq, lt, ne, type SQL } from 'drizzle-orm';
-import { readSealedChains, resealChainKey, type SealedChain } from '../audit/chain.ts';
+import { and, asc, count, eq, gt, lt, ne, type SQL } from 'drizzle-orm';
+import { openChainKey, readSealedChains, resealChain, type SealedChain } from '../audit/chain.ts';
 import type { Database } from '../db/database.ts';
+import { readInBatches } from '../db/read-in-batches.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { auditChains } from '../db/tables/audit.ts';
-import { type RecordContext, type Root, SealError, type SealedRecord, sealRecord } from './seal-record.ts';
 import {
-  contextOf,
-  openSealedKey,
-  readSealedKeys,
-  type SealedKey,
-  type SealedKeyFailure,
-} from './sealed-key.ts';
+  type ResealableRows,
+  type Resealed,
+  resealRows,
+  type SealedBy,
+  type SealedRows,
+  type SealFailure,
+  verifyRows,
+} from '../vault/rotate.ts';
+import { type RootKey, resealRecord } from '../vault/seal.ts';
+import { contextOf, openSealedKey, type SealedKey, sealedKeyColumns } from './open-secret.ts';
 import { beginGeneration, ownerGeneration } from './sealing-key.ts';
 
-/**
- * Seals everything that another root sealed anew with the first root: provider keys and the keys of audit logs. Killed at
- * any point, a rerun does the rest.
- */
+/** Seals with the first root key what another one sealed: provider keys and the keys of audit logs. */
 export async function rotateRoot(deps: RotateDeps): Promise<RootRotation> {
-  const rootId = deps.roots[0].id;
-  const keys = await sealKeysAnew(deps, ne(apiKeys.rootId, rootId));
-  const logs = await sealAnew({
-    read: () => readSealedChains(deps.db, ne(auditChains.rootId, rootId)),
-    idOf: ({ ownerId }) => ownerId,
-    needsReentry: () => false,
-    sealRow: (chain) => sealChainAnew(deps, chain),
-  });
+  const rootId = deps.rootKeys[0].id;
+  const keys = await resealRows(keyRows(deps, ne(apiKeys.rootId, rootId)));
+  const logs = await resealRows(chainRows(deps, ne(auditChains.rootId, rootId)));
   return { ...keys, resealedLogs: logs.resealed, failures: [...keys.failures, ...logs.failures] };
 }
 
 /**
- * Begins a new generation of an owner's sealing key and seals the owner's keys anew with it.
+ * Begins a new generation of an owner's sealing key and seals the owner's keys with it.
  *
  * A run that was killed left keys on an older generation. The next run only finishes that and begins none of its own, or
  * every kill would use one up. Keys that do not open stay behind for ever and so do not count as unfinished. The owner's
@@ -38,92 +34,123 @@ export async function rotateRoot(deps: RotateDeps): Promise<RootRotation> {
  */
 export async function rotateOwner(deps: RotateDeps, ownerId: string): Promise<OwnerRotation> {
   const newest = await ownerGeneration(deps.db, ownerId);
-  const rest = await sealKeysAnew(deps, olderThan(ownerId, newest));
+  const rest = await resealRows(keyRows(deps, olderThan(ownerId, newest)));
   if (rest.resealed > 0) return { ...rest, type: 'finished-earlier', generation: newest };
 
   const generation = await beginGeneration(deps.db, ownerId, newest);
-  const rotation = await sealKeysAnew(deps, olderThan(ownerId, generation));
+  const rotation = await resealRows(keyRows(deps, olderThan(ownerId, generation)));
   return { ...rotation, type: 'begun', generation };
+}
+
+/** Opens every saved key and the key of every audit log with the given root keys, changing nothing. */
+export async function verifyKeys(deps: RotateDeps): Promise<Verification> {
+  const keys = await verifyRows(keyRows(deps, undefined));
+  const logs = await verifyRows(chainRows(deps, undefined));
+  const opened = [
+    ...keys.opened.map(({ rows, ...by }) => ({ ...by, keys: rows, logs: 0 })),
+    ...logs.opened.map(({ rows, ...by }) => ({ ...by, keys: 0, logs: rows })),
+  ];
+  const groups = Map.groupBy(opened, ({ rootId, generation }) => `${rootId}.${generation}`);
+  return {
+    opened: [...groups.values()].map((group) => group.reduce(addUp)).sort(byRootThenGeneration),
+    skipped: keys.skipped,
+    failures: [...keys.failures, ...logs.failures],
+  };
+}
+
+/**
+ * Counts the saved keys under each root id, those of audit logs included and without those that have to be entered again
+ * anyway.
+ */
+export async function rowsByRootId(db: Pick<Database, 'select'>): Promise<Map<string, number>> {
+  const keys = await db
+    .select({ rootId: apiKeys.rootId, rows: count() })
+    .from(apiKeys)
+    .where(eq(apiKeys.needsReentry, false))
+    .groupBy(apiKeys.rootId);
+  const logs = await db
+    .select({ rootId: auditChains.rootId, rows: count() })
+    .from(auditChains)
+    .groupBy(auditChains.rootId);
+  const total = new Map<string, number>();
+  for (const { rootId, rows } of [...keys, ...logs]) total.set(rootId, (total.get(rootId) ?? 0) + rows);
+  return total;
 }
 
 export interface RotateDeps {
   db: Database;
   /** The first one seals, all of them open. */
-  roots: readonly [Root, ...Root[]];
+  rootKeys: readonly [RootKey, ...RootKey[]];
 }
 
-export interface Rotation {
-  /** How many keys were sealed anew. */
-  resealed: number;
-  /** How many were left alone because their secret has to be pasted again anyway. */
-  skipped: number;
-  /** Those that do not open. They are left as they are. */
-  failures: SealedKeyFailure[];
-}
-
-export interface RootRotation extends Rotation {
-  /** Of how many audit logs the key was sealed anew. */
+export interface RootRotation extends Resealed {
+  /** Of how many audit logs the key was sealed again. */
   resealedLogs: number;
 }
 
-export interface OwnerRotation extends Rotation {
+export interface OwnerRotation extends Resealed {
   /** Whether this run began the generation or only finished what an earlier one had begun. */
   type: 'begun' | 'finished-earlier';
   generation: number;
 }
 
-function sealKeysAnew(deps: RotateDeps, unfinished: SQL | undefined): Promise<Rotation> {
-  return sealAnew({
-    read: () => readSealedKeys(deps.db, unfinished),
+export interface Verification {
+  /** What opens, counted by what sealed it. */
+  opened: OpenedKeys[];
+  /** How many were not tried because their secret has to be entered again anyway. */
+  skipped: number;
+  /** A key by its id, or the key of an audit log by the id of its owner. */
+  failures: SealFailure[];
+}
+
+export interface OpenedKeys extends SealedBy {
+  /** How many provider keys. */
+  keys: number;
+  /** How many audit logs. */
+  logs: number;
+}
+
+function keyRows(deps: RotateDeps, condition: SQL | undefined): Rows<SealedKey> {
+  return {
+    read: () => readSealedKeys(deps.db, condition),
     idOf: ({ id }) => id,
     needsReentry: (key) => key.needsReentry,
-    sealRow: (key) => sealKeyAnew(deps, key),
-  });
+    open: (key) => openSealedKey(deps.rootKeys, key),
+    reseal: (key) => resealKey(deps, key),
+  };
 }
 
-/** Goes through the unfinished rows until nobody changed one of them during a whole pass. */
-async function sealAnew<Row>(rows: SealedRows<Row>): Promise<Rotation> {
-  let resealed = 0;
-  for (;;) {
-    const pass = await sealAnewOnce(rows);
-    resealed += pass.resealed;
-    if (pass.changedMeanwhile === 0) return { resealed, skipped: pass.skipped, failures: pass.failures };
-  }
+function chainRows(deps: RotateDeps, condition: SQL | undefined): Rows<SealedChain> {
+  return {
+    read: () => readSealedChains(deps.db, condition),
+    idOf: ({ ownerId }) => ownerId,
+    needsReentry: () => false,
+    open: (chain) => openChainKey(deps.rootKeys, chain),
+    reseal: (chain) => resealChain(deps, chain),
+  };
 }
 
-async function sealAnewOnce<Row>({ read, idOf, needsReentry, sealRow }: SealedRows<Row>) {
-  const pass = { resealed: 0, skipped: 0, changedMeanwhile: 0, failures: [] as SealedKeyFailure[] };
-  for await (const row of read()) {
-    if (needsReentry(row)) {
-      pass.skipped += 1;
-      continue;
-    }
-    try {
-      if (await sealRow(row)) pass.resealed += 1;
-      else pass.changedMeanwhile += 1;
-    } catch (error) {
-      if (!(error instanceof SealError)) throw error;
-      pass.failures.push({ id: idOf(row), type: error.type });
-    }
-  }
-  return pass;
+type Rows<Row> = SealedRows<Row> & ResealableRows<Row>;
+
+/** By id. A row that comes to meet the condition behind the place reached is missed. */
+function readSealedKeys(db: Pick<Database, 'select'>, condition: SQL | undefined): AsyncGenerator<SealedKey> {
+  return readInBatches(
+    ({ id }) => id,
+    (lastId, rows) =>
+      db
+        .select(sealedKeyColumns)
+        .from(apiKeys)
+        .where(and(condition, lastId === undefined ? undefined : gt(apiKeys.id, lastId)))
+        .orderBy(asc(apiKeys.id))
+        .limit(rows),
+  );
 }
 
-/** A kind of rows that hold something sealed. */
-interface SealedRows<Row> {
-  /** Those that are still to be sealed anew. */
-  read: () => AsyncIterable<Row>;
-  idOf: (row: Row) => string;
-  needsReentry: (row: Row) => boolean;
-  /** False if somebody changed or removed the row since it was read; theirs stands. */
-  sealRow: (row: Row) => Promise<boolean>;
-}
-
-async function sealKeyAnew({ db, roots }: RotateDeps, key: SealedKey): Promise<boolean> {
+async function resealKey({ db, rootKeys }: RotateDeps, key: SealedKey): Promise<boolean> {
   // Never backwards: an older generation may be the one that was rotated away for a reason.
   const generation = Math.max(key.generation, await ownerGeneration(db, key.ownerId));
   const version = key.version + 1;
-  const record = resealed(roots, key, { ...contextOf(key), generation, version });
+  const record = resealRecord(rootKeys, contextOf(key), key, { generation, version });
   const updated = await db
     .update(apiKeys)
     .set({ ...record, generation, version })
@@ -132,24 +159,15 @@ async function sealKeyAnew({ db, roots }: RotateDeps, key: SealedKey): Promise<b
   return updated.length > 0;
 }
 
-function resealed(roots: RotateDeps['roots'], key: SealedKey, context: RecordContext): SealedRecord {
-  const secretBytes = openSealedKey(roots, key);
-  try {
-    return sealRecord(roots[0], context, secretBytes);
-  } finally {
-    secretBytes.fill(0);
-  }
-}
-
-async function sealChainAnew({ db, roots }: RotateDeps, chain: SealedChain): Promise<boolean> {
-  const updated = await db
-    .update(auditChains)
-    .set(resealChainKey(roots, chain))
-    .where(and(eq(auditChains.ownerId, chain.ownerId), eq(auditChains.version, chain.version)))
-    .returning({ ownerId: auditChains.ownerId });
-  return updated.length > 0;
-}
-
 function olderThan(ownerId: string, generation: number): SQL | undefined {
   return and(eq(apiKeys.ownerId, ownerId), lt(apiKeys.generation, generation));
+}
+
+function addUp(left: OpenedKeys, right: OpenedKeys): OpenedKeys {
+  return { ...left, keys: left.keys + right.keys, logs: left.logs + right.logs };
+}
+
+function byRootThenGeneration(left: OpenedKeys, right: OpenedKeys): number {
+  if (left.rootId !== right.rootId) return left.rootId < right.rootId ? -1 : 1;
+  return left.generation - right.generation;
 }

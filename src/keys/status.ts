@@ -1,6 +1,8 @@
+import { ANSWER_ERRORS, type AnswerErrorCode } from '../answer-error.ts';
+import type { ProviderName } from '../providers/provider.ts';
 import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
 
-/** How a key stands, the same everywhere it is shown. The first that applies, in this order. */
+/** Status of a key, the same everywhere it is shown. The first that applies, in this order. */
 export const KEY_STATUSES = [
   'NEEDS_REENTRY',
   'SUSPENDED',
@@ -65,6 +67,52 @@ export function isUsable(status: KeyStatus): boolean {
   }
 }
 
+/** Why a key has its status and what to do, in words for its managers; null when there is nothing to do. */
+export function statusMessage(
+  {
+    status,
+    healthReason,
+    provider,
+  }: { status: KeyStatus; healthReason: AnswerErrorCode | null; provider: ProviderName },
+  providerTitle: string,
+): string | null {
+  switch (status) {
+    case 'NEEDS_REENTRY':
+      return 'The stored secret of this key is lost. Enter it again.';
+    case 'SUSPENDED':
+      return ANSWER_ERRORS.PLAN_REQUIRED.sentence(providerTitle);
+    case 'DISABLED':
+      return 'This key is switched off. Switch it on to use it again.';
+    case 'RATE_LIMITED':
+      return ANSWER_ERRORS.RATE_LIMITED.sentence(providerTitle);
+    case 'EXPIRED':
+      if (healthReason === 'KEY_EXPIRED') return ANSWER_ERRORS.KEY_EXPIRED.sentence(providerTitle);
+      return 'The expiry date set for this key has passed. Set a later one to use it again.';
+    case 'ACTIVE': // with a reason if its models could not be listed
+      if (healthReason === 'RATE_LIMITED') return null; // that is over, or this would not be its status
+      return reasonMessage(healthReason, provider, providerTitle);
+    case 'INVALID':
+    case 'EXHAUSTED':
+    case 'UNVERIFIED':
+      return reasonMessage(healthReason, provider, providerTitle);
+    default:
+      return status satisfies never;
+  }
+}
+
+/** What else may be behind a provider's refusal, for its managers; null where the code says it all. */
+export function adviceFor(provider: ProviderName, code: AnswerErrorCode): string | null {
+  // A path that leads nowhere is answered with "not found", a web page, or anything else.
+  if (provider === 'CUSTOM' && NAMES_BASE_URL.has(code))
+    return code === 'BAD_REQUEST'
+      ? 'The base URL of most servers ends in /v1.' // its own sentence says already that it is to be checked
+      : 'Check that the base URL is right: that of most servers ends in /v1.';
+  // Documented for exhausted credits.
+  if (provider === 'PERPLEXITY' && code === 'INVALID_KEY')
+    return 'Perplexity says the same of an account without credit.';
+  return null;
+}
+
 /** What the provider last said about a key. UNVERIFIED: nothing yet that could be told. */
 export const KEY_HEALTHS = ['UNVERIFIED', 'ACTIVE', 'INVALID', 'EXPIRED', 'EXHAUSTED'] as const;
 
@@ -82,3 +130,16 @@ export interface KeyFacts {
   /** Until when the provider refuses it for being asked too often, the moment itself excluded; null for not at all. */
   rateLimitedUntil: Date | null;
 }
+
+function reasonMessage(
+  healthReason: AnswerErrorCode | null,
+  provider: ProviderName,
+  providerTitle: string,
+): string | null {
+  if (healthReason === null) return null;
+  return [ANSWER_ERRORS[healthReason].sentence(providerTitle), adviceFor(provider, healthReason)]
+    .filter((sentence) => sentence !== null)
+    .join(' ');
+}
+
+const NAMES_BASE_URL: ReadonlySet<AnswerErrorCode> = new Set(['BAD_REQUEST', 'PROVIDER_ERROR', 'NO_MODELS']);

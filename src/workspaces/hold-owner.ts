@@ -1,9 +1,11 @@
 import { eq, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Transaction } from '../audit/record-audit.ts';
+import type { Database } from '../db/database.ts';
 import { idsOf, prefixOf } from '../db/id.ts';
 import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
+import { NotFoundError } from '../errors.ts';
 import type { Action } from './membership.ts';
 import { type Owner, type OwnerInput, requireOwner } from './owner.ts';
 import { requireTeam, type Team } from './team.ts';
@@ -59,6 +61,17 @@ export async function lockOwner(tx: Transaction, ownerId: string): Promise<void>
   const [workspace] = await tx.select({ teamId: workspaces.teamId }).from(workspaces).where(isIt);
   if (workspace?.teamId != null) await lockTeamRow(tx, workspace.teamId);
   await tx.select({ id: workspaces.id }).from(workspaces).where(isIt).for('update');
+}
+
+/**
+ * Keeps the owner of keys from being removed until the transaction ends, and stands in nobody else's way. Taken before the
+ * row of a key: who removes the owner goes from there to its keys, and must not be met half-way. Throws NotFoundError if the
+ * owner is gone.
+ */
+export async function lockTenantForKeyShare(tx: Pick<Database, 'select'>, ownerId: string): Promise<void> {
+  const table = prefixOf(ownerId) === 'tem' ? teams : workspaces;
+  const [row] = await tx.select({ id: table.id }).from(table).where(eq(table.id, ownerId)).for('key share');
+  if (row === undefined) throw new NotFoundError('API key');
 }
 
 async function lockTeamRow(tx: Transaction, teamId: string): Promise<void> {

@@ -489,7 +489,7 @@ function sealedFor(world: World, otherId: string): Make {
 }
 
 function sealed({ server }: World, ownerId: string): object {
-  return { keyId: `${ownerId}.1.${server.app.roots[0].id}`, box: 'AAAA' };
+  return { keyId: `${ownerId}.1.${server.app.rootKeys[0].id}`, box: 'AAAA' };
 }
 
 /** The same variables with a made-up id at this argument. */

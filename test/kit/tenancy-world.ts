@@ -271,7 +271,7 @@ export async function addJunkKey({ server }: World, ownerId: string): Promise<st
     position: 9,
     baseUrl,
     label: 'junk',
-    rootId: server.app.roots[0].id,
+    rootId: server.app.rootKeys[0].id,
     generation: 1,
     version: 1,
     ciphertext: randomBytes(32),

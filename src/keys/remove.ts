@@ -4,14 +4,14 @@ import { recordAudit } from '../audit/record-audit.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import { type ApiKey, changeApiKey, type KeyDeps } from './api-key.ts';
-import { closeUp } from './key-order.ts';
+import { closeUp } from './order.ts';
 
 /**
  * Removes a key for good. Its models and everything they answered stay; they can no longer be asked through this key, and
  * answers that it is paying for end.
  */
 export async function removeApiKey(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'defaultPlan' | 'roots'>,
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'defaultPlan' | 'rootKeys'>,
   viewer: Viewer,
   id: string,
 ): Promise<{ apiKey: ApiKey; models: Model[] }> {

@@ -9,13 +9,11 @@ import type { ProviderName } from '../providers/provider.ts';
 import { holdOwner } from '../workspaces/hold-owner.ts';
 import { type Owner, type OwnerInput, ownerColumns, requireOwner } from '../workspaces/owner.ts';
 import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
-import { acceptSecret, sealedColumns } from './accept-secret.ts';
 import { type ApiKey, checkLabel, type KeyDeps, requireApiKey } from './api-key.ts';
-import { checkKeyBaseUrl } from './base-url.ts';
-import { nextPosition, requireRoomForKey } from './key-order.ts';
-import { firstHealthColumns } from './save-probe.ts';
-import type { SecretInput } from './secret-input.ts';
-import { useBox } from './used-box.ts';
+import { nextPosition, requireRoomForKey } from './order.ts';
+import { firstHealthColumns } from './record-outcome.ts';
+import type { SecretInput } from './submitted-secret.ts';
+import { checkKeyBaseUrl, checkSubmittedSecret, sealedColumns, useBox } from './submitted-secret.ts';
 
 /**
  * Adds a provider key: checks it with its provider, lists its models, seals it and stores all of that at once. A key that
@@ -39,7 +37,7 @@ export async function addApiKey(
   requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
 
   const key = { id: newId('key'), ownerId: owner.id, provider: provider.name, baseUrl };
-  const { secret, box, probe } = await acceptSecret(deps, viewer, input, key, input.baseUrl ?? null);
+  const { secret, box, result } = await checkSubmittedSecret(deps, viewer, input, key, input.baseUrl ?? null);
 
   await deps.db.transaction(async (tx) => {
     // The check took seconds: whoever lost the role meanwhile adds nothing.
@@ -53,12 +51,12 @@ export async function addApiKey(
       baseUrl,
       label,
       position: await nextPosition(tx, key),
-      ...(await sealedColumns(tx, deps.roots[0], key, 1, secret)),
-      ...firstHealthColumns(key.provider, probe),
+      ...(await sealedColumns(tx, deps.rootKeys[0], key, 1, secret)),
+      ...firstHealthColumns(key.provider, result),
       expiresAt: input.expiresAt ?? null,
       createdBy: viewer.id,
     });
-    if (probe.models !== null) await saveKeyModels(tx, key, probe.models);
+    if (result.models !== null) await saveKeyModels(tx, key, result.models);
     await recordAudit(tx, deps, owner.id, {
       action: 'KEY_ADDED',
       actorId: viewer.id,

@@ -1,3 +1,4 @@
+import { RootKey } from './seal.ts';
 import {
   inventSecretFile,
   madeSecretFile,
@@ -5,14 +6,13 @@ import {
   parseSecret,
   readSecret,
   SecretSourceError,
-} from '../secret-source.ts';
-import { Root } from './seal-record.ts';
+} from './secret-source.ts';
 
 /**
  * The root keys to start with: the first seals, all of them open. Before anything is sealed or made up it is certain that
  * they open every saved key; otherwise this throws SecretSourceError, whose sentence names root keys by id only.
  */
-export async function loadRoots(input: RootKeyInput): Promise<[Root, ...Root[]]> {
+export async function loadRootKeys(input: RootKeyInput): Promise<[RootKey, ...RootKey[]]> {
   const inventedFile = madeSecretFile(input.dataDir, 'root.key');
   const mayInvent = input.isEmbedded && input.isLoopback;
   const found = await readSecret({
@@ -22,20 +22,25 @@ export async function loadRoots(input: RootKeyInput): Promise<[Root, ...Root[]]>
     inventedFile,
     mayInvent,
   });
-  const given = found === null ? [] : parseRoots(found.text, found.place);
+  const given = found === null ? [] : parseRootKeys(found.text, found.place);
 
-  const decision = decideRoots({ given, mayInvent, inventedFile, rowsByRootId: await input.rowsByRootId() });
+  const decision = decideRootKeys({
+    given,
+    mayInvent,
+    inventedFile,
+    rowsByRootId: await input.rowsByRootId(),
+  });
   switch (decision.type) {
     case 'use':
-      return decision.roots;
+      return decision.rootKeys;
     case 'refuse':
       throw new SecretSourceError(decision.sentence);
     case 'invent': {
-      const roots = parseRoots(await inventSecretFile(inventedFile), inventedFile);
+      const rootKeys = parseRootKeys(await inventSecretFile(inventedFile), inventedFile);
       input.say(
         `Made a root key and saved it as ${inventedFile}. Back it up apart from the database: no saved key opens without it.`,
       );
-      return roots;
+      return rootKeys;
     }
     default:
       return decision satisfies never;
@@ -57,7 +62,7 @@ export interface RootKeyInput {
 }
 
 /** What to do about root keys, given all the facts. A key is made up only where none could have been in use before. */
-function decideRoots(facts: RootKeyFacts): RootDecision {
+function decideRootKeys(facts: RootKeyFacts): RootDecision {
   const [primary, ...others] = facts.given;
   const known = new Set(facts.given.map(({ id }) => id));
   const wanted = [...facts.rowsByRootId].filter(([id, rows]) => rows > 0 && !known.has(id));
@@ -70,28 +75,28 @@ function decideRoots(facts: RootKeyFacts): RootDecision {
       `If Latchkey made it, it was saved as ${facts.inventedFile}. A new one would not open these keys.`;
     return { type: 'refuse', sentence };
   }
-  if (primary !== undefined) return { type: 'use', roots: [primary, ...others] };
+  if (primary !== undefined) return { type: 'use', rootKeys: [primary, ...others] };
   if (facts.mayInvent) return { type: 'invent' };
   return { type: 'refuse', sentence: missingSecretSentence('LATCHKEY_ROOT_KEY') };
 }
 
 interface RootKeyFacts {
-  given: readonly Root[];
+  given: readonly RootKey[];
   mayInvent: boolean;
   inventedFile: string;
   rowsByRootId: ReadonlyMap<string, number>;
 }
 
 type RootDecision =
-  | { type: 'use'; roots: [Root, ...Root[]] }
+  | { type: 'use'; rootKeys: [RootKey, ...RootKey[]] }
   | { type: 'invent' }
   | { type: 'refuse'; sentence: string };
 
-function parseRoots(text: string, place: string): [Root, ...Root[]] {
+function parseRootKeys(text: string, place: string): [RootKey, ...RootKey[]] {
   const [first = '', ...others] = text.split(',');
   const rootAt = (part: string, index: number) => {
     const bytes = parseSecret(part.trim(), others.length === 0 ? place : `Key ${index + 1} of ${place}`);
-    const root = new Root(bytes);
+    const root = new RootKey(bytes);
     bytes.fill(0);
     return root;
   };

@@ -1,47 +1,54 @@
-import { type AnswerErrorCode, ProviderRefusedError } from '../answer-error.ts';
+import type { Viewer } from '../accounts/session.ts';
+import { AnswerError, type AnswerErrorCode, ProviderRefusedError } from '../answer-error.ts';
+import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import { cleanModels } from '../models/clean-models.ts';
 import { ForbiddenAddressError } from '../providers/address.ts';
 import { ProviderError } from '../providers/failure.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
-import { adviceFor } from './advice.ts';
-import type { KeyDeps } from './api-key.ts';
-import { limitEnd } from './health.ts';
-import type { KeyHealth } from './status.ts';
-import { type OpenedKey, withSecret } from './with-secret.ts';
+import { SealError } from '../vault/seal.ts';
+import { requireOwner } from '../workspaces/owner.ts';
+import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
+import { type ApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
+import { type CheckedKey, type CheckResult, rateLimitEndsAt } from './health.ts';
+import { withSecret } from './open-secret.ts';
+import { saveCheckResult } from './record-outcome.ts';
+import { adviceFor } from './status.ts';
 
-/** What a check of a key found out. */
-export interface Probe {
-  health: KeyHealth;
-  /** Why the health is not ACTIVE, or why a working key's models could not be listed; null if all went well. */
-  healthReason: AnswerErrorCode | null;
-  rateLimitedUntil: Date | null;
-  /** Whether the provider refused the key: in words of its own, or with nothing but a status that others send too. */
-  refusal: 'explicit' | 'unclear' | null;
-  /** What the provider lists, fit to be stored; null if it could not be asked. */
-  models: ListedModel[] | null;
-  /** Why the base URL may not be called, if that is the reason: its name leads into a private network. */
-  forbidden?: string;
+/**
+ * Asks the provider again whether it accepts a stored key, and saves what it says. Throws AnswerError if the provider could
+ * not say; the key then stands as before.
+ */
+export async function checkApiKey(deps: KeyDeps, viewer: Viewer, id: string): Promise<ApiKey> {
+  const { provider, result } = await checkAndSave(deps, viewer, id);
+  const apiKey = await requireApiKey(deps, viewer, id);
+  const isConfirmed = result.refusal === 'unclear' && apiKey.status === 'INVALID';
+  if (result.health === 'UNVERIFIED' && result.models === null && !isConfirmed)
+    throw providerUnavailable(result, provider.title);
+  return apiKey;
 }
 
-/** A stored key that was checked. */
-export interface CheckedKey {
-  /** What was asked about: by now the key may hold another secret. */
-  key: OpenedKey;
-  probe: Probe;
+/** Fetches the list of models of a key anew. Throws AnswerError if the provider does not give it. */
+export async function refreshModels(deps: KeyDeps, viewer: Viewer, id: string): Promise<Model[]> {
+  const { provider, result } = await checkAndSave(deps, viewer, id);
+  if (result.models === null) throw providerUnavailable(result, provider.title);
+  return await modelsOfKey(deps, id);
 }
 
 /**
  * Checks a stored key. There is never more than one such check of a key under way: whoever comes meanwhile gets its result.
  * Throws NotFoundError, SealError, and the signal's reason once that is aborted.
  */
-export async function probeStoredKey(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'roots' | 'providers' | 'checks'>,
+export async function checkStoredKey(
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys' | 'providers' | 'checks'>,
   id: string,
   signal?: AbortSignal,
 ): Promise<CheckedKey> {
   return await deps.checks.run(id, () =>
-    withSecret(deps, id, async (secret, key) => ({ key, probe: await probeKey(deps, key, secret, signal) })),
+    withSecret(deps, id, async (secret, key) => ({
+      key,
+      result: await checkSecret(deps, key, secret, signal),
+    })),
   );
 }
 
@@ -50,22 +57,22 @@ export async function probeStoredKey(
  * reported as health INVALID or EXPIRED; a provider that cannot be reached, or lists no model, as UNVERIFIED with the reason.
  * Throws the reason of `stop` once that is aborted: what was cut off says nothing about the key.
  */
-export async function probeKey(
+export async function checkSecret(
   { providers }: Pick<KeyDeps, 'providers'>,
   key: { provider: ProviderName; baseUrl: string; ownerId: string },
   secret: string,
   stop?: AbortSignal,
-): Promise<Probe> {
+): Promise<CheckResult> {
   const provider = providers[key.provider];
-  const deadline = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+  const deadline = AbortSignal.timeout(CHECK_TIMEOUT_MS);
   const signal = stop === undefined ? deadline : AbortSignal.any([deadline, stop]);
   const call = { baseUrl: key.baseUrl, secret, ownerId: key.ownerId, signal };
   let models: ListedModel[] | null;
   try {
     models = await provider.checkKey(call);
   } catch (error) {
-    const probe = probeOfFailure(failureOf(error, deadline));
-    return error instanceof ForbiddenAddressError ? { ...probe, forbidden: error.message } : probe;
+    const result = resultOfFailure(failureOf(error, deadline));
+    return error instanceof ForbiddenAddressError ? { ...result, forbidden: error.message } : result;
   }
   try {
     models = cleanModels(models ?? (await provider.listModels(call)));
@@ -81,26 +88,46 @@ export async function probeKey(
     return { health: 'ACTIVE', healthReason: null, rateLimitedUntil: null, refusal: null, models };
   } catch (error) {
     const { code, retryAt } = failureOf(error, deadline);
-    const rateLimitedUntil = code === 'RATE_LIMITED' ? limitEnd(retryAt, new Date()) : null;
+    const rateLimitedUntil = code === 'RATE_LIMITED' ? rateLimitEndsAt(retryAt, new Date()) : null;
     return { health: 'ACTIVE', healthReason: code, rateLimitedUntil, refusal: null, models: null };
   }
 }
 
 /** Throws ProviderRefusedError if the provider definitely refused the key. */
 export function requireAccepted(
-  probe: Probe,
+  result: CheckResult,
   provider: { name: ProviderName; title: string },
   secret: string,
 ): void {
   // Any 401 asks for another key, and here somebody can give one. A bare 403 may be anybody's between here and there.
-  if (probe.refusal === null) return;
-  if (probe.refusal === 'unclear' && probe.healthReason !== 'INVALID_KEY') return;
-  const code = probe.healthReason ?? 'INVALID_KEY';
+  if (result.refusal === null) return;
+  if (result.refusal === 'unclear' && result.healthReason !== 'INVALID_KEY') return;
+  const code = result.healthReason ?? 'INVALID_KEY';
   const hint = hintForeignKey(provider.name, secret) ?? adviceFor(provider.name, code);
   throw new ProviderRefusedError(code, provider.name, provider.title, hint);
 }
 
-function probeOfFailure({ code, retryAt, isExplicit }: Failure): Probe {
+function providerUnavailable({ healthReason, forbidden }: CheckResult, providerTitle: string): AnswerError {
+  return new AnswerError(healthReason ?? 'PROVIDER_ERROR', providerTitle, null, true, forbidden ?? null);
+}
+
+async function checkAndSave(deps: KeyDeps, viewer: Viewer, id: string) {
+  const apiKey = await requireApiKey(deps, viewer, id);
+  const owner = await requireOwner(deps, viewer, apiKey, 'manageKeys');
+  requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
+  const provider = deps.providers[apiKey.provider];
+  let checked: CheckedKey;
+  try {
+    checked = await deps.checkLimits.run(viewer, () => checkStoredKey(deps, id));
+  } catch (error) {
+    if (error instanceof SealError) throw new AnswerError('KEY_UNAVAILABLE', provider.title);
+    throw error;
+  }
+  await saveCheckResult(deps, id, checked, { type: 'person', viewer });
+  return { provider, result: checked.result };
+}
+
+function resultOfFailure({ code, retryAt, isExplicit }: Failure): CheckResult {
   const common = { healthReason: code, rateLimitedUntil: null, refusal: null, models: null };
   switch (code) {
     case 'INVALID_KEY':
@@ -114,7 +141,7 @@ function probeOfFailure({ code, retryAt, isExplicit }: Failure): Probe {
       return { ...common, health: 'EXHAUSTED' };
     case 'RATE_LIMITED':
       // Only a known key is counted against a limit.
-      return { ...common, health: 'ACTIVE', rateLimitedUntil: limitEnd(retryAt, new Date()) };
+      return { ...common, health: 'ACTIVE', rateLimitedUntil: rateLimitEndsAt(retryAt, new Date()) };
     default:
       return { ...common, health: 'UNVERIFIED' };
   }
@@ -135,4 +162,4 @@ function failureOf(error: unknown, deadline: AbortSignal): Failure {
   throw error;
 }
 
-const PROBE_TIMEOUT_MS = 15_000; // a person is waiting for the answer
+const CHECK_TIMEOUT_MS = 15_000; // a person is waiting for the answer

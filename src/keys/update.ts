@@ -5,11 +5,11 @@ import { recordAudit } from '../audit/record-audit.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { type ApiKey, changeApiKey, checkLabel, type KeyDeps, requireApiKey } from './api-key.ts';
 import { nextRecheckAt } from './health.ts';
-import { checkPosition, moveKey } from './key-order.ts';
+import { checkPosition, moveKey } from './order.ts';
 
 /** Changes what is known about a key besides its secret. What is left out stays as it is. */
 export async function updateApiKey(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'defaultPlan' | 'roots'>,
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'defaultPlan' | 'rootKeys'>,
   viewer: Viewer,
   input: {
     id: string;
@@ -30,7 +30,7 @@ export async function updateApiKey(
     };
     const isMoved = position !== undefined && (await moveKey(tx, before, position));
     // While it was switched off or had run out, nobody looked at it.
-    const recheckAt = isOtherUse(before, after)
+    const recheckAt = usabilityChanged(before, after)
       ? nextRecheckAt({ ...before, refusedAt: null }, new Date(), 1)
       : undefined;
     await tx
@@ -62,7 +62,7 @@ function eventsOf(viewer: Viewer, before: ApiKey, after: Changeable, isMoved: bo
   return events;
 }
 
-function isOtherUse(before: Changeable, after: Changeable): boolean {
+function usabilityChanged(before: Changeable, after: Changeable): boolean {
   return after.isEnabled !== before.isEnabled || isOtherExpiry(before, after);
 }
 

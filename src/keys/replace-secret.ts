@@ -6,12 +6,10 @@ import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
 import { requireOwner } from '../workspaces/owner.ts';
 import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
-import { acceptSecret, sealedColumns } from './accept-secret.ts';
 import { type ApiKey, changeApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
-import { checkKeyBaseUrl } from './base-url.ts';
-import { firstHealthColumns } from './save-probe.ts';
-import type { SecretInput } from './secret-input.ts';
-import { useBox } from './used-box.ts';
+import { firstHealthColumns } from './record-outcome.ts';
+import type { SecretInput } from './submitted-secret.ts';
+import { checkKeyBaseUrl, checkSubmittedSecret, sealedColumns, useBox } from './submitted-secret.ts';
 
 /**
  * Puts another secret into a key, which keeps its id and label. For a CUSTOM key the base URL may change with it, never
@@ -33,7 +31,7 @@ export async function replaceApiKeySecret(
 
   const key = { id: apiKey.id, ownerId: owner.id, provider: provider.name, baseUrl };
   const submittedBaseUrl = provider.baseUrl === null ? (input.baseUrl ?? apiKey.baseUrl) : null;
-  const { secret, box, probe } = await acceptSecret(deps, viewer, input, key, submittedBaseUrl);
+  const { secret, box, result } = await checkSubmittedSecret(deps, viewer, input, key, submittedBaseUrl);
 
   return await changeApiKey(deps, viewer, key.id, async (tx, before) => {
     await useBox(tx, owner.id, box);
@@ -47,12 +45,12 @@ export async function replaceApiKeySecret(
       .set({
         baseUrl,
         needsReentry: false,
-        ...(await sealedColumns(tx, deps.roots[0], key, stored.version + 1, secret)),
-        ...firstHealthColumns(provider.name, probe),
+        ...(await sealedColumns(tx, deps.rootKeys[0], key, stored.version + 1, secret)),
+        ...firstHealthColumns(provider.name, result),
       })
       .where(eq(apiKeys.id, key.id));
     // What was listed at another place is not offered at this one.
-    const models = probe.models ?? (baseUrl === before.baseUrl ? null : []);
+    const models = result.models ?? (baseUrl === before.baseUrl ? null : []);
     if (models !== null) await saveKeyModels(tx, key, models);
     await recordAudit(tx, deps, owner.id, {
       action: 'KEY_REPLACED',

@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { openOwnerBox, ownerPublicKey, type Root, SealError } from './seal-record.ts';
-import type { TimedBox } from './used-box.ts';
+import { openOwnerBox, ownerPublicKey, type RootKey, SealError } from './seal.ts';
 
 /** The key with which a client seals what it submits for one owner: the newest generation under the first root. */
-export function sealingKeyOf(root: Root, ownerId: string, generation: number): SealingKey {
+export function sealingKeyOf(root: RootKey, ownerId: string, generation: number): SealingKey {
   const publicKey = Buffer.from(ownerPublicKey(root, ownerId, generation)).toString('base64');
   return { id: sealingKeyId(root, ownerId, generation), publicKey };
 }
@@ -15,15 +14,15 @@ export function sealingKeyOf(root: Root, ownerId: string, generation: number): S
  *
  * Throws SealError: `stale` if the named key is not the owner's newest, `tampered` if the box was not sealed with the named
  * key, `malformed` if it does not hold what `schema/seal.js` writes, `misdirected` if it was sealed for another owner,
- * provider or base URL. Throws SubmissionError for a box that opens and cannot be accepted now.
+ * provider or base URL. Throws ClientBoxError for a box that opens and cannot be accepted now.
  */
-export function openSubmission(
-  roots: readonly Root[],
-  expected: SubmissionContext,
-  { keyId, box }: SealedSubmission,
+export function openClientBox(
+  rootKeys: readonly RootKey[],
+  expected: BoxRecipient,
+  { keyId, box }: ClientBox,
   nowMs: number = Date.now(),
-): Submission {
-  const root = roots.find((each) => keyId === sealingKeyId(each, expected.ownerId, expected.generation));
+): OpenedBox {
+  const root = rootKeys.find((each) => keyId === sealingKeyId(each, expected.ownerId, expected.generation));
   if (root === undefined) throw new SealError('stale');
   if (!BASE64.test(box)) throw new SealError('malformed');
 
@@ -32,7 +31,7 @@ export function openSubmission(
     expected.ownerId,
     expected.generation,
     Buffer.from(box, 'base64'),
-    parseSubmission,
+    parseContent,
   );
   const isForHere =
     content.owner === expected.ownerId &&
@@ -42,27 +41,33 @@ export function openSubmission(
   if (content.v === 1) return { secret: content.secret, box: null };
 
   const sealedAtMs = Date.parse(content.at);
-  if (sealedAtMs + VALID_FOR_MS <= nowMs) throw new SubmissionError('expired');
-  if (sealedAtMs - CLOCKS_DIFFER_BY_MS > nowMs) throw new SubmissionError('ahead');
-  if (content.headers !== null) throw new SubmissionError('headers');
+  if (sealedAtMs + VALID_FOR_MS <= nowMs) throw new ClientBoxError('expired');
+  if (sealedAtMs - CLOCKS_DIFFER_BY_MS > nowMs) throw new ClientBoxError('ahead');
+  if (content.headers !== null) throw new ClientBoxError('headers');
   return {
     secret: content.secret,
     box: { boxId: content.id, validUntil: new Date(sealedAtMs + VALID_FOR_MS) },
   };
 }
 
-export interface Submission {
+export interface OpenedBox {
   secret: string;
   /** Null for version 1, which has neither id nor time: it is good as often as it is sent. */
   box: TimedBox | null;
 }
 
+/** What makes a box good once and not for ever: the caller records the id and refuses it a second time. */
+export interface TimedBox {
+  boxId: string;
+  validUntil: Date;
+}
+
 /** Why a box that opens is refused: by its time, or because it holds headers, which no provider is sent yet. */
-export class SubmissionError extends Error {
-  override readonly name = 'SubmissionError';
+export class ClientBoxError extends Error {
+  override readonly name = 'ClientBoxError';
   readonly type: 'expired' | 'ahead' | 'headers';
 
-  constructor(type: SubmissionError['type']) {
+  constructor(type: ClientBoxError['type']) {
     super(`A sealed submission is refused: ${type}.`);
     this.type = type;
   }
@@ -76,7 +81,7 @@ export interface SealingKey {
 }
 
 /** Where a submitted key is meant to go, as the mutation around it says. */
-export interface SubmissionContext {
+export interface BoxRecipient {
   ownerId: string;
   /** The owner's newest generation. */
   generation: number;
@@ -85,7 +90,7 @@ export interface SubmissionContext {
   baseUrl: string | null;
 }
 
-export interface SealedSubmission {
+export interface ClientBox {
   keyId: string;
   /** Base64 in either alphabet: libsodium in browsers writes the one for URLs unless told otherwise. */
   box: string;
@@ -94,13 +99,13 @@ export interface SealedSubmission {
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
 /** Starts with the owner, so that clients which cache objects by their id never mix two owners' keys. */
-function sealingKeyId(root: Root, ownerId: string, generation: number): string {
+function sealingKeyId(root: RootKey, ownerId: string, generation: number): string {
   return `${ownerId}.${generation}.${root.id}`;
 }
 
 const destination = { owner: z.string(), provider: z.string(), baseUrl: z.string().nullable() };
 
-const SubmissionContent = z.discriminatedUnion('v', [
+const BoxContent = z.discriminatedUnion('v', [
   z.strictObject({ v: z.literal(1), ...destination, secret: z.string() }),
   z.strictObject({
     v: z.literal(2),
@@ -114,10 +119,10 @@ const SubmissionContent = z.discriminatedUnion('v', [
   }),
 ]);
 
-function parseSubmission(bytes: Uint8Array): z.infer<typeof SubmissionContent> {
+function parseContent(bytes: Uint8Array): z.infer<typeof BoxContent> {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    const content = SubmissionContent.parse(JSON.parse(text));
+    const content = BoxContent.parse(JSON.parse(text));
     if (content.v === 1 || bytes.length % PADDED_TO_BYTES === 0) return content;
   } catch {
     // The causes quote what they could not read.

@@ -12,7 +12,7 @@ import type { KeyScope } from './api-key.ts';
 import { isUsable, type KeyStatus, statusOnPlan } from './status.ts';
 
 /** Whether a model can be asked now: the key that would pay, or why there is none. `apiKeyIds` are all keys that list it. */
-export type Offer = { apiKeyIds: string[] } & (
+export type ModelAvailability = { apiKeyIds: string[] } & (
   | { isAvailable: true; apiKeyId: string; keyOwnerId: string; paidBy: KeyScope }
   | { isAvailable: false; code: AnswerErrorCode }
 );
@@ -22,12 +22,12 @@ export type Offer = { apiKeyIds: string[] } & (
  * else the first that may be tried; only if there is none, a key of its team in the same way. Never the key of another
  * owner, or one for another place than the model's.
  */
-export async function findOffers(
+export async function findAvailability(
   { db, defaultPlan }: { db: Database; defaultPlan: Plan },
   modelIds: readonly string[],
   /** As if this key were not there. */
   { withoutApiKeyId }: { withoutApiKeyId?: string } = {},
-): Promise<Map<string, Offer>> {
+): Promise<Map<string, ModelAvailability>> {
   const rows = (await readCandidates(db, modelIds)).filter(({ apiKeyId }) => apiKeyId !== withoutApiKeyId);
   const candidates = Map.groupBy(rows, (candidate) => candidate.modelId);
   const now = new Date();
@@ -37,7 +37,7 @@ export async function findOffers(
         ...key,
         status: statusOnPlan(key, key, defaultPlan, now),
       }));
-      return [modelId, offerOf(keys)];
+      return [modelId, choosePayingKey(keys)];
     }),
   );
 }
@@ -103,14 +103,14 @@ function wantedModels(db: Database, modelIds: readonly string[]) {
 const isForPlaceOfModel = sql`(${apiKeys.ownerId}, ${apiKeys.provider}, ${apiKeys.baseUrl})
   is not distinct from (${models.ownerId}, ${models.provider}, ${models.baseUrl})`;
 
-function offerOf(keys: readonly Candidate[]): Offer {
+function choosePayingKey(keys: readonly Candidate[]): ModelAvailability {
   const apiKeyIds = keys.map((key) => key.apiKeyId);
   const [own, ofTeam] = [
     keys.filter((key) => key.teamId === null),
     keys.filter((key) => key.teamId !== null),
   ];
   const key = firstToAsk(own) ?? firstToAsk(ofTeam);
-  if (key === undefined) return { apiKeyIds, isAvailable: false, code: reasonOf(keys[0]?.status) };
+  if (key === undefined) return { apiKeyIds, isAvailable: false, code: unavailableCode(keys[0]?.status) };
   return {
     apiKeyIds,
     isAvailable: true,
@@ -125,7 +125,7 @@ function firstToAsk(keys: readonly Candidate[]): Candidate | undefined {
 }
 
 /** What an answer is refused with for a key of this status; undefined for no key at all. */
-export function reasonOf(status: KeyStatus | undefined): AnswerErrorCode {
+export function unavailableCode(status: KeyStatus | undefined): AnswerErrorCode {
   switch (status) {
     case 'SUSPENDED':
       return 'PLAN_REQUIRED';
@@ -138,4 +138,30 @@ export function reasonOf(status: KeyStatus | undefined): AnswerErrorCode {
     default:
       return 'NO_KEY';
   }
+}
+
+/** Why a key may not be asked any more on behalf of an answer that it is paying for; null if it may. */
+export async function keyFailureCode(
+  { db, defaultPlan }: { db: Database; defaultPlan: Plan },
+  apiKeyId: string,
+): Promise<AnswerErrorCode | null> {
+  const [key] = await db
+    .select({
+      teamId: apiKeys.teamId,
+      payerPlan,
+      health: apiKeys.health,
+      rateLimitedUntil: apiKeys.rateLimitedUntil,
+      isEnabled: apiKeys.isEnabled,
+      expiresAt: apiKeys.expiresAt,
+      needsReentry: apiKeys.needsReentry,
+    })
+    .from(apiKeys)
+    .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
+    .leftJoin(users, eq(users.id, workspaces.ownerUserId))
+    .leftJoin(teams, eq(teams.id, sql`coalesce(${apiKeys.teamId}, ${workspaces.teamId})`))
+    .where(eq(apiKeys.id, apiKeyId));
+  if (key === undefined) return 'KEY_REMOVED';
+  const status = statusOnPlan(key, key, defaultPlan, new Date());
+  if (isUsable(status)) return null;
+  return status === 'DISABLED' ? 'KEY_REMOVED' : unavailableCode(status);
 }

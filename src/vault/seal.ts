@@ -6,10 +6,10 @@ await sodium.ready;
  * Seals a provider key for its row: a box that only the holder of the root key opens, and a tag that only that holder can
  * make. The box alone would not do: it has no sender, so whoever writes to the database could put in one of their own.
  *
- * A string is what a person pasted; bytes are what `openRecord` returned, when a record is sealed anew.
+ * A string is what a person pasted; bytes are what `openRecord` returned.
  * Throws SealError `malformed` for text that has no UTF-8 form and for numbers that do not fit 32 bits.
  */
-export function sealRecord(root: Root, context: RecordContext, secret: string | Uint8Array): SealedRecord {
+export function sealRecord(root: RootKey, context: RecordContext, secret: string | Uint8Array): SealedRecord {
   const binding = bindingOf(root, context);
   const secretBytes = typeof secret === 'string' ? encode(secret) : new Uint8Array(secret);
   const plain = lengthPrefixed(hash(binding), secretBytes);
@@ -33,8 +33,12 @@ export function sealRecord(root: Root, context: RecordContext, secret: string | 
  * Throws SealError: `unknown-root` if no given root sealed the record, `tampered` if anything in it or around it differs
  * from what was sealed.
  */
-export function openRecord(roots: readonly Root[], context: RecordContext, record: SealedRecord): Uint8Array {
-  const root = roots.find(({ id }) => id === record.rootId);
+export function openRecord(
+  rootKeys: readonly RootKey[],
+  context: RecordContext,
+  record: SealedRecord,
+): Uint8Array {
+  const root = rootKeys.find(({ id }) => id === record.rootId);
   if (root === undefined) throw new SealError('unknown-root');
   if (!isEqual(record.tag, tagOf(root, context, record.ciphertext))) throw new SealError('tampered');
 
@@ -48,6 +52,24 @@ export function openRecord(roots: readonly Root[], context: RecordContext, recor
       wipe(plain);
     }
   });
+}
+
+/**
+ * Seals what a record holds with the first root key, for a later generation or version of the same row. The content is wiped
+ * before this returns. Throws SealError as `openRecord` does.
+ */
+export function resealRecord(
+  rootKeys: readonly [RootKey, ...RootKey[]],
+  context: RecordContext,
+  record: SealedRecord,
+  next: Pick<RecordContext, 'generation' | 'version'>,
+): SealedRecord {
+  const content = openRecord(rootKeys, context, record);
+  try {
+    return sealRecord(rootKeys[0], { ...context, ...next }, content);
+  } finally {
+    wipe(content);
+  }
 }
 
 /** Everything that a record is bound to, apart from its root: change one of them and it does not open. */
@@ -74,7 +96,7 @@ export interface SealedRecord {
  * A root key: 32 random bytes that everything sealed rests on. They can be used through `derive` but not read, so no log
  * line, error or copy of the object can hold them.
  */
-export class Root {
+export class RootKey {
   /** 16 hexadecimal characters that tell root keys apart and reveal nothing of them. */
   readonly id: string;
   readonly #bytes: Uint8Array;
@@ -95,7 +117,7 @@ export class Root {
  * The public half of an owner's key pair. It is derived each time and read from nowhere: a stored one could be swapped, and
  * its swapper would read every key pasted from then on.
  */
-export function ownerPublicKey(root: Root, ownerId: string, generation: number): Uint8Array {
+export function ownerPublicKey(root: RootKey, ownerId: string, generation: number): Uint8Array {
   const { publicKey, privateKey } = ownerKeyPair(root, ownerId, generation);
   wipe(privateKey);
   return publicKey;
@@ -106,7 +128,7 @@ export function ownerPublicKey(root: Root, ownerId: string, generation: number):
  * who sealed the box. Throws SealError `tampered` if it does not open.
  */
 export function openOwnerBox<Result>(
-  root: Root,
+  root: RootKey,
   ownerId: string,
   generation: number,
   box: Uint8Array,
@@ -158,21 +180,21 @@ const PADDED_TO_BYTES = 256;
 /** Length prefixes are 32 bits, big-endian. */
 const LENGTH_BYTES = 4;
 
-function ownerKeyPair(root: Root, ownerId: string, generation: number) {
+function ownerKeyPair(root: RootKey, ownerId: string, generation: number) {
   const seed = root.derive('latchkey/owner-seed/v1', ownerId, generation);
   const keyPair = sodium.crypto_box_seed_keypair(seed);
   wipe(seed);
   return keyPair;
 }
 
-function tagOf(root: Root, context: RecordContext, ciphertext: Uint8Array): Uint8Array {
+function tagOf(root: RootKey, context: RecordContext, ciphertext: Uint8Array): Uint8Array {
   const macKey = root.derive('latchkey/row-mac/v1', context.ownerId, context.generation);
   const tag = keyedHash(macKey, bindingOf(root, context), ciphertext);
   wipe(macKey);
   return tag;
 }
 
-function bindingOf(root: Root, context: RecordContext): Uint8Array {
+function bindingOf(root: RootKey, context: RecordContext): Uint8Array {
   return lengthPrefixed(
     'latchkey/api-key/v1',
     context.ownerId,

@@ -1,13 +1,13 @@
 import { and, eq, isNull, ne, or } from 'drizzle-orm';
 import { recordAudit } from '../audit/record-audit.ts';
+import type { Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import type { KeyDeps } from './api-key.ts';
-import { keepOwner } from './keep-owner.ts';
-import { SealError } from './seal-record.ts';
-import { openSealedKey, type SealedKey, sealedKeyColumns } from './sealed-key.ts';
+import { openRecord, type RecordContext, type RootKey, SealError, type SealedRecord } from '../vault/seal.ts';
+import { lockTenantForKeyShare } from '../workspaces/hold-owner.ts';
 
 /**
  * Opens a stored key and lends its secret to `use`: the only way to plaintext. `use` must neither keep nor log it. The bytes
@@ -15,7 +15,7 @@ import { openSealedKey, type SealedKey, sealedKeyColumns } from './sealed-key.ts
  * Throws NotFoundError if the key is gone and SealError if it does not open, which is recorded.
  */
 export async function withSecret<Result>(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'roots'>,
+  deps: OpenDeps,
   apiKeyId: string,
   use: (secret: string, key: OpenedKey) => Promise<Result>,
 ): Promise<Result> {
@@ -31,6 +31,12 @@ export async function withSecret<Result>(
   }
 }
 
+interface OpenDeps {
+  db: Database;
+  changes: Changes;
+  rootKeys: readonly [RootKey, ...RootKey[]];
+}
+
 /** What a secret was sealed with: nobody who can only write to the database can have changed it. */
 export interface OpenedKey {
   provider: ProviderName;
@@ -41,9 +47,38 @@ export interface OpenedKey {
   version: number;
 }
 
-async function open(deps: Pick<KeyDeps, 'db' | 'changes' | 'roots'>, key: SealedKey): Promise<Uint8Array> {
+/** A key's row as far as it takes part in sealing. */
+export interface SealedKey extends Omit<RecordContext, 'apiKeyId'>, SealedRecord {
+  id: string;
+  needsReentry: boolean;
+}
+
+/** The secret of a row. The caller wipes the bytes. Throws SealError as `openRecord` does. */
+export function openSealedKey(rootKeys: readonly RootKey[], key: SealedKey): Uint8Array {
+  return openRecord(rootKeys, contextOf(key), key);
+}
+
+/** What a row's record is bound to. */
+export function contextOf({ id, ownerId, provider, baseUrl, generation, version }: SealedKey): RecordContext {
+  return { ownerId, apiKeyId: id, provider, baseUrl, generation, version };
+}
+
+export const sealedKeyColumns = {
+  id: apiKeys.id,
+  ownerId: apiKeys.ownerId,
+  provider: apiKeys.provider,
+  baseUrl: apiKeys.baseUrl,
+  rootId: apiKeys.rootId,
+  generation: apiKeys.generation,
+  version: apiKeys.version,
+  ciphertext: apiKeys.ciphertext,
+  tag: apiKeys.tag,
+  needsReentry: apiKeys.needsReentry,
+};
+
+async function open(deps: OpenDeps, key: SealedKey): Promise<Uint8Array> {
   try {
-    return openSealedKey(deps.roots, key);
+    return openSealedKey(deps.rootKeys, key);
   } catch (error) {
     if (!(error instanceof SealError)) throw error;
     log.error({ apiKeyId: key.id, type: error.type }, 'stored key did not open');
@@ -52,14 +87,14 @@ async function open(deps: Pick<KeyDeps, 'db' | 'changes' | 'roots'>, key: Sealed
   }
 }
 
-/** Makes it part of how the key stands, and so records it once for each secret and not with every try. */
+/** Makes it part of the key's health, so that it is recorded once for each secret and not with every attempt. */
 async function recordNotOpened(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'roots'>,
+  deps: OpenDeps,
   { id, ownerId, version }: SealedKey,
   failure: SealError['type'],
 ): Promise<void> {
-  const isNews = await deps.db.transaction(async (tx) => {
-    await keepOwner(tx, ownerId);
+  const isRecorded = await deps.db.transaction(async (tx) => {
+    await lockTenantForKeyShare(tx, ownerId);
     const [key] = await tx
       .update(apiKeys)
       .set({ health: 'UNVERIFIED', healthReason: NOT_OPENED })
@@ -80,10 +115,10 @@ async function recordNotOpened(
     });
     return true;
   });
-  if (isNews) deps.changes.announce(ownerId, [id]);
+  if (isRecorded) deps.changes.announce(ownerId, [id]);
 }
 
-/** It is the same database that was changed: even the log of it may not open. The failure itself has been logged. */
+/** The row was changed in this database, so its audit log may not open either. The failure itself has been logged. */
 function logUnrecorded(error: unknown): void {
   log.error({ failure: failureName(error) }, 'a key that did not open could not be recorded');
 }

@@ -1,0 +1,138 @@
+import { and, eq } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
+import { recordAudit } from '../audit/record-audit.ts';
+import { apiKeys } from '../db/tables/api-key.ts';
+import { NotFoundError } from '../errors.ts';
+import { saveKeyModels } from '../models/save-models.ts';
+import type { ProviderName } from '../providers/provider.ts';
+import { lockTenantForKeyShare } from '../workspaces/hold-owner.ts';
+import { type KeyDeps, requireApiKey } from './api-key.ts';
+import {
+  type CheckedKey,
+  type CheckResult,
+  type HealthFacts,
+  healthAfterAnswer,
+  healthAfterCheck,
+  healthAfterFirstCheck,
+  isInconclusive,
+  isSameHealth,
+  type KeyOutcome,
+  nextRecheckAt,
+} from './health.ts';
+import type { OpenedKey } from './open-secret.ts';
+
+/**
+ * Saves what a check of a stored key found and tells of it if anybody could see a difference. Nothing if the key was sealed
+ * anew meanwhile, because the secret may be another one. Throws NotFoundError if it was removed, and that or
+ * NotPermittedError if whoever wanted the check may not manage the key any more: nothing of it is for them.
+ */
+export async function saveCheckResult(
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys' | 'defaultPlan'>,
+  id: string,
+  { key, result }: CheckedKey,
+  by: CheckedBy,
+): Promise<void> {
+  const { ownerId, provider, baseUrl } = key;
+  const hasVisibleChange = await deps.db.transaction(async (tx) => {
+    await lockTenantForKeyShare(tx, ownerId);
+    const [before] = await tx.select(checkedColumns).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
+    if (before === undefined) throw new NotFoundError('API key');
+    // The check took seconds.
+    if (by.type === 'person') await requireApiKey({ ...deps, db: tx }, by.viewer, id);
+    if (before.version !== key.version) return false;
+
+    const after = healthAfterCheck({ ...before, provider }, result, by.type, new Date());
+    const inconclusive = by.type === 'server' ? by.inconclusive : 1;
+    await tx
+      .update(apiKeys)
+      .set(healthColumns(provider, after, result, inconclusive))
+      .where(eq(apiKeys.id, id));
+    const modelsChanged =
+      result.models !== null && (await saveKeyModels(tx, { id, ownerId, provider, baseUrl }, result.models));
+    if (by.type === 'person' || after.health !== before.health)
+      await recordAudit(tx, deps, ownerId, {
+        action: 'KEY_CHECKED',
+        actorId: by.type === 'person' ? by.viewer.id : null,
+        subjectId: id,
+        details: {
+          provider,
+          label: before.label,
+          health: result.refusal === 'unclear' ? after.health : result.health,
+        },
+      });
+    return modelsChanged || !isSameHealth(before, after, new Date());
+  });
+  if (hasVisibleChange) deps.changes.announce(ownerId, [id]);
+}
+
+/**
+ * Learns from an answer how the key that paid for it stands.
+ * Codes that say nothing about the key change nothing, and neither does an answer paid with a secret since replaced. It is
+ * told only if anybody could see a difference: most answers find the key as the one before did.
+ */
+export async function recordKeyOutcome(
+  deps: Pick<KeyDeps, 'db' | 'changes'>,
+  id: string,
+  { ownerId, provider, version }: OpenedKey,
+  outcome: KeyOutcome,
+): Promise<void> {
+  const now = new Date();
+  const hasVisibleChange = await deps.db.transaction(async (tx) => {
+    const isThatSecret = and(eq(apiKeys.id, id), eq(apiKeys.version, version));
+    const [before] = await tx
+      .select({
+        health: apiKeys.health,
+        healthReason: apiKeys.healthReason,
+        rateLimitedUntil: apiKeys.rateLimitedUntil,
+        refusedAt: apiKeys.refusedAt,
+      })
+      .from(apiKeys)
+      .where(isThatSecret)
+      .for('no key update');
+    if (before === undefined) return false;
+    const after = healthAfterAnswer(before, outcome, now);
+    if (after === undefined) return false;
+    const recheckAt = nextRecheckAt({ ...after, provider }, now, after.health === 'UNVERIFIED' ? 1 : 0);
+    await tx
+      .update(apiKeys)
+      .set({ ...after, lastUsedAt: now, recheckAt })
+      .where(isThatSecret);
+    return !isSameHealth(before, after, now);
+  });
+  if (hasVisibleChange) deps.changes.announce(ownerId, [id]);
+}
+
+/** Who wanted the check. `inconclusive` is how many checks in a row brought no result, if this one did not either. */
+export type CheckedBy = { type: 'person'; viewer: Viewer } | { type: 'server'; inconclusive: number };
+
+/** The columns that the first check of a secret decides. */
+export function firstHealthColumns(provider: ProviderName, result: CheckResult) {
+  return healthColumns(provider, healthAfterFirstCheck(result, new Date()), result, 1);
+}
+
+function healthColumns(
+  provider: ProviderName,
+  { health, healthReason, rateLimitedUntil, refusedAt }: HealthFacts,
+  result: CheckResult,
+  inconclusive: number,
+) {
+  const now = new Date();
+  return {
+    health,
+    healthReason,
+    rateLimitedUntil,
+    refusedAt,
+    recheckAt: nextRecheckAt({ health, provider, refusedAt }, now, isInconclusive(result) ? inconclusive : 0),
+    ...(result.models !== null && { modelsRefreshedAt: now }),
+  };
+}
+
+const checkedColumns = {
+  version: apiKeys.version,
+  label: apiKeys.label,
+  modelsRefreshedAt: apiKeys.modelsRefreshedAt,
+  health: apiKeys.health,
+  healthReason: apiKeys.healthReason,
+  rateLimitedUntil: apiKeys.rateLimitedUntil,
+  refusedAt: apiKeys.refusedAt,
+};

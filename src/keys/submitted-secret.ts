@@ -1,0 +1,224 @@
+import { and, eq, lt } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
+import type { Database } from '../db/database.ts';
+import { usedBoxes } from '../db/tables/api-key.ts';
+import { InvalidInputError, StaleSealingKeyError } from '../errors.ts';
+import { checkBaseUrl, ForbiddenAddressError } from '../providers/address.ts';
+import { normaliseSecret, SecretFormatError } from '../providers/key-format.ts';
+import type { Provider, ProviderName } from '../providers/provider.ts';
+import {
+  type ClientBox,
+  ClientBoxError,
+  type OpenedBox,
+  openClientBox,
+  sealingKeyOf,
+  type TimedBox,
+} from '../vault/client-box.ts';
+import { type RootKey, SealError, sealRecord } from '../vault/seal.ts';
+import type { KeyDeps } from './api-key.ts';
+import { checkSecret, requireAccepted } from './check.ts';
+import type { CheckResult } from './health.ts';
+import { ownerGeneration } from './sealing-key.ts';
+
+/**
+ * The submitted secret, once its provider has not refused it, and what the provider said. The caller uses up its box. Throws
+ * InvalidInputError for a submitted base URL whose name leads into a private network.
+ */
+export async function checkSubmittedSecret(
+  deps: KeyDeps,
+  viewer: Viewer,
+  input: SecretInput,
+  { ownerId, provider: name, baseUrl }: KeyIdentity,
+  submittedBaseUrl: string | null,
+): Promise<CheckedSecret> {
+  const provider = deps.providers[name];
+  const owner = { id: ownerId, generation: await ownerGeneration(deps.db, ownerId) };
+  const { secret, box } = readSubmittedSecret(deps, input, owner, provider, submittedBaseUrl);
+  await requireUnusedBox(deps.db, ownerId, box);
+  const { result } = await deps.checkLimits.run(viewer, async () => ({
+    result: await checkSecret(deps, { provider: name, baseUrl, ownerId }, secret),
+  }));
+  if (result.forbidden !== undefined && submittedBaseUrl !== null)
+    throw new InvalidInputError([{ path: 'baseUrl', message: result.forbidden }]);
+  requireAccepted(result, provider, secret);
+  return { secret, box, result };
+}
+
+/** A submitted secret that its provider did not refuse. */
+export interface CheckedSecret extends OpenedBox {
+  result: CheckResult;
+}
+
+/** The columns that hold a secret. The generation is read here, because the check before took seconds. */
+export async function sealedColumns(
+  tx: Pick<Database, 'select'>,
+  root: RootKey,
+  { id, ownerId, provider, baseUrl }: KeyIdentity,
+  version: number,
+  secret: string,
+) {
+  const generation = await ownerGeneration(tx, ownerId);
+  const context = { ownerId, apiKeyId: id, provider, baseUrl, generation, version };
+  return { hint: hintOf(secret), generation, version, ...sealRecord(root, context, secret) };
+}
+
+/** What a key is apart from its secret. */
+export interface KeyIdentity {
+  id: string;
+  /** The workspace or team that owns it. */
+  ownerId: string;
+  provider: ProviderName;
+  baseUrl: string;
+}
+
+/** The base URL that a key of this provider is bound to. Throws InvalidInputError. */
+export function checkKeyBaseUrl(
+  provider: Provider,
+  baseUrl: string | null,
+  allowedPrivateHosts: readonly string[],
+): string {
+  if (provider.baseUrl !== null) {
+    if (baseUrl === null) return provider.baseUrl;
+    throw badInput(
+      'baseUrl',
+      `${provider.title} has a base URL of its own. Leave baseUrl out, or choose CUSTOM.`,
+    );
+  }
+  if (baseUrl === null)
+    throw badInput(
+      'baseUrl',
+      'A CUSTOM key needs the base URL of its server, e.g. https://llm.example.com/v1.',
+    );
+  try {
+    return checkBaseUrl(baseUrl, allowedPrivateHosts);
+  } catch (error) {
+    if (error instanceof ForbiddenAddressError) throw badInput('baseUrl', error.message);
+    throw error;
+  }
+}
+
+/**
+ * Records that the secret of a box is stored, in the transaction that stores it. A box is used up by that and by nothing
+ * else: a provider that refuses or does not answer, or a transaction that fails, leaves it good for another try until its
+ * time is past, which bounds what somebody who captured it could do. Of two requests with one box, only one commits.
+ * Throws InvalidInputError if the box was used before.
+ */
+export async function useBox(
+  tx: Pick<Database, 'insert'>,
+  ownerId: string,
+  box: TimedBox | null,
+): Promise<void> {
+  if (box === null) return;
+  const recorded = await tx
+    .insert(usedBoxes)
+    .values({ ownerId, ...box })
+    .onConflictDoNothing()
+    .returning({ boxId: usedBoxes.boxId });
+  if (recorded.length === 0) throw usedBefore();
+}
+
+/**
+ * Refuses a used box before its provider is asked, so that a captured one does not go on telling whether a key works.
+ * Throws InvalidInputError.
+ */
+export async function requireUnusedBox(
+  db: Pick<Database, 'select' | 'delete'>,
+  ownerId: string,
+  box: TimedBox | null,
+): Promise<void> {
+  if (box === null) return;
+  await db.delete(usedBoxes).where(lt(usedBoxes.validUntil, new Date(Date.now() - KEPT_LONGER_MS)));
+  const used = await db
+    .select({ boxId: usedBoxes.boxId })
+    .from(usedBoxes)
+    .where(and(eq(usedBoxes.ownerId, ownerId), eq(usedBoxes.boxId, box.boxId)));
+  if (used.length > 0) throw usedBefore();
+}
+
+/** A secret on its way in: either sealed by the client or, where the server allows it, as it is. */
+export interface SecretInput {
+  secret?: string | null | undefined;
+  sealed?: ClientBox | null | undefined;
+}
+
+/**
+ * The secret that was submitted, in the form the provider expects, and the box that may be used once, if it came in one. `baseUrl` is what the client sent with it, null for a
+ * provider with a base URL of its own. Throws InvalidInputError or StaleSealingKeyError.
+ */
+export function readSubmittedSecret(
+  deps: Pick<KeyDeps, 'rootKeys' | 'requireSealedKeys'>,
+  input: SecretInput,
+  owner: { id: string; generation: number },
+  provider: Provider,
+  baseUrl: string | null,
+): OpenedBox {
+  if ((input.secret == null) === (input.sealed == null))
+    throw badInput('secret', 'Give either secret or sealed, and not both.');
+  if (input.sealed == null) {
+    if (deps.requireSealedKeys !== 'off')
+      throw badInput(
+        'secret',
+        'This server takes only sealed keys. Seal the secret with /seal.js and send sealed.',
+      );
+    return { secret: clean('secret', input.secret ?? '', provider), box: null };
+  }
+  const expected = { ownerId: owner.id, generation: owner.generation, provider: provider.name, baseUrl };
+  try {
+    const { secret, box } = openClientBox(deps.rootKeys, expected, input.sealed);
+    if (box === null && deps.requireSealedKeys === 'v2') throw badInput('sealed', VERSION_2_SENTENCE);
+    return { secret: clean('sealed', secret, provider), box };
+  } catch (error) {
+    if (error instanceof ClientBoxError) throw badInput('sealed', REFUSED_SENTENCES[error.type]);
+    if (!(error instanceof SealError)) throw error;
+    if (error.type === 'stale')
+      throw new StaleSealingKeyError(sealingKeyOf(deps.rootKeys[0], owner.id, owner.generation));
+    throw badInput('sealed', SEALED_SENTENCES[error.type] ?? SEALED_SENTENCES.malformed);
+  }
+}
+
+/** The end of the secret by which its owner recognises it; null where so short that it would give much of it away. */
+function hintOf(secret: string): string | null {
+  return secret.length >= 20 ? secret.slice(-4) : null;
+}
+
+function usedBefore(): InvalidInputError {
+  const message =
+    'This sealed box was used before, so its key was saved. To send the secret again, seal it again.';
+  return new InvalidInputError([{ path: 'sealed', message }]);
+}
+
+/** A clock that is set back must not find a box valid again whose row is gone. */
+const KEPT_LONGER_MS = 60 * 60 * 1_000;
+
+function clean(path: string, text: string, provider: Provider): string {
+  let secret: string;
+  try {
+    secret = normaliseSecret(text);
+  } catch (error) {
+    if (error instanceof SecretFormatError) throw badInput(path, error.message);
+    throw error;
+  }
+  // A server of one's own may need no key at all.
+  if (secret === '' && provider.baseUrl !== null) throw badInput(path, 'The key is empty. Paste it.');
+  return secret;
+}
+
+function badInput(path: string, message: string): InvalidInputError {
+  return new InvalidInputError([{ path, message }]);
+}
+
+const SEALED_SENTENCES: Partial<Record<SealError['type'], string>> & { malformed: string } = {
+  malformed: 'The sealed box does not hold what a sealed key holds. Seal it with /seal.js of this server.',
+  tampered: 'The sealed box does not open with the sealing key it names. Seal the secret again.',
+  misdirected: 'The box was sealed for another owner, provider or base URL. Seal the secret for this one.',
+};
+
+const REFUSED_SENTENCES: Readonly<Record<ClientBoxError['type'], string>> = {
+  expired: 'The box was sealed more than 24 hours ago. Seal the secret again.',
+  ahead:
+    'The box was sealed by a clock that is more than 5 minutes ahead of this server’s. Set it right, then seal the secret again.',
+  headers: 'This server takes no headers with a key yet. Seal the secret with headers null.',
+};
+
+const VERSION_2_SENTENCE =
+  'This server takes sealed keys of version 2 only. Fetch /seal.js of this server again and seal the secret with it.';
