@@ -11,9 +11,9 @@ import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/database.ts';
 import { newId } from './db/id.ts';
-import { ModelStandings } from './events/model-standings.ts';
-import { SharedReads } from './events/shared-reads.ts';
-import { SightChecks } from './events/sight-checks.ts';
+import { AccessBatch } from './follow/access-watch.ts';
+import { ModelViewCache } from './follow/model-view-cache.ts';
+import { SharedReads } from './follow/shared-reads.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
 import { recordRoots } from './keys/root-holders.ts';
@@ -39,8 +39,8 @@ export interface App extends SendDeps {
   /** Null where no mail can be sent. */
   mailer: Mailer | null;
   invitationLimits: InvitationLimits;
-  modelStandings: ModelStandings;
-  sightChecks: SightChecks;
+  modelViewCache: ModelViewCache;
+  accessBatch: AccessBatch;
   sharedReads: SharedReads;
   /** Whether this token opens an invitation, so that whoever brings it may sign up. */
   isInvited(token: string): Promise<boolean>;
@@ -150,8 +150,8 @@ async function openOn(
     mailer,
     invitationLimits: new InvitationLimits(),
     sends: new SingleFlight(),
-    modelStandings: new ModelStandings(),
-    sightChecks: new SightChecks(db),
+    modelViewCache: new ModelViewCache(),
+    accessBatch: new AccessBatch(db),
     sharedReads: new SharedReads(changes),
     isInvited: (token) => isInvited({ db }, token),
     removeAccount: (userId) => removeAccount(deps, userId),

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { getIntrospectionQuery, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { costOf } from '../src/graphql/cost.ts';
+import { costOf } from '../src/execution/cost.ts';
 import { schema } from '../src/graphql/schema.ts';
 import { follow, TRANSPORTS } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { TokenBucket } from '../src/server/token-bucket.ts';
+import { TokenBucket } from '../src/execution/token-bucket.ts';
 import { askHeld } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
 import { documentOf, type Person } from './kit/person.ts';

@@ -4,8 +4,8 @@ import {
   classifyStreamError,
   isWorthRepeating,
   ProviderError,
-  type ProviderFailureCode,
 } from '../src/providers/failure.ts';
+import type { ProviderFailureCode } from '../src/providers/failure-table.ts';
 import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts';
 
 /**

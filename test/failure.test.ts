@@ -6,11 +6,14 @@ import {
   classifyFailure,
   classifyNetworkError,
   classifyStreamError,
-  PROVIDER_FAILURE_CODES,
   ProviderError,
-  type ProviderFailureCode,
 } from '../src/providers/failure.ts';
-import { FAILURE_ROWS, findFailureRow } from '../src/providers/failure-table.ts';
+import {
+  FAILURE_ROWS,
+  findFailureRow,
+  PROVIDER_FAILURE_CODES,
+  type ProviderFailureCode,
+} from '../src/providers/failure-table.ts';
 import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts';
 import { redact } from '../src/providers/redact.ts';
 import { say } from './kit/say.ts';

@@ -20,8 +20,8 @@ test('readers at any offset receive what lies behind it, whatever the size of th
       for (const piece of written) {
         live.text(piece);
         for (const reader of readers) {
-          const event = reader.reader.take();
-          if (event?.type === 'delta') reader.got += event.text;
+          const step = reader.reader.take();
+          if (step.type === 'event' && step.event.type === 'delta') reader.got += step.event.text;
         }
       }
       const expected = written.join('').replaceAll('\0', '').toWellFormed();

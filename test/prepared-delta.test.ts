@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { executeSubscriptionEvent, parse, validate, validateSubscriptionArgs } from 'graphql';
 import { expect, test } from 'vitest';
-import { type Delta, prepareDelta } from '../src/graphql/prepared-delta.ts';
+import { type Delta, prepareDelta } from '../src/execution/delta-fast-path.ts';
 import { schema } from '../src/graphql/schema.ts';
 import { documentOf } from './kit/person.ts';
 

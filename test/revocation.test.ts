@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { threadEvents } from '../src/events/thread-events.ts';
+import { threadEvents } from '../src/follow/thread.ts';
 import { type Follower, TRANSPORTS } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
 import { change, letIn, newTeam, newWorkspace } from './kit/people.ts';

@@ -1,7 +1,7 @@
 import { and, eq, gt, type SQL } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { messages, type threads } from '../src/db/tables/thread.ts';
-import { threadEvents } from '../src/events/thread-events.ts';
+import { threadEvents } from '../src/follow/thread.ts';
 import type { announcedColumns } from '../src/threads/thread.ts';
 import { applyDelta, askHeld, type Event, type Follower, follow, isEnd } from './kit/answer.ts';
 import { nodesOf, type Page } from './kit/page.ts';

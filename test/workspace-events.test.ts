@@ -5,7 +5,7 @@ import { apiKeys } from '../src/db/tables/api-key.ts';
 import { apiKeyModels, models as modelTable } from '../src/db/tables/model.ts';
 import { users } from '../src/db/tables/user.ts';
 import { memberships } from '../src/db/tables/workspace.ts';
-import { workspaceEvents } from '../src/events/workspace-events.ts';
+import { workspaceEvents } from '../src/follow/workspace.ts';
 import { type Follower, follow, TRANSPORTS } from './kit/answer.ts';
 import type { KeyResult, ListedModel } from './kit/api-key.ts';
 import { eventually } from './kit/eventually.ts';
@@ -527,7 +527,7 @@ describe('a slow reader', () => {
     await addKey(owner, { workspaceId });
     await newThread(owner, workspaceId, { visibility: 'WORKSPACE' });
     await change(owner, 'remove-member', { workspaceId, userId: cast.stranger.id });
-    expect((await events.next()).value).toMatchObject({ type: 'gone', error: { code: 'NOT_FOUND' } });
+    expect((await events.next()).value).toMatchObject({ type: 'access-lost', error: { code: 'NOT_FOUND' } });
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 
@@ -541,7 +541,7 @@ describe('a slow reader', () => {
     const now = performance.now.bind(performance);
     vi.spyOn(performance, 'now').mockImplementation(() => now() + 5_001);
     await newThread(owner, workspaceId, { visibility: 'WORKSPACE' });
-    expect((await events.next()).value).toMatchObject({ type: 'gone' });
+    expect((await events.next()).value).toMatchObject({ type: 'access-lost' });
   });
 });
 

@@ -1,4 +1,5 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
+import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
 import { separateReasoning } from '../providers/bare-think.ts';
 import { cleanCitation, cleanUsage, placeCitation } from '../providers/clean-facts.ts';
 import { ProviderError } from '../providers/failure.ts';
@@ -26,10 +27,8 @@ export type AnswerEvent =
   | { type: 'ended'; message: Message };
 
 /** One reader's place in an answer. */
-export interface AnswerReader {
-  /** The next thing this reader has not seen; null if there is nothing new; undefined once everything was told. */
-  take(): AnswerEvent | null | undefined;
-  close(): void;
+export interface AnswerCursor extends Pollable<AnswerEvent> {
+  take(): Polled<AnswerEvent>;
 }
 
 /**
@@ -156,7 +155,7 @@ export class LiveAnswer implements AnswerSink {
    * Starts to read from the given offsets; `wake` is called whenever there may be something to take. An offset beyond the
    * text is a reader that saw more than was saved before a crash: it waits, and the final message corrects it.
    */
-  read(offsets: { text: number; reasoning: number }, wake: () => void): AnswerReader {
+  read(offsets: { text: number; reasoning: number }, wake: () => void): AnswerCursor {
     let textOffset = offsets.text;
     let reasoningOffset = offsets.reasoning;
     let seenRetry = 0;
@@ -166,24 +165,24 @@ export class LiveAnswer implements AnswerSink {
       take: () => {
         if (this.#retrying !== undefined && this.#retrying.number > seenRetry && !this.hasOutput) {
           seenRetry = this.#retrying.number;
-          return this.#retrying.event;
+          return polled(this.#retrying.event);
         }
         const reasoning = this.#reasoning.from(reasoningOffset);
         if (reasoning !== '') {
           const offset = reasoningOffset;
           reasoningOffset += reasoning.length;
-          return { type: 'delta', messageId: this.id, part: 'REASONING', offset, text: reasoning };
+          return polled({ type: 'delta', messageId: this.id, part: 'REASONING', offset, text: reasoning });
         }
         const text = this.#text.from(textOffset);
         if (text !== '') {
           const offset = textOffset;
           textOffset += text.length;
-          return { type: 'delta', messageId: this.id, part: 'TEXT', offset, text };
+          return polled({ type: 'delta', messageId: this.id, part: 'TEXT', offset, text });
         }
-        if (this.#end === undefined) return null;
-        if (hasEnded || this.#end.message === null) return undefined;
+        if (this.#end === undefined) return IDLE;
+        if (hasEnded || this.#end.message === null) return DONE;
         hasEnded = true;
-        return { type: 'ended', message: this.#end.message };
+        return polled({ type: 'ended', message: this.#end.message });
       },
       close: () => {
         this.#wakes.delete(wake);

@@ -1,12 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { pgSchema, text } from 'drizzle-orm/pg-core';
+import { type PgAsyncDatabase, type PgQueryResultHKT, pgSchema, text } from 'drizzle-orm/pg-core';
 import type { PgliteDatabase } from 'drizzle-orm/pglite';
 import { migrate as applyEmbedded } from 'drizzle-orm/pglite/migrator';
 import { migrate as applyServer } from 'drizzle-orm/postgres-js/migrator';
 import { failureCode } from '../log.ts';
 import { Connection } from './connection.ts';
-import type { Database } from './database.ts';
 import { drizzleOver } from './driver.ts';
 
 /** Brings the embedded database up to date. `report` hears of each migration that ran. Throws NewerDatabaseError. */
@@ -45,8 +44,10 @@ export class NewerDatabaseError extends Error {
   }
 }
 
+type AnyDatabase = PgAsyncDatabase<PgQueryResultHKT>;
+
 /** A newer program may have moved or removed what this one reads and writes, so it does neither. */
-async function migrate(db: Database, report: Report, apply: () => Promise<unknown>): Promise<void> {
+async function migrate(db: AnyDatabase, report: Report, apply: () => Promise<unknown>): Promise<void> {
   const known = readMigrationFiles({ migrationsFolder }).map(({ name }) => name);
   const applied = await readApplied(db);
   const unknown = applied.filter((name) => !known.includes(name)).toSorted();
@@ -58,7 +59,7 @@ async function migrate(db: Database, report: Report, apply: () => Promise<unknow
 }
 
 /** The names of the migrations that ran on this database, none if it is new. */
-async function readApplied(db: Database): Promise<string[]> {
+async function readApplied(db: AnyDatabase): Promise<string[]> {
   try {
     return (await db.select({ name: appliedMigrations.name }).from(appliedMigrations)).map(
       ({ name }) => name,

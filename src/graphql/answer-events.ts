@@ -1,6 +1,6 @@
 import type { AnswerEvent as AnswerEventShape } from '../answers/live-answer.ts';
-import { answerEvents } from '../events/answer-events.ts';
-import type { Gone } from '../events/sight.ts';
+import type { AccessLost } from '../follow/access-watch.ts';
+import { answerEvents } from '../follow/answer.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
@@ -102,8 +102,8 @@ builder.subscriptionField('answerEvents', (t) =>
       }),
     },
     subscribe: (_root, args, context) => answerEvents(context.deps, requireViewer(context), args),
-    resolve: (event: AnswerEventShape | Gone) => {
-      if (event.type === 'gone') throw event.error;
+    resolve: (event: AnswerEventShape | AccessLost) => {
+      if (event.type === 'access-lost') throw event.error;
       return event;
     },
   }),

@@ -5,9 +5,9 @@ import { findUsers, type User } from '../accounts/user.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { SendDeps } from '../answers/send-message.ts';
 import { NotPermittedError } from '../errors.ts';
-import type { ModelStandings } from '../events/model-standings.ts';
-import type { SharedReads } from '../events/shared-reads.ts';
-import type { SightChecks } from '../events/sight-checks.ts';
+import type { AccessBatch } from '../follow/access-watch.ts';
+import type { ModelViewCache } from '../follow/model-view-cache.ts';
+import type { SharedReads } from '../follow/shared-reads.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
@@ -34,8 +34,8 @@ export interface Context {
 
 type Deps = SendDeps & {
   invitationLimits: InvitationLimits;
-  modelStandings: ModelStandings;
-  sightChecks: SightChecks;
+  modelViewCache: ModelViewCache;
+  accessBatch: AccessBatch;
   sharedReads: SharedReads;
 };
 

@@ -11,7 +11,6 @@ import './member.ts';
 import './message.ts';
 import './model.ts';
 import './node.ts';
-import { withOperationBudget } from './operation-budget.ts';
 import './plan.ts';
 import './provider.ts';
 import './send-message.ts';
@@ -26,4 +25,4 @@ import './workspace-events.ts';
 import './workspace-life.ts';
 
 /** The API: every noun above adds its part to the builder. */
-export const schema: GraphQLSchema = withOperationBudget(builder.toSchema());
+export const schema: GraphQLSchema = builder.toSchema();

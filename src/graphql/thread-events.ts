@@ -1,4 +1,4 @@
-import { type ThreadEvent as ThreadEventShape, threadEvents } from '../events/thread-events.ts';
+import { type ThreadEvent as ThreadEventShape, threadEvents } from '../follow/thread.ts';
 import {
   AnswerDelta,
   AnswerFailed,

@@ -1,6 +1,6 @@
-import type { ModelsChange, WorkspaceEvent as WorkspaceEventShape } from '../events/read-workspace-event.ts';
-import type { Gone } from '../events/sight.ts';
-import { workspaceEvents } from '../events/workspace-events.ts';
+import type { AccessLost } from '../follow/access-watch.ts';
+import { workspaceEvents } from '../follow/workspace.ts';
+import type { ModelsChange, WorkspaceEvent as WorkspaceEventShape } from '../follow/workspace-event.ts';
 import { ApiKey } from './api-key.ts';
 import { builder } from './builder.ts';
 import { type Context, requireViewer } from './context.ts';
@@ -97,8 +97,8 @@ builder.subscriptionField('workspaceEvents', (t) =>
     args: { workspaceId: t.arg.id({ required: true, description: 'Id of the workspace.' }) },
     subscribe: (_root, { workspaceId }, context) =>
       workspaceEvents(context.deps, requireViewer(context), workspaceId),
-    resolve: (event: WorkspaceEventShape | Gone) => {
-      if (event.type === 'gone') throw event.error;
+    resolve: (event: WorkspaceEventShape | AccessLost) => {
+      if (event.type === 'access-lost') throw event.error;
       return event;
     },
   }),

@@ -2,7 +2,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { asCount, asObject, asObjects, type JsonObject } from './json.ts';
 import type { AnswerEnd, AnswerSink, ProviderCall } from './provider.ts';
-import { type AnswerReader, type Progress, streamAnswer } from './stream-answer.ts';
+import { type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
 import type { Transport } from './transport.ts';
 
 /** Streams one answer from `POST /v1/messages`. */
@@ -15,7 +15,7 @@ export function answerByMessages(
   return streamAnswer(transport, call, { path: '/v1/messages', headers, body }, sink, createMessagesReader);
 }
 
-function createMessagesReader(writer: AnswerWriter): AnswerReader {
+function createMessagesReader(writer: AnswerWriter): WireReader {
   let input: number | null = null;
   let cacheRead: number | null = null;
   let cacheWrite: number | null = null;

@@ -1,5 +1,5 @@
+import type { ErrorCode } from '../errors.ts';
 import type { ErrorDescription } from './error-body.ts';
-import type { ProviderFailureCode } from './failure.ts';
 import {
   CONTENT_REFUSED,
   KEY_HAS_EXPIRED,
@@ -17,6 +17,29 @@ import {
   WRONG_KEY,
 } from './failure-words.ts';
 import type { ProviderName } from './provider.ts';
+
+/** What a provider call can end with besides an answer. */
+export const PROVIDER_FAILURE_CODES = [
+  'INVALID_KEY',
+  'KEY_EXPIRED',
+  'KEY_LACKS_PERMISSION',
+  'MODEL_NOT_FOUND',
+  'MODEL_UNAVAILABLE',
+  'QUOTA_EXCEEDED',
+  'RATE_LIMITED',
+  'CONTEXT_TOO_LONG',
+  'CONTENT_FILTERED',
+  'BAD_REQUEST',
+  'PROVIDER_OVERLOADED',
+  'PROVIDER_ERROR',
+  'NETWORK',
+  'TIMEOUT',
+  'STREAM_CUT',
+  'OUTPUT_TOO_LARGE',
+  'EMPTY_ANSWER',
+] as const satisfies readonly ErrorCode[];
+
+export type ProviderFailureCode = (typeof PROVIDER_FAILURE_CODES)[number];
 
 /** One line of what providers mean by their errors: if everything that the row names is true, its code is. */
 export interface FailureRow {

@@ -1,34 +1,10 @@
-import type { ErrorCode } from '../errors.ts';
 import { describeError, describeErrorBody, type ErrorDescription } from './error-body.ts';
-import { findFailureRow } from './failure-table.ts';
+import { findFailureRow, type ProviderFailureCode } from './failure-table.ts';
 import { findNetworkRow } from './network-table.ts';
 import type { ProviderName } from './provider.ts';
 import { redact } from './redact.ts';
 import { type ResponseHeaders, readRetryAfter } from './retry-after.ts';
 import { findStreamStatus } from './stream-status.ts';
-
-/** What a provider call can end with besides an answer. */
-export const PROVIDER_FAILURE_CODES = [
-  'INVALID_KEY',
-  'KEY_EXPIRED',
-  'KEY_LACKS_PERMISSION',
-  'MODEL_NOT_FOUND',
-  'MODEL_UNAVAILABLE',
-  'QUOTA_EXCEEDED',
-  'RATE_LIMITED',
-  'CONTEXT_TOO_LONG',
-  'CONTENT_FILTERED',
-  'BAD_REQUEST',
-  'PROVIDER_OVERLOADED',
-  'PROVIDER_ERROR',
-  'NETWORK',
-  'TIMEOUT',
-  'STREAM_CUT',
-  'OUTPUT_TOO_LARGE',
-  'EMPTY_ANSWER',
-] as const satisfies readonly ErrorCode[];
-
-export type ProviderFailureCode = (typeof PROVIDER_FAILURE_CODES)[number];
 
 /**
  * A provider call that failed. What a person is told about `code` is written in errors.ts. It carries no headers, body,

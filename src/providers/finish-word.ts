@@ -1,4 +1,5 @@
-import { ProviderError, type ProviderFailureCode } from './failure.ts';
+import { ProviderError } from './failure.ts';
+import type { ProviderFailureCode } from './failure-table.ts';
 import { asText } from './json.ts';
 import type { AnswerEnd, FinishReason } from './provider.ts';
 

@@ -2,7 +2,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import type { AnswerEnd, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
-import { type AnswerReader, streamAnswer } from './stream-answer.ts';
+import { streamAnswer, type WireReader } from './stream-answer.ts';
 import type { Transport } from './transport.ts';
 
 /** Streams one answer from Gemini's `streamGenerateContent`. */
@@ -16,7 +16,7 @@ export function answerByGenerateContent(
   return streamAnswer(transport, call, { path, headers, body }, sink, createGenerateContentReader);
 }
 
-function createGenerateContentReader(writer: AnswerWriter): AnswerReader {
+function createGenerateContentReader(writer: AnswerWriter): WireReader {
   let finish: string | null = null;
   let isPromptBlocked = false;
 

@@ -1,4 +1,4 @@
-import type { ProviderFailureCode } from './failure.ts';
+import type { ProviderFailureCode } from './failure-table.ts';
 
 /** What one of the HTTP client's own errors means. */
 export interface NetworkRow {

@@ -2,7 +2,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
-import { type AnswerReader, streamAnswer } from './stream-answer.ts';
+import { streamAnswer, type WireReader } from './stream-answer.ts';
 import { createThinkTagReader, mayThinkInTags, type ThinkTagReader } from './think-tags.ts';
 import { bearer, type SecondTry, type Transport } from './transport.ts';
 
@@ -32,7 +32,7 @@ export function chatMessages(request: AnswerRequest, systemRole: 'system' | 'dev
   return request.system === null ? turns : [{ role: systemRole, content: request.system }, ...turns];
 }
 
-function createChatReader(writer: AnswerWriter, withTags: boolean): AnswerReader {
+function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {
   const tags = withTags ? createThinkTagReader(writer) : null;
   let finish: string | null = null;
   let knowsFinishWords = false;

@@ -2,7 +2,7 @@ import type { AnswerWriter } from './answer-writer.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
-import { type AnswerReader, type FailureIn, type Progress, streamAnswer } from './stream-answer.ts';
+import { type FailureIn, type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
 import { bearer, type SecondTry, type Transport } from './transport.ts';
 
 /** Streams one answer from an endpoint that speaks OpenAI's Responses protocol. */
@@ -26,7 +26,7 @@ export function responsesInput(request: AnswerRequest): JsonObject[] {
   return request.turns.map(({ role, text }) => ({ type: 'message', role, content: text }));
 }
 
-function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): AnswerReader {
+function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): WireReader {
   let finish: string | null = null;
   let openItem: unknown = null;
   let openPart: unknown = null;

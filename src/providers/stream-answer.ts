@@ -8,7 +8,7 @@ import { readEvents, type ServerSentEvent } from './sse.ts';
 import type { Post, Transport } from './transport.ts';
 
 /** Reads the events of one wire family, and its whole answers that come as one event. Keeps state: one object per answer. */
-export interface AnswerReader {
+export interface WireReader {
   /** Takes an event and says how far the answer has come. */
   read(event: JsonObject): Progress;
   /** Takes `[DONE]`, after which nothing more is read; absent in families that do not know it. */
@@ -33,7 +33,7 @@ export async function streamAnswer(
   call: ProviderCall,
   post: Post,
   sink: AnswerSink,
-  createReader: (writer: AnswerWriter, failureIn: FailureIn) => AnswerReader,
+  createReader: (writer: AnswerWriter, failureIn: FailureIn) => WireReader,
 ): Promise<AnswerEnd> {
   const { name, deadlines } = transport;
   const writer = createAnswerWriter(sink);
@@ -70,7 +70,7 @@ export async function streamAnswer(
 }
 
 /** Hands the objects in events to the reader and throws what they say about errors. */
-function createIntake(reader: AnswerReader, writer: AnswerWriter, failureIn: FailureIn, limits: Limits) {
+function createIntake(reader: WireReader, writer: AnswerWriter, failureIn: FailureIn, limits: Limits) {
   let isReading = false;
   let garbage = 0;
 

@@ -14,14 +14,17 @@ import { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { isPassingFailure } from '../db/passing-failure.ts';
-import { OVERLOADED, RETRY_AFTER_SECONDS } from '../graphql/mask-error.ts';
+import { OVERLOADED, RETRY_AFTER_SECONDS } from '../execution/mask-error.ts';
+import { PersonLimits } from '../execution/person-limits.ts';
+import { createPipeline, type Pipeline } from '../execution/pipeline.ts';
+import type { Shares } from '../execution/turns.ts';
+import { type Place, UnreadBytes } from '../execution/unread-bytes.ts';
+import { addressOf, restsOnCookie } from '../execution/viewer.ts';
 import { failureName, log, logScope } from '../log.ts';
 import { serveAccount } from './account.ts';
-import { createGraphQL, type Yoga } from './graphql.ts';
 import { createLiveness, isReady } from './health.ts';
 import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
 import { createPages } from './page.ts';
-import { PersonLimits } from './person-limits.ts';
 import {
   CLOSE_TIMEOUT_MS,
   HEADERS_TIMEOUT_MS,
@@ -30,9 +33,6 @@ import {
   TIMEOUT_CHECK_MS,
 } from './policy.ts';
 import { SAFE_HEADERS, sendJson, sendText } from './response.ts';
-import type { Shares } from './run-operation.ts';
-import { type Place, UnreadBytes } from './unread-bytes.ts';
-import { addressOf, restsOnCookie } from './viewer.ts';
 import { serveWebSocket } from './websocket.ts';
 
 export interface RunningServer {
@@ -68,7 +68,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     unread: new UnreadBytes(config.unreadLimits),
   };
   const sessionWatch = new SessionWatch(app);
-  const yoga = createGraphQL(app, sessions, config, publicUrl, shares, sessionWatch);
+  const pipeline = createPipeline(app, sessions, config, publicUrl, shares, sessionWatch);
   const isLive = createLiveness(app.db, config.databaseUrl === undefined);
   const servePage = createPages(app, config, publicUrl);
   const inFlight = new Set<ServerResponse>();
@@ -90,7 +90,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     response.setHeaders(new Map(Object.entries({ ...SAFE_HEADERS, 'x-request-id': requestId })));
     void logScope.run(scope, () => answer(request, response, place));
   });
-  const closeSockets = serveWebSocket(server, { yoga, sessions, sessionWatch, shares, origins, config });
+  const closeSockets = serveWebSocket(server, { pipeline, sessions, sessionWatch, shares, origins, config });
 
   async function serveLiveness(response: ServerResponse): Promise<void> {
     if (await isLive()) sendText(response, 200, 'live');
@@ -107,7 +107,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
         const address = addressOf(request, config.trustedProxies);
         await serveAccount({ sessions, publicUrl }, request, response, address);
       } else if (path === '/graphql' && !isAskedForPage(request))
-        await serveGraphQL({ yoga, origins, place }, request, response);
+        await serveGraphQL({ pipeline, origins, place }, request, response);
       else if (path === '/health/live') await serveLiveness(response);
       else if (path === '/health/ready') await serveReadiness(app, response);
       else await servePage(path, request, response);
@@ -175,7 +175,7 @@ function isAskedForPage({ method, headers }: IncomingMessage): boolean {
 
 /** A foreign page can make a browser send the cookie, but neither this header nor this content type. */
 async function serveGraphQL(
-  { yoga, origins, place }: { yoga: Yoga; origins: Origins; place: Place },
+  { pipeline, origins, place }: { pipeline: Pipeline; origins: Origins; place: Place },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -187,7 +187,7 @@ async function serveGraphQL(
     sendText(response, 415, 'Send the operation as application/json.');
   else if (restsOnCookie(request) && headers['x-latchkey-csrf'] === undefined)
     sendText(response, 403, 'Requests with a session cookie need the header x-latchkey-csrf: 1.');
-  else await yoga(request, response, { place });
+  else await pipeline(request, response, { place });
 }
 
 async function serveReadiness(app: App, response: ServerResponse): Promise<void> {

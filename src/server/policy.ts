@@ -1,10 +1,8 @@
-// What this server puts up with from those who reach it, in one place. What it puts up with in documents is said in
-// `graphql/limits.ts` and `graphql/cost.ts`, how often somebody may try in `accounts/attempt-limits.ts`.
+// What connections may cost, in one place. Limits of documents are in `execution/document-limits.ts` and `execution/cost.ts`,
+// limits of attempts in `accounts/attempt-limits.ts`.
 
 // HTTP
 
-/** The longest message is 256 KiB of text, of which JSON makes up to twice as much. */
-export const MAX_OPERATION_BYTES = 1024 * 1024;
 /** An email and two passwords. */
 export const MAX_ACCOUNT_REQUEST_BYTES = 64 * 1024;
 export const MAX_HEADER_BYTES = 16 * 1024;
@@ -13,8 +11,6 @@ export const HEADERS_TIMEOUT_MS = 10_000;
 export const REQUEST_TIMEOUT_MS = 60_000;
 /** How often the two are looked at. Node does so every 30 seconds, which would make 10 of them 40. */
 export const TIMEOUT_CHECK_MS = 1_000;
-/** Of all documents together: those of GraphiQL's tabs and of a hundred clients. They take fifty mebibytes when parsed. */
-export const MAX_REMEMBERED_LENGTH = 512 * 1024;
 
 // WebSocket
 

@@ -1,7 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import { CloseCode, type Server } from 'graphql-ws';
 import type { WebSocket } from 'ws';
+import type { Viewer } from '../accounts/session.ts';
+import type { Place } from '../execution/unread-bytes.ts';
 import { failureName, log, logScope } from '../log.ts';
-import type { SocketExtra } from './operation.ts';
 import { MAX_BUFFERED_BYTES, MAX_BYTES_BEFORE_READY, PING_EVERY_MS } from './policy.ts';
 
 /**
@@ -46,6 +48,22 @@ export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, ex
       log.error({ failure: failureName(error) }, 'a closed socket could not be cleared up'),
     );
   });
+}
+
+/** What is known of a socket besides the protocol's own state. */
+export interface SocketExtra {
+  socket: WebSocket;
+  /** The handshake. */
+  request: IncomingMessage;
+  requestId: string;
+  /** From `connectionParams`; the handshake's own header or cookie is used without it. */
+  authorization?: string | undefined;
+  /** Called when it is known who it is. */
+  onIdentified(): void;
+  /** The viewer, once the socket is identified. */
+  viewer?: Viewer;
+  /** Where what is sent is counted until it is read. */
+  place?: Place;
 }
 
 /**

@@ -6,26 +6,25 @@ import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Sessions, Viewer } from '../accounts/session.ts';
 import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { Config } from '../config.ts';
-import { maskError } from '../graphql/mask-error.ts';
-import { log } from '../log.ts';
-import type { Yoga } from './graphql.ts';
+import { maskError } from '../execution/mask-error.ts';
+import { openPlace } from '../execution/person-limits.ts';
+import type { Pipeline } from '../execution/pipeline.ts';
 import {
   executeOperation,
   formatError,
   prepareOperation,
-  type SocketExtra,
   subscribeOperation,
-} from './operation.ts';
+} from '../execution/socket-operation.ts';
+import type { Shares } from '../execution/turns.ts';
+import { addressOf, viewerOfRequest } from '../execution/viewer.ts';
+import { log } from '../log.ts';
 import { hasUsableHost, type Origins } from './origins.ts';
-import { openPlace } from './person-limits.ts';
 import * as policy from './policy.ts';
-import type { Shares } from './run-operation.ts';
 import { sendDirectly } from './send-directly.ts';
-import { carrySocket, FORBIDDEN, RESTARTING, TRY_AGAIN_LATER } from './socket.ts';
-import { addressOf, viewerOfRequest } from './viewer.ts';
+import { carrySocket, FORBIDDEN, RESTARTING, type SocketExtra, TRY_AGAIN_LATER } from './socket.ts';
 
 interface SocketDeps {
-  yoga: Yoga;
+  pipeline: Pipeline;
   sessions: Sessions;
   sessionWatch: SessionWatch;
   shares: Shares;
@@ -78,7 +77,7 @@ function refusalOf(request: IncomingMessage, origins: Origins): string | undefin
   return undefined;
 }
 
-function createProtocol({ yoga, sessions, sessionWatch, shares, config }: SocketDeps) {
+function createProtocol({ pipeline, sessions, sessionWatch, shares, config }: SocketDeps) {
   const viewerOf = ({ request, authorization }: SocketExtra) =>
     viewerOfRequest(sessions, request, config.trustedProxies, authorization);
   const viewerNow = async (extra: SocketExtra) =>
@@ -153,7 +152,7 @@ function createProtocol({ yoga, sessions, sessionWatch, shares, config }: Socket
         // In turns too: hundreds of messages may have waited for one look at the session.
         if (viewer !== null)
           return await shares.limits.running.run(viewer.id, () =>
-            prepareOperation(yoga, viewer, params, extra.place),
+            prepareOperation(pipeline, viewer, params, extra.place),
           );
         extra.socket.close(FORBIDDEN, 'Forbidden');
         return [refusedWith('UNAUTHENTICATED', 'The session has ended. Sign in again.')];

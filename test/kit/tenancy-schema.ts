@@ -14,8 +14,8 @@ import {
   OperationTypeNode,
 } from 'graphql';
 import type { Maybe } from 'graphql/jsutils/Maybe.js';
-import { costOf } from '../../src/graphql/cost.ts';
-import { parseWithinLimits } from '../../src/graphql/limits.ts';
+import { costOf } from '../../src/execution/cost.ts';
+import { parseWithinLimits } from '../../src/execution/document-limits.ts';
 import { schema } from '../../src/graphql/schema.ts';
 
 /** A field of one of the three roots. */

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import { isPassingFailure } from '../db/passing-failure.ts';
 import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
-import { logFailure, logOwnFailure } from './log-failure.ts';
+import { logFailure, logOwnFailure } from '../graphql/log-failure.ts';
 
 /**
  * Decides what a client sees of an error that is not part of a result. Errors that somebody can mend keep their text and

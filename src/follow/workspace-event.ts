@@ -8,7 +8,7 @@ import { findThreads, type Thread } from '../threads/thread.ts';
 import { findMember, type Member } from '../workspaces/member.ts';
 import type { Plan } from '../workspaces/plan.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
-import type { ModelStanding } from './model-standings.ts';
+import type { ModelView } from './model-view-cache.ts';
 
 /** What the followers of a workspace are told. */
 export type WorkspaceEvent =
@@ -74,7 +74,7 @@ export async function readModelsChange(
   deps: ReadDeps,
   viewer: Viewer,
   workspaceId: string,
-  { models: listed, unavailable }: ModelStanding,
+  { models: listed, unavailable }: ModelView,
   ids: readonly string[],
 ): Promise<ModelsChange | undefined> {
   const isTold = ids.length <= MAX_MODELS_TOLD && ids.every((id) => listed.has(id));

@@ -1,9 +1,8 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import type { Context } from '../graphql/context.ts';
-import { subscribe } from '../graphql/subscribe.ts';
-import type { ServerContext } from './graphql.ts';
 import type { PersonLimits } from './person-limits.ts';
+import type { OperationContext } from './request-context.ts';
+import { subscribe } from './subscribe.ts';
 import type { UnreadBytes } from './unread-bytes.ts';
 
 /** What operations share the server by. */
@@ -11,8 +10,6 @@ export interface Shares {
   limits: PersonLimits;
   unread: UnreadBytes;
 }
-
-type OperationContext = ServerContext & Context;
 
 /** Runs every operation in its person's turn, whichever way it came. */
 export function takeTurns(shares: Shares): Plugin<OperationContext> {

@@ -3,14 +3,13 @@ import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Viewer } from '../accounts/session.ts';
 import type { SessionWatch } from '../accounts/session-watch.ts';
-import type { Context } from '../graphql/context.ts';
-import type { ServerContext } from './graphql.ts';
+import type { OperationContext, RequestContext } from './request-context.ts';
 
 /**
  * Ends a subscription over server-sent events with its response. Yoga does so once it has begun to send: it forgets one
  * whose client left while it was being prepared, which would be followed for ever.
  */
-export const endWithResponse: Plugin<ServerContext> = {
+export const endWithResponse: Plugin<RequestContext> = {
   onSubscribe: ({ args }) => ({
     onSubscribeResult({ result }) {
       const { res } = args.contextValue;
@@ -29,7 +28,7 @@ export const endWithResponse: Plugin<ServerContext> = {
 export function endWithSession(
   sessionWatch: SessionWatch,
   viewerOf: (request: IncomingMessage) => Promise<Viewer | null>,
-): Plugin<ServerContext & Context> {
+): Plugin<OperationContext> {
   return {
     async onSubscribe({ args, setResultAndStopExecution }) {
       const { req, res, viewer } = args.contextValue;

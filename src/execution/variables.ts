@@ -1,6 +1,6 @@
 import { type DocumentNode, type GraphQLSchema, getOperationAST, getVariableValues } from 'graphql';
 import type { OperationParams } from './cost.ts';
-import { NOT_RUN } from './limits.ts';
+import { NOT_RUN } from './document-limits.ts';
 
 /**
  * Refuses variables that do not fit what an operation declares, with the first fault. Whoever runs the operation would refuse

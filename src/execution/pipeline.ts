@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { type DocumentNode, getOperationAST } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { OperatorToken } from '../accounts/operator-token.ts';
@@ -7,43 +7,32 @@ import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { createContext } from '../graphql/context.ts';
-import { requireAffordable } from '../graphql/cost.ts';
-import { parseWithinLimits, validateWithinLimits } from '../graphql/limits.ts';
-import { maskError } from '../graphql/mask-error.ts';
-import { schema } from '../graphql/schema.ts';
-import { requireFittingVariables } from '../graphql/variables.ts';
+import { schema as graphqlSchema } from '../graphql/schema.ts';
 import { logScope } from '../log.ts';
+import { requireAffordable } from './cost.ts';
 import { createDocumentCache, type DocumentCache } from './document-cache.ts';
+import { parseWithinLimits, validateWithinLimits } from './document-limits.ts';
 import { endWithResponse, endWithSession } from './event-stream.ts';
-import { identifyViewer } from './identify-viewer.ts';
-import { isFromOperator } from './operator.ts';
-import { MAX_OPERATION_BYTES, MAX_REMEMBERED_LENGTH } from './policy.ts';
-import { type Shares, takeTurns } from './run-operation.ts';
-import type { Place } from './unread-bytes.ts';
-import { addressOf, viewerOfRequest } from './viewer.ts';
+import { maskError } from './mask-error.ts';
+import { withOperationBudget } from './operation-budget.ts';
+import type { RequestContext } from './request-context.ts';
+import { type Shares, takeTurns } from './turns.ts';
+import { requireFittingVariables } from './variables.ts';
+import { addressOf, identifyViewer, isFromOperator, viewerOfRequest } from './viewer.ts';
 
-export type Yoga = ReturnType<typeof createGraphQL>;
+/** The API, with every field on the operation's budget. */
+const schema = withOperationBudget(graphqlSchema);
 
-export interface ServerContext {
-  /** Undefined for an operation on a socket. */
-  req?: IncomingMessage;
-  res?: ServerResponse;
-  /** Who sends it; null for nobody. Found out before anything is parsed. */
-  viewer?: Viewer | null;
-  /** What its sender's limits are counted by: the id of the viewer, else the network address. */
-  subject: string;
-  /** Where what is sent is counted until it is read. */
-  place?: Place;
-  /** Put here when it was parsed. */
-  document?: DocumentNode;
-}
+export type Pipeline = ReturnType<typeof createPipeline>;
 
 /**
- * Runs operations for HTTP, server-sent events and sockets alike, so that limits, masking and context cannot differ
- * between them. What Yoga does by default and a browser could be abused for is off: every origin with credentials,
- * multipart bodies, stack traces in development.
+ * What happens to one operation, the same for HTTP, server-sent events and sockets, in this order: the viewer and their rate
+ * limit (`viewer`), parsing (`document-limits`, `document-cache`), validation, variables (`variables`), cost (`cost`), the
+ * context for resolvers, the viewer's turn (`turns`), execution (`subscribe` for subscriptions) within a budget
+ * (`operation-budget`), and masking of errors (`mask-error`). What Yoga does by default and a browser could be abused for is
+ * off: every origin with credentials, multipart bodies, stack traces in development.
  */
-export function createGraphQL(
+export function createPipeline(
   app: App,
   sessions: Sessions,
   config: Config,
@@ -52,8 +41,8 @@ export function createGraphQL(
   watch: SessionWatch,
 ) {
   const operatorToken = new OperatorToken(app.operatorToken);
-  const documentCache = createDocumentCache(MAX_REMEMBERED_LENGTH);
-  return createYoga<ServerContext>({
+  const documentCache = createDocumentCache();
+  return createYoga<RequestContext>({
     schema,
     graphqlEndpoint: '/graphql',
     logging: false,
@@ -95,7 +84,7 @@ export function createGraphQL(
 }
 
 /** What depends on variables is looked at where these are at hand; what is done here may be remembered. */
-function limitDocuments(documentCache: DocumentCache): Plugin<ServerContext> {
+function limitDocuments(documentCache: DocumentCache): Plugin<RequestContext> {
   return {
     onParse({ params, setParsedDocument, extendContext }) {
       const source = String(params.source);
@@ -147,3 +136,5 @@ function nameOperation(document: DocumentNode, operationName: string | undefined
 }
 
 const MAX_LOGGED_NAME_LENGTH = 100;
+/** The longest message is 256 KiB of text, of which JSON makes up to twice as much. */
+const MAX_OPERATION_BYTES = 1024 * 1024;

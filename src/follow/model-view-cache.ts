@@ -4,7 +4,7 @@ import type { ProviderName } from '../providers/provider.ts';
 export type Fingerprints = ReadonlyMap<string, string>;
 
 /** The models of a workspace as followers compare them. */
-export interface ModelStanding {
+export interface ModelView {
   /** The fingerprint of what decided which of them can be asked. */
   offered: string;
   models: Fingerprints;
@@ -13,9 +13,9 @@ export interface ModelStanding {
 }
 
 /** One follower's hold on what is known of the models of a workspace. */
-export interface SharedModels {
+export interface CachedModelView {
   /** What is known for this fingerprint. Another one is read with `load`, once for all who ask for it meanwhile. */
-  read(offered: string, load: () => Promise<ModelStanding>): Promise<ModelStanding>;
+  read(offered: string, load: () => Promise<ModelView>): Promise<ModelView>;
   close(): void;
 }
 
@@ -23,10 +23,10 @@ export interface SharedModels {
  * What is known of the models of each workspace that is followed. A workspace can have hundreds of models and of followers:
  * when a key changes, its models are read once and not by each of them, and they are held once.
  */
-export class ModelStandings {
+export class ModelViewCache {
   readonly #shared = new Map<string, Shared>();
 
-  follow(workspaceId: string): SharedModels {
+  follow(workspaceId: string): CachedModelView {
     const shared = this.#shared.get(workspaceId) ?? new Shared();
     this.#shared.set(workspaceId, shared);
     shared.followers += 1;
@@ -43,20 +43,20 @@ export class ModelStandings {
 class Shared {
   followers = 0;
   #offered: string | undefined;
-  #standing: Promise<ModelStanding> | undefined;
+  #view: Promise<ModelView> | undefined;
 
-  async read(offered: string, load: () => Promise<ModelStanding>): Promise<ModelStanding> {
-    if (this.#offered === offered && this.#standing !== undefined) return await this.#standing;
+  async read(offered: string, load: () => Promise<ModelView>): Promise<ModelView> {
+    if (this.#offered === offered && this.#view !== undefined) return await this.#view;
     this.#offered = offered;
     const loading = load();
-    this.#standing = loading;
+    this.#view = loading;
     try {
-      const standing = await loading;
+      const view = await loading;
       // What was read may be newer than what was asked for. It must not be taken for that later.
-      if (this.#standing === loading) this.#offered = standing.offered;
-      return standing;
+      if (this.#view === loading) this.#offered = view.offered;
+      return view;
     } catch (error) {
-      if (this.#standing === loading) this.#standing = undefined;
+      if (this.#view === loading) this.#view = undefined;
       throw error;
     }
   }

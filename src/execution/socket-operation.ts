@@ -1,42 +1,24 @@
-import type { IncomingMessage } from 'node:http';
 import type { ExecutionArgs, GraphQLError, GraphQLFormattedError } from 'graphql';
-import type { SubscribePayload } from 'graphql-ws';
-import type { WebSocket } from 'ws';
 import type { Viewer } from '../accounts/session.ts';
-import { maskError } from '../graphql/mask-error.ts';
-import type { Yoga } from './graphql.ts';
-import { type Shares, subscribeInTurn } from './run-operation.ts';
+import type { OperationParams } from './cost.ts';
+import { maskError } from './mask-error.ts';
+import type { Pipeline } from './pipeline.ts';
+import { type Shares, subscribeInTurn } from './turns.ts';
 import type { Place } from './unread-bytes.ts';
-
-/** What is known of a socket besides the protocol's own state. */
-export interface SocketExtra {
-  socket: WebSocket;
-  /** The handshake. */
-  request: IncomingMessage;
-  requestId: string;
-  /** From `connectionParams`; the handshake's own header or cookie is used without it. */
-  authorization?: string | undefined;
-  /** Called when it is known who it is. */
-  onIdentified(): void;
-  /** Who was let in. */
-  viewer?: Viewer;
-  /** Where what is sent is counted until it is read. */
-  place?: Place;
-}
 
 /**
  * Makes what runs an operation out of what a client sent over a socket, or the errors to send instead. Never rejects: for
  * graphql-ws that would be a reason to close the socket with everything else on it.
  */
 export async function prepareOperation(
-  yoga: Yoga,
+  pipeline: Pipeline,
   viewer: Viewer,
-  params: SubscribePayload,
+  params: OperationParams & { query: string },
   place: Place | undefined,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {
     const subject = viewer.id;
-    const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
+    const { schema, execute, contextFactory, parse, validate } = pipeline.getEnveloped({
       viewer,
       subject,
       place,
@@ -61,7 +43,7 @@ export async function prepareOperation(
 /** Runs a query or mutation as Yoga prepared it. Never rejects either. */
 export async function executeOperation(args: ExecutionArgs) {
   try {
-    return await (args.rootValue as Pick<ReturnType<Yoga['getEnveloped']>, 'execute'>).execute(args);
+    return await (args.rootValue as Pick<ReturnType<Pipeline['getEnveloped']>, 'execute'>).execute(args);
   } catch (error) {
     return { errors: [maskError(error)] };
   }

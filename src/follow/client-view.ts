@@ -11,13 +11,13 @@ import type { Owner } from '../workspaces/owner.ts';
 import type { Plan } from '../workspaces/plan.ts';
 import { findTeams } from '../workspaces/team.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
-import type { Fingerprints, ModelStanding, SharedModels } from './model-standings.ts';
+import type { CachedModelView, Fingerprints, ModelView } from './model-view-cache.ts';
 
 /**
  * How a workspace stands for one viewer, as fingerprints that are only compared: a short text for the workspace itself and
  * one for each key the viewer may manage, each model and each member, by id.
  */
-export interface Standing extends ModelStanding {
+export interface ClientView extends ModelView {
   workspace: string;
   keys: Fingerprints;
   members: Fingerprints;
@@ -31,12 +31,12 @@ interface ReadDeps {
 }
 
 /** Reads how a workspace stands now; its models, which are many, only if they can be others than those `known`. */
-export async function readStanding(
+export async function readClientView(
   deps: ReadDeps,
   viewer: Viewer,
   workspace: Workspace,
-  { known, shared }: { known: ModelStanding | undefined; shared: SharedModels },
-): Promise<Standing> {
+  { known, shared }: { known: ModelView | undefined; shared: CachedModelView },
+): Promise<ClientView> {
   const owners = await ownersOf(deps, viewer, workspace);
   const [keys, members] = await Promise.all([readKeyStates(deps, owners), memberRoles(deps, workspace)]);
   const managed = new Set(owners.filter(mayManageKeys).map(({ id }) => id));
@@ -82,7 +82,7 @@ async function readModels(
   { db, defaultPlan }: ReadDeps,
   viewer: Viewer,
   workspace: Workspace,
-): Promise<ModelStanding> {
+): Promise<ModelView> {
   return await db.transaction(
     async (tx) => {
       const deps = { db: tx, defaultPlan };
@@ -94,10 +94,7 @@ async function readModels(
   );
 }
 
-async function readFingerprints(
-  deps: ReadDeps,
-  workspace: Workspace,
-): Promise<Omit<ModelStanding, 'offered'>> {
+async function readFingerprints(deps: ReadDeps, workspace: Workspace): Promise<Omit<ModelView, 'offered'>> {
   const models = new Map<string, string>();
   const unavailable = new Map<string, ProviderName>();
   for (let after: string | null = null; ; ) {

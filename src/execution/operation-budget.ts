@@ -6,8 +6,8 @@ import {
   type GraphQLSchema,
   isObjectType,
 } from 'graphql';
-import type { Context } from './context.ts';
-import { refused } from './limits.ts';
+import type { Context } from '../graphql/context.ts';
+import { refused } from './document-limits.ts';
 
 /**
  * Gives every operation, and every event of a subscription, a number of pages it may read and of characters it may hold. The

@@ -1,7 +1,7 @@
 import type { Changes } from '../changes.ts';
 
 /**
- * Reads that followers share. Whoever follows a thing with hundreds of subscriptions makes all of them look at once, for the
+ * Reads that followers share. Whoever follows a thing with hundreds of subscriptions makes all of them reload at once, for the
  * same rows with the same rights. A read is shared while nothing has been announced since it began, and for a second after it
  * ended at most, so nobody is given what was read before the change they were woken for.
  */

@@ -1,7 +1,9 @@
 import type { ValidatedSubscriptionArgs } from 'graphql';
+import type { AccessLost } from '../follow/access-watch.ts';
+import type { ThreadEvent } from '../follow/thread.ts';
+import type { WorkspaceEvent } from '../follow/workspace-event.ts';
+import type { Context } from '../graphql/context.ts';
 import type { Message } from '../threads/message.ts';
-import type { Context } from './context.ts';
-import type { FollowedEvent } from './subscribe.ts';
 
 /**
  * Names what an event comes to for a subscription, so that subscriptions of one viewer with the same document share its
@@ -18,6 +20,9 @@ export function eventKeyOf(args: ValidatedSubscriptionArgs): (event: FollowedEve
     return content === undefined ? undefined : `${prefix} ${event.type} ${content}`;
   };
 }
+
+/** Whatever can be followed. */
+export type FollowedEvent = ThreadEvent | WorkspaceEvent | AccessLost;
 
 /** What tells an event from others of its type. Rows that were read once for several followers are one object. */
 function contentOf(event: FollowedEvent): string | undefined {

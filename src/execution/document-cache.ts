@@ -10,7 +10,7 @@ export interface DocumentCache {
  * Remembers the documents that clients send again and again, those used last. Their texts are limited together, in UTF-16
  * code units, because anybody may send documents that nobody sends again, and a parsed one takes a hundred times the room of its text.
  */
-export function createDocumentCache(maxLength: number): DocumentCache {
+export function createDocumentCache(): DocumentCache {
   const documents = new Map<string, DocumentNode>();
   let length = 0;
 
@@ -33,7 +33,7 @@ export function createDocumentCache(maxLength: number): DocumentCache {
       documents.set(text, document);
       length += text.length;
       for (const oldest of documents.keys()) {
-        if (length <= maxLength) break;
+        if (length <= MAX_LENGTH) break;
         forget(oldest);
       }
     },
@@ -41,3 +41,5 @@ export function createDocumentCache(maxLength: number): DocumentCache {
 }
 
 const LONGEST_REMEMBERED = 32 * 1024; // no program's document is as long; one with a text written into it may be
+/** Of all texts together: those of GraphiQL's tabs and of a hundred clients. They take fifty mebibytes when parsed. */
+const MAX_LENGTH = 512 * 1024;

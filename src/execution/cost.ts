@@ -14,7 +14,7 @@ import {
   type SelectionSetNode,
   valueFromASTUntyped,
 } from 'graphql';
-import { refused } from './limits.ts';
+import { refused } from './document-limits.ts';
 
 /** What runs an operation of a document. */
 export interface OperationParams {

@@ -1,8 +1,9 @@
 import type { Viewer } from '../accounts/session.ts';
-import type { AnswerEvent, AnswerReader } from '../answers/live-answer.ts';
+import type { AnswerCursor, AnswerEvent } from '../answers/live-answer.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { RunningAnswers } from '../answers/running.ts';
 import type { ChangeListener } from '../changes.ts';
+import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
 import {
   existingIds,
   MESSAGES_AT_ONCE,
@@ -12,10 +13,10 @@ import {
   writingMessages,
 } from '../threads/message.ts';
 import { requireThread, type Thread } from '../threads/thread.ts';
-import { type PullSource, pull } from './pull.ts';
-import { Sight, type SightDeps } from './sight.ts';
+import { type AccessDeps, AccessWatch } from './access-watch.ts';
+import { toAsyncIterator } from './async-iterator.ts';
 
-/** What the followers of a thread are told. */
+/** What the followers of a thread are sent. */
 export type ThreadEvent =
   | { type: 'snapshot'; thread: Thread; writing: Message[] }
   | { type: 'message-added'; message: Message }
@@ -24,11 +25,11 @@ export type ThreadEvent =
   | { type: 'thread-removed'; threadId: string }
   | AnswerEvent;
 
-interface FollowDeps extends SightDeps {
+interface FollowDeps extends AccessDeps {
   running: RunningAnswers;
 }
 
-/** Follows a thread: first how it stands, then every message, delta and change. Ends when the thread is gone. */
+/** Follows a thread: first a snapshot, then every message, delta and change. Ends when the thread is deleted. */
 export async function threadEvents(
   deps: FollowDeps,
   viewer: Viewer,
@@ -36,22 +37,24 @@ export async function threadEvents(
 ): Promise<AsyncIterableIterator<ThreadEvent>> {
   const load = () => requireThread(deps, viewer, threadId, 'read');
   const thread = await deps.sharedReads.read(`${viewer.id} requires thread ${threadId}`, load);
-  return pull((wake) => new ThreadFollower(deps, viewer, thread.id, wake));
+  return toAsyncIterator((wake) => new ThreadFollower(deps, viewer, thread.id, wake));
 }
 
-class ThreadFollower implements PullSource<ThreadEvent> {
+type Step = Polled<ThreadEvent>;
+
+class ThreadFollower implements Pollable<ThreadEvent> {
   readonly #deps: FollowDeps;
   readonly #threadId: string;
   readonly #wake: () => void;
   readonly #changes: ChangeListener;
-  readonly #sight: Sight;
-  readonly #readers = new Map<string, AnswerReader>();
-  /** Events of the last look at the database that have not been taken yet. */
+  readonly #access: AccessWatch;
+  readonly #cursors = new Map<string, AnswerCursor>();
+  /** Events of the last reload at the database that have not been taken yet. */
   #pending: ThreadEvent[] = [];
   #lastPosition: number | undefined;
-  /** Whether there may be more messages than the last look has read. */
+  /** Whether there may be more messages than the last reload has read. */
   #isBehind = false;
-  #isGone = false;
+  #hasLostAccess = false;
   #isClosed = false;
 
   constructor(deps: FollowDeps, viewer: Viewer, threadId: string, wake: () => void) {
@@ -59,40 +62,40 @@ class ThreadFollower implements PullSource<ThreadEvent> {
     this.#threadId = threadId;
     this.#wake = wake;
     this.#changes = deps.changes.listen(threadId, wake);
-    this.#sight = new Sight(deps, viewer, threadId, wake);
+    this.#access = new AccessWatch(deps, viewer, threadId, wake);
   }
 
-  take(): ThreadEvent | null | undefined | Promise<ThreadEvent | null | undefined> {
-    if (this.#isGone) return undefined;
+  take(): Step | Promise<Step> {
+    if (this.#hasLostAccess) return DONE;
     if (this.#lastPosition === undefined) return this.#snapshot();
-    const hasNews = this.#isBehind || this.#changes.isDirty;
-    if (this.#pending.length === 0 && hasNews) return this.#look();
-    return this.#sight.mayTell() ? this.#takeKnown() : this.#lookAgain();
+    const hasPending = this.#isBehind || this.#changes.isDirty;
+    if (this.#pending.length === 0 && hasPending) return this.#readChanges();
+    return this.#access.isCurrent() ? this.#takeKnown() : this.#reloadAccess();
   }
 
   close(): void {
     this.#isClosed = true;
     this.#changes.close();
-    this.#sight.close();
-    for (const reader of this.#readers.values()) reader.close();
+    this.#access.close();
+    for (const cursor of this.#cursors.values()) cursor.close();
   }
 
-  async #snapshot(): Promise<ThreadEvent | undefined> {
-    const thread = await this.#sight.look();
-    if (thread === undefined) return this.#gone();
+  async #snapshot(): Promise<Step> {
+    const thread = await this.#access.reload();
+    if (thread === undefined) return this.#loseAccess();
     const newest = await this.#read('newest', () => newestPosition(this.#deps, this.#threadId));
     this.#lastPosition = newest;
     const writing = await this.#read('writing', () => writingMessages(this.#deps, this.#threadId));
-    // One that began since then is told as added.
+    // One that began since then is sent as added.
     const begun = writing.filter((message) => message.position <= newest);
-    return { type: 'snapshot', thread, writing: await this.#follow(begun) };
+    return polled({ type: 'snapshot', thread, writing: await this.#follow(begun) });
   }
 
-  /** Finds out what happened to the things that changed. */
-  async #look(): Promise<ThreadEvent | null | undefined> {
+  /** Reads what happened to the things that changed. */
+  async #readChanges(): Promise<Step> {
     const dirty = this.#changes.take();
-    const thread = await this.#sight.look();
-    if (thread === undefined) return this.#gone();
+    const thread = await this.#access.reload();
+    if (thread === undefined) return this.#loseAccess();
     const messageIds = dirty.filter((id) => id !== this.#threadId);
     const existing = await this.#read(`exist ${messageIds}`, () => existingIds(this.#deps, messageIds));
     for (const messageId of messageIds)
@@ -105,34 +108,35 @@ class ThreadFollower implements PullSource<ThreadEvent> {
     this.#isBehind = added.length === MESSAGES_AT_ONCE;
     for (const message of await this.#follow(added)) this.#pending.push({ type: 'message-added', message });
     if (dirty.includes(this.#threadId)) this.#pending.push({ type: 'thread-updated', thread });
-    // What woke us may have been an answer's end and its announcement together: then there is more than this look found.
+    // What woke us may have been an answer's end and its announcement together: then there is more than this reload found.
     return this.#takeKnown();
   }
 
-  /** Reads of the thread, which whoever may see it may share. */
+  /** Reads of the thread that all who may see it can share. */
   #read<Result>(name: string, load: () => Promise<Result>): Promise<Result> {
     return this.#deps.sharedReads.read(`of thread ${this.#threadId} ${name}`, load);
   }
 
-  /** Finds out whether the viewer may be told what is known already. */
-  async #lookAgain(): Promise<ThreadEvent | null | undefined> {
-    return (await this.#sight.look()) === undefined ? this.#gone() : this.#takeKnown();
+  /** Checks the access, then takes what is known already. */
+  async #reloadAccess(): Promise<Step> {
+    return (await this.#access.reload()) === undefined ? this.#loseAccess() : this.#takeKnown();
   }
 
-  #takeKnown(): ThreadEvent | null {
-    return this.#pending.shift() ?? this.#takeFromReaders();
+  #takeKnown(): Step {
+    const event = this.#pending.shift();
+    return event === undefined ? this.#takeFromCursors() : polled(event);
   }
 
-  /** Reads on from the text that these messages are told with. */
+  /** Opens a cursor behind the text that these messages are sent with. */
   async #follow(messages: readonly Message[]): Promise<Message[]> {
     const current = await withLiveText(this.#deps, messages);
-    // Whoever left during the look has closed the readers there were; no new one may begin.
+    // Whoever left during the reload has closed the readers there were; no new one may begin.
     if (this.#isClosed) return [];
     return current.map((message) => {
       const live = message.status === 'WRITING' ? this.#deps.running.get(message.id) : undefined;
       if (live === undefined) return message;
       const { text, reasoning } = message;
-      this.#readers.set(
+      this.#cursors.set(
         message.id,
         live.read({ text: text.length, reasoning: reasoning.length }, this.#wake),
       );
@@ -140,24 +144,24 @@ class ThreadFollower implements PullSource<ThreadEvent> {
     });
   }
 
-  #takeFromReaders(): AnswerEvent | null {
-    for (const [messageId, reader] of this.#readers) {
-      const event = reader.take();
-      if (event === null) continue;
-      // Whoever was served goes to the end of the line, so that no answer of a comparison starves the others.
-      this.#readers.delete(messageId);
-      if (event === undefined) {
-        reader.close();
+  #takeFromCursors(): Step {
+    for (const [messageId, cursor] of this.#cursors) {
+      const step = cursor.take();
+      if (step.type === 'idle') continue;
+      // The answer that was read goes to the end of the line, so that no answer of a comparison starves the others.
+      this.#cursors.delete(messageId);
+      if (step.type === 'done') {
+        cursor.close();
         continue;
       }
-      this.#readers.set(messageId, reader);
-      return event;
+      this.#cursors.set(messageId, cursor);
+      return step;
     }
-    return null;
+    return IDLE;
   }
 
-  #gone(): ThreadEvent {
-    this.#isGone = true;
-    return { type: 'thread-removed', threadId: this.#threadId };
+  #loseAccess(): Step {
+    this.#hasLostAccess = true;
+    return polled({ type: 'thread-removed', threadId: this.#threadId });
   }
 }

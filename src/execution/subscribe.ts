@@ -6,16 +6,10 @@ import {
   type ValidatedSubscriptionArgs,
   validateSubscriptionArgs,
 } from 'graphql';
-import type { WorkspaceEvent } from '../events/read-workspace-event.ts';
-import type { Gone } from '../events/sight.ts';
-import type { ThreadEvent } from '../events/thread-events.ts';
-import type { Context } from './context.ts';
-import { eventKeyOf } from './event-key.ts';
+import type { Context } from '../graphql/context.ts';
+import { prepareDelta } from './delta-fast-path.ts';
+import { eventKeyOf, type FollowedEvent } from './event-key.ts';
 import { maskError } from './mask-error.ts';
-import { prepareDelta } from './prepared-delta.ts';
-
-/** Whatever can be followed. */
-export type FollowedEvent = ThreadEvent | WorkspaceEvent | Gone;
 
 /** How a subscription is run beside others. */
 export interface SubscriptionRun {

@@ -1,0 +1,96 @@
+import type { IncomingMessage } from 'node:http';
+import { GraphQLError } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { OperatorToken } from '../accounts/operator-token.ts';
+import type { Sessions, Viewer } from '../accounts/session.ts';
+import { type Networks, readAddress } from '../networks.ts';
+import { maskError } from './mask-error.ts';
+import { type PersonLimits, rateLimited } from './person-limits.ts';
+import type { RequestContext } from './request-context.ts';
+
+/**
+ * Finds out who sends a request, and whether they may send one now, before anything of it is parsed. A token that opens nothing
+ * is refused: as nobody, its sender would be answered with nulls and take them for the data. A cookie is not, since a page
+ * cannot take an old one away and has to read what a signed-out person may.
+ */
+export function identifyViewer(
+  limits: PersonLimits,
+  viewerOf: (request: IncomingMessage) => Promise<Viewer | null>,
+  addressOf: (request: IncomingMessage) => string,
+): Plugin<RequestContext, RequestContext> {
+  return {
+    async onParams({ context, setResult }) {
+      const { req } = context;
+      if (req === undefined) return;
+      try {
+        context.viewer = await viewerOf(req);
+        context.subject = context.viewer?.id ?? `address ${addressOf(req)}`;
+        limits.takeOperation(context.subject);
+        if (context.viewer === null && req.headers.authorization !== undefined) throw tokenRefused();
+        context.place?.belongsTo(context.subject);
+      } catch (error) {
+        setResult({ errors: [maskError(error)] });
+      }
+    },
+  };
+}
+
+/** Who sends a request: by bearer token if there is one, else by cookie. Null for nobody. */
+export async function viewerOfRequest(
+  sessions: Sessions,
+  request: IncomingMessage,
+  trustedProxies: Networks,
+  /** Replaces the header, for sockets, whose clients in browsers cannot set one. */
+  authorization: string | undefined = request.headers.authorization,
+): Promise<Viewer | null> {
+  const headers = new Headers();
+  if (authorization !== undefined) headers.set('authorization', authorization);
+  else if (request.headers.cookie !== undefined) headers.set('cookie', request.headers.cookie);
+  else return null;
+  return await sessions.viewerOf(headers, addressOf(request, trustedProxies));
+}
+
+/**
+ * The address of the client that sends a request, in one spelling: the last one named by the chain of trusted proxies, else
+ * the socket's own. Limits count by the `networkOf` it.
+ */
+export function addressOf(request: IncomingMessage, trustedProxies: Networks): string {
+  const forwarded = [request.headers['x-forwarded-for'] ?? []].flat().join(',').split(',');
+  const chain = [...forwarded.filter((part) => part.trim() !== ''), request.socket.remoteAddress ?? ''];
+  let nearest: string | null = null;
+  // From the right, each address was written by the one after it; the first that is no proxy of ours is the client.
+  for (const text of chain.reverse()) {
+    const address = readAddress(text);
+    if (address === null) break;
+    nearest = address;
+    if (!trustedProxies.includes(address)) break;
+  }
+  return nearest ?? 'unknown';
+}
+
+/** Whether a request is authenticated by nothing but a cookie, which a browser also sends for a foreign page. */
+export function restsOnCookie(request: IncomingMessage): boolean {
+  return request.headers.authorization === undefined && request.headers.cookie !== undefined;
+}
+
+/**
+ * Whether a request carries the operator's token. Sockets never do: a program of the operator has no use for one.
+ * Throws RATE_LIMITED after too many wrong tokens.
+ */
+export function isFromOperator(request: IncomingMessage, token: OperatorToken, address: string): boolean {
+  const given = request.headers['x-latchkey-operator-token'];
+  if (given === undefined) return false;
+  const { isRight, retryAt } = token.judge(String(given), address);
+  if (retryAt === null) return isRight;
+  throw rateLimited(
+    'Too many wrong operator tokens. Correct the token, wait a little, then try again.',
+    retryAt.getTime() - Date.now(),
+  );
+}
+
+function tokenRefused(): GraphQLError {
+  return new GraphQLError(
+    'The token in the Authorization header is not valid, or its session has ended. Sign in again.',
+    { extensions: { code: 'UNAUTHENTICATED', http: { status: 401, spec: true } } },
+  );
+}

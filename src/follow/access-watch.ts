@@ -1,0 +1,124 @@
+import type { Viewer } from '../accounts/session.ts';
+import type { ChangeListener, Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
+import type { NotFoundError } from '../errors.ts';
+import { failureName, log } from '../log.ts';
+import { findThreads, type Thread, visibleOf } from '../threads/thread.ts';
+import type { SharedReads } from './shared-reads.ts';
+
+/**
+ * Watches whether a viewer may still see a thread that they follow. Once a change was announced that may have ended that,
+ * nothing more is sent before the thread is read again. An announcement may be lost, so access is checked every few seconds
+ * too, but in the background: tokens do not wait for it, and go on while the database is away, when nobody can lose a right.
+ */
+export class AccessWatch {
+  readonly viewer: Viewer;
+  readonly threadId: string;
+  readonly #deps: AccessDeps;
+  readonly #wake: () => void;
+  readonly #changes: ChangeListener;
+  /** A first read is due at once: what was read before the listening began may have changed since. */
+  #isStale = true;
+  #checkedAtMs = 0;
+
+  constructor(deps: AccessDeps, viewer: Viewer, threadId: string, wake: () => void) {
+    this.#deps = deps;
+    this.viewer = viewer;
+    this.threadId = threadId;
+    this.#wake = wake;
+    this.#changes = deps.changes.listen([threadId, viewer.id], wake);
+  }
+
+  /** Whether the access is known; else `reload` comes first. For most tokens a few comparisons. */
+  isCurrent(): boolean {
+    if (this.#isStale || this.#changes.isDirty) return false;
+    if (performance.now() - this.#checkedAtMs > CHECK_AFTER_MS) {
+      this.#checkedAtMs = performance.now();
+      this.#deps.accessBatch.add(this);
+    }
+    return true;
+  }
+
+  /** The thread, if the viewer may still see it. */
+  async reload(): Promise<Thread | undefined> {
+    this.#changes.take();
+    this.#checkedAtMs = performance.now();
+    const thread = await findFollowedThread(this.#deps, this.viewer, this.threadId);
+    this.#isStale = thread === undefined;
+    return thread;
+  }
+
+  /** Makes `reload` due before anything more is sent. */
+  invalidate(): void {
+    this.#isStale = true;
+    this.#wake();
+  }
+
+  close(): void {
+    this.#changes.close();
+  }
+}
+
+/**
+ * Checks the access of all watches that are due within a moment by one statement: a thousand followers of running answers
+ * cost the database no more than a few of them.
+ */
+export class AccessBatch {
+  readonly #db: Database;
+  #due: AccessWatch[] = [];
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Has this watch checked soon, and invalidated if its viewer may not see the thread any more. */
+  add(watch: AccessWatch): void {
+    this.#due.push(watch);
+    if (this.#due.length === 1) setTimeout(() => void this.#check(), GATHER_MS).unref();
+  }
+
+  async #check(): Promise<void> {
+    const due = this.#due;
+    this.#due = [];
+    try {
+      const visible = await visibleOf(
+        this.#db,
+        due.map(({ viewer, threadId }) => ({ viewerId: viewer.id, threadId })),
+      );
+      due.forEach((watch, index) => {
+        if (visible[index] !== true) watch.invalidate();
+      });
+    } catch (error) {
+      log.warn({ followers: due.length, failure: failureName(error) }, 'followers could not be checked');
+    }
+  }
+}
+
+/** The thread as it is now, read once for all who follow it as this viewer; undefined if they may not see it. */
+export async function findFollowedThread(
+  deps: Pick<AccessDeps, 'db' | 'sharedReads'>,
+  viewer: Viewer,
+  threadId: string,
+): Promise<Thread | undefined> {
+  const load = () => findThreads(deps, viewer, [threadId]);
+  const [thread] = await deps.sharedReads.read(`${viewer.id} thread ${threadId}`, load);
+  return thread;
+}
+
+export interface AccessDeps {
+  db: Database;
+  changes: Changes;
+  sharedReads: SharedReads;
+  accessBatch: AccessBatch;
+}
+
+/** The last event of a follower whose viewer may not see it any more, with the error that a new request would get. */
+export interface AccessLost {
+  type: 'access-lost';
+  error: NotFoundError;
+}
+
+/** How old the last check of a viewer's access may be, where no change was announced. */
+export const CHECK_AFTER_MS = 5_000;
+
+const GATHER_MS = 250;

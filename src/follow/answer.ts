@@ -1,0 +1,84 @@
+import type { Viewer } from '../accounts/session.ts';
+import type { AnswerCursor, AnswerEvent } from '../answers/live-answer.ts';
+import type { RunningAnswers } from '../answers/running.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { DONE, type Pollable, type Polled, polled } from '../pollable.ts';
+import { findMessages } from '../threads/message.ts';
+import { type AccessDeps, type AccessLost, AccessWatch, findFollowedThread } from './access-watch.ts';
+import { toAsyncIterator } from './async-iterator.ts';
+
+interface FollowDeps extends AccessDeps {
+  running: RunningAnswers;
+}
+
+/**
+ * Follows one answer from the given offsets to its end. An answer that has ended gives just that: its final message holds
+ * all of the text. Ends with AccessLost when the thread is deleted, or when the viewer may not see it any more.
+ */
+export async function answerEvents(
+  deps: FollowDeps,
+  viewer: Viewer,
+  input: { messageId: string; offset: number; reasoningOffset: number },
+): Promise<AsyncIterableIterator<AnswerEvent | AccessLost>> {
+  checkOffset('offset', input.offset);
+  checkOffset('reasoningOffset', input.reasoningOffset);
+  const live = deps.running.get(input.messageId);
+  if (live !== undefined) {
+    const thread = await findFollowedThread(deps, viewer, live.threadId);
+    if (thread === undefined) throw new NotFoundError('answer');
+    return toAsyncIterator((wake) => {
+      const cursor = live.read({ text: input.offset, reasoning: input.reasoningOffset }, wake);
+      return new AnswerFollower(cursor, new AccessWatch(deps, viewer, live.threadId, wake));
+    });
+  }
+
+  // An answer runs until its end is saved, so one that did not run before the database is asked has ended there.
+  const load = () => findMessages(deps, viewer, [input.messageId]);
+  const [message] = await deps.sharedReads.read(`${viewer.id} message ${input.messageId}`, load);
+  if (message === undefined || message.role !== 'ASSISTANT') throw new NotFoundError('answer');
+  if (message.status === 'WRITING') throw new Error('an answer is being written, but not by this process');
+  const events: AnswerEvent[] = [{ type: 'ended', message }];
+  return toAsyncIterator(() => ({
+    take: () => {
+      const event = events.pop();
+      return event === undefined ? DONE : polled(event);
+    },
+    close: () => {},
+  }));
+}
+
+type Step = Polled<AnswerEvent | AccessLost>;
+
+class AnswerFollower implements Pollable<AnswerEvent | AccessLost> {
+  readonly #cursor: AnswerCursor;
+  readonly #access: AccessWatch;
+  #hasLostAccess = false;
+
+  constructor(cursor: AnswerCursor, access: AccessWatch) {
+    this.#cursor = cursor;
+    this.#access = access;
+  }
+
+  take(): Step | Promise<Step> {
+    if (this.#hasLostAccess) return DONE;
+    return this.#access.isCurrent() ? this.#cursor.take() : this.#reload();
+  }
+
+  close(): void {
+    this.#access.close();
+    this.#cursor.close();
+  }
+
+  async #reload(): Promise<Step> {
+    if ((await this.#access.reload()) !== undefined) return this.#cursor.take();
+    this.#hasLostAccess = true;
+    return polled({ type: 'access-lost', error: new NotFoundError('answer') });
+  }
+}
+
+function checkOffset(path: string, offset: number): void {
+  if (offset >= 0) return;
+  throw new InvalidInputError([
+    { path, message: `${path} is the length of the text you have; it cannot be negative.` },
+  ]);
+}

@@ -1,0 +1,187 @@
+import type { Viewer } from '../accounts/session.ts';
+import type { ChangeListener, Changes } from '../changes.ts';
+import type { Database } from '../db/database.ts';
+import { type IdPrefix, prefixOf } from '../db/id.ts';
+import { NotFoundError } from '../errors.ts';
+import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
+import { ownThreadsTopic } from '../threads/thread.ts';
+import { memberRoles } from '../workspaces/member.ts';
+import type { Plan } from '../workspaces/plan.ts';
+import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
+import { type AccessLost, CHECK_AFTER_MS } from './access-watch.ts';
+import { toAsyncIterator } from './async-iterator.ts';
+import { type ClientView, differing, readClientView } from './client-view.ts';
+import type { CachedModelView, ModelViewCache } from './model-view-cache.ts';
+import type { SharedReads } from './shared-reads.ts';
+import { readModelsChange, readWorkspaceEvent, type WorkspaceEvent } from './workspace-event.ts';
+
+interface FollowDeps {
+  db: Database;
+  changes: Changes;
+  defaultPlan: Plan;
+  modelViewCache: ModelViewCache;
+  sharedReads: SharedReads;
+}
+
+/**
+ * Follows a workspace: first a snapshot, then every change of its keys, models, threads and members that the viewer may
+ * see, each as it then is. Ends with AccessLost when the viewer is no longer in it.
+ */
+export async function workspaceEvents(
+  deps: FollowDeps,
+  viewer: Viewer,
+  workspaceId: string,
+): Promise<AsyncIterableIterator<WorkspaceEvent | AccessLost>> {
+  const load = () => requireWorkspace(deps, viewer, workspaceId, 'read');
+  const workspace = await deps.sharedReads.read(`${viewer.id} requires workspace ${workspaceId}`, load);
+  return toAsyncIterator((wake) => new WorkspaceFollower(deps, viewer, workspace, wake));
+}
+
+type Step = Polled<WorkspaceEvent | AccessLost>;
+
+/**
+ * Keeps fingerprints of what was sent and ids of what is to be sent, and reads each thing, with the viewer's rights in the
+ * query, only when it is taken: so nothing queues for a slow reader, and no viewer is sent what they may not see any more.
+ */
+class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
+  readonly #deps: FollowDeps;
+  readonly #viewer: Viewer;
+  readonly #workspaceId: string;
+  readonly #wake: () => void;
+  readonly #changes: ChangeListener;
+  readonly #shared: CachedModelView;
+  #view: ClientView | undefined;
+  /** When the viewer was last found to be in the workspace. */
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #pendingIds = new Set<string>();
+  #pendingModelIds = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #isDue = false;
+  /** What was read before this is too old, by the process's own time: since then time alone may have changed something. */
+  #notBeforeMs = 0;
+  #hasLostAccess = false;
+  #isClosed = false;
+
+  constructor(deps: FollowDeps, viewer: Viewer, workspace: Workspace, wake: () => void) {
+    this.#deps = deps;
+    this.#viewer = viewer;
+    this.#workspaceId = workspace.id;
+    this.#wake = wake;
+    const topics = [workspace.id, ownThreadsTopic(workspace.id, viewer.id), viewer.id];
+    if (workspace.teamId !== null) topics.push(workspace.teamId);
+    this.#changes = deps.changes.listen(topics, wake);
+    this.#shared = deps.modelViewCache.follow(workspace.id);
+  }
+
+  take(): Step | Promise<Step> {
+    if (this.#hasLostAccess) return DONE;
+    const hasPending = this.#pendingIds.size + this.#pendingModelIds.size > 0;
+    const mustCompare = this.#view === undefined || this.#isDue || this.#changes.isDirty;
+    return mustCompare ? this.#readChanges() : hasPending ? this.#readNext() : IDLE;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#changes.close();
+    this.#shared.close();
+    clearTimeout(this.#timer);
+  }
+
+  /** Reads what may have changed, and no more: in a busy workspace with many followers this happens often. */
+  async #readChanges(): Promise<Step> {
+    const changed = Map.groupBy(this.#changes.take(), prefixOf);
+    for (const id of changed.get('thr') ?? []) this.#pendingIds.add(id);
+    const isOther = (prefix: IdPrefix | undefined) => prefix !== 'thr' && prefix !== 'usr';
+    const before = this.#view;
+    let step: Step = IDLE;
+    if (before === undefined || this.#isDue || changed.keys().some(isOther))
+      step = await this.#compare(before);
+    else if (changed.has('usr')) step = await this.#compareMembers(before);
+    return step.type === 'idle' ? await this.#readNext() : step;
+  }
+
+  /** Finds out what differs from what was sent. Gives the snapshot at first. */
+  async #compare(before: ClientView | undefined): Promise<Step> {
+    this.#isDue = false;
+    const workspace = await this.#findWorkspace();
+    if (workspace === undefined) return this.#loseAccess();
+    const now = await this.#read('view', () =>
+      readClientView(this.#deps, this.#viewer, workspace, { known: before, shared: this.#shared }),
+    );
+    this.#view = now;
+    this.#compareAgainBy(now.changesAt);
+    if (before === undefined) return polled({ type: 'workspace-snapshot', workspace });
+    if (now.workspace !== before.workspace) this.#pendingIds.add(workspace.id);
+    for (const id of differing(before.keys, now.keys)) this.#pendingIds.add(id);
+    for (const id of differing(before.members, now.members)) this.#pendingIds.add(id);
+    for (const id of differing(before.models, now.models)) this.#pendingModelIds.add(id);
+    return IDLE;
+  }
+
+  async #compareMembers(before: ClientView): Promise<Step> {
+    this.#checkedAtMs = performance.now();
+    const members = await this.#read('members', () =>
+      memberRoles(this.#deps, { type: 'workspace', id: this.#workspaceId }),
+    );
+    if (!members.has(this.#viewer.id)) return this.#loseAccess();
+    this.#view = { ...before, members };
+    for (const id of differing(before.members, members)) this.#pendingIds.add(id);
+    return IDLE;
+  }
+
+  async #readNext(): Promise<Step> {
+    const isStale = performance.now() - this.#checkedAtMs > CHECK_AFTER_MS;
+    if (isStale && (await this.#findWorkspace()) === undefined) return this.#loseAccess();
+    const [id] = this.#pendingIds;
+    if (id !== undefined) {
+      this.#pendingIds.delete(id);
+      const load = () => readWorkspaceEvent(this.#deps, this.#viewer, this.#workspaceId, id);
+      return this.#stepOf(await this.#read(`event ${id}`, load));
+    }
+    const ids = [...this.#pendingModelIds];
+    const view = this.#view;
+    if (ids.length === 0 || view === undefined) return IDLE;
+    this.#pendingModelIds = new Set();
+    const load = () => readModelsChange(this.#deps, this.#viewer, this.#workspaceId, view, ids);
+    return this.#stepOf(await this.#read(`models ${view.offered} ${ids}`, load));
+  }
+
+  async #findWorkspace(): Promise<Workspace | undefined> {
+    this.#checkedAtMs = performance.now();
+    const load = () => findWorkspaces(this.#deps, this.#viewer, [this.#workspaceId]);
+    const [workspace] = await this.#read('workspace', load);
+    return workspace;
+  }
+
+  #read<Result>(name: string, load: () => Promise<Result>): Promise<Result> {
+    const { sharedReads } = this.#deps;
+    return sharedReads.read(`${this.#viewer.id} in ${this.#workspaceId} ${name}`, load, this.#notBeforeMs);
+  }
+
+  /** Announcements are the fast path: what time changes, or another process, is found by comparing. */
+  #compareAgainBy(moment: Date | null): void {
+    clearTimeout(this.#timer);
+    if (this.#isClosed) return;
+    const delayMs =
+      moment === null ? COMPARE_EVERY_MS : Math.min(moment.getTime() - Date.now(), COMPARE_EVERY_MS);
+    this.#timer = setTimeout(() => {
+      this.#isDue = true;
+      this.#notBeforeMs = performance.now() - TOGETHER_MS;
+      this.#wake();
+    }, delayMs);
+  }
+
+  /** Without an event the viewer has left the workspace meanwhile. */
+  #stepOf(event: WorkspaceEvent | undefined): Step {
+    return event === undefined ? this.#loseAccess() : polled(event);
+  }
+
+  #loseAccess(): Step {
+    this.#hasLostAccess = true;
+    return polled({ type: 'access-lost', error: new NotFoundError('workspace') });
+  }
+}
+
+/** The timers of those who reload at the same moment go off within this. */
+const TOGETHER_MS = 20;
+const COMPARE_EVERY_MS = 30_000; // the longest time until a plan changed from the command line is shown
