@@ -1,49 +1,35 @@
 import { AnswerError } from '../answer-error.ts';
 import * as errors from '../errors.ts';
-import type { ApiKey as ApiKeyShape } from '../keys/api-key.ts';
 import { checkApiKey, refreshModels } from '../keys/check.ts';
 import { removeApiKey } from '../keys/remove.ts';
 import { updateApiKey } from '../keys/update.ts';
-import type { Model as ModelShape } from '../models/catalogue.ts';
-import { apiKeyPayload } from './api-key.ts';
-import { builder } from './builder.ts';
-import { requireViewer } from './context.ts';
+import { currentApiKey } from './api-key.ts';
 import { Model } from './model.ts';
+import { LEFT_OUT, mutation } from './mutation.ts';
 
-const CheckApiKeyInput = builder.inputType('CheckApiKeyInput', {
-  description: 'Which key to check.',
-  fields: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
+const CHECK_ERRORS = [
+  errors.PlanRequiredError,
+  errors.NotPermittedError,
+  errors.NotFoundError,
+  errors.BusyError,
+  AnswerError,
+];
+
+mutation('checkApiKey', {
+  description:
+    'Asks the provider again whether it accepts a key, and fetches its models. What it says becomes the status; if it could not be asked, the result is AnswerError and the key stands as before.',
+  input: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
+  errors: CHECK_ERRORS,
+  run: async (deps, viewer, { id }) => ({ apiKey: await checkApiKey(deps, viewer, id) }),
+  payload: currentApiKey,
 });
 
-builder.mutationField('checkApiKey', (t) =>
-  t.field({
-    type: apiKeyPayload('CheckApiKeyPayload', 'A key that was checked.'),
-    description:
-      'Asks the provider again whether it accepts a key, and fetches its models. What it says becomes the status; if it could not be asked, the result is AnswerError and the key stands as before.',
-    args: { input: t.arg({ type: CheckApiKeyInput, required: true, description: 'Which key.' }) },
-    errors: {
-      types: [
-        errors.PlanRequiredError,
-        errors.NotPermittedError,
-        errors.NotFoundError,
-        errors.BusyError,
-        AnswerError,
-      ],
-    },
-    resolve: async (_root, { input }, context) => ({
-      apiKey: await checkApiKey(context.deps, requireViewer(context), input.id),
-    }),
-  }),
-);
-
-const RefreshModelsInput = builder.inputType('RefreshModelsInput', {
-  description: 'Whose models to fetch.',
-  fields: (t) => ({ apiKeyId: t.id({ required: true, description: 'Id of the key.' }) }),
-});
-
-const RefreshModelsPayload = builder.objectRef<{ models: ModelShape[] }>('RefreshModelsPayload').implement({
-  description: 'A list of models that was fetched anew.',
-  fields: (t) => ({
+mutation('refreshModels', {
+  description: 'Fetches anew which models a key offers.',
+  input: (t) => ({ apiKeyId: t.id({ required: true, description: 'Id of the key.' }) }),
+  errors: CHECK_ERRORS,
+  run: async (deps, viewer, { apiKeyId }) => ({ models: await refreshModels(deps, viewer, apiKeyId) }),
+  payload: (t) => ({
     models: t.expose('models', {
       type: [Model],
       description: 'What the key offers now, in the provider’s order.',
@@ -51,29 +37,10 @@ const RefreshModelsPayload = builder.objectRef<{ models: ModelShape[] }>('Refres
   }),
 });
 
-builder.mutationField('refreshModels', (t) =>
-  t.field({
-    type: RefreshModelsPayload,
-    description: 'Fetches anew which models a key offers.',
-    args: { input: t.arg({ type: RefreshModelsInput, required: true, description: 'Which key.' }) },
-    errors: {
-      types: [
-        errors.PlanRequiredError,
-        errors.NotPermittedError,
-        errors.NotFoundError,
-        errors.BusyError,
-        AnswerError,
-      ],
-    },
-    resolve: async (_root, { input }, context) => ({
-      models: await refreshModels(context.deps, requireViewer(context), input.apiKeyId),
-    }),
-  }),
-);
-
-const UpdateApiKeyInput = builder.inputType('UpdateApiKeyInput', {
-  description: 'What to change about a key. Fields left out stay as they are.',
-  fields: (t) => ({
+mutation('updateApiKey', {
+  description: 'Changes what is known about a key besides its secret.',
+  inputRule: LEFT_OUT,
+  input: (t) => ({
     id: t.id({ required: true, description: 'Id of the key.' }),
     label: t.string({ description: 'A new name, up to 100 characters.' }),
     isEnabled: t.boolean({
@@ -88,45 +55,22 @@ const UpdateApiKeyInput = builder.inputType('UpdateApiKeyInput', {
         'Where to put it among the owner’s keys of its provider, from 1; the others close up. A number beyond the last place means the last.',
     }),
   }),
+  errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
+  run: async (deps, viewer, input) => ({ apiKey: await updateApiKey(deps, viewer, input) }),
+  payload: currentApiKey,
 });
 
-builder.mutationField('updateApiKey', (t) =>
-  t.field({
-    type: apiKeyPayload('UpdateApiKeyPayload', 'A key that was changed.'),
-    description: 'Changes what is known about a key besides its secret.',
-    args: { input: t.arg({ type: UpdateApiKeyInput, required: true, description: 'What to change.' }) },
-    errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
-    resolve: async (_root, { input }, context) => ({
-      apiKey: await updateApiKey(context.deps, requireViewer(context), input),
+mutation('removeApiKey', {
+  description:
+    'Removes a key for good. Its models can no longer be asked through it, answers it is paying for end within a second, and old threads stay readable.',
+  input: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
+  errors: [errors.NotPermittedError, errors.NotFoundError],
+  run: (deps, viewer, { id }) => removeApiKey(deps, viewer, id),
+  payload: (t) => ({
+    removedId: t.id({ description: 'Id of the removed key.', resolve: ({ apiKey }) => apiKey.id }),
+    models: t.expose('models', {
+      type: [Model],
+      description: 'What it offered. Those that no other usable key offers are now unavailable.',
     }),
   }),
-);
-
-const RemoveApiKeyInput = builder.inputType('RemoveApiKeyInput', {
-  description: 'Which key to remove.',
-  fields: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
 });
-
-const RemoveApiKeyPayload = builder
-  .objectRef<{ apiKey: ApiKeyShape; models: ModelShape[] }>('RemoveApiKeyPayload')
-  .implement({
-    description: 'A key that was removed.',
-    fields: (t) => ({
-      removedId: t.id({ description: 'Id of the removed key.', resolve: ({ apiKey }) => apiKey.id }),
-      models: t.expose('models', {
-        type: [Model],
-        description: 'What it offered. Those that no other usable key offers are now unavailable.',
-      }),
-    }),
-  });
-
-builder.mutationField('removeApiKey', (t) =>
-  t.field({
-    type: RemoveApiKeyPayload,
-    description:
-      'Removes a key for good. Its models can no longer be asked through it, answers it is paying for end within a second, and old threads stay readable.',
-    args: { input: t.arg({ type: RemoveApiKeyInput, required: true, description: 'Which key.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError] },
-    resolve: (_root, { input }, context) => removeApiKey(context.deps, requireViewer(context), input.id),
-  }),
-);

@@ -1,11 +1,11 @@
 import { ProviderRefusedError } from '../answer-error.ts';
 import * as errors from '../errors.ts';
-import { type AddedApiKey, addApiKey } from '../keys/add.ts';
+import { addApiKey } from '../keys/add.ts';
 import { replaceApiKeySecret } from '../keys/replace-secret.ts';
-import { ApiKey, apiKeyPayload } from './api-key.ts';
+import { ApiKey, currentApiKey } from './api-key.ts';
 import { builder } from './builder.ts';
-import { requireViewer } from './context.ts';
 import { Model } from './model.ts';
+import { mutation } from './mutation.ts';
 import { ProviderName } from './provider.ts';
 import { Team } from './team.ts';
 import { Workspace } from './workspace.ts';
@@ -19,10 +19,12 @@ const SealedSecretInput = builder.inputType('SealedSecretInput', {
   }),
 });
 
-const AddApiKeyInput = builder.inputType('AddApiKeyInput', {
-  description: 'A provider key to add. Give either `secret` or `sealed`.',
-  fields: (t) => ({
-    workspaceId: t.id({ description: 'The workspace that will own it. Either this or `teamId`.' }),
+mutation('addApiKey', {
+  description:
+    'Adds a provider key: checks it with its provider, fetches its models, seals and stores it, within 15 seconds. A refused key is not stored; one whose provider cannot be reached is stored as UNVERIFIED. A workspace has at most 50 keys, and so does a team.',
+  inputRule: 'Give either `workspaceId` or `teamId`, and either `secret` or `sealed`.',
+  input: (t) => ({
+    workspaceId: t.id({ description: 'The workspace that will own it.' }),
     teamId: t.id({ description: 'The team that will own it.' }),
     provider: t.field({ type: ProviderName, required: true, description: 'Whose key it is.' }),
     label: t.string({ description: 'A name for it, up to 100 characters; the provider’s title if absent.' }),
@@ -42,11 +44,18 @@ const AddApiKeyInput = builder.inputType('AddApiKeyInput', {
       description: 'From when on it is not to be used; never if absent.',
     }),
   }),
-});
-
-const AddApiKeyPayload = builder.objectRef<AddedApiKey>('AddApiKeyPayload').implement({
-  description: 'A key that was added.',
-  fields: (t) => ({
+  errors: [
+    errors.InvalidInputError,
+    ProviderRefusedError,
+    errors.PlanRequiredError,
+    errors.NotPermittedError,
+    errors.NotFoundError,
+    errors.ConflictError,
+    errors.StaleSealingKeyError,
+    errors.BusyError,
+  ],
+  run: (deps, viewer, input) => addApiKey(deps, viewer, input),
+  payload: (t) => ({
     apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key.' }),
     workspace: t.field({
       type: Workspace,
@@ -73,31 +82,11 @@ const AddApiKeyPayload = builder.objectRef<AddedApiKey>('AddApiKeyPayload').impl
   }),
 });
 
-builder.mutationField('addApiKey', (t) =>
-  t.field({
-    type: AddApiKeyPayload,
-    description:
-      'Adds a provider key: checks it with its provider, fetches its models, seals and stores it, within 15 seconds. A refused key is not stored; one whose provider cannot be reached is stored as UNVERIFIED. A workspace has at most 50 keys, and so does a team.',
-    args: { input: t.arg({ type: AddApiKeyInput, required: true, description: 'The key.' }) },
-    errors: {
-      types: [
-        errors.InvalidInputError,
-        ProviderRefusedError,
-        errors.PlanRequiredError,
-        errors.NotPermittedError,
-        errors.NotFoundError,
-        errors.ConflictError,
-        errors.StaleSealingKeyError,
-        errors.BusyError,
-      ],
-    },
-    resolve: (_root, { input }, context) => addApiKey(context.deps, requireViewer(context), input),
-  }),
-);
-
-const ReplaceApiKeySecretInput = builder.inputType('ReplaceApiKeySecretInput', {
-  description: 'A new secret for a key. Give either `secret` or `sealed`.',
-  fields: (t) => ({
+mutation('replaceApiKeySecret', {
+  description:
+    'Puts a new secret into a key, which keeps its id and label; answers under way finish with the old one. Checked like a new key.',
+  inputRule: 'Give either `secret` or `sealed`.',
+  input: (t) => ({
     id: t.id({ required: true, description: 'Id of the key.' }),
     secret: t.string({ description: 'The new secret as it is, where the server allows that.' }),
     sealed: t.field({ type: SealedSecretInput, description: 'The new secret, sealed by the client.' }),
@@ -105,29 +94,15 @@ const ReplaceApiKeySecretInput = builder.inputType('ReplaceApiKeySecretInput', {
       description: 'For CUSTOM only: another base URL. It can change only together with the secret.',
     }),
   }),
+  errors: [
+    errors.InvalidInputError,
+    ProviderRefusedError,
+    errors.PlanRequiredError,
+    errors.NotPermittedError,
+    errors.NotFoundError,
+    errors.StaleSealingKeyError,
+    errors.BusyError,
+  ],
+  run: async (deps, viewer, input) => ({ apiKey: await replaceApiKeySecret(deps, viewer, input) }),
+  payload: currentApiKey,
 });
-
-builder.mutationField('replaceApiKeySecret', (t) =>
-  t.field({
-    type: apiKeyPayload('ReplaceApiKeySecretPayload', 'A key with a new secret.'),
-    description:
-      'Puts a new secret into a key, which keeps its id and label; answers under way finish with the old one. Checked like a new key.',
-    args: {
-      input: t.arg({ type: ReplaceApiKeySecretInput, required: true, description: 'The new secret.' }),
-    },
-    errors: {
-      types: [
-        errors.InvalidInputError,
-        ProviderRefusedError,
-        errors.PlanRequiredError,
-        errors.NotPermittedError,
-        errors.NotFoundError,
-        errors.StaleSealingKeyError,
-        errors.BusyError,
-      ],
-    },
-    resolve: async (_root, { input }, context) => ({
-      apiKey: await replaceApiKeySecret(context.deps, requireViewer(context), input),
-    }),
-  }),
-);

@@ -5,6 +5,7 @@ import { statusMessage } from '../keys/status.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { Model } from './model.ts';
+import type { PayloadFields } from './mutation.ts';
 import { Node } from './node.ts';
 import { ProviderName } from './provider.ts';
 import { User } from './user.ts';
@@ -115,12 +116,7 @@ ApiKey.implement({
 
 export const ApiKeyConnection = connectionOf(ApiKey);
 
-/** The payload of a mutation that gives a key as it stands afterwards. */
-export function apiKeyPayload(name: string, description: string) {
-  return builder.objectRef<{ apiKey: ApiKeyShape }>(name).implement({
-    description,
-    fields: (t) => ({
-      apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key as it stands now.' }),
-    }),
-  });
-}
+/** The payload of a mutation that changes a key. */
+export const currentApiKey = (t: PayloadFields<{ apiKey: ApiKeyShape }>) => ({
+  apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key as it stands now.' }),
+});

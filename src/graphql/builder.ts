@@ -27,11 +27,6 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     onResolvedError: (error) => {
       if (error instanceof UserError) logFailure(error.code);
     },
-    defaultUnionOptions: {
-      name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result`,
-      description:
-        'What was asked for, or the error that somebody can mend. It may gain members: keep a default branch.',
-    },
   },
 });
 

@@ -2,10 +2,9 @@ import * as errors from '../errors.ts';
 import { acceptInvitation } from '../workspaces/accept-invitation.ts';
 import type { Invitation as InvitationShape } from '../workspaces/invitation.ts';
 import { createInvitation, DEFAULT_HOURS, revokeInvitation } from '../workspaces/invite.ts';
-import type { Owner } from '../workspaces/owner.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
-import { requireViewer } from './context.ts';
+import { mutation, removedId } from './mutation.ts';
 import { Team } from './team.ts';
 import { User } from './user.ts';
 import { Role, Workspace } from './workspace.ts';
@@ -31,9 +30,11 @@ const Invitation = builder.objectRef<InvitationShape>('Invitation').implement({
 
 export const InvitationConnection = connectionOf(Invitation);
 
-const CreateInvitationInput = builder.inputType('CreateInvitationInput', {
-  description: 'An invitation to make. Give either `workspaceId` or `teamId`.',
-  fields: (t) => ({
+mutation('createInvitation', {
+  description:
+    'Invites one person, whoever has the token, into a shared workspace or a team. At most 100 can be open at a time.',
+  inputRule: 'Give either `workspaceId` or `teamId`.',
+  input: (t) => ({
     workspaceId: t.id({ description: 'A shared workspace that belongs to a person.' }),
     teamId: t.id({ description: 'A team. Its workspaces are then opened one by one with `addMember`.' }),
     role: t.field({
@@ -46,70 +47,32 @@ const CreateInvitationInput = builder.inputType('CreateInvitationInput', {
       description: 'For how many hours it is good, from 1 to 720.',
     }),
   }),
-});
-
-const CreateInvitationPayload = builder
-  .objectRef<{ invitation: InvitationShape; token: string }>('CreateInvitationPayload')
-  .implement({
-    description: 'An invitation that was made.',
-    fields: (t) => ({
-      invitation: t.expose('invitation', { type: Invitation, description: 'The invitation.' }),
-      token: t.exposeString('token', {
-        description:
-          'What opens it, 43 characters fit for a link; give it to the person alone. It is told only this once: the server keeps a hash of it.',
-      }),
-    }),
-  });
-
-builder.mutationField('createInvitation', (t) =>
-  t.field({
-    type: CreateInvitationPayload,
-    description:
-      'Invites one person, whoever has the token, into a shared workspace or a team. At most 100 can be open at a time.',
-    args: {
-      input: t.arg({ type: CreateInvitationInput, required: true, description: 'The invitation.' }),
-    },
-    errors: {
-      types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
-    },
-    resolve: (_root, { input }, context) => createInvitation(context.deps, requireViewer(context), input),
-  }),
-);
-
-const RevokeInvitationInput = builder.inputType('RevokeInvitationInput', {
-  description: 'Which invitation to revoke.',
-  fields: (t) => ({ id: t.id({ required: true, description: 'Id of the invitation.' }) }),
-});
-
-const RevokeInvitationPayload = builder
-  .objectRef<{ removedId: string }>('RevokeInvitationPayload')
-  .implement({
-    description: 'An invitation that was revoked.',
-    fields: (t) => ({ removedId: t.exposeID('removedId', { description: 'Id of the invitation.' }) }),
-  });
-
-builder.mutationField('revokeInvitation', (t) =>
-  t.field({
-    type: RevokeInvitationPayload,
-    description: 'Takes an invitation back, so that nobody can accept it any more.',
-    args: {
-      input: t.arg({ type: RevokeInvitationInput, required: true, description: 'Which invitation.' }),
-    },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError] },
-    resolve: async (_root, { input }, context) => ({
-      removedId: await revokeInvitation(context.deps, requireViewer(context), input.id),
+  errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
+  run: (deps, viewer, input) => createInvitation(deps, viewer, input),
+  payload: (t) => ({
+    invitation: t.expose('invitation', { type: Invitation, description: 'The invitation.' }),
+    token: t.exposeString('token', {
+      description:
+        'What opens it, 43 characters fit for a link; give it to the person alone. It is told only this once: the server keeps a hash of it.',
     }),
   }),
-);
-
-const AcceptInvitationInput = builder.inputType('AcceptInvitationInput', {
-  description: 'Which invitation to accept.',
-  fields: (t) => ({ token: t.string({ required: true, description: 'What `createInvitation` gave.' }) }),
 });
 
-const AcceptInvitationPayload = builder.objectRef<Owner>('AcceptInvitationPayload').implement({
-  description: 'An invitation that was accepted.',
-  fields: (t) => ({
+mutation('revokeInvitation', {
+  description: 'Takes an invitation back, so that nobody can accept it any more.',
+  input: (t) => ({ id: t.id({ required: true, description: 'Id of the invitation.' }) }),
+  errors: [errors.NotPermittedError, errors.NotFoundError],
+  run: async (deps, viewer, { id }) => ({ removedId: await revokeInvitation(deps, viewer, id) }),
+  payload: removedId('invitation'),
+});
+
+mutation('acceptInvitation', {
+  description:
+    'Makes the viewer a member of what the token invites into, and uses it up. One that has expired, was used or revoked is answered like one that never was.',
+  input: (t) => ({ token: t.string({ required: true, description: 'What `createInvitation` gave.' }) }),
+  errors: [errors.NotFoundError, errors.ConflictError, errors.BusyError],
+  run: (deps, viewer, input) => acceptInvitation(deps, viewer, input),
+  payload: (t) => ({
     workspace: t.field({
       type: Workspace,
       nullable: true,
@@ -124,16 +87,3 @@ const AcceptInvitationPayload = builder.objectRef<Owner>('AcceptInvitationPayloa
     }),
   }),
 });
-
-builder.mutationField('acceptInvitation', (t) =>
-  t.field({
-    type: AcceptInvitationPayload,
-    description:
-      'Makes the viewer a member of what the token invites into, and uses it up. One that has expired, was used or revoked is answered like one that never was.',
-    args: {
-      input: t.arg({ type: AcceptInvitationInput, required: true, description: 'Which invitation.' }),
-    },
-    errors: { types: [errors.NotFoundError, errors.ConflictError, errors.BusyError] },
-    resolve: (_root, { input }, context) => acceptInvitation(context.deps, requireViewer(context), input),
-  }),
-);

@@ -3,7 +3,7 @@ import { addMember, removeMember, updateMember } from '../workspaces/change-memb
 import type { Member as MemberShape } from '../workspaces/member.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
-import { requireViewer } from './context.ts';
+import { mutation, type PayloadFields, removedId } from './mutation.ts';
 import { User } from './user.ts';
 import { Role } from './workspace.ts';
 
@@ -41,41 +41,35 @@ function memberId({ ownerId, userId }: MemberShape): string {
   return `${ownerId}.${userId}`;
 }
 
-const memberPayload = (name: string, description: string) =>
-  builder.objectRef<{ member: MemberShape }>(name).implement({
-    description,
-    fields: (t) => ({
-      member: t.expose('member', { type: Member, description: 'The member as they stand now.' }),
-    }),
-  });
+const currentMember = (t: PayloadFields<{ member: MemberShape }>) => ({
+  member: t.expose('member', { type: Member, description: 'The member as they stand now.' }),
+});
 
-const AddMemberInput = builder.inputType('AddMemberInput', {
-  description: 'Somebody of a team to let into one of its workspaces.',
-  fields: (t) => ({
+const ERRORS = [
+  errors.InvalidInputError,
+  errors.NotPermittedError,
+  errors.NotFoundError,
+  errors.ConflictError,
+];
+
+mutation('addMember', {
+  description:
+    'Lets somebody of a team into one of its workspaces. Into a workspace that belongs to a person, and into a team, people come by invitation.',
+  input: (t) => ({
     workspaceId: t.id({ required: true, description: 'The workspace, which belongs to a team.' }),
     userId: t.id({ required: true, description: 'The person, who is in that team.' }),
     role: t.field({ type: Role, required: true, description: 'ADMIN, MEMBER or VIEWER.' }),
   }),
+  errors: ERRORS,
+  run: async (deps, viewer, input) => ({ member: await addMember(deps, viewer, input) }),
+  payload: currentMember,
 });
 
-builder.mutationField('addMember', (t) =>
-  t.field({
-    type: memberPayload('AddMemberPayload', 'Somebody who was let in.'),
-    description:
-      'Lets somebody of a team into one of its workspaces. Into a workspace that belongs to a person, and into a team, people come by invitation.',
-    args: { input: t.arg({ type: AddMemberInput, required: true, description: 'Whom to let in.' }) },
-    errors: {
-      types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
-    },
-    resolve: async (_root, { input }, context) => ({
-      member: await addMember(context.deps, requireViewer(context), input),
-    }),
-  }),
-);
-
-const UpdateMemberInput = builder.inputType('UpdateMemberInput', {
-  description: 'Which member to give which role. Give either `workspaceId` or `teamId`.',
-  fields: (t) => ({
+mutation('updateMember', {
+  description:
+    'Gives a member another role. Nobody changes the OWNER, and the role of a team’s ADMIN in its workspaces is changed in the team.',
+  inputRule: 'Give either `workspaceId` or `teamId`.',
+  input: (t) => ({
     workspaceId: t.id({ description: 'The workspace.' }),
     teamId: t.id({ description: 'The team.' }),
     userId: t.id({ required: true, description: 'The person.' }),
@@ -85,48 +79,21 @@ const UpdateMemberInput = builder.inputType('UpdateMemberInput', {
       description: 'ADMIN, MEMBER or, in a workspace, VIEWER. To make somebody OWNER, hand over.',
     }),
   }),
+  errors: ERRORS,
+  run: async (deps, viewer, input) => ({ member: await updateMember(deps, viewer, input) }),
+  payload: currentMember,
 });
 
-builder.mutationField('updateMember', (t) =>
-  t.field({
-    type: memberPayload('UpdateMemberPayload', 'A member who was changed.'),
-    description:
-      'Gives a member another role. Nobody changes the OWNER, and the role of a team’s ADMIN in its workspaces is changed in the team.',
-    args: { input: t.arg({ type: UpdateMemberInput, required: true, description: 'Whom to change.' }) },
-    errors: {
-      types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
-    },
-    resolve: async (_root, { input }, context) => ({
-      member: await updateMember(context.deps, requireViewer(context), input),
-    }),
-  }),
-);
-
-const RemoveMemberInput = builder.inputType('RemoveMemberInput', {
-  description: 'Which member to remove. Give either `workspaceId` or `teamId`.',
-  fields: (t) => ({
+mutation('removeMember', {
+  description:
+    'Removes a member; nobody removes the OWNER. What they see of it ends, and so do answers being written for them. Their threads stay: private ones are seen by nobody, and are theirs again if they come back.',
+  inputRule: 'Give either `workspaceId` or `teamId`.',
+  input: (t) => ({
     workspaceId: t.id({ description: 'The workspace.' }),
     teamId: t.id({ description: 'The team. Its workspaces are then closed to the person as well.' }),
     userId: t.id({ required: true, description: 'The person.' }),
   }),
+  errors: ERRORS,
+  run: async (deps, viewer, input) => ({ removedId: memberId(await removeMember(deps, viewer, input)) }),
+  payload: removedId('member'),
 });
-
-const RemoveMemberPayload = builder.objectRef<{ removedId: string }>('RemoveMemberPayload').implement({
-  description: 'A member who was removed.',
-  fields: (t) => ({ removedId: t.exposeID('removedId', { description: 'Id of the member.' }) }),
-});
-
-builder.mutationField('removeMember', (t) =>
-  t.field({
-    type: RemoveMemberPayload,
-    description:
-      'Removes a member; nobody removes the OWNER. What they see of it ends, and so do answers being written for them. Their threads stay: private ones are seen by nobody, and are theirs again if they come back.',
-    args: { input: t.arg({ type: RemoveMemberInput, required: true, description: 'Whom to remove.' }) },
-    errors: {
-      types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
-    },
-    resolve: async (_root, { input }, context) => ({
-      removedId: memberId(await removeMember(context.deps, requireViewer(context), input)),
-    }),
-  }),
-);

@@ -1,13 +1,15 @@
 import * as errors from '../errors.ts';
 import type { Plan as PlanShape } from '../workspaces/plan.ts';
-import { type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
-import { builder } from './builder.ts';
-import { requireOperator } from './context.ts';
+import { setPlan } from '../workspaces/set-plan.ts';
+import { operatorMutation } from './mutation.ts';
 import { Plan } from './workspace.ts';
 
-const SetPlanInput = builder.inputType('SetPlanInput', {
-  description: 'Whose plan to set, and to what. Give one of `userId`, `email` and `teamId`.',
-  fields: (t) => ({
+operatorMutation('setPlan', {
+  action: 'set plans',
+  description:
+    'Sets the plan of a user or a team, for a billing system. Keys that the plan does not include become SUSPENDED and nothing else stops; with a plan that does they are what they were. To set the same plan again changes nothing, so a call may be repeated.',
+  inputRule: 'Give one of `userId`, `email` and `teamId`.',
+  input: (t) => ({
     userId: t.id({ description: 'Id of the user who pays.' }),
     email: t.string({ description: 'The address that user signs in with.' }),
     teamId: t.id({ description: 'Id of the team that pays.' }),
@@ -17,40 +19,22 @@ const SetPlanInput = builder.inputType('SetPlanInput', {
         'The plan. An explicit null takes away the one that was set, so that the server’s default applies.',
     }),
   }),
-});
-
-const SetPlanPayload = builder
-  .objectRef<PlanOfPayer & { previousPlan: PlanShape }>('SetPlanPayload')
-  .implement({
-    description: 'A plan that was set. To set the same one again changes nothing, so a call may be repeated.',
-    fields: (t) => ({
-      userId: t.exposeID('userId', { nullable: true, description: 'The user who pays. Null for a team.' }),
-      teamId: t.exposeID('teamId', { nullable: true, description: 'The team that pays. Null for a user.' }),
-      plan: t.expose('plan', { type: Plan, description: 'The plan that applies now.' }),
-      previousPlan: t.expose('previousPlan', { type: Plan, description: 'The one that applied before.' }),
-      isDefault: t.exposeBoolean('isDefault', {
-        description: 'Whether it is the server’s default, since no other is set.',
-      }),
-      workspaceCount: t.int({
-        description: 'How many workspaces the plan applies to: all that this user or team pays for.',
-        resolve: ({ workspaceIds }) => workspaceIds.length,
-      }),
+  errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
+  run: (deps, { plan, ...payer }) => setPlan(deps, payer, requireGiven(plan)),
+  payload: (t) => ({
+    userId: t.exposeID('userId', { nullable: true, description: 'The user who pays. Null for a team.' }),
+    teamId: t.exposeID('teamId', { nullable: true, description: 'The team that pays. Null for a user.' }),
+    plan: t.expose('plan', { type: Plan, description: 'The plan that applies now.' }),
+    previousPlan: t.expose('previousPlan', { type: Plan, description: 'The one that applied before.' }),
+    isDefault: t.exposeBoolean('isDefault', {
+      description: 'Whether it is the server’s default, since no other is set.',
     }),
-  });
-
-builder.mutationField('setPlan', (t) =>
-  t.field({
-    type: SetPlanPayload,
-    description:
-      'Sets the plan of a user or a team, for a billing system. Only whoever runs the server may: with the token of `LATCHKEY_OPERATOR_TOKEN` in the header `x-latchkey-operator-token`, over HTTP, without signing in. Keys that the plan does not include become SUSPENDED and nothing else stops; with a plan that does they are what they were.',
-    args: { input: t.arg({ type: SetPlanInput, required: true, description: 'Whose plan, and which.' }) },
-    errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
-    resolve: async (_root, { input: { plan, ...payer } }, context) => {
-      requireOperator(context, 'set plans');
-      return await setPlan(context.deps, payer, requireGiven(plan));
-    },
+    workspaceCount: t.int({
+      description: 'How many workspaces the plan applies to: all that this user or team pays for.',
+      resolve: ({ workspaceIds }) => workspaceIds.length,
+    }),
   }),
-);
+});
 
 /** A program that forgets the field would otherwise take the plan away. */
 function requireGiven(plan: PlanShape | null | undefined): PlanShape | null {

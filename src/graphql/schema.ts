@@ -15,14 +15,12 @@ import './plan.ts';
 import './provider.ts';
 import './send-message.ts';
 import './team.ts';
-import './team-life.ts';
 import './thread.ts';
 import './thread-events.ts';
 import './user.ts';
 import './user-error.ts';
 import './workspace.ts';
 import './workspace-events.ts';
-import './workspace-life.ts';
 
 /** The API: every noun above adds its part to the builder. */
 export const schema: GraphQLSchema = builder.toSchema();

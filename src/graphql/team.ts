@@ -1,11 +1,15 @@
 import { listAuditEntries } from '../audit/entry.ts';
+import * as errors from '../errors.ts';
 import { listApiKeys } from '../keys/api-key.ts';
 import { findSealingKey } from '../keys/sealing-key.ts';
 import { listInvitations } from '../workspaces/invitation.ts';
+import { leaveTeam } from '../workspaces/leave.ts';
 import { listMembers } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/membership.ts';
 import { planOf } from '../workspaces/plan.ts';
 import type { Team as TeamShape } from '../workspaces/team.ts';
+import { createTeam, deleteTeam, updateTeam } from '../workspaces/team-life.ts';
+import { transferTeam } from '../workspaces/transfer.ts';
 import { findWorkspacesOfTeam } from '../workspaces/workspace.ts';
 import { ApiKeyConnection } from './api-key.ts';
 import { AuditEntryConnection } from './audit.ts';
@@ -14,6 +18,7 @@ import { pageArguments } from './connection.ts';
 import { requireViewer } from './context.ts';
 import { InvitationConnection } from './invitation.ts';
 import { MemberConnection } from './member.ts';
+import { LEFT_OUT, mutation, type PayloadFields, removedId } from './mutation.ts';
 import { Node } from './node.ts';
 import { Plan, Role, SealingKey, Workspace } from './workspace.ts';
 
@@ -83,3 +88,58 @@ builder.queryField('team', (t) =>
     resolve: (_root, { id }, { loaders }) => loaders.teams.load(id),
   }),
 );
+
+const currentTeam = (t: PayloadFields<{ team: TeamShape }>) => ({
+  team: t.expose('team', { type: Team, description: 'The team as it stands now.' }),
+});
+
+mutation('createTeam', {
+  description:
+    'Creates a team, which begins with the plan of the viewer and needs BUSINESS. A person owns at most 20.',
+  input: (t) => ({ name: t.string({ required: true, description: 'Its name, 1 to 100 characters.' }) }),
+  errors: [errors.InvalidInputError, errors.PlanRequiredError, errors.ConflictError],
+  run: async (deps, viewer, input) => ({ team: await createTeam(deps, viewer, input) }),
+  payload: currentTeam,
+});
+
+mutation('updateTeam', {
+  description: 'Renames a team.',
+  inputRule: LEFT_OUT,
+  input: (t) => ({
+    id: t.id({ required: true, description: 'Id of the team.' }),
+    name: t.string({ description: 'A new name, 1 to 100 characters.' }),
+  }),
+  errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
+  run: async (deps, viewer, input) => ({ team: await updateTeam(deps, viewer, input) }),
+  payload: currentTeam,
+});
+
+mutation('deleteTeam', {
+  description:
+    'Deletes a team with its keys and invitations for good. Its workspaces have to be deleted before.',
+  input: (t) => ({ id: t.id({ required: true, description: 'Id of the team.' }) }),
+  errors: [errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
+  run: async (deps, viewer, { id }) => ({ removedId: await deleteTeam(deps, viewer, id) }),
+  payload: removedId('deleted team'),
+});
+
+mutation('leaveTeam', {
+  description:
+    'Takes the viewer out of a team and all of its workspaces. Their threads stay: private ones are seen by nobody, and are theirs again if they come back. The OWNER cannot leave.',
+  input: (t) => ({ id: t.id({ required: true, description: 'Id of the team.' }) }),
+  errors: [errors.NotFoundError, errors.ConflictError],
+  run: async (deps, viewer, { id }) => ({ leftId: await leaveTeam(deps, viewer, id) }),
+  payload: (t) => ({ leftId: t.exposeID('leftId', { description: 'Id of the team.' }) }),
+});
+
+mutation('transferTeam', {
+  description:
+    'Makes a member the OWNER of a team and all of its workspaces. The previous OWNER becomes ADMIN. The team keeps its plan.',
+  input: (t) => ({
+    id: t.id({ required: true, description: 'Id of the team.' }),
+    userId: t.id({ required: true, description: 'The member who becomes its OWNER.' }),
+  }),
+  errors: [errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
+  run: async (deps, viewer, input) => ({ team: await transferTeam(deps, viewer, input) }),
+  payload: currentTeam,
+});

@@ -13,8 +13,9 @@ import {
 import { mayDo } from '../workspaces/membership.ts';
 import { builder } from './builder.ts';
 import { connectionOf, OrderDirection, pageArguments } from './connection.ts';
-import { type Context, requireViewer } from './context.ts';
+import type { Context } from './context.ts';
 import { MessageConnection } from './message.ts';
+import { LEFT_OUT, mutation, type PayloadFields, removedId } from './mutation.ts';
 import { Node } from './node.ts';
 import { User } from './user.ts';
 import { ErrorCode } from './user-error.ts';
@@ -135,38 +136,26 @@ builder.queryField('thread', (t) =>
   }),
 );
 
-const threadPayload = (name: string, description: string) =>
-  builder.objectRef<{ thread: ThreadShape }>(name).implement({
-    description,
-    fields: (t) => ({
-      thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
-    }),
-  });
+const currentThread = (t: PayloadFields<{ thread: ThreadShape }>) => ({
+  thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+});
 
-const CreateThreadInput = builder.inputType('CreateThreadInput', {
-  description: 'A thread to create.',
-  fields: (t) => ({
+mutation('createThread', {
+  description: 'Creates an empty thread.',
+  input: (t) => ({
     workspaceId: t.id({ required: true, description: 'Where it will live.' }),
     title: t.string({ description: 'Its title, up to 200 characters; `New thread` if absent.' }),
     visibility: t.field({ type: ThreadVisibility, description: 'Who sees it; PRIVATE if absent.' }),
   }),
+  errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
+  run: async (deps, viewer, input) => ({ thread: await createThread(deps, viewer, input) }),
+  payload: currentThread,
 });
 
-builder.mutationField('createThread', (t) =>
-  t.field({
-    type: threadPayload('CreateThreadPayload', 'A thread that was created.'),
-    description: 'Creates an empty thread.',
-    args: { input: t.arg({ type: CreateThreadInput, required: true, description: 'The thread.' }) },
-    errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
-    resolve: async (_root, { input }, context) => ({
-      thread: await createThread(context.deps, requireViewer(context), input),
-    }),
-  }),
-);
-
-const UpdateThreadInput = builder.inputType('UpdateThreadInput', {
-  description: 'What to change about a thread. Fields left out stay as they are.',
-  fields: (t) => ({
+mutation('updateThread', {
+  description: 'Changes a thread’s title or who sees it.',
+  inputRule: LEFT_OUT,
+  input: (t) => ({
     id: t.id({ required: true, description: 'Id of the thread.' }),
     title: t.string({ description: 'A new title, up to 200 characters.' }),
     visibility: t.field({
@@ -174,38 +163,15 @@ const UpdateThreadInput = builder.inputType('UpdateThreadInput', {
       description: 'Who sees it from now on. Only its creator may change that.',
     }),
   }),
+  errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
+  run: async (deps, viewer, input) => ({ thread: await updateThread(deps, viewer, input) }),
+  payload: currentThread,
 });
 
-builder.mutationField('updateThread', (t) =>
-  t.field({
-    type: threadPayload('UpdateThreadPayload', 'A thread that was changed.'),
-    description: 'Changes a thread’s title or who sees it.',
-    args: { input: t.arg({ type: UpdateThreadInput, required: true, description: 'What to change.' }) },
-    errors: { types: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError] },
-    resolve: async (_root, { input }, context) => ({
-      thread: await updateThread(context.deps, requireViewer(context), input),
-    }),
-  }),
-);
-
-const DeleteThreadInput = builder.inputType('DeleteThreadInput', {
-  description: 'Which thread to delete.',
-  fields: (t) => ({ id: t.id({ required: true, description: 'Id of the thread.' }) }),
+mutation('deleteThread', {
+  description: 'Deletes a thread and everything in it for good. Answers that are being written in it end.',
+  input: (t) => ({ id: t.id({ required: true, description: 'Id of the thread.' }) }),
+  errors: [errors.NotPermittedError, errors.NotFoundError],
+  run: async (deps, viewer, { id }) => ({ removedId: await deleteThread(deps, viewer, id) }),
+  payload: removedId('deleted thread'),
 });
-
-const DeleteThreadPayload = builder.objectRef<{ removedId: string }>('DeleteThreadPayload').implement({
-  description: 'A thread that was deleted.',
-  fields: (t) => ({ removedId: t.exposeID('removedId', { description: 'Id of the deleted thread.' }) }),
-});
-
-builder.mutationField('deleteThread', (t) =>
-  t.field({
-    type: DeleteThreadPayload,
-    description: 'Deletes a thread and everything in it for good. Answers that are being written in it end.',
-    args: { input: t.arg({ type: DeleteThreadInput, required: true, description: 'Which thread.' }) },
-    errors: { types: [errors.NotPermittedError, errors.NotFoundError] },
-    resolve: async (_root, { input }, context) => ({
-      removedId: await deleteThread(context.deps, requireViewer(context), input.id),
-    }),
-  }),
-);

@@ -1,14 +1,18 @@
 import { listAuditEntries } from '../audit/entry.ts';
+import * as errors from '../errors.ts';
 import { listApiKeys } from '../keys/api-key.ts';
 import { findSealingKey } from '../keys/sealing-key.ts';
 import { listModels } from '../models/catalogue.ts';
 import { listThreads } from '../threads/thread.ts';
 import type { SealingKey as SealingKeyShape } from '../vault/client-box.ts';
 import { listInvitations } from '../workspaces/invitation.ts';
+import { leaveWorkspace } from '../workspaces/leave.ts';
 import { listMembers } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/membership.ts';
 import { planOf } from '../workspaces/plan.ts';
+import { transferWorkspace } from '../workspaces/transfer.ts';
 import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
+import { createWorkspace, deleteWorkspace, updateWorkspace } from '../workspaces/workspace-life.ts';
 import { ApiKeyConnection } from './api-key.ts';
 import { AuditEntryConnection } from './audit.ts';
 import { builder } from './builder.ts';
@@ -17,6 +21,7 @@ import { requireViewer } from './context.ts';
 import { InvitationConnection } from './invitation.ts';
 import { MemberConnection } from './member.ts';
 import { ModelConnection } from './model.ts';
+import { LEFT_OUT, mutation, type PayloadFields, removedId } from './mutation.ts';
 import { Node } from './node.ts';
 import { Team } from './team.ts';
 import { ThreadConnection, ThreadOrder } from './thread.ts';
@@ -147,3 +152,60 @@ builder.queryField('workspace', (t) =>
     resolve: (_root, { id }, { loaders }) => loaders.workspaces.load(id),
   }),
 );
+
+const currentWorkspace = (t: PayloadFields<{ workspace: WorkspaceShape }>) => ({
+  workspace: t.expose('workspace', { type: Workspace, description: 'The workspace as it stands now.' }),
+});
+
+mutation('createWorkspace', {
+  description: 'Creates a shared workspace. A person owns at most 100, and so does a team.',
+  input: (t) => ({
+    name: t.string({ required: true, description: 'Its name, 1 to 100 characters.' }),
+    teamId: t.id({ description: 'The team that will own it and pay for it; the viewer if absent.' }),
+  }),
+  errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
+  run: async (deps, viewer, input) => ({ workspace: await createWorkspace(deps, viewer, input) }),
+  payload: currentWorkspace,
+});
+
+mutation('updateWorkspace', {
+  description: 'Renames a workspace.',
+  inputRule: LEFT_OUT,
+  input: (t) => ({
+    id: t.id({ required: true, description: 'Id of the workspace.' }),
+    name: t.string({ description: 'A new name, 1 to 100 characters.' }),
+  }),
+  errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
+  run: async (deps, viewer, input) => ({ workspace: await updateWorkspace(deps, viewer, input) }),
+  payload: currentWorkspace,
+});
+
+mutation('deleteWorkspace', {
+  description:
+    'Deletes a shared workspace with its threads, keys and invitations for good. Answers that are being written in it end.',
+  input: (t) => ({ id: t.id({ required: true, description: 'Id of the workspace.' }) }),
+  errors: [errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
+  run: async (deps, viewer, { id }) => ({ removedId: await deleteWorkspace(deps, viewer, id) }),
+  payload: removedId('deleted workspace'),
+});
+
+mutation('leaveWorkspace', {
+  description:
+    'Takes the viewer out of a shared workspace. Their threads stay: private ones are seen by nobody, and are theirs again if they come back. The OWNER cannot leave.',
+  input: (t) => ({ id: t.id({ required: true, description: 'Id of the workspace.' }) }),
+  errors: [errors.NotFoundError, errors.ConflictError],
+  run: async (deps, viewer, { id }) => ({ leftId: await leaveWorkspace(deps, viewer, id) }),
+  payload: (t) => ({ leftId: t.exposeID('leftId', { description: 'Id of the workspace.' }) }),
+});
+
+mutation('transferWorkspace', {
+  description:
+    'Makes a member the OWNER of a shared workspace, whose plan then counts for it. The previous OWNER becomes ADMIN. A team’s workspace stays with its team.',
+  input: (t) => ({
+    id: t.id({ required: true, description: 'Id of the workspace.' }),
+    userId: t.id({ required: true, description: 'The member who becomes its OWNER.' }),
+  }),
+  errors: [errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
+  run: async (deps, viewer, input) => ({ workspace: await transferWorkspace(deps, viewer, input) }),
+  payload: currentWorkspace,
+});
