@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { explainFailure } from './command/failure.ts';
 import { HELP, UsageError } from './command/help.ts';
-import { hasLostOutput, print, say, sayWrong } from './command/terminal.ts';
+import { hasLostOutput, print, printError, say } from './command/terminal.ts';
 import { type Config, takeConfig, unknownSettings } from './config.ts';
 import { failureName, log, logOutput } from './log.ts';
 
@@ -17,7 +17,7 @@ try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
   const { sentence, exitCode } = explainFailure(error);
-  sayWrong(sentence);
+  printError(sentence);
   process.exitCode = exitCode;
 }
 
@@ -85,7 +85,7 @@ async function run([command = 'serve', ...rest]: string[]): Promise<number> {
 
 function readSettings(): Config {
   for (const name of unknownSettings(process.env))
-    sayWrong(`${name} is not a setting of Latchkey and changes nothing. Is it spelled right?`);
+    printError(`${name} is not a setting of Latchkey and changes nothing. Is it spelled right?`);
   const config = takeConfig(process.env);
   log.level = config.logLevel;
   return config;

@@ -130,8 +130,8 @@ describe('a deleted account', () => {
       accounts: await db.select().from(accounts).where(eq(accounts.userId, bob.id)),
       sessions: await db.select().from(sessions).where(eq(sessions.userId, bob.id)),
       workspaces: await db.select().from(workspaces).where(eq(workspaces.id, bob.workspaceId)),
-      keys: await db.select().from(apiKeys).where(eq(apiKeys.ownerId, bob.workspaceId)),
-      models: await db.select().from(models).where(eq(models.ownerId, bob.workspaceId)),
+      keys: await db.select().from(apiKeys).where(eq(apiKeys.tenantId, bob.workspaceId)),
+      models: await db.select().from(models).where(eq(models.tenantId, bob.workspaceId)),
       threads: await db
         .select()
         .from(threads)

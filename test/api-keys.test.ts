@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { newId } from '../src/db/id.ts';
 import { apiKeys } from '../src/db/tables/api-key.ts';
-import { rotateOwner } from '../src/keys/rotate.ts';
+import { rotateTenant } from '../src/keys/rotate.ts';
 import { PROVIDER_NAMES } from '../src/providers/provider.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 import {
@@ -361,7 +361,7 @@ describe('a renewed sealing key', () => {
     const old = await sealingKeyOf(ada);
     const content = { provider: 'OPENAI', baseUrl: null, secret: 'sk-sim-good-0123456789' };
     const sealedEarlier = await seal(ada, content);
-    await rotateOwner(server.app, ada.workspaceId);
+    await rotateTenant(server.app, ada.workspaceId);
     const renewed = await sealingKeyOf(ada);
     expect(renewed.id).not.toBe(old.id);
 
@@ -387,7 +387,7 @@ describe('a renewed sealing key', () => {
     const { OPENAI } = server.app.providers;
     const check = OPENAI.checkKey;
     vi.spyOn(OPENAI, 'checkKey').mockImplementation(async (call) => {
-      await rotateOwner(server.app, ada.workspaceId);
+      await rotateTenant(server.app, ada.workspaceId);
       return await check(call);
     });
     const generation = async (id: string) =>
@@ -465,7 +465,7 @@ test('the fifty-first key of a workspace is refused, and a removed one makes roo
   const { db } = server.app;
   const [row] = await db.select().from(apiKeys).where(eq(apiKeys.id, apiKey.id));
   if (row === undefined) throw new Error('the key is not there');
-  const { ownerId: _generated, ...copied } = row;
+  const { tenantId: _generated, ...copied } = row;
   await db
     .insert(apiKeys)
     .values(

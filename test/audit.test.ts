@@ -54,7 +54,7 @@ afterAll(async () => {
 
 describe('what is recorded', () => {
   test('is read newest first, by pages, with a sentence for people', async () => {
-    const ownerId = await logOf([
+    const tenantId = await logOf([
       keyEvent('KEY_ADDED'),
       { action: 'KEY_CHECKED', actorId, subjectId, details: { ...main, health: 'EXHAUSTED' } },
       { action: 'MEMBER_ADDED', actorId, subjectId: newId('usr'), details: { role: 'VIEWER' } },
@@ -65,7 +65,7 @@ describe('what is recorded', () => {
         details: { previousPlan: 'FREE', plan: 'PREMIUM' },
       },
     ]);
-    const first = await listAuditEntries({ db }, ownerId, { first: 3 });
+    const first = await listAuditEntries({ db }, tenantId, { first: 3 });
     expect(first.rows.map(told)).toEqual([
       '4 Changed the plan from Free to Premium.',
       '3 Added Grace as viewer.',
@@ -77,10 +77,10 @@ describe('what is recorded', () => {
     expect(first).toMatchObject({ hasNextPage: true, hasPreviousPage: false });
 
     const after = first.cursorOf(first.rows[2] ?? expect.unreachable());
-    const second = await listAuditEntries({ db }, ownerId, { after });
+    const second = await listAuditEntries({ db }, tenantId, { after });
     expect(second.rows.map(told)).toEqual(['1 Added the OpenAI key “Main”.']);
     expect(second.rows).toMatchObject([{ action: 'KEY_ADDED', actorId, subjectId, details: main }]);
-    const oldest = await listAuditEntries({ db }, ownerId, { last: 1 });
+    const oldest = await listAuditEntries({ db }, tenantId, { last: 1 });
     expect(oldest.rows).toEqual(second.rows);
     expect((await listAuditEntries({ db }, newId('wsp'), {})).rows).toEqual([]);
   });
@@ -172,10 +172,10 @@ describe('what is recorded', () => {
       baseUrl: 'https://canary.example/v1',
       ciphertext: Buffer.from('canary-ciphertext'),
     };
-    const ownerId = await logOf([
+    const tenantId = await logOf([
       { action: 'KEY_ADDED', actorId, subjectId, details: { ...main, ...secrets } },
     ]);
-    const [row] = await rowsOf(ownerId);
+    const [row] = await rowsOf(tenantId);
     expect(JSON.parse(row?.content ?? '')).toEqual({
       at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       action: 'KEY_ADDED',
@@ -198,16 +198,16 @@ describe('what is recorded', () => {
       '"}',
       '\ud83d',
     ];
-    const ownerId = await logOf(labels.map(labelled));
-    expect(await faultsOf(ownerId)).toEqual([]);
-    const { rows } = await listAuditEntries({ db }, ownerId, {});
+    const tenantId = await logOf(labels.map(labelled));
+    expect(await faultsOf(tenantId)).toEqual([]);
+    const { rows } = await listAuditEntries({ db }, tenantId, {});
     expect(rows.map(({ details }) => details.label).reverse()).toEqual(labels);
     expect(told(rows[5] ?? expect.unreachable())).toBe('4 Added the OpenAI key “{provider}”.');
   });
 
   test('stays readable around an entry that somebody wrote by hand', async () => {
-    const ownerId = await logOf([keyEvent('KEY_ADDED'), keyEvent('KEY_REMOVED')]);
-    const recorded = await rowsOf(ownerId);
+    const tenantId = await logOf([keyEvent('KEY_ADDED'), keyEvent('KEY_REMOVED')]);
+    const recorded = await rowsOf(tenantId);
     const content = JSON.parse(recorded[0]?.content ?? '');
     const unreadable = [
       '',
@@ -221,10 +221,10 @@ describe('what is recorded', () => {
       JSON.stringify({ ...content, details: { label: {} } }),
     ];
     const entryAt = (position: number) =>
-      and(eq(auditEntries.ownerId, ownerId), eq(auditEntries.position, position));
+      and(eq(auditEntries.tenantId, tenantId), eq(auditEntries.position, position));
     for (const text of unreadable) {
       await db.update(auditEntries).set({ content: text }).where(entryAt(1));
-      const { rows } = await listAuditEntries({ db }, ownerId, {});
+      const { rows } = await listAuditEntries({ db }, tenantId, {});
       expect(rows.map(told), text).toEqual([
         '2 Removed the OpenAI key “Main”.',
         '1 This entry cannot be read.',
@@ -243,34 +243,34 @@ describe('what is recorded', () => {
       .update(auditEntries)
       .set({ content: JSON.stringify(odd) })
       .where(entryAt(1));
-    const { rows } = await listAuditEntries({ db }, ownerId, {});
+    const { rows } = await listAuditEntries({ db }, tenantId, {});
     expect(told(rows[1] ?? expect.unreachable())).toBe('1 Added the constructor key “…”.');
   });
 
   test('stands or falls with the deed', async () => {
-    const ownerId = await logOf([keyEvent('KEY_ADDED')]);
-    const head = await soundHead(ownerId);
+    const tenantId = await logOf([keyEvent('KEY_ADDED')]);
+    const head = await soundHead(tenantId);
     const rolledBack = db.transaction(async (tx) => {
-      await recordAudit(tx, { rootKeys }, ownerId, keyEvent('KEY_REMOVED'));
+      await recordAudit(tx, { rootKeys }, tenantId, keyEvent('KEY_REMOVED'));
       throw new Error('the deed failed');
     });
     await expect(rolledBack).rejects.toThrow('the deed failed');
-    expect(await soundHead(ownerId)).toBe(head);
+    expect(await soundHead(tenantId)).toBe(head);
 
     const otherServer = { rootKeys: [new RootKey(randomBytes(32))] as const };
-    const refused = db.transaction((tx) => recordAudit(tx, otherServer, ownerId, keyEvent('KEY_REMOVED')));
+    const refused = db.transaction((tx) => recordAudit(tx, otherServer, tenantId, keyEvent('KEY_REMOVED')));
     await expect(refused).rejects.toMatchObject({ name: 'SealError', type: 'unknown-root' });
-    expect(await soundHead(ownerId)).toBe(head);
+    expect(await soundHead(tenantId)).toBe(head);
   });
 
   test('by 100 at once, on a chain that none of them has begun, is one chain without a gap', async () => {
-    const ownerId = newId('wsp');
-    await Promise.all(Array.from({ length: 100 }, (_, index) => append(ownerId, labelled(`${index}`))));
-    const positions = (await rowsOf(ownerId)).map(({ position }) => position);
+    const tenantId = newId('wsp');
+    await Promise.all(Array.from({ length: 100 }, (_, index) => append(tenantId, labelled(`${index}`))));
+    const positions = (await rowsOf(tenantId)).map(({ position }) => position);
     expect(positions).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
-    const { rows } = await listAuditEntries({ db }, ownerId, { first: 100 });
+    const { rows } = await listAuditEntries({ db }, tenantId, { first: 100 });
     expect(new Set(rows.map(({ details }) => details.label)).size).toBe(100);
-    expect(await soundHead(ownerId)).toMatch(/\.100\.[0-9a-f]{64}$/);
+    expect(await soundHead(tenantId)).toMatch(/\.100\.[0-9a-f]{64}$/);
     say(`appended at once: 100 entries, ${positions.length} positions, sound`);
   });
 });
@@ -432,7 +432,7 @@ const MANIPULATIONS: [
   [
     'entry 5 taken from the log of another owner',
     async (log) => {
-      const other = { ownerId: await logOf(TWELVE) };
+      const other = { tenantId: await logOf(TWELVE) };
       const content = await contentAt(other, 5);
       await edit(log, 5, () => content);
       await setHash(log, 5, await hashAt(other, 5));
@@ -450,7 +450,7 @@ const MANIPULATIONS: [
     'the last three cut, the chain set back, others recorded since',
     async (log) => {
       await cut(log);
-      for (const label of ['a', 'b', 'c', 'd']) await append(log.ownerId, labelled(label));
+      for (const label of ['a', 'b', 'c', 'd']) await append(log.tenantId, labelled(label));
     },
     [],
     ['Entry 12 is not the one of the given head.'],
@@ -495,7 +495,7 @@ const MANIPULATIONS: [
     async (log) => {
       await dropChain(log);
       await remove(log, 1, 12);
-      for (const event of TWELVE) await append(log.ownerId, event);
+      for (const event of TWELVE) await append(log.tenantId, event);
     },
     [],
     ['Entry 12 is not the one of the given head.'],
@@ -506,7 +506,7 @@ const MANIPULATIONS: [
       const [other] = await db
         .select()
         .from(auditChains)
-        .where(eq(auditChains.ownerId, await logOf(TWELVE)));
+        .where(eq(auditChains.tenantId, await logOf(TWELVE)));
       const { ciphertext, tag } = other ?? expect.unreachable();
       await setChain(log, { ciphertext, tag });
     },
@@ -515,9 +515,9 @@ const MANIPULATIONS: [
   [
     'the log given to another owner',
     async (log) => {
-      const ownerId = newId('wsp');
-      await setChain(log, { ownerId });
-      await db.update(auditEntries).set({ ownerId }).where(eq(auditEntries.ownerId, log.ownerId));
+      const tenantId = newId('wsp');
+      await setChain(log, { tenantId });
+      await db.update(auditEntries).set({ tenantId }).where(eq(auditEntries.tenantId, log.tenantId));
     },
     ['The key of the chain does not open: tampered. None of its entries can be checked.'],
     [
@@ -532,9 +532,9 @@ describe('verifying', () => {
     'finds: %s',
     async (title, tamper, expectedAlone, expectedWithHead = expectedAlone) => {
       const bystander = await logOf(TWELVE);
-      const ownerId = await logOf(TWELVE);
-      const head = await soundHead(ownerId);
-      await tamper({ ownerId });
+      const tenantId = await logOf(TWELVE);
+      const head = await soundHead(tenantId);
+      await tamper({ tenantId });
       const alone = await allFaults([], bystander);
       const withHead = await allFaults([head], bystander);
       table.push([title, alone, withHead]);
@@ -544,59 +544,64 @@ describe('verifying', () => {
   );
 
   test('names the log and the place, and takes any head of before', async () => {
-    const ownerId = await logOf(TWELVE.slice(0, 4));
-    const early = await soundHead(ownerId);
-    for (const event of TWELVE.slice(4)) await append(ownerId, event);
-    const late = await soundHead(ownerId);
+    const tenantId = await logOf(TWELVE.slice(0, 4));
+    const early = await soundHead(tenantId);
+    for (const event of TWELVE.slice(4)) await append(tenantId, event);
+    const late = await soundHead(tenantId);
     expect([early, late].map(parseHead)).toMatchObject([
-      { ownerId, length: 4 },
-      { ownerId, length: 12 },
+      { tenantId, length: 4 },
+      { tenantId, length: 12 },
     ]);
-    expect(await faultsOf(ownerId, [early, late])).toEqual([]);
-    await cut({ ownerId });
-    expect(await faultsOf(ownerId, [early])).toEqual([]);
-    expect(await faultsOf(ownerId, [early, late])).toEqual([
+    expect(await faultsOf(tenantId, [early, late])).toEqual([]);
+    await cut({ tenantId });
+    expect(await faultsOf(tenantId, [early])).toEqual([]);
+    expect(await faultsOf(tenantId, [early, late])).toEqual([
       '3 entries after entry 9 are missing: the given head is entry 12.',
     ]);
   });
 
   test('takes the log of a team, and of an owner that is no more, like any other', async () => {
-    const ownerId = newId('tem');
-    await append(ownerId, { action: 'TEAM_DELETED', actorId, subjectId: ownerId, details: { name: 'All' } });
-    expect(parseHead(await soundHead(ownerId))).toMatchObject({ ownerId, length: 1 });
+    const tenantId = newId('tem');
+    await append(tenantId, {
+      action: 'TEAM_DELETED',
+      actorId,
+      subjectId: tenantId,
+      details: { name: 'All' },
+    });
+    expect(parseHead(await soundHead(tenantId))).toMatchObject({ tenantId, length: 1 });
   });
 
   test('while more is recorded finds nothing wrong', async () => {
-    const ownerId = await logOf(TWELVE);
+    const tenantId = await logOf(TWELVE);
     let isDone = false;
     const recording = (async () => {
-      for (let index = 0; index < 100; index += 1) await append(ownerId, labelled(`${index}`));
+      for (let index = 0; index < 100; index += 1) await append(tenantId, labelled(`${index}`));
       isDone = true;
     })();
     let runs = 0;
-    for (; !isDone; runs += 1) expect(await faultsOf(ownerId)).toEqual([]);
+    for (; !isDone; runs += 1) expect(await faultsOf(tenantId)).toEqual([]);
     await recording;
     expect(runs).toBeGreaterThan(1);
-    expect(await soundHead(ownerId)).toContain('.112.');
+    expect(await soundHead(tenantId)).toContain('.112.');
   });
 
   test('reaches every entry beyond one batch, and lists no more faults than can be read', async () => {
-    const ownerId = await logOf(Array.from({ length: 530 }, (_, index) => labelled(`${index}`)));
-    await remove({ ownerId }, 530);
-    expect(await faultsOf(ownerId)).toEqual(['Entry 530 is missing.']);
+    const tenantId = await logOf(Array.from({ length: 530 }, (_, index) => labelled(`${index}`)));
+    await remove({ tenantId }, 530);
+    expect(await faultsOf(tenantId)).toEqual(['Entry 530 is missing.']);
     await db
       .update(auditEntries)
       .set({ content: sql`${auditEntries.content} || ' '` })
       .where(sql`${auditEntries.position} % 2 = 1`);
-    const faults = await faultsOf(ownerId);
+    const faults = await faultsOf(tenantId);
     expect(faults).toHaveLength(101);
     expect(faults.slice(99)).toEqual(['Entry 199 is not what was recorded there.', 'And 166 more.']);
   });
 
   test('says so when the key of a log cannot be opened', async () => {
-    const ownerId = await logOf(TWELVE);
+    const tenantId = await logOf(TWELVE);
     const others = [new RootKey(randomBytes(32))];
-    expect(await faultsOf(ownerId, [], others)).toEqual([
+    expect(await faultsOf(tenantId, [], others)).toEqual([
       'The key of the chain does not open: unknown-root. None of its entries can be checked.',
     ]);
   });
@@ -604,7 +609,7 @@ describe('verifying', () => {
   test('takes nothing for a head that is none', () => {
     const owner = newId('wsp');
     const hash = '0f'.repeat(32);
-    expect(parseHead(`${owner}.12.${hash}`)).toEqual({ ownerId: owner, length: 12, hash });
+    expect(parseHead(`${owner}.12.${hash}`)).toEqual({ tenantId: owner, length: 12, hash });
     const texts = [
       '',
       owner,
@@ -631,7 +636,7 @@ describe('the command', () => {
       const [team, cutOff, edited] = [newId('tem'), newId('wsp'), newId('wsp')];
       const record = async () => {
         await append(team, { action: 'TEAM_CREATED', actorId, subjectId: team, details: { name: 'All' } });
-        for (const ownerId of [cutOff, edited]) for (const event of TWELVE) await append(ownerId, event);
+        for (const tenantId of [cutOff, edited]) for (const event of TWELVE) await append(tenantId, event);
       };
       await inDataFolder(env.LATCHKEY_DATA_DIR, record);
       const shown = (text: string) =>
@@ -652,8 +657,8 @@ describe('the command', () => {
       `);
 
       await inDataFolder(env.LATCHKEY_DATA_DIR, async () => {
-        await cut({ ownerId: cutOff });
-        await edit({ ownerId: edited }, 5, (content) => content.replace('Main', 'Mine'));
+        await cut({ tenantId: cutOff });
+        await edit({ tenantId: edited }, 5, (content) => content.replace('Main', 'Mine'));
       });
       const heads = [...sound.out.matchAll(/Head: (\S+)/g)].flatMap(([, head = '']) => ['--head', head]);
       const found = await runCommand(['audit', 'verify', ...heads], env);
@@ -701,47 +706,47 @@ function labelled(label: string): AuditEvent {
   return { action: 'KEY_ADDED', actorId, subjectId, details: { ...main, label } };
 }
 
-async function append(ownerId: string, event: AuditEvent): Promise<void> {
-  await db.transaction((tx) => recordAudit(tx, { rootKeys }, ownerId, event));
+async function append(tenantId: string, event: AuditEvent): Promise<void> {
+  await db.transaction((tx) => recordAudit(tx, { rootKeys }, tenantId, event));
 }
 
 /** Records these things in the log of a new owner and gives its id. */
 async function logOf(events: readonly AuditEvent[]): Promise<string> {
-  const ownerId = newId('wsp');
+  const tenantId = newId('wsp');
   await db.transaction(async (tx) => {
-    for (const event of events) await recordAudit(tx, { rootKeys }, ownerId, event);
+    for (const event of events) await recordAudit(tx, { rootKeys }, tenantId, event);
   });
-  return ownerId;
+  return tenantId;
 }
 
-function rowsOf(ownerId: string) {
+function rowsOf(tenantId: string) {
   return db
     .select()
     .from(auditEntries)
-    .where(eq(auditEntries.ownerId, ownerId))
+    .where(eq(auditEntries.tenantId, tenantId))
     .orderBy(asc(auditEntries.position));
 }
 
 /** What is found wrong with the log of an owner, as the operator reads it. */
-async function faultsOf(ownerId: string, heads: string[] = [], opening: readonly RootKey[] = rootKeys) {
+async function faultsOf(tenantId: string, heads: string[] = [], opening: readonly RootKey[] = rootKeys) {
   const kept = heads.map((head) => parseHead(head) ?? expect.unreachable());
   const logs = await Array.fromAsync(verifyAudit({ db, rootKeys: opening }, { heads: kept }));
-  return logs.filter((log) => log.ownerId === ownerId).flatMap(({ faults }) => faults.map(faultSentence));
+  return logs.filter((log) => log.tenantId === tenantId).flatMap(({ faults }) => faults.map(faultSentence));
 }
 
 /** What is found wrong anywhere, and that nothing is with the log of a bystander. */
 async function allFaults(heads: string[], bystander: string): Promise<string[]> {
   const kept = heads.map((head) => parseHead(head) ?? expect.unreachable());
   const logs = await Array.fromAsync(verifyAudit({ db, rootKeys }, { heads: kept }));
-  expect(logs.find(({ ownerId }) => ownerId === bystander)).toMatchObject({ entries: 12, faults: [] });
+  expect(logs.find(({ tenantId }) => tenantId === bystander)).toMatchObject({ entries: 12, faults: [] });
   return logs.flatMap(({ faults }) => faults.map(faultSentence));
 }
 
 /** The head of a log in which nothing is wrong. */
-async function soundHead(ownerId: string): Promise<string> {
+async function soundHead(tenantId: string): Promise<string> {
   const logs = await Array.fromAsync(verifyAudit({ db, rootKeys }, { heads: [] }));
-  const log = logs.find((each) => each.ownerId === ownerId);
-  expect(log).toMatchObject({ faults: [], head: { ownerId, length: log?.entries } });
+  const log = logs.find((each) => each.tenantId === tenantId);
+  expect(log).toMatchObject({ faults: [], head: { tenantId, length: log?.entries } });
   return formatHead(log?.head ?? expect.unreachable());
 }
 
@@ -775,11 +780,11 @@ const PROCESS_TIMEOUT_MS = 60_000;
 
 /** The log of one owner. */
 interface Log {
-  ownerId: string;
+  tenantId: string;
 }
 
-function entriesOf({ ownerId }: Log, from: number, to = from) {
-  return and(eq(auditEntries.ownerId, ownerId), between(auditEntries.position, from, to));
+function entriesOf({ tenantId }: Log, from: number, to = from) {
+  return and(eq(auditEntries.tenantId, tenantId), between(auditEntries.position, from, to));
 }
 
 async function entryAt(log: Log, position: number) {
@@ -836,10 +841,10 @@ async function cut(log: Log): Promise<void> {
   await setChain(log, { length: 9, head: await hashAt(log, 9) });
 }
 
-async function setChain({ ownerId }: Log, change: Partial<typeof auditChains.$inferInsert>): Promise<void> {
-  await db.update(auditChains).set(change).where(eq(auditChains.ownerId, ownerId));
+async function setChain({ tenantId }: Log, change: Partial<typeof auditChains.$inferInsert>): Promise<void> {
+  await db.update(auditChains).set(change).where(eq(auditChains.tenantId, tenantId));
 }
 
-async function dropChain({ ownerId }: Log): Promise<void> {
-  await db.delete(auditChains).where(eq(auditChains.ownerId, ownerId));
+async function dropChain({ tenantId }: Log): Promise<void> {
+  await db.delete(auditChains).where(eq(auditChains.tenantId, tenantId));
 }

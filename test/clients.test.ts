@@ -324,7 +324,7 @@ test('urql does the main job, and its cache ends with the text that the server s
 });
 
 /** A new person whose first question is held: nothing of the answer is written before the call is released. */
-async function ask(server: TestServer): Promise<Asked> {
+async function ask(server: TestServer): Promise<LastKeyUse> {
   const ada = await server.signUp();
   const { models } = await ada.addKey();
   const created = await ada.run<{ thread: { id: string } }>('create-thread', {
@@ -335,7 +335,7 @@ async function ask(server: TestServer): Promise<Asked> {
   return { ada, threadId, messageId: sent.answers[0]?.id ?? '', call: await heldCall(server) };
 }
 
-interface Asked {
+interface LastKeyUse {
   ada: Person;
   threadId: string;
   messageId: string;

@@ -190,8 +190,8 @@ describe('connections', () => {
   test('are kept for an owner and never shared with another', async () => {
     const { port, requests } = await openServer((_request, response) => response.end('ok'));
     const egress = openEgress(port);
-    for (const ownerId of ['ws_a', 'ws_a', 'ws_b', 'ws_a', 'ws_b']) {
-      const response = await egress.request({ ...callOf(port), ownerId });
+    for (const tenantId of ['ws_a', 'ws_a', 'ws_b', 'ws_a', 'ws_b']) {
+      const response = await egress.request({ ...callOf(port), tenantId });
       response.body.resume();
       await once(response.body, 'close');
     }
@@ -216,7 +216,7 @@ describe('connections', () => {
     const { port, server } = await openServer((_request, response) => response.end('ok'));
     const egress = openEgress(port);
     for (let owner = 0; owner < 300; owner++) {
-      const response = await egress.request({ ...callOf(port), ownerId: `ws_${owner}` });
+      const response = await egress.request({ ...callOf(port), tenantId: `ws_${owner}` });
       response.body.resume();
       await once(response.body, 'close');
     }
@@ -409,7 +409,7 @@ function patient() {
 
 function callOf(port: number): EgressRequest {
   const { signal } = new AbortController();
-  return { ownerId: 'ws_a', method: 'GET', url: `http://127.0.0.1:${port}/`, headers: {}, signal };
+  return { tenantId: 'ws_a', method: 'GET', url: `http://127.0.0.1:${port}/`, headers: {}, signal };
 }
 
 async function openServer(answer: (request: IncomingMessage, response: ServerResponse) => unknown) {

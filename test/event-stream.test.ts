@@ -134,11 +134,11 @@ function afterRead(number: number, db: Database, table: object, meanwhile: () =>
             const isOther = key === 'from' && words[0] !== table;
             return typeof result === 'object' && result !== null && !isOther ? delayed(result) : result;
           };
-        return async (...settle: Parameters<Promise<unknown>['then']>) => {
+        return async (...claimEnding: Parameters<Promise<unknown>['then']>) => {
           const rows: unknown = await target;
           reads += 1;
           if (reads === number) await meanwhile();
-          settle[0]?.(rows);
+          claimEnding[0]?.(rows);
         };
       },
     });

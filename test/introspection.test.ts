@@ -54,13 +54,13 @@ beforeAll(async () => {
   const room = await teamWorkspace(cast, team);
   workspaceIds = [shared, room];
   const added: AddedKey[] = [];
-  for (const [name, ownerId] of Object.entries({ shared, team })) {
+  for (const [name, tenantId] of Object.entries({ shared, team })) {
     const label = `label-canary-${name}-${crypto.randomUUID()}`;
     // No id and no token has such characters.
     const hint = name === 'shared' ? '~Q!Z' : '!Z~Q';
     const secret = `sk-sim-canary-${crypto.randomUUID()}${hint}`;
     const baseUrl = server.simulator.baseUrls.CUSTOM;
-    const input = { workspaceId: null, ...ownerInput(ownerId), provider: 'CUSTOM', label, secret, baseUrl };
+    const input = { workspaceId: null, ...ownerInput(tenantId), provider: 'CUSTOM', label, secret, baseUrl };
     const result = await addKey(owner, input);
     expect(result).toMatchObject({ __typename: 'AddApiKeyPayload', apiKey: { hint } });
     added.push(result);

@@ -235,9 +235,9 @@ describe('an invitation', () => {
 
   test('is one of at most a hundred that are open', async () => {
     const { owner } = cast;
-    for (const ownerId of [await newWorkspace(owner), await newTeam(owner)]) {
+    for (const tenantId of [await newWorkspace(owner), await newTeam(owner)]) {
       const row = () => ({
-        ...ownerInput(ownerId),
+        ...ownerInput(tenantId),
         role: 'MEMBER' as const,
         tokenHash: crypto.getRandomValues(new Uint8Array(32)),
         createdBy: owner.id,
@@ -245,7 +245,7 @@ describe('an invitation', () => {
       });
       const stale = { ...row(), expiresAt: new Date(Date.now() - 1) };
       await server.app.db.insert(invitations).values([stale, ...Array.from({ length: 99 }, row)]);
-      const input = { ...ownerInput(ownerId), role: 'MEMBER' };
+      const input = { ...ownerInput(tenantId), role: 'MEMBER' };
       const { invitation } = await change(owner, 'create-invitation', input);
       expect(await change(owner, 'create-invitation', input)).toMatchObject({
         __typename: 'ConflictError',

@@ -146,7 +146,7 @@ test('what cannot be recorded is not done', async () => {
   await server.app.db
     .update(auditChains)
     .set({ tag: new Uint8Array(32) })
-    .where(eq(auditChains.ownerId, ada.workspaceId));
+    .where(eq(auditChains.tenantId, ada.workspaceId));
   const { id } = apiKey;
   for (const [operation, input] of [
     ['add-api-key', { workspaceId: ada.workspaceId, provider: 'MISTRAL', secret: 'sk-sim-good' }],

@@ -81,8 +81,8 @@ describe('whoever runs the server', () => {
     const { teamId, workspaceId } = await newTeamAndWorkspace(bob);
     for (const plan of ['FREE', 'FREE', null, 'BUSINESS']) await setPlan(server, { userId: bob.id }, plan);
     await setPlan(server, { teamId }, 'PREMIUM');
-    const entriesOf = async (ownerId: string) =>
-      (await listAuditEntries(server.app, ownerId, {})).rows
+    const entriesOf = async (tenantId: string) =>
+      (await listAuditEntries(server.app, tenantId, {})).rows
         .filter(({ action }) => action === 'PLAN_CHANGED')
         .map(({ actorId, subjectId, details }) => [actorId, subjectId, details]);
     const ofUser = [

@@ -52,7 +52,7 @@ interface Race {
   acts: (() => Promise<PeopleResult>)[];
   /** Which of them are recorded on another log than the place's. */
   elsewhere?: readonly number[];
-  judge(results: PeopleResult[]): Promise<string> | string;
+  verify(results: PeopleResult[]): Promise<string> | string;
 }
 
 /** Each meets a place that was made for it. */
@@ -63,7 +63,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(ann, 'remove-member', { ...ownerInput(place.id), userId: ben.id }),
         () => change(ben, 'remove-member', { ...ownerInput(place.id), userId: ann.id }),
       ],
-      async judge(results) {
+      async verify(results) {
         const winner = onlyWinner(results, ['NOT_FOUND']);
         expect(await rolesOf(place)).toEqual({
           OWNER: [owner.id],
@@ -80,7 +80,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
       change(by, 'update-member', { ...ownerInput(place.id), userId, role: 'MEMBER' });
     return {
       acts: [() => lower(ann, ben), () => lower(ben, ann)],
-      judge: (results) => `${['Ann', 'Ben'][onlyWinner(results, ['NOT_PERMITTED'])]} stays ADMIN`,
+      verify: (results) => `${['Ann', 'Ben'][onlyWinner(results, ['NOT_PERMITTED'])]} stays ADMIN`,
     };
   },
 
@@ -89,7 +89,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
     const [first, second] = [guest(), guest()];
     return {
       acts: [first, second].map((person) => () => change(person, 'accept-invitation', { token })),
-      async judge(results) {
+      async verify(results) {
         const winner = onlyWinner(results, ['NOT_FOUND']);
         const { MEMBER = [] } = await rolesOf(place);
         expect(MEMBER.toSorted()).toEqual([cem.id, [first, second][winner]?.id].toSorted());
@@ -106,7 +106,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(person, 'accept-invitation', { token }),
         () => change(owner, 'update-member', { ...ownerInput(place.id), userId: ann.id, role: 'MEMBER' }),
       ],
-      async judge([accepted, lowered]) {
+      async verify([accepted, lowered]) {
         expect(lowered?.code).toBeUndefined();
         const isIn = (await rolesOf(place)).MEMBER?.includes(person.id);
         expect(isIn).toBe(accepted?.code === undefined);
@@ -129,7 +129,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(person, 'accept-invitation', { token }),
         () => change(ben, 'revoke-invitation', { id: invitation.id }),
       ],
-      async judge(results) {
+      async verify(results) {
         const winner = onlyWinner(results, ['NOT_FOUND']);
         expect((await rolesOf(place)).MEMBER?.includes(person.id)).toBe(winner === 0);
         return ['accepted', 'revoked'][winner] ?? '';
@@ -141,7 +141,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
     const give = (userId: string) => change(owner, `transfer-${place.type}`, { id: place.id, userId });
     return {
       acts: [() => give(ann.id), () => give(cem.id)],
-      async judge(results) {
+      async verify(results) {
         const winner = onlyWinner(results, ['NOT_PERMITTED']);
         expect((await rolesOf(place)).OWNER).toEqual([[ann, cem][winner]?.id]);
         return `to ${['Ann', 'Cem'][winner]}`;
@@ -155,7 +155,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(owner, `transfer-${place.type}`, { id: place.id, userId: cem.id }),
         () => change(cem, `leave-${place.type}`, { id: place.id }),
       ],
-      async judge(results) {
+      async verify(results) {
         const winner = onlyWinner(results, ['NOT_FOUND', 'CONFLICT']);
         expect((await rolesOf(place)).OWNER).toEqual([winner === 0 ? cem.id : owner.id]);
         return ['made owner', 'left'][winner] ?? '';
@@ -172,7 +172,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(owner, `transfer-${place.type}`, { id: place.id, userId: cem.id }),
       ],
       elsewhere: [0, 1],
-      async judge([left, handedOver, made]) {
+      async verify([left, handedOver, made]) {
         expect(handedOver?.code).toBeUndefined();
         expect(made?.code).toBeUndefined();
         expect((await rolesOf(place)).OWNER).toEqual([cem.id]);
@@ -192,7 +192,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(ann, 'remove-member', input),
         () => change(owner, 'update-member', { ...input, role: 'ADMIN' }),
       ],
-      async judge([removed, changed]) {
+      async verify([removed, changed]) {
         expect(removed?.code).toBeUndefined();
         expect(['NOT_FOUND', undefined]).toContain(changed?.code);
         expect(Object.values(await rolesOf(place)).flat()).not.toContain(cem.id);
@@ -207,7 +207,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(ann, 'remove-member', { ...ownerInput(place.id), userId: ben.id }),
         () => change(owner, `transfer-${place.type}`, { id: place.id, userId: ben.id }),
       ],
-      async judge(results) {
+      async verify(results) {
         const winner = onlyWinner(results, ['NOT_FOUND', 'CONFLICT']);
         expect((await rolesOf(place)).OWNER).toEqual([winner === 0 ? owner.id : ben.id]);
         return ['removed', 'owner'][winner] ?? '';
@@ -223,7 +223,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(ann, 'add-member', { workspaceId: workspace.id, userId: cem.id, role: 'MEMBER' }),
       ],
       elsewhere: [1],
-      async judge([left, added]) {
+      async verify([left, added]) {
         expect(left?.code).toBeUndefined();
         expect(['NOT_FOUND', undefined]).toContain(added?.code);
         const rows = and(eq(memberships.workspaceId, workspace.id), eq(memberships.userId, cem.id));
@@ -240,7 +240,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(owner, 'delete-team', { id: place.id }),
         () => change(ann, 'create-workspace', { name: 'Lab', teamId: place.id }),
       ],
-      async judge(results) {
+      async verify(results) {
         const winner = onlyWinner(results, ['NOT_FOUND', 'CONFLICT']);
         const workspaceId = results[1]?.workspace?.id;
         if (workspaceId !== undefined) await removePlace({ type: 'workspace', id: workspaceId });
@@ -258,7 +258,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         () => change(person, 'accept-invitation', { token }),
         () => change(cem, `leave-${place.type}`, { id: place.id }),
       ],
-      async judge([deleted, accepted, left]) {
+      async verify([deleted, accepted, left]) {
         expect(deleted?.code).toBeUndefined();
         for (const result of [accepted, left]) expect(['NOT_FOUND', undefined]).toContain(result?.code);
         expect(await rolesOf(place)).toEqual({});
@@ -294,7 +294,7 @@ async function meet(name: string, type: Place['type'], delays: readonly number[]
   const race = (await MEETINGS[name]?.(place)) ?? expect.unreachable();
   const before = await auditOf(server, place.id);
   const results = await Promise.all(race.acts.map((act, index) => after(delays[index] ?? 0, act)));
-  const outcome = await race.judge(results);
+  const outcome = await race.verify(results);
 
   const { OWNER, ...others } = await rolesOf(place);
   const everybody = [...(OWNER ?? []), ...Object.values(others).flat()];

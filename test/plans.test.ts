@@ -381,8 +381,8 @@ async function endOf(person: Person, sent: Sent): Promise<string> {
 
 /** All that is stored of an owner's keys and models, byte for byte. */
 async function rowsOf({ app: { db } }: TestServer, owner: object) {
-  const ownerId = String(Object.values(owner)[0]);
-  const keys = await db.select().from(apiKeys).where(eq(apiKeys.ownerId, ownerId)).orderBy(asc(apiKeys.id));
+  const tenantId = String(Object.values(owner)[0]);
+  const keys = await db.select().from(apiKeys).where(eq(apiKeys.tenantId, tenantId)).orderBy(asc(apiKeys.id));
   const ids = keys.map(({ id }) => id);
   return {
     keys,
@@ -391,7 +391,7 @@ async function rowsOf({ app: { db } }: TestServer, owner: object) {
       .from(apiKeyModels)
       .where(inArray(apiKeyModels.apiKeyId, ids))
       .orderBy(asc(apiKeyModels.apiKeyId), asc(apiKeyModels.modelId)),
-    models: await db.select().from(models).where(eq(models.ownerId, ownerId)).orderBy(asc(models.id)),
+    models: await db.select().from(models).where(eq(models.tenantId, tenantId)).orderBy(asc(models.id)),
   };
 }
 

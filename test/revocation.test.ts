@@ -64,7 +64,7 @@ async function askEndless(person: Person, model: NamedModel, threadId: string, p
   return { messageId: sent.answers[0]?.id ?? '', call };
 }
 
-type Asked = Awaited<ReturnType<typeof askEndless>>;
+type LastKeyUse = Awaited<ReturnType<typeof askEndless>>;
 
 /**
  * Two people at work in a team's workspace, each in a thread that both see. One of them follows all there is to follow, and
@@ -355,7 +355,7 @@ function transportOf(index: number): Transport {
 }
 
 /** Ends an endless answer, if it is still there, so that it does not keep the machine busy. */
-async function stop(person: Person, { messageId, call }: Asked): Promise<void> {
+async function stop(person: Person, { messageId, call }: LastKeyUse): Promise<void> {
   await change(person, 'stop-answer', { messageId });
   await call.closed;
 }

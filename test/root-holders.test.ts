@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { rotateOwnerCommand, rotateRootCommand } from '../src/command/keys.ts';
+import { rotateRootCommand, rotateTenantCommand } from '../src/command/keys.ts';
 import type { Database, OpenDatabase } from '../src/db/database.ts';
 import { newId } from '../src/db/id.ts';
 import { apiKeys } from '../src/db/tables/api-key.ts';
@@ -35,7 +35,7 @@ test('no key is sealed with a root that a running server does not hold', async (
   const rowsBefore = await rowsByRootId(db);
   for (const command of [
     (say: Say) => rotateRootCommand({ db, rootKeys, say }),
-    (say: Say) => rotateOwnerCommand({ db, rootKeys, say }, workspaceId),
+    (say: Say) => rotateTenantCommand({ db, rootKeys, say }, workspaceId),
   ]) {
     const { exitCode, said } = await run(command);
     expect({ exitCode, said }).toEqual({ exitCode: 1, said: [NAME] });
@@ -95,13 +95,13 @@ async function addWorkspace(): Promise<string> {
     .insert(workspaces)
     .values({ kind: 'SHARED', name: 'one', ownerUserId: user?.id ?? '' })
     .returning();
-  const ownerId = workspace?.id ?? '';
+  const tenantId = workspace?.id ?? '';
   const key = { provider: 'OPENAI', baseUrl: 'https://api.openai.com/v1', generation: 1, version: 1 };
   const id = newId('key');
-  const record = sealRecord(oldRoot, { ...key, ownerId, apiKeyId: id }, 'sk-sim-0123456789');
-  const row = { id, workspaceId: ownerId, label: 'a key', health: 'ACTIVE' as const, position: 1 };
+  const record = sealRecord(oldRoot, { ...key, tenantId, apiKeyId: id }, 'sk-sim-0123456789');
+  const row = { id, workspaceId: tenantId, label: 'a key', health: 'ACTIVE' as const, position: 1 };
   await db.insert(apiKeys).values({ ...row, ...key, ...record });
-  return ownerId;
+  return tenantId;
 }
 
 /** What a server records of itself while it runs. */

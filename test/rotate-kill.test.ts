@@ -26,7 +26,7 @@ test('a rotation that is killed at any row leaves every key one that opens, and 
   for (let round = 0; round < ROUNDS; round++) {
     await house.addRoot();
     for (const column of ['rootId', 'generation'] as const) {
-      const words = column === 'rootId' ? ['rotate-root'] : ['rotate-owner', house.ownerId];
+      const words = column === 'rootId' ? ['rotate-root'] : ['rotate-owner', house.tenantId];
       const before = await house.state();
       const command = startCommand(['keys', ...words], house.env);
       await command.line(/^Sealing/);
@@ -68,28 +68,28 @@ async function prepareHouse() {
   }
   await writeRoots();
 
-  const ownerId = newId('wsp');
+  const tenantId = newId('wsp');
   const { db, close } = await open();
   const [user] = await db
     .insert(users)
     .values({ name: 'Ada', email: `${newId('usr')}@example.com` })
     .returning({ id: users.id });
-  await db.insert(workspaces).values({ id: ownerId, kind: 'SHARED', name: 'Many', ownerUserId: user?.id });
+  await db.insert(workspaces).values({ id: tenantId, kind: 'SHARED', name: 'Many', ownerUserId: user?.id });
   const root = new RootKey(rootKeys[0] ?? new Uint8Array());
   for (let from = 0; from < ROWS; from += ROWS_PER_INSERT)
     await db.insert(apiKeys).values(
       Array.from({ length: ROWS_PER_INSERT }, (_, index) => {
         const id = newId('key');
         const baseUrl = 'https://api.openai.com/v1';
-        const context = { ownerId, apiKeyId: id, provider: 'OPENAI', baseUrl, generation: 1, version: 1 };
+        const context = { tenantId, apiKeyId: id, provider: 'OPENAI', baseUrl, generation: 1, version: 1 };
         const record = sealRecord(root, context, `sk-${randomBytes(24).toString('hex')}`);
-        const place = { id, workspaceId: ownerId, provider: 'OPENAI', baseUrl, position: from + index + 1 };
+        const place = { id, workspaceId: tenantId, provider: 'OPENAI', baseUrl, position: from + index + 1 };
         return { ...place, label: id, health: 'ACTIVE' as const, generation: 1, version: 1, ...record };
       }),
     );
   await close();
   return {
-    ownerId,
+    tenantId,
     env: {
       LATCHKEY_DATA_DIR: folder,
       LATCHKEY_ROOT_KEY_FILE: file,

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { openChainKey } from '../src/audit/chain.ts';
 import { recordAudit } from '../src/audit/record-audit.ts';
 import { verifyAudit } from '../src/audit/verify-audit.ts';
-import { rotateOwnerCommand, rotateRootCommand, verifyCommand } from '../src/command/keys.ts';
+import { rotateRootCommand, rotateTenantCommand, verifyCommand } from '../src/command/keys.ts';
 import { type Database, type OpenDatabase, openEmbedded } from '../src/db/database.ts';
 import { newId } from '../src/db/id.ts';
 import { apiKeys, sealingGenerations } from '../src/db/tables/api-key.ts';
@@ -16,8 +16,8 @@ import { auditChains, auditEntries } from '../src/db/tables/audit.ts';
 import { teams } from '../src/db/tables/team.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
-import { rotateOwner, rotateRoot, rowsByRootId, verifyKeys } from '../src/keys/rotate.ts';
-import { ownerGeneration } from '../src/keys/sealing-key.ts';
+import { rotateRoot, rotateTenant, rowsByRootId, verifyKeys } from '../src/keys/rotate.ts';
+import { tenantGeneration } from '../src/keys/sealing-key.ts';
 import { openRecord, RootKey, sealRecord } from '../src/vault/seal.ts';
 import { say } from './kit/say.ts';
 
@@ -90,8 +90,8 @@ describe('rotating the root', () => {
       { owner: owners[1], root: oldRoot, generation: 4 },
       { owner: owners[2], root: oldRoot, generation: 1 },
     ]);
-    await db.insert(sealingGenerations).values({ ownerId: owners[0], generation: 3 });
-    await db.insert(sealingGenerations).values({ ownerId: owners[1], generation: 2 });
+    await db.insert(sealingGenerations).values({ tenantId: owners[0], generation: 3 });
+    await db.insert(sealingGenerations).values({ tenantId: owners[1], generation: 2 });
     await rotateRoot({ db, rootKeys: [newRoot, oldRoot] });
     expect((await storedKeys()).map(({ generation }) => generation)).toEqual([3, 4, 1]);
     expect(await secrets([newRoot])).toEqual(before);
@@ -237,7 +237,7 @@ describe('rotating the root under an audit log', () => {
     expect(await rowsByRootId(db)).toEqual(new Map([[newRoot.id, 1]]));
     expect(await soundHeads([newRoot])).toEqual(headBefore);
     await addLog(owners[0], newRoot);
-    expect(await soundHeads([newRoot])).toMatchObject([{ ownerId: owners[0], length: 6 }]);
+    expect(await soundHeads([newRoot])).toMatchObject([{ tenantId: owners[0], length: 6 }]);
     await expect(addLog(owners[0], oldRoot)).rejects.toMatchObject({ type: 'unknown-root' });
   });
 
@@ -282,14 +282,14 @@ describe('rotating an owner', () => {
     await addKeys([{ owner: owners[0], root: newRoot }]);
     await addLog(owners[0], newRoot);
     const before = await storedLog(owners[0]);
-    expect(await rotateOwner({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
+    expect(await rotateTenant({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
       type: 'begun',
       resealed: 1,
     });
     expect(await storedLog(owners[0])).toEqual(before);
     await addLog(owners[0], newRoot);
     expect(await soundHeads([newRoot])).toMatchObject([{ length: 6 }]);
-    expect(await rotateOwner({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({ type: 'begun' });
+    expect(await rotateTenant({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({ type: 'begun' });
   });
 
   test('begins a generation and seals the keys of that owner with it', async () => {
@@ -299,14 +299,14 @@ describe('rotating an owner', () => {
       { owner: owners[0], root: newRoot },
     ]);
     const rootKeys = [newRoot, oldRoot] as const;
-    expect(await rotateOwner({ db, rootKeys }, owners[0])).toEqual({
+    expect(await rotateTenant({ db, rootKeys }, owners[0])).toEqual({
       type: 'begun',
       generation: 2,
       resealed: 2,
       skipped: 0,
       failures: [],
     });
-    expect(await rotateOwner({ db, rootKeys }, owners[0])).toMatchObject({ type: 'begun', generation: 3 });
+    expect(await rotateTenant({ db, rootKeys }, owners[0])).toMatchObject({ type: 'begun', generation: 3 });
     expect((await storedKeys()).map(({ generation, rootId }) => [generation, rootId])).toEqual([
       [3, newRoot.id],
       [1, newRoot.id],
@@ -330,18 +330,18 @@ describe('rotating an owner', () => {
           );
           for (const pick of killedAfter) {
             const left = await unfinishedKeys(owners[0]);
-            const generation = await ownerGeneration(db, owners[0]);
+            const generation = await tenantGeneration(db, owners[0]);
             const statements = left > 0 ? 3 + 2 * left : 6 + 2 * keys;
             const mortal = killedAfterStatements(pick % statements, isAnswerLost);
-            await expect(rotateOwner({ db: mortal, rootKeys: [newRoot] }, owners[0])).rejects.toMatchObject(
+            await expect(rotateTenant({ db: mortal, rootKeys: [newRoot] }, owners[0])).rejects.toMatchObject(
               killed,
             );
             kills += 1;
             expect(await secrets([newRoot])).toEqual(before);
-            if (left > 0) expect(await ownerGeneration(db, owners[0])).toBe(generation);
+            if (left > 0) expect(await tenantGeneration(db, owners[0])).toBe(generation);
           }
           const left = await unfinishedKeys(owners[0]);
-          const last = await rotateOwner({ db, rootKeys: [newRoot] }, owners[0]);
+          const last = await rotateTenant({ db, rootKeys: [newRoot] }, owners[0]);
           expect(last).toMatchObject({ type: left > 0 ? 'finished-earlier' : 'begun', failures: [] });
           expect(await unfinishedKeys(owners[0])).toBe(0);
           expect(await secrets([newRoot])).toEqual(before);
@@ -358,12 +358,12 @@ describe('rotating an owner', () => {
     let theirs: unknown;
     const crowded = aroundStatements(async (statement, run) => {
       if (statement.startsWith('insert')) {
-        await rotateOwner({ db, rootKeys: [newRoot] }, owners[0]);
-        theirs = await rotateOwner({ db, rootKeys: [newRoot] }, owners[0]);
+        await rotateTenant({ db, rootKeys: [newRoot] }, owners[0]);
+        theirs = await rotateTenant({ db, rootKeys: [newRoot] }, owners[0]);
       }
       return await run();
     });
-    const mine = await rotateOwner({ db: crowded, rootKeys: [newRoot] }, owners[0]);
+    const mine = await rotateTenant({ db: crowded, rootKeys: [newRoot] }, owners[0]);
     expect(theirs).toMatchObject({ generation: 3, resealed: 1 });
     expect(mine).toMatchObject({ generation: 3, resealed: 0 });
   });
@@ -376,11 +376,11 @@ describe('rotating an owner', () => {
     const [broken] = await storedKeys();
     await tamper(broken?.id ?? '');
     const failures = [{ id: broken?.id, type: 'tampered' }];
-    expect(await rotateOwner({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
+    expect(await rotateTenant({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
       generation: 2,
       failures,
     });
-    expect(await rotateOwner({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
+    expect(await rotateTenant({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({
       type: 'begun',
       generation: 3,
       resealed: 1,
@@ -577,20 +577,20 @@ describe('the commands tell without any secret', () => {
       { owner: owners[0], root: newRoot },
     ]);
     const deps = { db, rootKeys: [newRoot] as const };
-    expect(await told((say) => rotateOwnerCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
+    expect(await told((say) => rotateTenantCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
       "Sealing the keys of <workspace> anew. If this is interrupted, run it again.
       2 keys sealed anew with generation 2.
       exit code 0"
     `);
     await db.update(sealingGenerations).set({ generation: 3 });
-    expect(await told((say) => rotateOwnerCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
+    expect(await told((say) => rotateTenantCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
       "Sealing the keys of <workspace> anew. If this is interrupted, run it again.
       2 keys sealed anew with generation 3.
       This finished a rotation that was begun earlier. Run it again to begin a further generation.
       exit code 0"
     `);
     const team = await addTeam();
-    const said = await told((say) => rotateOwnerCommand({ ...deps, say }, team));
+    const said = await told((say) => rotateTenantCommand({ ...deps, say }, team));
     expect(said).toBe(
       [
         `Sealing the keys of ${team} anew. If this is interrupted, run it again.`,
@@ -598,7 +598,7 @@ describe('the commands tell without any secret', () => {
         'exit code 0',
       ].join('\n'),
     );
-    expect(await told((say) => rotateOwnerCommand({ ...deps, say }, 'wsp_nowhere'))).toMatchInlineSnapshot(`
+    expect(await told((say) => rotateTenantCommand({ ...deps, say }, 'wsp_nowhere'))).toMatchInlineSnapshot(`
       "There is no workspace or team with this id. Nothing was changed.
       exit code 1"
     `);
@@ -615,7 +615,7 @@ async function addKeys(
     const secret = `sk-canary-${randomBytes(12).toString('hex')}`;
     added.set(id, secret);
     const key = { provider: 'OPENAI', baseUrl: 'https://api.openai.com/v1', generation, version: 1 };
-    const record = sealRecord(root, { ...key, ownerId: owner, apiKeyId: id }, secret);
+    const record = sealRecord(root, { ...key, tenantId: owner, apiKeyId: id }, secret);
     const row = {
       id,
       workspaceId: owner,
@@ -646,27 +646,27 @@ async function secrets(rootKeys: readonly RootKey[]): Promise<Map<string, string
 }
 
 /** Records three things in the audit log of an owner. */
-async function addLog(ownerId: string, root: RootKey): Promise<void> {
+async function addLog(tenantId: string, root: RootKey): Promise<void> {
   for (const previousName of ['one', 'two', 'three'])
     await db.transaction((tx) =>
-      recordAudit(tx, { rootKeys: [root] }, ownerId, {
+      recordAudit(tx, { rootKeys: [root] }, tenantId, {
         action: 'WORKSPACE_CHANGED',
         actorId: null,
-        subjectId: ownerId,
+        subjectId: tenantId,
         details: { previousName, name: 'another' },
       }),
     );
 }
 
-async function storedLog(ownerId: string) {
-  return await db.select().from(auditChains).where(eq(auditChains.ownerId, ownerId));
+async function storedLog(tenantId: string) {
+  return await db.select().from(auditChains).where(eq(auditChains.tenantId, tenantId));
 }
 
 /** The key of every audit log by its owner, opened with these roots only. */
 async function chainKeys(rootKeys: readonly RootKey[]): Promise<Map<string, string>> {
   const chains = await db.select().from(auditChains);
   return new Map(
-    chains.map((chain) => [chain.ownerId, Buffer.from(openChainKey(rootKeys, chain)).toString('hex')]),
+    chains.map((chain) => [chain.tenantId, Buffer.from(openChainKey(rootKeys, chain)).toString('hex')]),
   );
 }
 
@@ -677,11 +677,11 @@ async function soundHeads(rootKeys: readonly RootKey[]) {
   return logs.map(({ head }) => head);
 }
 
-async function tamperLog(ownerId: string): Promise<void> {
+async function tamperLog(tenantId: string): Promise<void> {
   await db
     .update(auditChains)
     .set({ tag: new Uint8Array(32) })
-    .where(eq(auditChains.ownerId, ownerId));
+    .where(eq(auditChains.tenantId, tenantId));
 }
 
 async function addTeam(): Promise<string> {
@@ -712,9 +712,9 @@ async function tamper(id: string): Promise<void> {
 }
 
 /** How many of an owner's keys are on an older generation. */
-async function unfinishedKeys(ownerId: string): Promise<number> {
-  const newest = await ownerGeneration(db, ownerId);
-  return (await storedKeys()).filter((row) => row.ownerId === ownerId && row.generation < newest).length;
+async function unfinishedKeys(tenantId: string): Promise<number> {
+  const newest = await tenantGeneration(db, tenantId);
+  return (await storedKeys()).filter((row) => row.tenantId === tenantId && row.generation < newest).length;
 }
 
 class Killed extends Error {}

@@ -8,9 +8,9 @@ import { say } from './kit/say.ts';
 
 const root = new RootKey(sodium.randombytes_buf(32));
 const otherRoot = new RootKey(sodium.randombytes_buf(32));
-const here = { ownerId: 'wsp_a', generation: 2, provider: 'CUSTOM', baseUrl: 'https://gateway.example/v1' };
-const sealingKey = sealingKeyOf(root, here.ownerId, here.generation);
-const content = { owner: here.ownerId, provider: here.provider, baseUrl: here.baseUrl, secret: 'sk-pasted' };
+const here = { tenantId: 'wsp_a', generation: 2, provider: 'CUSTOM', baseUrl: 'https://gateway.example/v1' };
+const sealingKey = sealingKeyOf(root, here.tenantId, here.generation);
+const content = { owner: here.tenantId, provider: here.provider, baseUrl: here.baseUrl, secret: 'sk-pasted' };
 
 test('a key sealed by a client opens on the server, whatever the text', () => {
   let runs = 0;
@@ -18,7 +18,7 @@ test('a key sealed by a client opens on the server, whatever the text', () => {
   fc.assert(
     fc.property(text, text, fc.option(text), (provider, secret, baseUrl) => {
       runs += 1;
-      const sealed = sealApiKey(sodium, { sealingKey, owner: here.ownerId, provider, baseUrl, secret });
+      const sealed = sealApiKey(sodium, { sealingKey, owner: here.tenantId, provider, baseUrl, secret });
       expect(openClientBox([root], { ...here, provider, baseUrl }, sealed).secret).toBe(secret);
     }),
     { numRuns: 300 },
@@ -49,7 +49,7 @@ test('a sealed key is refused for any other owner, provider or base URL than the
   const claimsOther = sealApiKey(sodium, { sealingKey, ...content, owner: 'wsp_b' });
   expect(refusal(() => openClientBox([root], here, claimsOther))).toBe('misdirected');
 
-  const ownerB = { ...here, ownerId: 'wsp_b' };
+  const ownerB = { ...here, tenantId: 'wsp_b' };
   expect(refusal(() => openClientBox([root], ownerB, sealed))).toBe('stale');
   const relabelled = { ...sealed, keyId: sealingKeyOf(root, 'wsp_b', 2).id };
   expect(refusal(() => openClientBox([root], ownerB, relabelled))).toBe('tampered');
@@ -178,8 +178,8 @@ test('a box that was changed, cut or is no base64 is refused', () => {
 });
 
 test('two owners never share a sealing key or its id', () => {
-  const keys = ['wsp_a', 'wsp_b'].flatMap((ownerId) =>
-    [1, 2].flatMap((generation) => [root, otherRoot].map((each) => sealingKeyOf(each, ownerId, generation))),
+  const keys = ['wsp_a', 'wsp_b'].flatMap((tenantId) =>
+    [1, 2].flatMap((generation) => [root, otherRoot].map((each) => sealingKeyOf(each, tenantId, generation))),
   );
   expect(new Set(keys.map(({ id }) => id)).size).toBe(keys.length);
   expect(new Set(keys.map(({ publicKey }) => publicKey)).size).toBe(keys.length);

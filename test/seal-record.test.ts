@@ -3,12 +3,12 @@ import sodium from 'libsodium-wrappers';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   openRecord,
-  ownerPublicKey,
   type RecordContext,
   RootKey,
   SealError,
   type SealedRecord,
   sealRecord,
+  tenantPublicKey,
 } from '../src/vault/seal.ts';
 import { say } from './kit/say.ts';
 
@@ -16,7 +16,7 @@ const root = new RootKey(sodium.randombytes_buf(32));
 const otherRoot = new RootKey(sodium.randombytes_buf(32));
 
 const context: RecordContext = {
-  ownerId: 'wsp_a',
+  tenantId: 'wsp_a',
   apiKeyId: 'key_1',
   provider: 'CUSTOM',
   baseUrl: 'https://gateway.example/v1/tenant-a',
@@ -88,7 +88,7 @@ describe('a database writer cannot make a row open', () => {
 
   test('by changing one thing of it', () => {
     const changedRows: [string, RecordContext, SealedRecord][] = [
-      ['owner', { ...context, ownerId: 'wsp_b' }, record],
+      ['owner', { ...context, tenantId: 'wsp_b' }, record],
       ['row', { ...context, apiKeyId: 'key_2' }, record],
       ['provider', { ...context, provider: 'OPENAI' }, record],
       ['base URL, other host', { ...context, baseUrl: 'https://gateway.evil/v1/tenant-a' }, record],
@@ -131,7 +131,7 @@ describe('a database writer cannot make a row open', () => {
   });
 
   test('by moving the border between two parts of its context', () => {
-    const moved = { ...context, ownerId: 'wsp_ak', apiKeyId: 'ey_1' };
+    const moved = { ...context, tenantId: 'wsp_ak', apiKeyId: 'ey_1' };
     expect(refusal(() => openRecord([root], moved, record))).toBe('tampered');
     const movedUrl = { ...context, provider: 'CUSTOMh', baseUrl: context.baseUrl.slice(1) };
     expect(refusal(() => openRecord([root], movedUrl, record))).toBe('tampered');
@@ -157,10 +157,10 @@ describe('a database writer cannot make a row open', () => {
   });
 
   test('by swapping it with a row of the same owner or of another', () => {
-    const rows = ['wsp_a', 'wsp_b'].flatMap((ownerId) =>
-      ['key_1', 'key_2'].map((apiKeyId) => ({ ...context, ownerId, apiKeyId })),
+    const rows = ['wsp_a', 'wsp_b'].flatMap((tenantId) =>
+      ['key_1', 'key_2'].map((apiKeyId) => ({ ...context, tenantId, apiKeyId })),
     );
-    const records = rows.map((row) => sealRecord(root, row, `sk-${row.ownerId}-${row.apiKeyId}`));
+    const records = rows.map((row) => sealRecord(root, row, `sk-${row.tenantId}-${row.apiKeyId}`));
     let refused = 0;
     for (const [to, row] of rows.entries()) {
       for (const [from, swapped] of records.entries()) {
@@ -173,17 +173,17 @@ describe('a database writer cannot make a row open', () => {
   });
 
   test('by forging a box with the public key', () => {
-    const publicKey = ownerPublicKey(root, context.ownerId, context.generation);
+    const publicKey = tenantPublicKey(root, context.tenantId, context.generation);
     const ciphertext = sodium.crypto_box_seal(paddedPlain(root.id, context, 'sk-attacker'), publicKey);
     expect(refusal(() => openRecord([root], context, { ...record, ciphertext }))).toBe('tampered');
   });
 
   test('even with a valid tag, if the box was made for another row', () => {
-    const publicKey = ownerPublicKey(root, context.ownerId, context.generation);
+    const publicKey = tenantPublicKey(root, context.tenantId, context.generation);
     const otherRow = { ...context, apiKeyId: 'key_2' };
     const forge = (boxed: RecordContext) => {
       const ciphertext = sodium.crypto_box_seal(paddedPlain(root.id, boxed, 'sk-boxed'), publicKey);
-      const macKey = root.derive('latchkey/row-mac/v1', context.ownerId, context.generation);
+      const macKey = root.derive('latchkey/row-mac/v1', context.tenantId, context.generation);
       const tag = sodium.crypto_generichash(32, joined(bindingOf(root.id, context), ciphertext), macKey);
       return { rootId: root.id, ciphertext, tag };
     };
@@ -195,7 +195,7 @@ describe('a database writer cannot make a row open', () => {
 describe('what has no unambiguous bytes is not sealed', () => {
   test.each([
     ['a secret with half a character', context, 'sk-\ud800'],
-    ['an id with half a character', { ...context, ownerId: '\udc00' }, 'sk-fine'],
+    ['an id with half a character', { ...context, tenantId: '\udc00' }, 'sk-fine'],
     ['a version beyond 32 bits', { ...context, version: 2 ** 32 + 1 }, 'sk-fine'],
     ['a negative version', { ...context, version: -1 }, 'sk-fine'],
     ['a generation between two numbers', { ...context, generation: 1.5 }, 'sk-fine'],
@@ -257,13 +257,13 @@ describe('keys in memory', () => {
   });
 });
 
-const contextParts = ['ownerId', 'apiKeyId', 'provider', 'baseUrl', 'generation', 'version'] as const;
+const contextParts = ['tenantId', 'apiKeyId', 'provider', 'baseUrl', 'generation', 'version'] as const;
 
 function contexts(): fc.Arbitrary<RecordContext> {
   const text = fc.string({ unit: 'binary', maxLength: 40 });
   const number = fc.integer({ min: 0, max: 2 ** 32 - 1 });
   return fc.record({
-    ownerId: text,
+    tenantId: text,
     apiKeyId: text,
     provider: text,
     baseUrl: text,
@@ -275,9 +275,9 @@ function contexts(): fc.Arbitrary<RecordContext> {
 /** The written format once more, so that a change of it fails here. */
 function bindingOf(
   rootId: string,
-  { ownerId, apiKeyId, provider, baseUrl, generation, version }: RecordContext,
+  { tenantId, apiKeyId, provider, baseUrl, generation, version }: RecordContext,
 ) {
-  const texts = ['latchkey/api-key/v1', ownerId, apiKeyId, provider, baseUrl, rootId].map((text) =>
+  const texts = ['latchkey/api-key/v1', tenantId, apiKeyId, provider, baseUrl, rootId].map((text) =>
     Buffer.from(text),
   );
   return joined(...texts, uint32(generation), uint32(version));

@@ -100,16 +100,16 @@ test('ids of boxes are forgotten once they could not be accepted anyway', async 
   await using server = await startTestServer();
   const ada = await server.signUp();
   const { db } = server.app;
-  const ownerId = 'wsp_of_long_ago';
+  const tenantId = 'wsp_of_long_ago';
   const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000);
   await db.insert(usedBoxes).values([
-    { ownerId, boxId: 'long past', validUntil: hoursAgo(2) },
-    { ownerId, boxId: 'just past', validUntil: hoursAgo(0.5) },
+    { tenantId, boxId: 'long past', validUntil: hoursAgo(2) },
+    { tenantId, boxId: 'just past', validUntil: hoursAgo(0.5) },
   ]);
   await addKey(ada, { provider: 'OPENAI', sealed: await seal(ada, OPENAI) });
-  const left = await db.select().from(usedBoxes).where(eq(usedBoxes.ownerId, ownerId));
+  const left = await db.select().from(usedBoxes).where(eq(usedBoxes.tenantId, tenantId));
   expect(left.map(({ boxId }) => boxId)).toEqual(['just past']);
-  await db.delete(usedBoxes).where(eq(usedBoxes.ownerId, ownerId));
+  await db.delete(usedBoxes).where(eq(usedBoxes.tenantId, tenantId));
 });
 
 test.each([

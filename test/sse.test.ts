@@ -253,7 +253,7 @@ describe('an end', () => {
 
 describe('a body that waits for its turn', () => {
   test('loses nothing when it ends meanwhile, in pieces of any size', async () => {
-    const options = { ...patient(), ownerId: `wsp_${crypto.randomUUID()}` };
+    const options = { ...patient(), tenantId: `wsp_${crypto.randomUUID()}` };
     const event = `data: ${'x'.repeat(90)}\n\n`;
     for (const size of [7, 1_000, 300_000]) {
       const bytes = Buffer.from(event.repeat(3_000));

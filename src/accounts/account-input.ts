@@ -4,7 +4,7 @@ import { UNSHOWABLE } from '../sanitize-line.ts';
  * What is wrong with the fields of an account that somebody sends to this path, as a sentence; null if nothing is. better-auth
  * stores whatever has the right type, and deletes an account or changes its email without its password.
  */
-export function faultOf(path: string, input: Readonly<Record<string, unknown>>): string | null {
+export function validateAccountInput(path: string, input: Readonly<Record<string, unknown>>): string | null {
   if ((path === '/delete-user' || path === '/change-email') && !input.password)
     return 'Give the password of the account in `password`.';
   for (const [field, value] of Object.entries(input)) {

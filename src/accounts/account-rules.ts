@@ -1,7 +1,7 @@
 import { APIError } from 'better-auth/api';
 import type { Database } from '../db/database.ts';
 import { logScope } from '../log.ts';
-import { faultOf, MAX_EMAIL_LENGTH } from './account-input.ts';
+import { MAX_EMAIL_LENGTH, validateAccountInput } from './account-input.ts';
 import { accountScope } from './account-scope.ts';
 import type { AttemptLimits, PasswordAttempt } from './attempt-limits.ts';
 import { findAttempted } from './sign-in-address.ts';
@@ -34,7 +34,7 @@ export async function requireAllowed(deps: AccountRulesDeps, request: AccountReq
     throw new APIError('BAD_REQUEST', { code: 'MAIL_NOT_SET_UP', message: noMail });
   const retryAt = await countAttempt(deps, request);
   if (retryAt !== null) throw tooMany(retryAt);
-  const fault = faultOf(request.path, request.body);
+  const fault = validateAccountInput(request.path, request.body);
   if (fault !== null) throw new APIError('BAD_REQUEST', { code: 'BAD_INPUT', message: fault });
 }
 

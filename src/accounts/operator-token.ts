@@ -19,7 +19,7 @@ export class OperatorToken {
    * Judges what a request gives as the token. After too many wrong ones from an address the right one is not looked at
    * either: `retryAt` is when it is again.
    */
-  judge(given: string, address: string): { isRight: boolean; retryAt: Date | null } {
+  verify(given: string, address: string): { isRight: boolean; retryAt: Date | null } {
     const limits = [{ subject: networkOf(address), most: WRONG_PER_ADDRESS }];
     const retryAt = this.#wrong.retryAt(limits);
     if (retryAt !== null) return { isRight: false, retryAt };

@@ -98,8 +98,10 @@ export function startAnswers(
   prepared: readonly PreparedAnswer[],
 ): void {
   deps.running.begin(prepared.map(({ live }) => live));
-  for (const { live, model, apiKeyId, keyOwnerId } of prepared)
-    deps.track(generateAnswer(deps, { live, model, apiKeyId, keyOwnerId, request: { system: null, turns } }));
+  for (const { live, model, apiKeyId, keyTenantId } of prepared)
+    deps.track(
+      generateAnswer(deps, { live, model, apiKeyId, keyTenantId, request: { system: null, turns } }),
+    );
 }
 
 const FIRST_FENCE = 1;

@@ -40,10 +40,10 @@ async function checkpoint(deps: CheckpointDeps): Promise<void> {
   if (live.length === 0) return;
   const chunks = live.flatMap((answer) => answer.unsaved());
   try {
-    const held = await saveAndLook(deps, live, chunks);
+    const held = await saveAndRenewLeases(deps, live, chunks);
     for (const chunk of chunks)
       if (held.get(chunk.messageId)?.isSaved) deps.running.get(chunk.messageId)?.saved(chunk);
-    for (const answer of live) endIfChanged(deps, answer, held.get(answer.id));
+    for (const answer of live) endIfRevoked(deps, answer, held.get(answer.id));
   } catch (error) {
     // The text stays in memory and goes out with a later beat.
     log.warn({ answers: live.length, failure: failureName(error) }, 'a checkpoint could not be saved');
@@ -51,7 +51,7 @@ async function checkpoint(deps: CheckpointDeps): Promise<void> {
 }
 
 /** How an answer stands in the database. One that is missing was taken away. */
-interface HeldAnswer {
+interface LeaseState {
   /** False if somebody else was at its row; the next beat comes soon. */
   isSaved: boolean;
   isKeyUsable: boolean;
@@ -60,11 +60,11 @@ interface HeldAnswer {
 }
 
 /** One statement, so that text is saved only under a lease that still holds. */
-async function saveAndLook(
+async function saveAndRenewLeases(
   { db, writerId }: { db: Database; writerId: string },
   live: readonly LiveAnswer[],
   chunks: readonly UnsavedChunk[],
-): Promise<Map<string, HeldAnswer>> {
+): Promise<Map<string, LeaseState>> {
   const writing = JSON.stringify(live.map(({ id, fence }) => ({ id, fence })));
   const isOurs = and(
     eq(messages.status, 'WRITING'),
@@ -132,13 +132,13 @@ async function saveAndLook(
 }
 
 /** Not awaited by the beat: the end of one answer that cannot be saved yet must not hold up the others. */
-function endIfChanged(deps: CheckpointDeps, live: LiveAnswer, held: HeldAnswer | undefined): void {
-  if (live.isSettled || (held?.isPermitted && held.isKeyUsable)) return;
+function endIfRevoked(deps: CheckpointDeps, live: LiveAnswer, held: LeaseState | undefined): void {
+  if (live.isEnding || (held?.isPermitted && held.isKeyUsable)) return;
   const ending: Ending = { type: 'failed', status: 'FAILED', code: codeFor(held), retryAt: null };
   deps.track(endAnswer(deps, live, ending).then(() => {}));
 }
 
-function codeFor(held: HeldAnswer | undefined): AnswerErrorCode {
+function codeFor(held: LeaseState | undefined): AnswerErrorCode {
   // An answer without a row, or with another writer, is not ours to write any more; the save of its end finds that out.
   if (held === undefined) return 'INTERRUPTED';
   return held.isPermitted ? 'KEY_REMOVED' : 'NOT_PERMITTED';

@@ -4,7 +4,7 @@ import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
-import { cleanWords } from '../providers/clean-facts.ts';
+import { sanitizeText } from '../providers/clean-facts.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announcedColumns, announceThread, type Thread } from '../threads/thread.ts';
 import type { Ending, LiveAnswer, SeenUsage } from './live-answer.ts';
@@ -22,7 +22,7 @@ export interface EndDeps {
  * or could not be saved before a shutdown.
  */
 export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending): Promise<Message | null> {
-  if (!live.settle()) return await live.ended;
+  if (!live.claimEnding()) return await live.ended;
   const message = await saveUntilSaved(deps, live, ending);
   logEnd(live, message?.row ?? null);
   deps.running.remove(live);
@@ -118,7 +118,7 @@ function endColumns(ending: Ending) {
   if (ending.status === 'STOPPED') return {};
   return {
     finishReason: ending.finishReason,
-    providerFinishReason: cleanWords(ending.providerFinishReason, MAX_REASON_LENGTH),
+    providerFinishReason: sanitizeText(ending.providerFinishReason, MAX_REASON_LENGTH),
   };
 }
 

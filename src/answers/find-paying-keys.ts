@@ -15,17 +15,17 @@ import { mayDo } from '../workspaces/membership.ts';
 export type PaidModel = Extract<ModelAvailability, { isAvailable: true }> & { model: Model };
 
 /** Finds the key that pays for each of these models now. Throws ModelUnavailableError for the first that has none. */
-export async function findPayingKeys<Asked extends { model: Model }>(
+export async function findPayingKeys<LastKeyUse extends { model: Model }>(
   deps: Pick<KeyDeps, 'db' | 'defaultPlan' | 'providers'>,
   viewer: Viewer,
   thread: Thread,
-  asked: readonly Asked[],
-): Promise<(Asked & PaidModel)[]> {
+  asked: readonly LastKeyUse[],
+): Promise<(LastKeyUse & PaidModel)[]> {
   const offers = await findAvailability(
     deps,
     asked.map(({ model }) => model.id),
   );
-  const paid: (Asked & PaidModel)[] = [];
+  const paid: (LastKeyUse & PaidModel)[] = [];
   for (const each of asked) {
     const offer = offers.get(each.model.id) ?? NOT_OFFERED;
     if (!offer.isAvailable) throw await unavailable(deps, viewer, thread, each.model, offer);

@@ -15,19 +15,19 @@ import type { Ending, LiveAnswer } from './live-answer.ts';
 export type GenerateDeps = EndDeps & KeyDeps;
 
 /** What is to be written, by which model, with which key. */
-export interface Assignment {
+export interface GenerationJob {
   live: LiveAnswer;
   model: Model;
   apiKeyId: string;
   /** The workspace or team whose key it is. */
-  keyOwnerId: string;
+  keyTenantId: string;
   request: Pick<AnswerRequest, 'system' | 'turns'>;
 }
 
 /** Writes one answer from the first request to its saved end. Never throws: whatever happens is how the answer ended. */
-export async function generateAnswer(deps: GenerateDeps, assignment: Assignment): Promise<void> {
+export async function generateAnswer(deps: GenerateDeps, assignment: GenerationJob): Promise<void> {
   const { live } = assignment;
-  const asked: Asked = {};
+  const asked: LastKeyUse = {};
   const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const signal = AbortSignal.any([live.abort.signal, deadline]);
   let ending: Ending;
@@ -59,18 +59,18 @@ export async function generateAnswer(deps: GenerateDeps, assignment: Assignment)
 /** Before the first character a passing failure may be tried again; after it, the text would begin twice. */
 async function askWithRetries(
   deps: GenerateDeps,
-  assignment: Assignment,
-  asked: Asked,
+  assignment: GenerationJob,
+  asked: LastKeyUse,
   signal: AbortSignal,
 ): Promise<AnswerEnd> {
-  const { live, model, keyOwnerId, request } = assignment;
+  const { live, model, keyTenantId, request } = assignment;
   for (let attempt = 1; ; attempt++) {
     try {
       return await withSecret(deps, assignment.apiKeyId, (secret, key) => {
-        requireSamePlace(key, keyOwnerId, model);
+        requireSamePlace(key, keyTenantId, model);
         asked.key = key;
         return deps.providers[key.provider].answer(
-          { baseUrl: key.baseUrl, secret, ownerId: key.ownerId, signal },
+          { baseUrl: key.baseUrl, secret, tenantId: key.tenantId, signal },
           // Room asked for counts against the model's context and the key's limits, so the provider decides how much.
           { ...request, model: model.name, maxOutputTokens: null },
           live,
@@ -88,7 +88,7 @@ async function askWithRetries(
 }
 
 /** Throws UnusableKeyError if the key may not be asked another time, e.g. because the plan was lowered while it was limited. */
-async function requireUsableStill(deps: GenerateDeps, apiKeyId: string, asked: Asked): Promise<void> {
+async function requireUsableStill(deps: GenerateDeps, apiKeyId: string, asked: LastKeyUse): Promise<void> {
   const code = await keyFailureCode(deps, apiKeyId);
   if (code === null) return;
   // The answer now ends for a reason of ours, which teaches nothing about the key.
@@ -106,7 +106,7 @@ class UnusableKeyError extends Error {
 }
 
 /** The key whose last call decides the end, as it was then; absent if there is none. */
-interface Asked {
+interface LastKeyUse {
   key?: OpenedKey;
 }
 
@@ -114,9 +114,9 @@ interface Asked {
  * Whoever can write to the database can change what a model's row says, but not what a key was sealed with. A key also
  * comes to another place when its secret is replaced between two attempts.
  */
-function requireSamePlace(key: OpenedKey, keyOwnerId: string, model: Model): void {
+function requireSamePlace(key: OpenedKey, keyTenantId: string, model: Model): void {
   const isSame =
-    key.ownerId === keyOwnerId && key.provider === model.provider && key.baseUrl === model.baseUrl;
+    key.tenantId === keyTenantId && key.provider === model.provider && key.baseUrl === model.baseUrl;
   if (!isSame) throw new SealError('misdirected');
 }
 

@@ -33,7 +33,7 @@ export interface AnswerCursor extends Pollable<AnswerEvent> {
 
 /**
  * An answer while it is written: append-only text that any number of readers follow, each at an offset of its own. A slow
- * reader gets fewer and longer deltas; nothing is kept for it. Terminal is terminal: the first `settle` wins.
+ * reader gets fewer and longer deltas; nothing is kept for it. Terminal is terminal: the first `claimEnding` wins.
  */
 export class LiveAnswer implements AnswerSink {
   readonly id: string;
@@ -42,7 +42,7 @@ export class LiveAnswer implements AnswerSink {
   /** By the process's own time. */
   readonly startedAtMs = performance.now();
   readonly #provider: string;
-  /** Ends the provider call; aborted by `settle`. */
+  /** Ends the provider call; aborted by `claimEnding`. */
   readonly abort = new AbortController();
 
   readonly #text = new LivePart();
@@ -52,10 +52,10 @@ export class LiveAnswer implements AnswerSink {
   #reasoningBlock: number | undefined;
   #usage: SeenUsage | undefined;
   #retrying: { number: number; event: AnswerEvent } | undefined;
-  #isSettled = false;
+  #isEnding = false;
   #end: { message: Message | null } | undefined;
   readonly #ended = Promise.withResolvers<Message | null>();
-  readonly #told = Promise.withResolvers<void>();
+  readonly #delivered = Promise.withResolvers<void>();
 
   constructor(answer: { id: string; threadId: string; fence: number; provider: string }) {
     this.id = answer.id;
@@ -77,14 +77,14 @@ export class LiveAnswer implements AnswerSink {
   }
 
   citation(citation: Citation): void {
-    if (this.#isSettled || this.#citations.size >= MAX_CITATIONS) return;
+    if (this.#isEnding || this.#citations.size >= MAX_CITATIONS) return;
     const clean = cleanCitation(citation);
     if (clean === null) return;
     this.#citations.set(`${clean.startOffset} ${clean.endOffset} ${clean.url}`, clean);
   }
 
   usage(usage: TokenUsage, isFinal: boolean): void {
-    if (!this.#isSettled) this.#usage = { ...cleanUsage(usage), isFinal };
+    if (!this.#isEnding) this.#usage = { ...cleanUsage(usage), isFinal };
   }
 
   /** Tells readers that the provider will be asked again. */
@@ -100,16 +100,16 @@ export class LiveAnswer implements AnswerSink {
 
   // How it ends.
 
-  get isSettled(): boolean {
-    return this.#isSettled;
+  get isEnding(): boolean {
+    return this.#isEnding;
   }
 
   /** Fixes the end in memory. True for the first caller, who must save it and then call `end`; the others do nothing. */
-  settle(): boolean {
-    if (this.#isSettled) return false;
+  claimEnding(): boolean {
+    if (this.#isEnding) return false;
     this.#text.seal();
     this.#reasoning.seal();
-    this.#isSettled = true;
+    this.#isEnding = true;
     this.abort.abort();
     return true;
   }
@@ -119,7 +119,7 @@ export class LiveAnswer implements AnswerSink {
     this.#end = { message };
     this.#ended.resolve(message);
     this.#wakeAll();
-    this.#tellIfAllKnow();
+    this.#resolveIfDelivered();
   }
 
   /** Resolves with the saved message once the answer has ended. */
@@ -129,7 +129,7 @@ export class LiveAnswer implements AnswerSink {
 
   /** Resolves once the answer has ended and every reader has been told or has left. */
   get told(): Promise<void> {
-    return this.#told.promise;
+    return this.#delivered.promise;
   }
 
   // What others read.
@@ -186,7 +186,7 @@ export class LiveAnswer implements AnswerSink {
       },
       close: () => {
         this.#wakes.delete(wake);
-        this.#tellIfAllKnow();
+        this.#resolveIfDelivered();
       },
     };
   }
@@ -210,14 +210,14 @@ export class LiveAnswer implements AnswerSink {
   }
 
   #append(part: LivePart, delta: string): void {
-    if (this.#isSettled) return;
+    if (this.#isEnding) return;
     if (this.#text.length + this.#reasoning.length + delta.length > MAX_ANSWER_LENGTH)
       throw new ProviderError('OUTPUT_TOO_LARGE');
     if (part.append(delta)) this.#wakeAll();
   }
 
-  #tellIfAllKnow(): void {
-    if (this.#end !== undefined && this.#wakes.size === 0) this.#told.resolve();
+  #resolveIfDelivered(): void {
+    if (this.#end !== undefined && this.#wakes.size === 0) this.#delivered.resolve();
   }
 
   #wakeAll(): void {

@@ -11,7 +11,7 @@ import {
   sealRecord,
 } from '../vault/seal.ts';
 
-/** What the audit log of one owner hangs on: its sealed key, how many entries it has and the hash of the last one. */
+/** What the audit log of one tenant hangs on: its sealed key, how many entries it has and the hash of the last one. */
 export type Chain = typeof auditChains.$inferSelect;
 
 /** A chain's row as far as it takes part in sealing. */
@@ -24,9 +24,9 @@ export type SealedChain = Omit<Chain, 'length' | 'head'>;
 export function entryHash(
   chainKey: Uint8Array,
   previous: Uint8Array,
-  { ownerId, position, content }: { ownerId: string; position: number; content: string },
+  { tenantId, position, content }: { tenantId: string; position: number; content: string },
 ): Uint8Array {
-  return keyedHash(chainKey, 'latchkey/audit-entry/v1', previous, ownerId, position, content);
+  return keyedHash(chainKey, 'latchkey/audit-entry/v1', previous, tenantId, position, content);
 }
 
 /** What stands for the hash before the first entry. */
@@ -34,14 +34,14 @@ export const FIRST_HEAD: Uint8Array = new Uint8Array(32);
 
 /**
  * Makes the random key of a new chain and seals it. It stays the same for as long as there is the chain. That is why a new
- * root key only seals it again, and a new generation of its owner's sealing key leaves it alone: an older generation can
+ * root key only seals it again, and a new generation of its tenant's sealing key leaves it alone: an older generation can
  * always be derived again, and an older copy of the row would hold the same key anyway.
  */
-export function sealChainKey(root: RootKey, ownerId: string): Omit<SealedChain, 'ownerId'> {
+export function sealChainKey(root: RootKey, tenantId: string): Omit<SealedChain, 'tenantId'> {
   const chainKey = crypto.getRandomValues(new Uint8Array(32));
   const place = { generation: 1, version: 1 };
   try {
-    return { ...place, ...sealRecord(root, chainContext({ ownerId, ...place }), chainKey) };
+    return { ...place, ...sealRecord(root, chainContext({ tenantId, ...place }), chainKey) };
   } finally {
     chainKey.fill(0);
   }
@@ -57,45 +57,45 @@ export async function resealChain(
   { db, rootKeys }: { db: Pick<Database, 'update'>; rootKeys: readonly [RootKey, ...RootKey[]] },
   chain: SealedChain,
 ): Promise<boolean> {
-  const { ownerId, generation } = chain;
+  const { tenantId, generation } = chain;
   const version = chain.version + 1;
   const record = resealRecord(rootKeys, chainContext(chain), chain, { generation, version });
   const updated = await db
     .update(auditChains)
     .set({ ...record, version })
-    .where(and(eq(auditChains.ownerId, ownerId), eq(auditChains.version, chain.version)))
-    .returning({ ownerId: auditChains.ownerId });
+    .where(and(eq(auditChains.tenantId, tenantId), eq(auditChains.version, chain.version)))
+    .returning({ tenantId: auditChains.tenantId });
   return updated.length > 0;
 }
 
-/** Reads the chains that meet the condition, by owner. One that comes to meet it behind the place reached is missed. */
+/** Reads the chains that meet the condition, by tenant. One that comes to meet it behind the place reached is missed. */
 export function readSealedChains(
   db: Pick<Database, 'select'>,
   condition: SQL | undefined,
 ): AsyncGenerator<SealedChain> {
   return readInBatches(
-    ({ ownerId }) => ownerId,
+    ({ tenantId }) => tenantId,
     (lastId, rows) =>
       db
         .select(sealedChainColumns)
         .from(auditChains)
-        .where(and(condition, lastId === undefined ? undefined : gt(auditChains.ownerId, lastId)))
-        .orderBy(asc(auditChains.ownerId))
+        .where(and(condition, lastId === undefined ? undefined : gt(auditChains.tenantId, lastId)))
+        .orderBy(asc(auditChains.tenantId))
         .limit(rows),
   );
 }
 
 /** No provider key has these, so none can be passed off as a chain's, nor the other way round. */
 function chainContext({
-  ownerId,
+  tenantId,
   generation,
   version,
-}: Pick<SealedChain, 'ownerId' | 'generation' | 'version'>): RecordContext {
-  return { ownerId, apiKeyId: 'audit', provider: 'audit', baseUrl: '', generation, version };
+}: Pick<SealedChain, 'tenantId' | 'generation' | 'version'>): RecordContext {
+  return { tenantId, apiKeyId: 'audit', provider: 'audit', baseUrl: '', generation, version };
 }
 
 const sealedChainColumns = {
-  ownerId: auditChains.ownerId,
+  tenantId: auditChains.tenantId,
   rootId: auditChains.rootId,
   generation: auditChains.generation,
   version: auditChains.version,

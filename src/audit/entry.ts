@@ -14,7 +14,7 @@ import {
 
 /** One thing that was done to a workspace or team. Nobody has verified it: that is what `verifyAudit` is for. */
 export interface AuditEntry {
-  /** Its place in the log of its owner, from 1. */
+  /** Its place in the log of its tenant, from 1. */
   position: number;
   /** UNREADABLE for what somebody else than this version of the server wrote; then everything below is empty. */
   action: AuditAction | 'UNREADABLE';
@@ -27,7 +27,7 @@ export interface AuditEntry {
 /** The audit log of a workspace or team, newest first. Whoever calls this makes sure that the viewer may read it. */
 export async function listAuditEntries(
   { db }: { db: Pick<Database, 'select'> },
-  ownerId: string,
+  tenantId: string,
   page: PageInput,
 ): Promise<Page<AuditEntry>> {
   return await readPage<AuditEntry>(page, {
@@ -39,7 +39,7 @@ export async function listAuditEntries(
       const rows = await db
         .select({ position: auditEntries.position, content: auditEntries.content })
         .from(auditEntries)
-        .where(and(eq(auditEntries.ownerId, ownerId), ...conditions))
+        .where(and(eq(auditEntries.tenantId, tenantId), ...conditions))
         .orderBy(orderBy)
         .limit(limit);
       return rows.map(({ position, content }) => ({ position, ...readContent(content) }));

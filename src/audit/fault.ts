@@ -20,7 +20,7 @@ export type AuditFault =
   | { type: 'cut'; after: number; length: number }
   /** The entry of a kept head is another one. */
   | { type: 'differs'; at: number }
-  /** A kept head is of an owner that has no log. */
+  /** A kept head is of a tenant that has no log. */
   | { type: 'gone'; length: number }
   /** Faults that are not listed. */
   | { type: 'more'; faults: number };

@@ -2,7 +2,7 @@ import { prefixOf } from '../db/id.ts';
 
 /** The end of a chain at some moment. Kept where nobody can change it, it proves all that was recorded until then. */
 export interface AuditHead {
-  ownerId: string;
+  tenantId: string;
   /** How many entries there were. */
   length: number;
   /** The hash of the last one, in hexadecimal. */
@@ -10,12 +10,12 @@ export interface AuditHead {
 }
 
 /** A head as text: `wsp_….12.9f…`. */
-export function formatHead({ ownerId, length, hash }: AuditHead): string {
-  return `${ownerId}.${length}.${hash}`;
+export function formatHead({ tenantId, length, hash }: AuditHead): string {
+  return `${tenantId}.${length}.${hash}`;
 }
 
 /** The head in a text, null if the text is none. */
 export function parseHead(text: string): AuditHead | null {
-  const [, ownerId = '', length, hash = ''] = /^(\w+)\.([1-9]\d{0,8})\.([0-9a-f]{64})$/.exec(text) ?? [];
-  return prefixOf(ownerId) === undefined ? null : { ownerId, length: Number(length), hash };
+  const [, tenantId = '', length, hash = ''] = /^(\w+)\.([1-9]\d{0,8})\.([0-9a-f]{64})$/.exec(text) ?? [];
+  return prefixOf(tenantId) === undefined ? null : { tenantId, length: Number(length), hash };
 }

@@ -16,18 +16,18 @@ import { type Chain, entryHash, FIRST_HEAD, openChainKey, sealChainKey } from '.
 export async function recordAudit(
   tx: Transaction,
   { rootKeys }: AuditDeps,
-  ownerId: string,
+  tenantId: string,
   event: AuditEvent,
 ): Promise<void> {
-  const chain = (await lockChain(tx, ownerId)) ?? (await beginChain(tx, rootKeys[0], ownerId));
+  const chain = (await lockChain(tx, tenantId)) ?? (await beginChain(tx, rootKeys[0], tenantId));
   const position = chain.length + 1;
   const content = contentOf(event, new Date());
   const chainKey = openChainKey(rootKeys, chain);
-  const head = entryHash(chainKey, chain.head, { ownerId, position, content });
+  const head = entryHash(chainKey, chain.head, { tenantId, position, content });
   chainKey.fill(0);
 
-  await tx.insert(auditEntries).values({ ownerId, position, content, hash: head });
-  await tx.update(auditChains).set({ length: position, head }).where(eq(auditChains.ownerId, ownerId));
+  await tx.insert(auditEntries).values({ tenantId, position, content, hash: head });
+  await tx.update(auditChains).set({ length: position, head }).where(eq(auditChains.tenantId, tenantId));
 }
 
 /** The `tx` of `db.transaction`: without one, two entries could take the same place. */
@@ -39,18 +39,18 @@ export interface AuditDeps {
 }
 
 /** Until the transaction ends, others wait here for their place. */
-async function lockChain(tx: Transaction, ownerId: string): Promise<Chain | undefined> {
-  const [chain] = await tx.select().from(auditChains).where(eq(auditChains.ownerId, ownerId)).for('update');
+async function lockChain(tx: Transaction, tenantId: string): Promise<Chain | undefined> {
+  const [chain] = await tx.select().from(auditChains).where(eq(auditChains.tenantId, tenantId)).for('update');
   return chain;
 }
 
 /** Two may begin at once: the second one waits for the first and then finds its chain. */
-async function beginChain(tx: Transaction, root: RootKey, ownerId: string): Promise<Chain> {
+async function beginChain(tx: Transaction, root: RootKey, tenantId: string): Promise<Chain> {
   await tx
     .insert(auditChains)
-    .values({ ownerId, ...sealChainKey(root, ownerId), length: 0, head: FIRST_HEAD })
+    .values({ tenantId, ...sealChainKey(root, tenantId), length: 0, head: FIRST_HEAD })
     .onConflictDoNothing();
-  const chain = await lockChain(tx, ownerId);
+  const chain = await lockChain(tx, tenantId);
   if (chain === undefined) throw new Error('an audit chain is missing after it was begun');
   return chain;
 }

@@ -17,29 +17,29 @@ export async function* verifyAudit(
   { db, rootKeys }: { db: Database; rootKeys: readonly RootKey[] },
   { heads }: { heads: readonly AuditHead[] },
 ): AsyncGenerator<VerifiedLog> {
-  const pinned = Map.groupBy(heads, ({ ownerId }) => ownerId);
-  for await (const { ownerId } of readSealedChains(db, undefined)) {
+  const pinned = Map.groupBy(heads, ({ tenantId }) => tenantId);
+  for await (const { tenantId } of readSealedChains(db, undefined)) {
     // One moment for chain and entries: a running server goes on recording meanwhile.
-    const log = await db.transaction((tx) => verifyLog(tx, rootKeys, ownerId, pinned.get(ownerId) ?? []), {
+    const log = await db.transaction((tx) => verifyLog(tx, rootKeys, tenantId, pinned.get(tenantId) ?? []), {
       isolationLevel: 'repeatable read',
       accessMode: 'read only',
     });
-    pinned.delete(ownerId);
+    pinned.delete(tenantId);
     yield log;
   }
-  for await (const ownerId of readOwnersWithoutChain(db)) {
-    pinned.delete(ownerId);
-    yield await broken(db, ownerId, { type: 'no-chain' });
+  for await (const tenantId of readTenantsWithoutChain(db)) {
+    pinned.delete(tenantId);
+    yield await broken(db, tenantId, { type: 'no-chain' });
   }
-  for (const [ownerId, kept] of pinned) {
+  for (const [tenantId, kept] of pinned) {
     const length = Math.max(...kept.map((head) => head.length));
-    yield await broken(db, ownerId, { type: 'gone', length });
+    yield await broken(db, tenantId, { type: 'gone', length });
   }
 }
 
-/** The audit log of one owner and what is wrong with it. */
+/** The audit log of one tenant and what is wrong with it. */
 export interface VerifiedLog {
-  ownerId: string;
+  tenantId: string;
   /** How many entries were found. */
   entries: number;
   /** Null if anything is wrong: who kept such a head would prove the wrong thing with it. */
@@ -50,17 +50,17 @@ export interface VerifiedLog {
 async function verifyLog(
   tx: Transaction,
   rootKeys: readonly RootKey[],
-  ownerId: string,
+  tenantId: string,
   kept: readonly AuditHead[],
 ): Promise<VerifiedLog> {
-  const [chain] = await tx.select().from(auditChains).where(eq(auditChains.ownerId, ownerId));
-  if (chain === undefined) return await broken(tx, ownerId, { type: 'no-chain' });
+  const [chain] = await tx.select().from(auditChains).where(eq(auditChains.tenantId, tenantId));
+  if (chain === undefined) return await broken(tx, tenantId, { type: 'no-chain' });
   let chainKey: Uint8Array;
   try {
     chainKey = openChainKey(rootKeys, chain);
   } catch (error) {
     if (!(error instanceof SealError)) throw error;
-    return await broken(tx, ownerId, { type: 'unopened', reason: error.type });
+    return await broken(tx, tenantId, { type: 'unopened', reason: error.type });
   }
   try {
     return await walk(tx, chain, chainKey, kept);
@@ -76,13 +76,13 @@ async function walk(
   chainKey: Uint8Array,
   kept: readonly AuditHead[],
 ): Promise<VerifiedLog> {
-  const { ownerId } = chain;
+  const { tenantId } = chain;
   const faults = new FaultList();
   const met = new Set<AuditHead>();
   let entries = 0;
   let last = 0;
   let previous = FIRST_HEAD;
-  for await (const entry of readEntries(tx, ownerId)) {
+  for await (const entry of readEntries(tx, tenantId)) {
     const { position, hash } = entry;
     entries += 1;
     if (position > last + 1) {
@@ -107,14 +107,14 @@ async function walk(
   }
   const isSound = faults.all.length === 0;
   return {
-    ownerId,
+    tenantId,
     entries,
-    head: isSound ? { ownerId, length: last, hash: toHex(previous) } : null,
+    head: isSound ? { tenantId, length: last, hash: toHex(previous) } : null,
     faults: faults.all,
   };
 }
 
-function readEntries(tx: Transaction, ownerId: string) {
+function readEntries(tx: Transaction, tenantId: string) {
   return readInBatches(
     ({ position }: typeof auditEntries.$inferSelect) => position,
     (after, rows) =>
@@ -123,7 +123,7 @@ function readEntries(tx: Transaction, ownerId: string) {
         .from(auditEntries)
         .where(
           and(
-            eq(auditEntries.ownerId, ownerId),
+            eq(auditEntries.tenantId, tenantId),
             after === undefined ? undefined : gt(auditEntries.position, after),
           ),
         )
@@ -132,34 +132,34 @@ function readEntries(tx: Transaction, ownerId: string) {
   );
 }
 
-async function* readOwnersWithoutChain(db: Database): AsyncGenerator<string> {
-  const owners = readInBatches(
-    ({ ownerId }: { ownerId: string }) => ownerId,
+async function* readTenantsWithoutChain(db: Database): AsyncGenerator<string> {
+  const tenants = readInBatches(
+    ({ tenantId }: { tenantId: string }) => tenantId,
     (lastId, rows) =>
       db
-        .selectDistinct({ ownerId: auditEntries.ownerId })
+        .selectDistinct({ tenantId: auditEntries.tenantId })
         .from(auditEntries)
-        .leftJoin(auditChains, eq(auditChains.ownerId, auditEntries.ownerId))
+        .leftJoin(auditChains, eq(auditChains.tenantId, auditEntries.tenantId))
         .where(
           and(
-            isNull(auditChains.ownerId),
-            lastId === undefined ? undefined : gt(auditEntries.ownerId, lastId),
+            isNull(auditChains.tenantId),
+            lastId === undefined ? undefined : gt(auditEntries.tenantId, lastId),
           ),
         )
-        .orderBy(asc(auditEntries.ownerId))
+        .orderBy(asc(auditEntries.tenantId))
         .limit(rows),
   );
-  for await (const { ownerId } of owners) yield ownerId;
+  for await (const { tenantId } of tenants) yield tenantId;
 }
 
 /** A log of which nothing but this can be said. */
 async function broken(
   db: Pick<Database, '$count'>,
-  ownerId: string,
+  tenantId: string,
   fault: AuditFault,
 ): Promise<VerifiedLog> {
-  const entries = await db.$count(auditEntries, eq(auditEntries.ownerId, ownerId));
-  return { ownerId, entries, head: null, faults: [fault] };
+  const entries = await db.$count(auditEntries, eq(auditEntries.tenantId, tenantId));
+  return { tenantId, entries, head: null, faults: [fault] };
 }
 
 function isEqual(left: Uint8Array, right: Uint8Array): boolean {

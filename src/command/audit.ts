@@ -22,15 +22,15 @@ async function verifyAuditLogs(data: SealedData, heads: readonly AuditHead[]): P
   let logs = 0;
   let broken = 0;
   let total = 0;
-  for await (const { ownerId, entries, head, faults } of verifyAudit(data, { heads })) {
+  for await (const { tenantId, entries, head, faults } of verifyAudit(data, { heads })) {
     logs += 1;
     total += entries;
     if (head !== null) {
-      say(`${ownerId}: ${counted(entries, 'entry', 'entries')}. Head: ${formatHead(head)}`);
+      say(`${tenantId}: ${counted(entries, 'entry', 'entries')}. Head: ${formatHead(head)}`);
       continue;
     }
     broken += 1;
-    say(`${ownerId}: ${counted(entries, 'entry', 'entries')}, not as recorded:`);
+    say(`${tenantId}: ${counted(entries, 'entry', 'entries')}, not as recorded:`);
     for (const fault of faults) say(`  ${faultSentence(fault)}`);
   }
   const found = `${counted(logs, 'audit log', 'audit logs')}, ${counted(total, 'entry', 'entries')}`;

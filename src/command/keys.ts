@@ -4,7 +4,7 @@ import { prefixOf } from '../db/id.ts';
 import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { findHindrances, findRootHolders } from '../keys/root-holders.ts';
-import { type OpenedKeys, type RotateDeps, rotateOwner, rotateRoot, verifyKeys } from '../keys/rotate.ts';
+import { type OpenedKeys, type RotateDeps, rotateRoot, rotateTenant, verifyKeys } from '../keys/rotate.ts';
 import type { SealFailure } from '../vault/rotate.ts';
 import { UsageError } from './help.ts';
 import { counted, say as print } from './terminal.ts';
@@ -13,20 +13,21 @@ import { withSealedData } from './with-sealed-data.ts';
 /** Runs `keys …` and returns its exit code. */
 export async function runKeysCommand(
   readSettings: () => Config,
-  [action, ownerId]: readonly string[],
+  [action, tenantId]: readonly string[],
 ): Promise<number> {
-  const command = commandOf(action, ownerId);
+  const command = commandOf(action, tenantId);
   return await withSealedData(readSettings(), (data) => command({ ...data, say: print }));
 }
 
 function commandOf(
   action: string | undefined,
-  ownerId: string | undefined,
+  tenantId: string | undefined,
 ): (deps: KeysCommandDeps) => Promise<number> {
-  if (action === 'rotate-owner' && ownerId !== undefined) return (deps) => rotateOwnerCommand(deps, ownerId);
+  if (action === 'rotate-owner' && tenantId !== undefined)
+    return (deps) => rotateTenantCommand(deps, tenantId);
   if (action === 'rotate-owner')
     throw new UsageError('keys rotate-owner needs the id of a workspace or team.');
-  if (ownerId !== undefined) throw new UsageError(`"${ownerId}" is one word too many.`);
+  if (tenantId !== undefined) throw new UsageError(`"${tenantId}" is one word too many.`);
   if (action === 'rotate-root') return rotateRootCommand;
   if (action === 'verify') return verifyCommand;
   throw new UsageError('keys needs one of: verify, rotate-root, rotate-owner.');
@@ -73,17 +74,17 @@ export async function rotateRootCommand(deps: KeysCommandDeps): Promise<0 | 1> {
 }
 
 /** Runs `keys rotate-owner <id>` and returns its exit code: 1 if a key did not open or there is no such owner. */
-export async function rotateOwnerCommand(deps: KeysCommandDeps, ownerId: string): Promise<0 | 1> {
+export async function rotateTenantCommand(deps: KeysCommandDeps, tenantId: string): Promise<0 | 1> {
   const { db, say } = deps;
-  const owners = prefixOf(ownerId) === 'tem' ? teams : workspaces;
-  const [owner] = await db.select({ id: owners.id }).from(owners).where(eq(owners.id, ownerId));
-  if (owner === undefined) {
+  const tenants = prefixOf(tenantId) === 'tem' ? teams : workspaces;
+  const [tenant] = await db.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, tenantId));
+  if (tenant === undefined) {
     say('There is no workspace or team with this id. Nothing was changed.');
     return 1;
   }
   if (await isHindered(deps)) return 1;
-  say(`Sealing the keys of ${owner.id} anew. If this is interrupted, run it again.`);
-  const { type, generation, resealed, skipped, failures } = await rotateOwner(deps, owner.id);
+  say(`Sealing the keys of ${tenant.id} anew. If this is interrupted, run it again.`);
+  const { type, generation, resealed, skipped, failures } = await rotateTenant(deps, tenant.id);
   say(`${countedRows({ keys: resealed, logs: 0 })} sealed anew with generation ${generation}.`);
   saySkipped(say, skipped);
   if (type === 'finished-earlier')

@@ -5,13 +5,13 @@ import { say } from './terminal.ts';
 
 /** Brings the database up to date, which opening it does. */
 export async function migrate(config: Config): Promise<0> {
-  const letGo = await holdDataFolder(config);
+  const release = await holdDataFolder(config);
   try {
     const database = await openDatabase(config, say);
     await database.close();
     say(`The database is up to date: ${database.engine}.`);
     return 0;
   } finally {
-    await letGo();
+    await release();
   }
 }

@@ -17,7 +17,7 @@ import {
 import { DataFolderHeldError } from './data-folder.ts';
 import { UsageError } from './help.ts';
 import { OperatorClient } from './operator-client.ts';
-import { say, sayWrong } from './terminal.ts';
+import { printError, say } from './terminal.ts';
 import { withSealedData } from './with-sealed-data.ts';
 
 /** Runs `user list`, `disable`, `enable`, `sign-out` and `reset-password`, and returns the exit code. */
@@ -87,7 +87,7 @@ async function run(control: AccountControl, action: string, name: string | undef
     return 0;
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
-    sayWrong(`There is no account ${name}.`);
+    printError(`There is no account ${name}.`);
     return 1;
   }
 }

@@ -7,7 +7,7 @@ import { findHindrances } from '../keys/root-holders.ts';
 import { PLANS, type Plan } from '../workspaces/plan.ts';
 import { findPlan, type PayerInput, type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { UsageError } from './help.ts';
-import { counted, say, sayWrong } from './terminal.ts';
+import { counted, printError, say } from './terminal.ts';
 import { withSealedData } from './with-sealed-data.ts';
 
 /** Runs `plan set` or `plan show` and returns its exit code. */
@@ -24,7 +24,7 @@ export async function runPlanCommand(
   return await withSealedData(config, async ({ db, rootKeys }) => {
     // A server that runs beside this, on PostgreSQL, is not told; it finds the change when it looks.
     const hindrances = isSet ? await findHindrances(db, rootKeys[0].id) : [];
-    for (const sentence of hindrances) sayWrong(sentence);
+    for (const sentence of hindrances) printError(sentence);
     if (hindrances.length > 0) return 1;
     const deps = { db, rootKeys, changes: new Changes(), defaultPlan: config.defaultPlan };
     try {
@@ -33,7 +33,7 @@ export async function runPlanCommand(
       return 0;
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
-      sayWrong(`There is no account or team ${name}.`);
+      printError(`There is no account or team ${name}.`);
       return 1;
     }
   });

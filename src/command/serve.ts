@@ -8,22 +8,22 @@ import { serveWaiting } from '../server/waiting.ts';
 import { missingSecretSentence, SecretSourceError } from '../vault/secret-source.ts';
 import { holdDataFolder, publishServerUrl } from './data-folder.ts';
 import { explainFailure } from './failure.ts';
-import { say, sayWrong, untilToldToStop } from './terminal.ts';
+import { printError, say, shutdownSignal } from './terminal.ts';
 
 /** Serves until the process is told to stop, then closes everything in order. */
 export async function serve(config: Config): Promise<0> {
   requireSecrets(config);
-  if (!config.isLoopback && config.publicUrl === undefined) sayWrong(PUBLIC_URL_SENTENCE);
+  if (!config.isLoopback && config.publicUrl === undefined) printError(PUBLIC_URL_SENTENCE);
   const isTerminal = process.stdout.isTTY === true;
   const report = isTerminal ? say : (sentence: string) => log.info(sentence);
   if (config.isLoopback && config.isPublic) report(proxySentence(config));
   await waitForDatabase(config, isTerminal);
-  const letGo = await holdDatabase(config);
+  const release = await holdDatabase(config);
   try {
     const app = await openApp(config, report);
     try {
       // Listened for before it is said to be ready: whoever waits for that word may stop it at once.
-      const toldToStop = untilToldToStop();
+      const toldToStop = shutdownSignal();
       const server = await startServer(app, config);
       publishServerUrl(config, server.url);
       if (isTerminal) greet(config, server.url, app.engine);
@@ -35,7 +35,7 @@ export async function serve(config: Config): Promise<0> {
       await app.close();
     }
   } finally {
-    await letGo();
+    await release();
   }
   if (isTerminal) say('Latchkey has stopped.');
   else log.info('Latchkey has stopped');
@@ -50,7 +50,7 @@ async function waitForDatabase(config: Config, isTerminal: boolean): Promise<voi
     await reachDatabase(config.databaseUrl, async (failure) => {
       stopAnswering ??= await serveWaiting(config);
       const { sentence } = explainFailure(failure);
-      if (isTerminal) sayWrong(`${sentence} Trying again.`);
+      if (isTerminal) printError(`${sentence} Trying again.`);
       else log.warn({ failure: failureName(failure) }, `${sentence} Trying again.`);
     });
   } finally {

@@ -1,6 +1,6 @@
 import { startSimulator } from '../simulator/simulator.ts';
 import { UsageError } from './help.ts';
-import { say, untilToldToStop } from './terminal.ts';
+import { say, shutdownSignal } from './terminal.ts';
 
 /** Runs simulated providers until the process is told to stop, and says how to have a server use them. */
 export async function simulate(port = '4010'): Promise<0> {
@@ -15,7 +15,7 @@ export async function simulate(port = '4010'): Promise<0> {
   say(`LATCHKEY_ALLOWED_PRIVATE_HOSTS=${new URL(CUSTOM).host}`);
   say('');
   say(`A CUSTOM key has the base URL ${CUSTOM}.`);
-  await untilToldToStop();
+  await shutdownSignal();
   await simulator.close();
   return 0;
 }

@@ -15,7 +15,7 @@ export function print(text: string): void {
 }
 
 /** Tells the person at the terminal what is wrong. */
-export function sayWrong(sentence: string): void {
+export function printError(sentence: string): void {
   process.stderr.write(`${printable(sentence)}\n`);
 }
 
@@ -50,7 +50,7 @@ export async function readPassword(prompt: string): Promise<string> {
  * Resolves when the process is told to stop. From then on a second signal ends it at once. On Ctrl-C npm passes the signal on
  * to a process that the terminal has told already, so what follows within a second is the same wish.
  */
-export async function untilToldToStop(): Promise<void> {
+export async function shutdownSignal(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let toldAtMs: number | undefined;
   function stop(): void {

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { holdDataFolder } from './data-folder.ts';
 import { UsageError } from './help.ts';
-import { readPassword, say, sayWrong } from './terminal.ts';
+import { printError, readPassword, say } from './terminal.ts';
 
 /** Runs `user add` and returns its exit code. It makes accounts whoever may sign up by themselves. */
 export async function addUser(
@@ -15,7 +15,7 @@ export async function addUser(
   if (action !== 'add' || email === undefined || name === undefined)
     throw new UsageError('Write: user add <email> --name <name>.');
   const config = readSettings();
-  const letGo = await holdDataFolder(config);
+  const release = await holdDataFolder(config);
   try {
     const password = await readPassword(`Password for ${email}: `);
     const { db, close } = await openDatabase(config, say);
@@ -32,13 +32,13 @@ export async function addUser(
       const token = made.headers.get('set-auth-token');
       if (token !== null) await sessions.handler(post('/sign-out', {}, token));
       if (made.ok) say(`Made an account for ${email}.`);
-      else sayWrong(sentenceOf((await made.json()) as { code?: string }));
+      else printError(sentenceOf((await made.json()) as { code?: string }));
       return made.ok ? 0 : 1;
     } finally {
       await close();
     }
   } finally {
-    await letGo();
+    await release();
   }
 }
 

@@ -16,7 +16,7 @@ export async function withSealedData<Result>(
   config: Config,
   use: (data: SealedData) => Promise<Result>,
 ): Promise<Result> {
-  const letGo = await holdDataFolder(config);
+  const release = await holdDataFolder(config);
   try {
     const { db, close } = await openDatabase(config, say);
     try {
@@ -35,7 +35,7 @@ export async function withSealedData<Result>(
       await close();
     }
   } finally {
-    await letGo();
+    await release();
   }
 }
 

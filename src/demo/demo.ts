@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openApp } from '../app.ts';
-import { untilToldToStop } from '../command/terminal.ts';
+import { shutdownSignal } from '../command/terminal.ts';
 import { readConfig } from '../config.ts';
 import { log } from '../log.ts';
 import { startServer } from '../server/http.ts';
@@ -55,7 +55,7 @@ export async function runDemo(options: { port: string; isOnce: boolean }): Promi
   line();
   line(faint('It stays up until Ctrl-C, and then leaves nothing behind.'));
   line();
-  await untilToldToStop();
+  await shutdownSignal();
   return 0;
 }
 

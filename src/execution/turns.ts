@@ -62,7 +62,7 @@ async function runInTurn<Result extends ExecutionResult | AsyncIterable<Executio
       return await work();
     } finally {
       // Over HTTP it is held until the response was read; a socket counts by itself what it was given.
-      if (res === undefined) place?.letGo(held);
+      if (res === undefined) place?.release(held);
     }
   });
 }

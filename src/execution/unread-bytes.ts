@@ -53,7 +53,7 @@ export class UnreadBytes {
         if (subject !== undefined && this.#waitingFor(subject) > this.#numbers.perPerson)
           throw tooMuchWaits();
       },
-      letGo: (bytes) => {
+      release: (bytes) => {
         entry.held -= bytes;
       },
       close: () => {
@@ -112,7 +112,7 @@ export interface Place {
   belongsTo(subject: string): void;
   /** Counts what an operation has read and not yet handed to the connection. Throws RATE_LIMITED. */
   hold(bytes: number): void;
-  letGo(bytes: number): void;
+  release(bytes: number): void;
   close(): void;
 }
 

@@ -5,7 +5,7 @@ import type { OperatorToken } from '../accounts/operator-token.ts';
 import type { Sessions, Viewer } from '../accounts/session.ts';
 import { type Networks, readAddress } from '../networks.ts';
 import { maskError } from './mask-error.ts';
-import { type PersonLimits, rateLimited } from './person-limits.ts';
+import type { PersonLimits } from './person-limits.ts';
 import type { RequestContext } from './request-context.ts';
 
 /**
@@ -80,11 +80,17 @@ export function restsOnCookie(request: IncomingMessage): boolean {
 export function isFromOperator(request: IncomingMessage, token: OperatorToken, address: string): boolean {
   const given = request.headers['x-latchkey-operator-token'];
   if (given === undefined) return false;
-  const { isRight, retryAt } = token.judge(String(given), address);
+  const { isRight, retryAt } = token.verify(String(given), address);
   if (retryAt === null) return isRight;
-  throw rateLimited(
+  const seconds = Math.max(1, Math.ceil((retryAt.getTime() - Date.now()) / 1_000));
+  throw new GraphQLError(
     'Too many wrong operator tokens. Correct the token, wait a little, then try again.',
-    retryAt.getTime() - Date.now(),
+    {
+      extensions: {
+        code: 'RATE_LIMITED',
+        http: { status: 429, headers: { 'retry-after': String(seconds) } },
+      },
+    },
   );
 }
 

@@ -7,9 +7,9 @@ import { listModels, type Model } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { memberRoles } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/membership.ts';
-import type { Owner } from '../workspaces/owner.ts';
 import type { Plan } from '../workspaces/plan.ts';
 import { findTeams } from '../workspaces/team.ts';
+import type { Tenant } from '../workspaces/tenant.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 import type { CachedModelView, Fingerprints, ModelView } from './model-view-cache.ts';
 
@@ -37,9 +37,9 @@ export async function readClientView(
   workspace: Workspace,
   { known, shared }: { known: ModelView | undefined; shared: CachedModelView },
 ): Promise<ClientView> {
-  const owners = await ownersOf(deps, viewer, workspace);
-  const [keys, members] = await Promise.all([readKeyStates(deps, owners), memberRoles(deps, workspace)]);
-  const managed = new Set(owners.filter(mayManageKeys).map(({ id }) => id));
+  const tenants = await tenantsOf(deps, viewer, workspace);
+  const [keys, members] = await Promise.all([readKeyStates(deps, tenants), memberRoles(deps, workspace)]);
+  const managed = new Set(tenants.filter(mayManageKeys).map(({ id }) => id));
   const offered = offeredBy(keys);
   const {
     models,
@@ -51,10 +51,10 @@ export async function readClientView(
   return {
     workspace: fingerprint([
       workspace.name,
-      owners.map(({ payerPlan, viewerRole }) => [payerPlan, viewerRole]),
+      tenants.map(({ payerPlan, viewerRole }) => [payerPlan, viewerRole]),
     ]),
     keys: new Map(
-      keys.filter((key) => managed.has(key.ownerId)).map((key) => [key.id, fingerprint(shownOf(key))]),
+      keys.filter((key) => managed.has(key.tenantId)).map((key) => [key.id, fingerprint(shownOf(key))]),
     ),
     models,
     unavailable,
@@ -72,7 +72,7 @@ export function differing(before: Fingerprints, now: Fingerprints): string[] {
 }
 
 /** Whose keys the workspace uses: its own, and its team's. */
-async function ownersOf(deps: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<Owner[]> {
+async function tenantsOf(deps: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<Tenant[]> {
   if (workspace.teamId === null) return [workspace];
   return [workspace, ...(await findTeams(deps, viewer, [workspace.teamId]))];
 }
@@ -87,7 +87,7 @@ async function readModels(
     async (tx) => {
       const deps = { db: tx, defaultPlan };
       const [current = workspace] = await findWorkspaces(deps, viewer, [workspace.id]);
-      const offered = offeredBy(await readKeyStates(deps, await ownersOf(deps, viewer, current)));
+      const offered = offeredBy(await readKeyStates(deps, await tenantsOf(deps, viewer, current)));
       return { offered, ...(await readFingerprints(deps, current)) };
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
@@ -134,11 +134,11 @@ function offeredBy(keys: readonly KeyState[]): string {
   );
 }
 
-function factsOf({ id, ownerId, workspaceId, teamId, createdAt, ...facts }: Model) {
+function factsOf({ id, tenantId, workspaceId, teamId, createdAt, ...facts }: Model) {
   return facts;
 }
 
-function mayManageKeys({ viewerRole }: Owner): boolean {
+function mayManageKeys({ viewerRole }: Tenant): boolean {
   return mayDo(viewerRole, 'manageKeys');
 }
 

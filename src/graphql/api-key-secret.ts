@@ -61,13 +61,13 @@ mutation('addApiKey', {
       type: Workspace,
       nullable: true,
       description: 'The workspace that owns it. Null if a team does.',
-      resolve: ({ owner }) => (owner.type === 'workspace' ? owner : null),
+      resolve: ({ tenant }) => (tenant.type === 'workspace' ? tenant : null),
     }),
     team: t.field({
       type: Team,
       nullable: true,
       description: 'The team that owns it. Null if a workspace does.',
-      resolve: ({ owner }) => (owner.type === 'team' ? owner : null),
+      resolve: ({ tenant }) => (tenant.type === 'team' ? tenant : null),
     }),
     models: t.expose('models', {
       type: [Model],

@@ -14,8 +14,8 @@ import { findModels, type Model } from '../models/catalogue.ts';
 import { findMessages, type Message, newestAnswers } from '../threads/message.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
 import type { InvitationLimits } from '../workspaces/invitation-limits.ts';
-import { findOwners, type Owner } from '../workspaces/owner.ts';
 import { findTeams, type Team } from '../workspaces/team.ts';
+import { findTenants, type Tenant } from '../workspaces/tenant.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 
 /** What resolvers work with: made anew for every operation, so it knows one viewer and no other. */
@@ -92,7 +92,7 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     workspaces: byId<Workspace>((person, ids) => findWorkspaces(deps, person, ids)),
     teams: byId<Team>((person, ids) => findTeams(deps, person, ids)),
     /** Workspaces and teams. */
-    owners: byId<Owner>((person, ids) => findOwners(deps, person, ids)),
+    tenants: byId<Tenant>((person, ids) => findTenants(deps, person, ids)),
     apiKeys: byId<ApiKey>((person, ids) => findApiKeys(deps, person, ids)),
     models: byId<Model>((person, ids) => findModels(deps, person, ids)),
     threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),

@@ -77,13 +77,13 @@ mutation('acceptInvitation', {
       type: Workspace,
       nullable: true,
       description: 'The workspace that the viewer is in now. Null if it was a team.',
-      resolve: (owner) => (owner.type === 'workspace' ? owner : null),
+      resolve: (tenant) => (tenant.type === 'workspace' ? tenant : null),
     }),
     team: t.field({
       type: Team,
       nullable: true,
       description: 'The team that the viewer is in now. Null if it was a workspace.',
-      resolve: (owner) => (owner.type === 'team' ? owner : null),
+      resolve: (tenant) => (tenant.type === 'team' ? tenant : null),
     }),
   }),
 });

@@ -37,8 +37,8 @@ export const Member = builder.objectRef<MemberShape>('Member').implement({
 
 export const MemberConnection = connectionOf(Member);
 
-function memberId({ ownerId, userId }: MemberShape): string {
-  return `${ownerId}.${userId}`;
+function memberId({ tenantId, userId }: MemberShape): string {
+  return `${tenantId}.${userId}`;
 }
 
 const currentMember = (t: PayloadFields<{ member: MemberShape }>) => ({

@@ -71,8 +71,8 @@ Model.implement({
       description:
         'The keys that offer it and that the viewer may manage, in the order in which they are asked. Null for members who may not manage keys.',
       resolve: async (model, _args, { loaders }) => {
-        const owner = await loaders.owners.load(model.ownerId);
-        if (owner === null || !mayDo(owner.viewerRole, 'manageKeys')) return null;
+        const tenant = await loaders.tenants.load(model.tenantId);
+        if (tenant === null || !mayDo(tenant.viewerRole, 'manageKeys')) return null;
         const offer = await loaders.offers.load(model.id);
         const keys = await Promise.all((offer?.apiKeyIds ?? []).map((id) => loaders.apiKeys.load(id)));
         return keys.filter((key) => key !== null);

@@ -6,9 +6,14 @@ import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import { saveKeyModels } from '../models/save-models.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import { holdOwner } from '../workspaces/hold-owner.ts';
-import { type Owner, type OwnerInput, ownerColumns, requireOwner } from '../workspaces/owner.ts';
 import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
+import {
+  lockAndAuthorizeTenant,
+  requireTenant,
+  type Tenant,
+  type TenantInput,
+  tenantColumns,
+} from '../workspaces/tenant.ts';
 import { type ApiKey, checkLabel, type KeyDeps, requireApiKey } from './api-key.ts';
 import { nextPosition, requireRoomForKey } from './order.ts';
 import { firstHealthColumns } from './record-outcome.ts';
@@ -23,7 +28,7 @@ export async function addApiKey(
   deps: KeyDeps,
   viewer: Viewer,
   input: SecretInput &
-    OwnerInput & {
+    TenantInput & {
       provider: ProviderName;
       label?: string | null | undefined;
       baseUrl?: string | null | undefined;
@@ -33,20 +38,20 @@ export async function addApiKey(
   const provider = deps.providers[input.provider];
   const label = checkLabel(input.label ?? provider.title);
   const baseUrl = checkKeyBaseUrl(provider, input.baseUrl ?? null, deps.allowedPrivateHosts);
-  const owner = await requireOwner(deps, viewer, input, 'manageKeys');
-  requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
+  const tenant = await requireTenant(deps, viewer, input, 'manageKeys');
+  requirePlanForKeys(planOf(tenant, deps.defaultPlan), tenant.type);
 
-  const key = { id: newId('key'), ownerId: owner.id, provider: provider.name, baseUrl };
+  const key = { id: newId('key'), tenantId: tenant.id, provider: provider.name, baseUrl };
   const { secret, box, result } = await checkSubmittedSecret(deps, viewer, input, key, input.baseUrl ?? null);
 
   await deps.db.transaction(async (tx) => {
     // The check took seconds: whoever lost the role meanwhile adds nothing.
-    await holdOwner(tx, viewer, input, 'manageKeys');
-    await requireRoomForKey(tx, owner);
-    await useBox(tx, owner.id, box);
+    await lockAndAuthorizeTenant(tx, viewer, input, 'manageKeys');
+    await requireRoomForKey(tx, tenant);
+    await useBox(tx, tenant.id, box);
     await tx.insert(apiKeys).values({
       id: key.id,
-      ...ownerColumns(owner.id),
+      ...tenantColumns(tenant.id),
       provider: key.provider,
       baseUrl,
       label,
@@ -57,17 +62,17 @@ export async function addApiKey(
       createdBy: viewer.id,
     });
     if (result.models !== null) await saveKeyModels(tx, key, result.models);
-    await recordAudit(tx, deps, owner.id, {
+    await recordAudit(tx, deps, tenant.id, {
       action: 'KEY_ADDED',
       actorId: viewer.id,
       subjectId: key.id,
       details: { provider: key.provider, label },
     });
   });
-  deps.changes.announce(owner.id, [key.id]);
+  deps.changes.announce(tenant.id, [key.id]);
   return {
     apiKey: await requireApiKey(deps, viewer, key.id),
-    owner,
+    tenant,
     models: await modelsOfKey(deps, key.id),
     warning: hintForeignKey(provider.name, secret),
   };
@@ -76,7 +81,7 @@ export async function addApiKey(
 export interface AddedApiKey {
   apiKey: ApiKey;
   /** The workspace or team that owns it. */
-  owner: Owner;
+  tenant: Tenant;
   models: Model[];
   /** Set when the key looks like another provider's. */
   warning: string | null;

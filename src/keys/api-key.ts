@@ -14,10 +14,9 @@ import type { Providers } from '../providers/registry.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
 import type { SingleFlight } from '../single-flight.ts';
 import type { RootKey } from '../vault/seal.ts';
-import { holdOwner } from '../workspaces/hold-owner.ts';
 import { mayDo, requireRole } from '../workspaces/membership.ts';
-import { findOwners, keyScopeOf, type Owner } from '../workspaces/owner.ts';
 import type { Plan } from '../workspaces/plan.ts';
+import { findTenants, keyScopeOf, lockAndAuthorizeTenant, type Tenant } from '../workspaces/tenant.ts';
 import type { CheckLimits } from './check-limits.ts';
 import type { CheckedKey } from './health.ts';
 import { type KeyFacts, type KeyStatus, statusOnPlan } from './status.ts';
@@ -28,14 +27,14 @@ export interface ApiKey extends Omit<KeyFacts, 'planAllowsKeys'> {
   /** One of the two is set: whose key it is. */
   workspaceId: string | null;
   teamId: string | null;
-  ownerId: string;
+  tenantId: string;
   provider: ProviderName;
   baseUrl: string;
   label: string;
   /** The last four characters of the secret; null for a short one. */
   hint: string | null;
   scope: KeyScope;
-  /** Which key of this owner and provider is asked first, from 1. */
+  /** Which key of this tenant and provider is asked first, from 1. */
   position: number;
   status: KeyStatus;
   /** The error code behind the health, if the provider gave a reason. */
@@ -77,24 +76,24 @@ export async function findApiKeys(
     .select(keyColumns)
     .from(apiKeys)
     .where(inArray(apiKeys.id, idsOf('key', ids)));
-  const ownerIds = rows.map((row) => row.ownerId);
-  const owners = rows.length === 0 ? [] : await findOwners(deps, viewer, ownerIds);
+  const tenantIds = rows.map((row) => row.tenantId);
+  const tenants = rows.length === 0 ? [] : await findTenants(deps, viewer, tenantIds);
   const managed = new Map(
-    owners.filter((owner) => mayDo(owner.viewerRole, 'manageKeys')).map((owner) => [owner.id, owner]),
+    tenants.filter((tenant) => mayDo(tenant.viewerRole, 'manageKeys')).map((tenant) => [tenant.id, tenant]),
   );
   return rows.flatMap((row) => {
-    const owner = managed.get(row.ownerId);
-    return owner === undefined ? [] : [toApiKey(row, owner, deps.defaultPlan)];
+    const tenant = managed.get(row.tenantId);
+    return tenant === undefined ? [] : [toApiKey(row, tenant, deps.defaultPlan)];
   });
 }
 
 /** The keys of a workspace or team, oldest first. Empty for members who may not manage them. */
 export async function listApiKeys(
   deps: { db: Database; defaultPlan: Plan },
-  owner: Owner,
+  tenant: Tenant,
   page: PageInput,
 ): Promise<Page<ApiKey>> {
-  const isManager = mayDo(owner.viewerRole, 'manageKeys');
+  const isManager = mayDo(tenant.viewerRole, 'manageKeys');
   return await readPage<ApiKey>(page, {
     column: apiKeys.id,
     order: 'ascending',
@@ -105,10 +104,10 @@ export async function listApiKeys(
       const rows = await deps.db
         .select(keyColumns)
         .from(apiKeys)
-        .where(and(eq(apiKeys.ownerId, owner.id), ...conditions))
+        .where(and(eq(apiKeys.tenantId, tenant.id), ...conditions))
         .orderBy(orderBy)
         .limit(limit);
-      return rows.map((row) => toApiKey(row, owner, deps.defaultPlan));
+      return rows.map((row) => toApiKey(row, tenant, deps.defaultPlan));
     },
   });
 }
@@ -124,10 +123,10 @@ export async function requireApiKey(
     .from(apiKeys)
     .where(inArray(apiKeys.id, idsOf('key', [id])));
   if (row === undefined) throw new NotFoundError('API key');
-  const [owner] = await findOwners(deps, viewer, [row.ownerId]);
-  if (owner === undefined) throw new NotFoundError('API key');
-  requireRole(owner.viewerRole, 'manageKeys');
-  return toApiKey(row, owner, deps.defaultPlan);
+  const [tenant] = await findTenants(deps, viewer, [row.tenantId]);
+  if (tenant === undefined) throw new NotFoundError('API key');
+  requireRole(tenant.viewerRole, 'manageKeys');
+  return toApiKey(row, tenant, deps.defaultPlan);
 }
 
 /**
@@ -140,16 +139,16 @@ export async function changeApiKey<Result>(
   id: string,
   change: (tx: Transaction, apiKey: ApiKey) => Promise<Result>,
 ): Promise<Result> {
-  const { ownerId, workspaceId, teamId } = await requireApiKey(deps, viewer, id);
+  const { tenantId, workspaceId, teamId } = await requireApiKey(deps, viewer, id);
   // A checkpoint renews the answers that a key is paying for in an order of its own, and a removal reaches them as well.
   const result = await retryConflicts(() =>
     deps.db.transaction(async (tx) => {
-      await holdOwner(tx, viewer, { workspaceId, teamId }, 'manageKeys');
+      await lockAndAuthorizeTenant(tx, viewer, { workspaceId, teamId }, 'manageKeys');
       await tx.select({ id: apiKeys.id }).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
       return await change(tx, await requireApiKey({ ...deps, db: tx }, viewer, id));
     }),
   );
-  deps.changes.announce(ownerId, [id]);
+  deps.changes.announce(tenantId, [id]);
   return result;
 }
 
@@ -169,22 +168,22 @@ export interface KeyState extends Pick<typeof apiKeys.$inferSelect, keyof typeof
   changesAt: Date | null;
 }
 
-/** The keys of these owners as they are now, whoever may manage them, in the order of their ids. */
+/** The keys of these tenants as they are now, whoever may manage them, in the order of their ids. */
 export async function readKeyStates(
   { db, defaultPlan }: { db: Database; defaultPlan: Plan },
-  owners: readonly Owner[],
+  tenants: readonly Tenant[],
 ): Promise<KeyState[]> {
-  const byId = new Map(owners.map((owner) => [owner.id, owner]));
+  const byId = new Map(tenants.map((tenant) => [tenant.id, tenant]));
   const rows = await db
     .select(keyColumns)
     .from(apiKeys)
-    .where(inArray(apiKeys.ownerId, [...byId.keys()]))
+    .where(inArray(apiKeys.tenantId, [...byId.keys()]))
     .orderBy(apiKeys.id);
   const now = new Date();
   return rows.flatMap((row) => {
-    const owner = byId.get(row.ownerId);
-    if (owner === undefined) return [];
-    const status = statusOnPlan(row, owner, defaultPlan, now);
+    const tenant = byId.get(row.tenantId);
+    if (tenant === undefined) return [];
+    const status = statusOnPlan(row, tenant, defaultPlan, now);
     return [{ ...row, status, changesAt: firstAfter(now, row) }];
   });
 }
@@ -203,7 +202,7 @@ export const keyColumns = {
   id: apiKeys.id,
   workspaceId: apiKeys.workspaceId,
   teamId: apiKeys.teamId,
-  ownerId: apiKeys.ownerId,
+  tenantId: apiKeys.tenantId,
   position: apiKeys.position,
   provider: apiKeys.provider,
   baseUrl: apiKeys.baseUrl,
@@ -223,13 +222,13 @@ export const keyColumns = {
 
 type KeyRow = Pick<typeof apiKeys.$inferSelect, keyof typeof keyColumns>;
 
-function toApiKey(row: KeyRow, owner: Owner, defaultPlan: Plan): ApiKey {
+function toApiKey(row: KeyRow, tenant: Tenant, defaultPlan: Plan): ApiKey {
   return {
     ...row,
     provider: row.provider as ProviderName,
     healthReason: row.healthReason === null ? null : answerErrorCode(row.healthReason),
-    scope: keyScopeOf(owner),
-    status: statusOnPlan(row, owner, defaultPlan, new Date()),
+    scope: keyScopeOf(tenant),
+    status: statusOnPlan(row, tenant, defaultPlan, new Date()),
   };
 }
 

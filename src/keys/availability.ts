@@ -13,14 +13,14 @@ import { isUsable, type KeyStatus, statusOnPlan } from './status.ts';
 
 /** Whether a model can be asked now: the key that would pay, or why there is none. `apiKeyIds` are all keys that list it. */
 export type ModelAvailability = { apiKeyIds: string[] } & (
-  | { isAvailable: true; apiKeyId: string; keyOwnerId: string; paidBy: KeyScope }
+  | { isAvailable: true; apiKeyId: string; keyTenantId: string; paidBy: KeyScope }
   | { isAvailable: false; code: AnswerErrorCode }
 );
 
 /**
  * Which key pays for each of these models, by model id: of the workspace's own keys the first healthy one that offers it,
  * else the first that may be tried; only if there is none, a key of its team in the same way. Never the key of another
- * owner, or one for another place than the model's.
+ * tenant, or one for another place than the model's.
  */
 export async function findAvailability(
   { db, defaultPlan }: { db: Database; defaultPlan: Plan },
@@ -52,7 +52,7 @@ async function readCandidates(db: Database, modelIds: readonly string[]) {
       modelId: wanted.id,
       apiKeyId: apiKeys.id,
       teamId: apiKeys.teamId,
-      ownerId: apiKeys.ownerId,
+      tenantId: apiKeys.tenantId,
       kind: workspaces.kind,
       payerPlan,
       health: apiKeys.health,
@@ -65,7 +65,7 @@ async function readCandidates(db: Database, modelIds: readonly string[]) {
     .innerJoin(
       models,
       and(
-        eq(models.ownerId, wanted.keyOwnerId),
+        eq(models.tenantId, wanted.keyTenantId),
         eq(models.provider, wanted.provider),
         eq(models.baseUrl, wanted.baseUrl),
         eq(models.name, wanted.name),
@@ -80,15 +80,15 @@ async function readCandidates(db: Database, modelIds: readonly string[]) {
 }
 
 /**
- * The models asked about, once for each owner whose keys may pay: their own, and the team that theirs belongs to. `unnest`
- * and not `or` in the join to the same models of these owners, which then is one look by identity each; with `or`, thousands
+ * The models asked about, once for each tenant whose keys may pay: their own, and the team that theirs belongs to. `unnest`
+ * and not `or` in the join to the same models of these tenants, which then is one look by identity each; with `or`, thousands
  * of models that were added a moment ago are compared pair by pair.
  */
 function wantedModels(db: Database, modelIds: readonly string[]) {
   return db
     .select({
       id: models.id,
-      keyOwnerId: sql<string>`unnest(array[${models.ownerId}, ${workspaces.teamId}])`.as('key_owner_id'),
+      keyTenantId: sql<string>`unnest(array[${models.tenantId}, ${workspaces.teamId}])`.as('key_owner_id'),
       provider: models.provider,
       baseUrl: models.baseUrl,
       name: models.name,
@@ -100,8 +100,8 @@ function wantedModels(db: Database, modelIds: readonly string[]) {
 }
 
 /** Not three equations: they would let the planner begin with the keys, and meet every model of each. */
-const isForPlaceOfModel = sql`(${apiKeys.ownerId}, ${apiKeys.provider}, ${apiKeys.baseUrl})
-  is not distinct from (${models.ownerId}, ${models.provider}, ${models.baseUrl})`;
+const isForPlaceOfModel = sql`(${apiKeys.tenantId}, ${apiKeys.provider}, ${apiKeys.baseUrl})
+  is not distinct from (${models.tenantId}, ${models.provider}, ${models.baseUrl})`;
 
 function choosePayingKey(keys: readonly Candidate[]): ModelAvailability {
   const apiKeyIds = keys.map((key) => key.apiKeyId);
@@ -115,7 +115,7 @@ function choosePayingKey(keys: readonly Candidate[]): ModelAvailability {
     apiKeyIds,
     isAvailable: true,
     apiKeyId: key.apiKeyId,
-    keyOwnerId: key.ownerId,
+    keyTenantId: key.tenantId,
     paidBy: key.teamId !== null ? 'TEAM' : key.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
   };
 }

@@ -7,8 +7,8 @@ import { ProviderError } from '../providers/failure.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
-import { requireOwner } from '../workspaces/owner.ts';
 import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
+import { requireTenant } from '../workspaces/tenant.ts';
 import { type ApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { type CheckedKey, type CheckResult, rateLimitEndsAt } from './health.ts';
 import { withSecret } from './open-secret.ts';
@@ -59,14 +59,14 @@ export async function checkStoredKey(
  */
 export async function checkSecret(
   { providers }: Pick<KeyDeps, 'providers'>,
-  key: { provider: ProviderName; baseUrl: string; ownerId: string },
+  key: { provider: ProviderName; baseUrl: string; tenantId: string },
   secret: string,
   stop?: AbortSignal,
 ): Promise<CheckResult> {
   const provider = providers[key.provider];
   const deadline = AbortSignal.timeout(CHECK_TIMEOUT_MS);
   const signal = stop === undefined ? deadline : AbortSignal.any([deadline, stop]);
-  const call = { baseUrl: key.baseUrl, secret, ownerId: key.ownerId, signal };
+  const call = { baseUrl: key.baseUrl, secret, tenantId: key.tenantId, signal };
   let models: ListedModel[] | null;
   try {
     models = await provider.checkKey(call);
@@ -113,8 +113,8 @@ function providerUnavailable({ healthReason, forbidden }: CheckResult, providerT
 
 async function checkAndSave(deps: KeyDeps, viewer: Viewer, id: string) {
   const apiKey = await requireApiKey(deps, viewer, id);
-  const owner = await requireOwner(deps, viewer, apiKey, 'manageKeys');
-  requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
+  const tenant = await requireTenant(deps, viewer, apiKey, 'manageKeys');
+  requirePlanForKeys(planOf(tenant, deps.defaultPlan), tenant.type);
   const provider = deps.providers[apiKey.provider];
   let checked: CheckedKey;
   try {

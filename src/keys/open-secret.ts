@@ -7,7 +7,7 @@ import { NotFoundError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { openRecord, type RecordContext, type RootKey, SealError, type SealedRecord } from '../vault/seal.ts';
-import { lockTenantForKeyShare } from '../workspaces/hold-owner.ts';
+import { lockTenantForKeyShare } from '../workspaces/tenant.ts';
 
 /**
  * Opens a stored key and lends its secret to `use`: the only way to plaintext. `use` must neither keep nor log it. The bytes
@@ -21,11 +21,11 @@ export async function withSecret<Result>(
 ): Promise<Result> {
   const [key] = await deps.db.select(sealedKeyColumns).from(apiKeys).where(eq(apiKeys.id, apiKeyId));
   if (key === undefined) throw new NotFoundError('API key');
-  const { baseUrl, ownerId, version } = key;
+  const { baseUrl, tenantId, version } = key;
   const secretBytes = await open(deps, key);
   try {
     const secret = new TextDecoder().decode(secretBytes);
-    return await use(secret, { provider: key.provider as ProviderName, baseUrl, ownerId, version });
+    return await use(secret, { provider: key.provider as ProviderName, baseUrl, tenantId, version });
   } finally {
     secretBytes.fill(0);
   }
@@ -42,7 +42,7 @@ export interface OpenedKey {
   provider: ProviderName;
   baseUrl: string;
   /** The workspace or team that owns it. */
-  ownerId: string;
+  tenantId: string;
   /** Grows with every sealing, so that what is learned about one secret is not written onto the next. */
   version: number;
 }
@@ -59,13 +59,20 @@ export function openSealedKey(rootKeys: readonly RootKey[], key: SealedKey): Uin
 }
 
 /** What a row's record is bound to. */
-export function contextOf({ id, ownerId, provider, baseUrl, generation, version }: SealedKey): RecordContext {
-  return { ownerId, apiKeyId: id, provider, baseUrl, generation, version };
+export function contextOf({
+  id,
+  tenantId,
+  provider,
+  baseUrl,
+  generation,
+  version,
+}: SealedKey): RecordContext {
+  return { tenantId, apiKeyId: id, provider, baseUrl, generation, version };
 }
 
 export const sealedKeyColumns = {
   id: apiKeys.id,
-  ownerId: apiKeys.ownerId,
+  tenantId: apiKeys.tenantId,
   provider: apiKeys.provider,
   baseUrl: apiKeys.baseUrl,
   rootId: apiKeys.rootId,
@@ -90,11 +97,11 @@ async function open(deps: OpenDeps, key: SealedKey): Promise<Uint8Array> {
 /** Makes it part of the key's health, so that it is recorded once for each secret and not with every attempt. */
 async function recordNotOpened(
   deps: OpenDeps,
-  { id, ownerId, version }: SealedKey,
+  { id, tenantId, version }: SealedKey,
   failure: SealError['type'],
 ): Promise<void> {
   const isRecorded = await deps.db.transaction(async (tx) => {
-    await lockTenantForKeyShare(tx, ownerId);
+    await lockTenantForKeyShare(tx, tenantId);
     const [key] = await tx
       .update(apiKeys)
       .set({ health: 'UNVERIFIED', healthReason: NOT_OPENED })
@@ -107,7 +114,7 @@ async function recordNotOpened(
       )
       .returning({ provider: apiKeys.provider, label: apiKeys.label });
     if (key === undefined) return false;
-    await recordAudit(tx, deps, ownerId, {
+    await recordAudit(tx, deps, tenantId, {
       action: 'KEY_NOT_OPENED',
       actorId: null,
       subjectId: id,
@@ -115,7 +122,7 @@ async function recordNotOpened(
     });
     return true;
   });
-  if (isRecorded) deps.changes.announce(ownerId, [id]);
+  if (isRecorded) deps.changes.announce(tenantId, [id]);
 }
 
 /** The row was changed in this database, so its audit log may not open either. The failure itself has been logged. */

@@ -4,13 +4,13 @@ import { apiKeys } from '../db/tables/api-key.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import type { ProviderName } from '../providers/provider.ts';
 
-/** Throws ConflictError if an owner, whose row is held, has as many keys as may be. */
+/** Throws ConflictError if a tenant, whose row is held, has as many keys as may be. */
 export async function requireRoomForKey(
   tx: Pick<Database, '$count'>,
-  owner: { id: string; type: 'workspace' | 'team' },
+  tenant: { id: string; type: 'workspace' | 'team' },
 ): Promise<void> {
-  if ((await tx.$count(apiKeys, eq(apiKeys.ownerId, owner.id))) >= MAX_KEYS)
-    throw new ConflictError(`This ${owner.type} has ${MAX_KEYS} keys, which is the most. Remove one first.`);
+  if ((await tx.$count(apiKeys, eq(apiKeys.tenantId, tenant.id))) >= MAX_KEYS)
+    throw new ConflictError(`This ${tenant.type} has ${MAX_KEYS} keys, which is the most. Remove one first.`);
 }
 
 /** The place of a new key: after those there are. */
@@ -47,11 +47,11 @@ export function checkPosition(position: number): number {
 }
 
 /**
- * Keys that are asked one after the other: positions from 1 without gaps. Whoever changes the order holds the owner's row,
+ * Keys that are asked one after the other: positions from 1 without gaps. Whoever changes the order holds the tenant's row,
  * which keeps others from changing it too.
  */
 interface KeyGroup {
-  ownerId: string;
+  tenantId: string;
   provider: ProviderName;
 }
 
@@ -74,8 +74,8 @@ async function numberFromOne(tx: Pick<Database, 'update'>, ids: readonly string[
       .where(and(eq(apiKeys.id, id), ne(apiKeys.position, position)));
 }
 
-function isIn({ ownerId, provider }: KeyGroup) {
-  return and(eq(apiKeys.ownerId, ownerId), eq(apiKeys.provider, provider));
+function isIn({ tenantId, provider }: KeyGroup) {
+  return and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.provider, provider));
 }
 
 const MAX_KEYS = 50; // each is looked through for every model, and checked by the server itself

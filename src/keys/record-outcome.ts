@@ -5,7 +5,7 @@ import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import { lockTenantForKeyShare } from '../workspaces/hold-owner.ts';
+import { lockTenantForKeyShare } from '../workspaces/tenant.ts';
 import { type KeyDeps, requireApiKey } from './api-key.ts';
 import {
   type CheckedKey,
@@ -32,9 +32,9 @@ export async function saveCheckResult(
   { key, result }: CheckedKey,
   by: CheckedBy,
 ): Promise<void> {
-  const { ownerId, provider, baseUrl } = key;
+  const { tenantId, provider, baseUrl } = key;
   const hasVisibleChange = await deps.db.transaction(async (tx) => {
-    await lockTenantForKeyShare(tx, ownerId);
+    await lockTenantForKeyShare(tx, tenantId);
     const [before] = await tx.select(checkedColumns).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
     if (before === undefined) throw new NotFoundError('API key');
     // The check took seconds.
@@ -48,9 +48,9 @@ export async function saveCheckResult(
       .set(healthColumns(provider, after, result, inconclusive))
       .where(eq(apiKeys.id, id));
     const modelsChanged =
-      result.models !== null && (await saveKeyModels(tx, { id, ownerId, provider, baseUrl }, result.models));
+      result.models !== null && (await saveKeyModels(tx, { id, tenantId, provider, baseUrl }, result.models));
     if (by.type === 'person' || after.health !== before.health)
-      await recordAudit(tx, deps, ownerId, {
+      await recordAudit(tx, deps, tenantId, {
         action: 'KEY_CHECKED',
         actorId: by.type === 'person' ? by.viewer.id : null,
         subjectId: id,
@@ -62,7 +62,7 @@ export async function saveCheckResult(
       });
     return modelsChanged || !isSameHealth(before, after, new Date());
   });
-  if (hasVisibleChange) deps.changes.announce(ownerId, [id]);
+  if (hasVisibleChange) deps.changes.announce(tenantId, [id]);
 }
 
 /**
@@ -73,7 +73,7 @@ export async function saveCheckResult(
 export async function recordKeyOutcome(
   deps: Pick<KeyDeps, 'db' | 'changes'>,
   id: string,
-  { ownerId, provider, version }: OpenedKey,
+  { tenantId, provider, version }: OpenedKey,
   outcome: KeyOutcome,
 ): Promise<void> {
   const now = new Date();
@@ -99,7 +99,7 @@ export async function recordKeyOutcome(
       .where(isThatSecret);
     return !isSameHealth(before, after, now);
   });
-  if (hasVisibleChange) deps.changes.announce(ownerId, [id]);
+  if (hasVisibleChange) deps.changes.announce(tenantId, [id]);
 }
 
 /** Who wanted the check. `inconclusive` is how many checks in a row brought no result, if this one did not either. */

@@ -22,7 +22,7 @@ export interface RemovalImpact {
 /** Finds out what removing a key would do. The caller has made sure that the viewer may manage the key. */
 export async function removalImpact(
   deps: { db: Database; defaultPlan: Plan },
-  apiKey: Pick<ApiKey, 'id' | 'ownerId'>,
+  apiKey: Pick<ApiKey, 'id' | 'tenantId'>,
 ): Promise<RemovalImpact> {
   const [offered, asked, runningAnswerCount] = await Promise.all([
     modelsOfKey(deps, apiKey.id),
@@ -49,7 +49,7 @@ export async function removalImpact(
  */
 async function threadsByModel(
   db: Database,
-  { id, ownerId }: Pick<ApiKey, 'id' | 'ownerId'>,
+  { id, tenantId }: Pick<ApiKey, 'id' | 'tenantId'>,
 ): Promise<{ id: string; threadCount: number }[]> {
   const newest = db
     .select({ modelId: messages.modelId })
@@ -67,14 +67,14 @@ async function threadsByModel(
     .innerJoin(
       offered,
       and(
-        eq(offered.ownerId, ownerId),
+        eq(offered.tenantId, tenantId),
         eq(offered.provider, models.provider),
         eq(offered.baseUrl, models.baseUrl),
         eq(offered.name, models.name),
       ),
     )
     .innerJoin(apiKeyModels, and(eq(apiKeyModels.modelId, offered.id), eq(apiKeyModels.apiKeyId, id)))
-    .where(or(eq(workspaces.id, ownerId), eq(workspaces.teamId, ownerId)))
+    .where(or(eq(workspaces.id, tenantId), eq(workspaces.teamId, tenantId)))
     .groupBy(models.id);
 }
 

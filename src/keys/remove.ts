@@ -19,7 +19,7 @@ export async function removeApiKey(
     const models = await modelsOfKey({ db: tx }, apiKey.id);
     await tx.delete(apiKeys).where(eq(apiKeys.id, apiKey.id));
     await closeUp(tx, apiKey);
-    await recordAudit(tx, deps, apiKey.ownerId, {
+    await recordAudit(tx, deps, apiKey.tenantId, {
       action: 'KEY_REMOVED',
       actorId: viewer.id,
       subjectId: apiKey.id,

@@ -4,8 +4,8 @@ import { recordAudit } from '../audit/record-audit.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
-import { requireOwner } from '../workspaces/owner.ts';
 import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
+import { requireTenant } from '../workspaces/tenant.ts';
 import { type ApiKey, changeApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { firstHealthColumns } from './record-outcome.ts';
 import type { SecretInput } from './submitted-secret.ts';
@@ -26,15 +26,15 @@ export async function replaceApiKeySecret(
     input.baseUrl == null
       ? apiKey.baseUrl
       : checkKeyBaseUrl(provider, input.baseUrl, deps.allowedPrivateHosts);
-  const owner = await requireOwner(deps, viewer, apiKey, 'manageKeys');
-  requirePlanForKeys(planOf(owner, deps.defaultPlan), owner.type);
+  const tenant = await requireTenant(deps, viewer, apiKey, 'manageKeys');
+  requirePlanForKeys(planOf(tenant, deps.defaultPlan), tenant.type);
 
-  const key = { id: apiKey.id, ownerId: owner.id, provider: provider.name, baseUrl };
+  const key = { id: apiKey.id, tenantId: tenant.id, provider: provider.name, baseUrl };
   const submittedBaseUrl = provider.baseUrl === null ? (input.baseUrl ?? apiKey.baseUrl) : null;
   const { secret, box, result } = await checkSubmittedSecret(deps, viewer, input, key, submittedBaseUrl);
 
   return await changeApiKey(deps, viewer, key.id, async (tx, before) => {
-    await useBox(tx, owner.id, box);
+    await useBox(tx, tenant.id, box);
     const [stored] = await tx
       .select({ version: apiKeys.version })
       .from(apiKeys)
@@ -52,7 +52,7 @@ export async function replaceApiKeySecret(
     // What was listed at another place is not offered at this one.
     const models = result.models ?? (baseUrl === before.baseUrl ? null : []);
     if (models !== null) await saveKeyModels(tx, key, models);
-    await recordAudit(tx, deps, owner.id, {
+    await recordAudit(tx, deps, tenant.id, {
       action: 'KEY_REPLACED',
       actorId: viewer.id,
       subjectId: key.id,

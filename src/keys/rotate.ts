@@ -15,7 +15,7 @@ import {
 } from '../vault/rotate.ts';
 import { type RootKey, resealRecord } from '../vault/seal.ts';
 import { contextOf, openSealedKey, type SealedKey, sealedKeyColumns } from './open-secret.ts';
-import { beginGeneration, ownerGeneration } from './sealing-key.ts';
+import { beginGeneration, tenantGeneration } from './sealing-key.ts';
 
 /** Seals with the first root key what another one sealed: provider keys and the keys of audit logs. */
 export async function rotateRoot(deps: RotateDeps): Promise<RootRotation> {
@@ -26,19 +26,19 @@ export async function rotateRoot(deps: RotateDeps): Promise<RootRotation> {
 }
 
 /**
- * Begins a new generation of an owner's sealing key and seals the owner's keys with it.
+ * Begins a new generation of a tenant's sealing key and seals the tenant's keys with it.
  *
  * A run that was killed left keys on an older generation. The next run only finishes that and begins none of its own, or
- * every kill would use one up. Keys that do not open stay behind for ever and so do not count as unfinished. The owner's
+ * every kill would use one up. Keys that do not open stay behind for ever and so do not count as unfinished. The tenant's
  * audit log has no part in this: see `sealChainKey`.
  */
-export async function rotateOwner(deps: RotateDeps, ownerId: string): Promise<OwnerRotation> {
-  const newest = await ownerGeneration(deps.db, ownerId);
-  const rest = await resealRows(keyRows(deps, olderThan(ownerId, newest)));
+export async function rotateTenant(deps: RotateDeps, tenantId: string): Promise<TenantRotation> {
+  const newest = await tenantGeneration(deps.db, tenantId);
+  const rest = await resealRows(keyRows(deps, olderThan(tenantId, newest)));
   if (rest.resealed > 0) return { ...rest, type: 'finished-earlier', generation: newest };
 
-  const generation = await beginGeneration(deps.db, ownerId, newest);
-  const rotation = await resealRows(keyRows(deps, olderThan(ownerId, generation)));
+  const generation = await beginGeneration(deps.db, tenantId, newest);
+  const rotation = await resealRows(keyRows(deps, olderThan(tenantId, generation)));
   return { ...rotation, type: 'begun', generation };
 }
 
@@ -88,7 +88,7 @@ export interface RootRotation extends Resealed {
   resealedLogs: number;
 }
 
-export interface OwnerRotation extends Resealed {
+export interface TenantRotation extends Resealed {
   /** Whether this run began the generation or only finished what an earlier one had begun. */
   type: 'begun' | 'finished-earlier';
   generation: number;
@@ -99,7 +99,7 @@ export interface Verification {
   opened: OpenedKeys[];
   /** How many were not tried because their secret has to be entered again anyway. */
   skipped: number;
-  /** A key by its id, or the key of an audit log by the id of its owner. */
+  /** A key by its id, or the key of an audit log by the id of its tenant. */
   failures: SealFailure[];
 }
 
@@ -123,7 +123,7 @@ function keyRows(deps: RotateDeps, condition: SQL | undefined): Rows<SealedKey> 
 function chainRows(deps: RotateDeps, condition: SQL | undefined): Rows<SealedChain> {
   return {
     read: () => readSealedChains(deps.db, condition),
-    idOf: ({ ownerId }) => ownerId,
+    idOf: ({ tenantId }) => tenantId,
     needsReentry: () => false,
     open: (chain) => openChainKey(deps.rootKeys, chain),
     reseal: (chain) => resealChain(deps, chain),
@@ -148,7 +148,7 @@ function readSealedKeys(db: Pick<Database, 'select'>, condition: SQL | undefined
 
 async function resealKey({ db, rootKeys }: RotateDeps, key: SealedKey): Promise<boolean> {
   // Never backwards: an older generation may be the one that was rotated away for a reason.
-  const generation = Math.max(key.generation, await ownerGeneration(db, key.ownerId));
+  const generation = Math.max(key.generation, await tenantGeneration(db, key.tenantId));
   const version = key.version + 1;
   const record = resealRecord(rootKeys, contextOf(key), key, { generation, version });
   const updated = await db
@@ -159,8 +159,8 @@ async function resealKey({ db, rootKeys }: RotateDeps, key: SealedKey): Promise<
   return updated.length > 0;
 }
 
-function olderThan(ownerId: string, generation: number): SQL | undefined {
-  return and(eq(apiKeys.ownerId, ownerId), lt(apiKeys.generation, generation));
+function olderThan(tenantId: string, generation: number): SQL | undefined {
+  return and(eq(apiKeys.tenantId, tenantId), lt(apiKeys.generation, generation));
 }
 
 function addUp(left: OpenedKeys, right: OpenedKeys): OpenedKeys {

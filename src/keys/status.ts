@@ -124,7 +124,7 @@ export interface KeyFacts {
   /** Whether the plan of the key's payer includes keys of this scope. */
   planAllowsKeys: boolean;
   isEnabled: boolean;
-  /** Until when its owner wants it used, the moment itself excluded; null for no end. */
+  /** Until when its tenant wants it used, the moment itself excluded; null for no end. */
   expiresAt: Date | null;
   health: KeyHealth;
   /** Until when the provider refuses it for being asked too often, the moment itself excluded; null for not at all. */

@@ -18,7 +18,7 @@ import { type RootKey, SealError, sealRecord } from '../vault/seal.ts';
 import type { KeyDeps } from './api-key.ts';
 import { checkSecret, requireAccepted } from './check.ts';
 import type { CheckResult } from './health.ts';
-import { ownerGeneration } from './sealing-key.ts';
+import { tenantGeneration } from './sealing-key.ts';
 
 /**
  * The submitted secret, once its provider has not refused it, and what the provider said. The caller uses up its box. Throws
@@ -28,15 +28,15 @@ export async function checkSubmittedSecret(
   deps: KeyDeps,
   viewer: Viewer,
   input: SecretInput,
-  { ownerId, provider: name, baseUrl }: KeyIdentity,
+  { tenantId, provider: name, baseUrl }: KeyIdentity,
   submittedBaseUrl: string | null,
 ): Promise<CheckedSecret> {
   const provider = deps.providers[name];
-  const owner = { id: ownerId, generation: await ownerGeneration(deps.db, ownerId) };
-  const { secret, box } = readSubmittedSecret(deps, input, owner, provider, submittedBaseUrl);
-  await requireUnusedBox(deps.db, ownerId, box);
+  const tenant = { id: tenantId, generation: await tenantGeneration(deps.db, tenantId) };
+  const { secret, box } = readSubmittedSecret(deps, input, tenant, provider, submittedBaseUrl);
+  await requireUnusedBox(deps.db, tenantId, box);
   const { result } = await deps.checkLimits.run(viewer, async () => ({
-    result: await checkSecret(deps, { provider: name, baseUrl, ownerId }, secret),
+    result: await checkSecret(deps, { provider: name, baseUrl, tenantId }, secret),
   }));
   if (result.forbidden !== undefined && submittedBaseUrl !== null)
     throw new InvalidInputError([{ path: 'baseUrl', message: result.forbidden }]);
@@ -53,12 +53,12 @@ export interface CheckedSecret extends OpenedBox {
 export async function sealedColumns(
   tx: Pick<Database, 'select'>,
   root: RootKey,
-  { id, ownerId, provider, baseUrl }: KeyIdentity,
+  { id, tenantId, provider, baseUrl }: KeyIdentity,
   version: number,
   secret: string,
 ) {
-  const generation = await ownerGeneration(tx, ownerId);
-  const context = { ownerId, apiKeyId: id, provider, baseUrl, generation, version };
+  const generation = await tenantGeneration(tx, tenantId);
+  const context = { tenantId, apiKeyId: id, provider, baseUrl, generation, version };
   return { hint: hintOf(secret), generation, version, ...sealRecord(root, context, secret) };
 }
 
@@ -66,7 +66,7 @@ export async function sealedColumns(
 export interface KeyIdentity {
   id: string;
   /** The workspace or team that owns it. */
-  ownerId: string;
+  tenantId: string;
   provider: ProviderName;
   baseUrl: string;
 }
@@ -105,13 +105,13 @@ export function checkKeyBaseUrl(
  */
 export async function useBox(
   tx: Pick<Database, 'insert'>,
-  ownerId: string,
+  tenantId: string,
   box: TimedBox | null,
 ): Promise<void> {
   if (box === null) return;
   const recorded = await tx
     .insert(usedBoxes)
-    .values({ ownerId, ...box })
+    .values({ tenantId, ...box })
     .onConflictDoNothing()
     .returning({ boxId: usedBoxes.boxId });
   if (recorded.length === 0) throw usedBefore();
@@ -123,7 +123,7 @@ export async function useBox(
  */
 export async function requireUnusedBox(
   db: Pick<Database, 'select' | 'delete'>,
-  ownerId: string,
+  tenantId: string,
   box: TimedBox | null,
 ): Promise<void> {
   if (box === null) return;
@@ -131,7 +131,7 @@ export async function requireUnusedBox(
   const used = await db
     .select({ boxId: usedBoxes.boxId })
     .from(usedBoxes)
-    .where(and(eq(usedBoxes.ownerId, ownerId), eq(usedBoxes.boxId, box.boxId)));
+    .where(and(eq(usedBoxes.tenantId, tenantId), eq(usedBoxes.boxId, box.boxId)));
   if (used.length > 0) throw usedBefore();
 }
 
@@ -148,7 +148,7 @@ export interface SecretInput {
 export function readSubmittedSecret(
   deps: Pick<KeyDeps, 'rootKeys' | 'requireSealedKeys'>,
   input: SecretInput,
-  owner: { id: string; generation: number },
+  tenant: { id: string; generation: number },
   provider: Provider,
   baseUrl: string | null,
 ): OpenedBox {
@@ -162,7 +162,7 @@ export function readSubmittedSecret(
       );
     return { secret: clean('secret', input.secret ?? '', provider), box: null };
   }
-  const expected = { ownerId: owner.id, generation: owner.generation, provider: provider.name, baseUrl };
+  const expected = { tenantId: tenant.id, generation: tenant.generation, provider: provider.name, baseUrl };
   try {
     const { secret, box } = openClientBox(deps.rootKeys, expected, input.sealed);
     if (box === null && deps.requireSealedKeys === 'v2') throw badInput('sealed', VERSION_2_SENTENCE);
@@ -171,12 +171,12 @@ export function readSubmittedSecret(
     if (error instanceof ClientBoxError) throw badInput('sealed', REFUSED_SENTENCES[error.type]);
     if (!(error instanceof SealError)) throw error;
     if (error.type === 'stale')
-      throw new StaleSealingKeyError(sealingKeyOf(deps.rootKeys[0], owner.id, owner.generation));
+      throw new StaleSealingKeyError(sealingKeyOf(deps.rootKeys[0], tenant.id, tenant.generation));
     throw badInput('sealed', SEALED_SENTENCES[error.type] ?? SEALED_SENTENCES.malformed);
   }
 }
 
-/** The end of the secret by which its owner recognises it; null where so short that it would give much of it away. */
+/** The end of the secret by which its tenant recognises it; null where so short that it would give much of it away. */
 function hintOf(secret: string): string | null {
   return secret.length >= 20 ? secret.slice(-4) : null;
 }

@@ -38,7 +38,7 @@ export async function updateApiKey(
       .set({ ...after, recheckAt })
       .where(eq(apiKeys.id, before.id));
     for (const event of eventsOf(viewer, before, after, isMoved))
-      await recordAudit(tx, deps, before.ownerId, event);
+      await recordAudit(tx, deps, before.tenantId, event);
     return await requireApiKey({ ...deps, db: tx }, viewer, before.id);
   });
 }

@@ -65,7 +65,7 @@ function isListedIn(db: Database, workspace: Pick<Workspace, 'id' | 'teamId'>) {
     .from(own)
     .where(
       and(
-        eq(own.ownerId, workspace.id),
+        eq(own.tenantId, workspace.id),
         eq(own.provider, models.provider),
         eq(own.baseUrl, models.baseUrl),
         eq(own.name, models.name),
@@ -83,20 +83,20 @@ export async function modelsInWorkspace(
   workspace: { id: string; teamId: string | null },
   ids: readonly string[],
 ): Promise<Map<string, Model>> {
-  const ownerIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
+  const tenantIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
   const rows = await db
     .select({ askedId: asked.id, model: models })
     .from(asked)
     .innerJoin(
       models,
       and(
-        inArray(models.ownerId, ownerIds),
+        inArray(models.tenantId, tenantIds),
         eq(models.provider, asked.provider),
         eq(models.baseUrl, asked.baseUrl),
         eq(models.name, asked.name),
       ),
     )
-    .where(and(inArray(asked.id, idsOf('mdl', ids)), inArray(asked.ownerId, ownerIds)))
+    .where(and(inArray(asked.id, idsOf('mdl', ids)), inArray(asked.tenantId, tenantIds)))
     .orderBy(asc(sql`${models.teamId} is not null`));
   const found = new Map<string, Model>();
   for (const { askedId, model } of rows) if (!found.has(askedId)) found.set(askedId, model as Model);

@@ -1,4 +1,4 @@
-import { cleanCount, cleanWords } from '../providers/clean-facts.ts';
+import { cleanCount, sanitizeText } from '../providers/clean-facts.ts';
 import type { ListedModel } from '../providers/provider.ts';
 
 /**
@@ -7,11 +7,11 @@ import type { ListedModel } from '../providers/provider.ts';
  */
 export function cleanModels(listed: readonly ListedModel[]): ListedModel[] {
   return listed
-    .filter(({ name }) => cleanWords(name, MAX_NAME_LENGTH) === name)
+    .filter(({ name }) => sanitizeText(name, MAX_NAME_LENGTH) === name)
     .slice(0, MAX_LISTED_MODELS)
     .map((model) => ({
       ...model,
-      title: cleanWords(model.title, MAX_TITLE_LENGTH) || model.name,
+      title: sanitizeText(model.title, MAX_TITLE_LENGTH) || model.name,
       contextWindow: cleanCount(model.contextWindow),
       maxOutputTokens: cleanCount(model.maxOutputTokens),
     }));

@@ -13,14 +13,14 @@ export async function nearestModels(
   wanted: Model,
   tokens: number,
 ): Promise<string[]> {
-  const ownerIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
+  const tenantIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
   const offered = await db
     .selectDistinct({ id: models.id, name: models.name, provider: models.provider })
     .from(models)
     .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
     .where(
       and(
-        inArray(models.ownerId, ownerIds),
+        inArray(models.tenantId, tenantIds),
         or(isNull(models.contextWindow), gte(models.contextWindow, tokens)),
       ),
     );

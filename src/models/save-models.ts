@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
-import { ownerColumns } from '../workspaces/owner.ts';
+import { tenantColumns } from '../workspaces/tenant.ts';
 
 /**
  * Makes what the provider listed, as `cleanModels` gives it, the models of this key: known ones keep their id, missing ones are no longer offered. Writes
@@ -11,7 +11,7 @@ import { ownerColumns } from '../workspaces/owner.ts';
  */
 export async function saveKeyModels(
   tx: Pick<Database, 'select' | 'insert' | 'delete'>,
-  key: { id: string; ownerId: string; provider: ProviderName; baseUrl: string },
+  key: { id: string; tenantId: string; provider: ProviderName; baseUrl: string },
   listed: readonly ListedModel[],
 ): Promise<boolean> {
   const wanted = listed.map((model) => factsOf(key, model));
@@ -27,9 +27,9 @@ export async function saveKeyModels(
   if (wanted.length === 0) return true;
   const saved = await tx
     .insert(models)
-    .values(inLockOrder(wanted).map((model) => ({ ...model, ...ownerColumns(key.ownerId) })))
+    .values(inLockOrder(wanted).map((model) => ({ ...model, ...tenantColumns(key.tenantId) })))
     .onConflictDoUpdate({
-      target: [models.ownerId, models.provider, models.baseUrl, models.name],
+      target: [models.tenantId, models.provider, models.baseUrl, models.name],
       set: {
         title: sql`excluded.title`,
         contextWindow: sql`excluded.context_window`,

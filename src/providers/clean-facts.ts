@@ -15,7 +15,7 @@ export function cleanCitation(citation: Citation): Citation | null {
   if (parsed === null || parsed.username !== '' || parsed.password !== '') return null;
   return {
     url,
-    title: title === null ? null : cleanWords(title, MAX_TITLE_LENGTH) || null,
+    title: title === null ? null : sanitizeText(title, MAX_TITLE_LENGTH) || null,
     startOffset: cleanCount(citation.startOffset),
     endOffset: cleanCount(citation.endOffset),
   };
@@ -42,7 +42,7 @@ export function cleanUsage(usage: TokenUsage): TokenUsage {
 }
 
 /** A short line without NUL and lone surrogates, both of which PostgreSQL refuses, and without what could disguise it. */
-export function cleanWords(text: string, maxLength: number): string {
+export function sanitizeText(text: string, maxLength: number): string {
   return sanitizeLine(text.slice(0, maxLength + SLACK_LENGTH))
     .slice(0, maxLength)
     .toWellFormed();

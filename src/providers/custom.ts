@@ -42,7 +42,7 @@ export function createCustom(transport: Transport): Provider {
       return answerByChat(transport, call, sink, {
         body: { ...body, stream_options: { include_usage: true } },
         // Older servers refuse the option, and an answer is worth more than its token count.
-        secondTry: { word: 'stream_options', body },
+        fallbackBody: { word: 'stream_options', body },
       });
     },
   };

@@ -20,7 +20,7 @@ export interface Egress {
 
 export interface EgressRequest {
   /** Workspace or team on whose behalf: connections are never shared between owners. */
-  ownerId: string;
+  tenantId: string;
   method: 'GET' | 'POST';
   url: string;
   /** By lower-case name. Nothing else is sent but `host`, `connection`, `content-length` and what OWN_HEADERS says. */
@@ -56,8 +56,8 @@ export function createEgress(options: EgressOptions): Egress {
   let isClosed = false;
 
   /** The owner's connections to the URL's origin. The map is in order of use, so its first is the one to let go. */
-  function poolOf(ownerId: string, url: URL, isTrusted: boolean): Pool {
-    const name = JSON.stringify([ownerId, url.origin, isTrusted]);
+  function poolOf(tenantId: string, url: URL, isTrusted: boolean): Pool {
+    const name = JSON.stringify([tenantId, url.origin, isTrusted]);
     const isExempt = isTrusted || isAllowedPrivateHost(url, allowedPrivateHosts);
     const connect = isExempt ? openConnector : guardedConnector;
     const pool =
@@ -76,7 +76,7 @@ export function createEgress(options: EgressOptions): Egress {
 
   return {
     async request({
-      ownerId,
+      tenantId,
       method,
       url: text,
       headers,
@@ -91,7 +91,7 @@ export function createEgress(options: EgressOptions): Egress {
       const silence = new AbortController();
       const timer = setTimeout(() => silence.abort(), headersTimeoutMs ?? DEADLINES.silenceBeforeTextMs);
       try {
-        const response = await poolOf(ownerId, url, isTrusted).request({
+        const response = await poolOf(tenantId, url, isTrusted).request({
           method,
           path: `${url.pathname}${url.search}`,
           headers: { ...headers, ...OWN_HEADERS },

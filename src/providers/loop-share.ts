@@ -8,7 +8,7 @@ export interface LoopShare {
    * Calls `step`, a small piece of work that returns whether there is more of it, until there is not. Returns true if all was
    * done; false if the rest waits, and then calls `step` later.
    */
-  run(ownerId: string, step: () => boolean): boolean;
+  run(tenantId: string, step: () => boolean): boolean;
 }
 
 export function createLoopShare(): LoopShare {
@@ -16,8 +16,8 @@ export function createLoopShare(): LoopShare {
   // In the order of their turns.
   const waiting = new Map<string, (() => boolean)[]>();
 
-  function timed(ownerId: string, step: () => boolean): boolean {
-    const account = accountOf(ownerId);
+  function timed(tenantId: string, step: () => boolean): boolean {
+    const account = accountOf(tenantId);
     const start = performance.now();
     try {
       return step();
@@ -26,9 +26,9 @@ export function createLoopShare(): LoopShare {
     }
   }
 
-  function accountOf(ownerId: string): Account {
+  function accountOf(tenantId: string): Account {
     const now = performance.now();
-    const account = accounts.get(ownerId);
+    const account = accounts.get(tenantId);
     if (account !== undefined) {
       const earnedMs = (now - account.at) * EARNED_MS_PER_MS;
       account.creditMs = Math.min(account.creditMs + earnedMs, ALLOWANCE_MS);
@@ -38,23 +38,23 @@ export function createLoopShare(): LoopShare {
     // Everybody then begins with a full allowance again, which is short.
     if (accounts.size >= MOST_ACCOUNTS) accounts.clear();
     const opened = { creditMs: ALLOWANCE_MS, at: now };
-    accounts.set(ownerId, opened);
+    accounts.set(tenantId, opened);
     return opened;
   }
 
-  function wait(ownerId: string, steps: readonly (() => boolean)[]): void {
+  function wait(tenantId: string, steps: readonly (() => boolean)[]): void {
     if (steps.length === 0) return;
-    waiting.set(ownerId, [...(waiting.get(ownerId) ?? []), ...steps]);
+    waiting.set(tenantId, [...(waiting.get(tenantId) ?? []), ...steps]);
   }
 
   function takeTurns(): void {
     const start = performance.now();
     let usedMs = 0;
-    for (const [ownerId, [step, ...others]] of waiting) {
-      waiting.delete(ownerId);
+    for (const [tenantId, [step, ...others]] of waiting) {
+      waiting.delete(tenantId);
       // Behind the others, and the owner behind all other owners: a Map goes on to what was added meanwhile.
-      const isMore = step !== undefined && timed(ownerId, step);
-      wait(ownerId, isMore ? [...others, step] : others);
+      const isMore = step !== undefined && timed(tenantId, step);
+      wait(tenantId, isMore ? [...others, step] : others);
       usedMs = performance.now() - start;
       if (usedMs >= TURN_MS) break;
     }
@@ -62,12 +62,12 @@ export function createLoopShare(): LoopShare {
   }
 
   return {
-    run(ownerId, step) {
-      if (!waiting.has(ownerId)) {
-        while (accountOf(ownerId).creditMs > 0) if (!timed(ownerId, step)) return true;
+    run(tenantId, step) {
+      if (!waiting.has(tenantId)) {
+        while (accountOf(tenantId).creditMs > 0) if (!timed(tenantId, step)) return true;
       }
       if (waiting.size === 0) setTimeout(takeTurns, 1);
-      wait(ownerId, [step]);
+      wait(tenantId, [step]);
       return false;
     },
   };

@@ -35,7 +35,7 @@ export function createNovita(transport: Transport): Provider {
         body,
         // The limit is documented as required and yet not asked for; a server that insists gets a modest one.
         ...(request.maxOutputTokens === null && {
-          secondTry: { word: 'max_tokens', body: { ...body, max_tokens: 4_096 } },
+          fallbackBody: { word: 'max_tokens', body: { ...body, max_tokens: 4_096 } },
         }),
       });
     },

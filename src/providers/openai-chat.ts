@@ -4,13 +4,13 @@ import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '
 import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
 import { streamAnswer, type WireReader } from './stream-answer.ts';
 import { createThinkTagReader, mayThinkInTags, type ThinkTagReader } from './think-tags.ts';
-import { bearer, type SecondTry, type Transport } from './transport.ts';
+import { bearer, type FallbackBody, type Transport } from './transport.ts';
 
 /** How one vendor speaks the OpenAI chat protocol. */
 export interface ChatDialect {
   /** The whole body of a request. */
   body: JsonObject;
-  secondTry?: SecondTry;
+  fallbackBody?: FallbackBody;
 }
 
 /** Streams one answer from `POST /chat/completions`. */
@@ -18,9 +18,9 @@ export function answerByChat(
   transport: Transport,
   call: ProviderCall,
   sink: AnswerSink,
-  { body, secondTry }: ChatDialect,
+  { body, fallbackBody }: ChatDialect,
 ): Promise<AnswerEnd> {
-  const post = { path: '/chat/completions', headers: bearer(call), body, secondTry };
+  const post = { path: '/chat/completions', headers: bearer(call), body, fallbackBody };
   return streamAnswer(transport, call, post, sink, (writer) =>
     createChatReader(writer, mayThinkInTags(transport.name)),
   );

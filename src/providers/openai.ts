@@ -45,7 +45,7 @@ export function createOpenAi(transport: Transport): Provider {
         // Without a summary nothing at all is heard while the model thinks.
         body: { ...body, reasoning: { summary: 'auto' } },
         // Organisations that are not verified are refused the summary, not the answer.
-        secondTry: { word: 'reasoning.summary', body },
+        fallbackBody: { word: 'reasoning.summary', body },
       });
     },
   };

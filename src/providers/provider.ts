@@ -51,7 +51,7 @@ export interface ProviderCall {
   /** The opened key. Empty only for a CUSTOM server that needs none. Goes into headers, never into a URL. */
   secret: string;
   /** Workspace or team that owns the key: connections are never shared between owners. */
-  ownerId: string;
+  tenantId: string;
   /** Ends the call when aborted; its reason is thrown. */
   signal: AbortSignal;
 }

@@ -8,7 +8,7 @@ export interface ReadOptions {
   /** Longest silence to bear from now on, in milliseconds; asked anew after every chunk. */
   silenceMs: () => number;
   /** Workspace or team whose server is read: it gets no more than its share of the event loop. No limit if absent. */
-  ownerId?: string | undefined;
+  tenantId?: string | undefined;
   /** Characters of text and reasoning that came of it so far; bytes that bring none are limited. No limit if absent. */
   shownLength?: (() => number) | undefined;
 }
@@ -21,13 +21,13 @@ export interface ReadOptions {
  */
 export function readChunks(
   body: Readable,
-  { signal, silenceMs, ownerId, shownLength }: ReadOptions,
+  { signal, silenceMs, tenantId, shownLength }: ReadOptions,
   onChunk: (chunk: Uint8Array) => 'end' | undefined,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let silence: NodeJS.Timeout | undefined;
   let borneMs = 0;
-  let isSettled = false;
+  let isEnding = false;
   let readBytes = 0;
   let pieces: Uint8Array[] = [];
   let waitingBytes = 0;
@@ -56,9 +56,9 @@ export function readChunks(
     waitingBytes += chunk.length;
     if (isWaiting) {
       if (waitingBytes > MOST_WAITING_BYTES) body.pause();
-    } else if (ownerId === undefined) {
+    } else if (tenantId === undefined) {
       while (takeSome());
-    } else if (!loopShare.run(ownerId, takeSome)) {
+    } else if (!loopShare.run(tenantId, takeSome)) {
       isWaiting = true;
       // The silence from now on is ours.
       clearTimeout(silence);
@@ -73,14 +73,14 @@ export function readChunks(
   /** Reads one piece, or several small ones. True if more is waiting. */
   function takeSome(): boolean {
     let takenBytes = 0;
-    while (!isSettled && takenBytes < PIECE_BYTES) {
+    while (!isEnding && takenBytes < PIECE_BYTES) {
       const piece = pieces.shift();
       if (piece === undefined) break;
       takenBytes += piece.length;
       takePiece(piece);
     }
     waitingBytes -= takenBytes;
-    if (isSettled) return false;
+    if (isEnding) return false;
     if (pieces.length > 0) return true;
     isWaiting = false;
     if (ending !== null) ending();
@@ -119,7 +119,7 @@ export function readChunks(
     conclude(() => fail(new ProviderError('STREAM_CUT')));
   }
   function release() {
-    isSettled = true;
+    isEnding = true;
     pieces = [];
     clearTimeout(silence);
     signal.removeEventListener('abort', cut);

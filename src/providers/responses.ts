@@ -3,19 +3,19 @@ import { answerEnd, finishWord } from './finish-word.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from './provider.ts';
 import { type FailureIn, type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
-import { bearer, type SecondTry, type Transport } from './transport.ts';
+import { bearer, type FallbackBody, type Transport } from './transport.ts';
 
 /** Streams one answer from an endpoint that speaks OpenAI's Responses protocol. */
 export function answerByResponses(
   transport: Transport,
   call: ProviderCall,
   sink: AnswerSink,
-  { path, body, secondTry }: { path: string; body: JsonObject; secondTry?: SecondTry },
+  { path, body, fallbackBody }: { path: string; body: JsonObject; fallbackBody?: FallbackBody },
 ): Promise<AnswerEnd> {
   return streamAnswer(
     transport,
     call,
-    { path, headers: bearer(call), body, secondTry },
+    { path, headers: bearer(call), body, fallbackBody },
     sink,
     createResponsesReader,
   );

@@ -50,7 +50,7 @@ export async function streamAnswer(
     const { body, headers } = await transport.post({ ...call, signal: limits.signal }, post);
     isDocument = /json|html/i.test(String(headers['content-type'] ?? ''));
     const shownLength = () => writer.shownLength;
-    const options = { signal: limits.signal, silenceMs, ownerId: call.ownerId, shownLength };
+    const options = { signal: limits.signal, silenceMs, tenantId: call.tenantId, shownLength };
     await readEvents(body, options, intake.take);
   } catch (error) {
     // Whatever became of the connection, the reader knows whether the answer is complete.

@@ -19,11 +19,11 @@ export interface Post {
   path: string;
   headers: HeaderFields;
   body: JsonObject;
-  secondTry?: SecondTry | undefined;
+  fallbackBody?: FallbackBody | undefined;
 }
 
 /** Another body to send when the server refuses the first one as a bad request and names this word while doing so. */
-export interface SecondTry {
+export interface FallbackBody {
   word: string;
   body: JsonObject;
 }
@@ -48,7 +48,7 @@ export function createTransport(
   function placeOf(call: ProviderCall, path: string) {
     const trusted = urls[name];
     const url = (trusted ?? call.baseUrl).replace(/\/+$/, '') + path;
-    return { ownerId: call.ownerId, signal: call.signal, url, isTrusted: trusted !== undefined };
+    return { tenantId: call.tenantId, signal: call.signal, url, isTrusted: trusted !== undefined };
   }
 
   return {
@@ -62,7 +62,7 @@ export function createTransport(
         headers: { ...headers, accept: 'application/json' },
         headersTimeoutMs: LIST_SILENCE_MS,
       });
-      const reading = { signal: call.signal, silenceMs: () => LIST_SILENCE_MS, ownerId: call.ownerId };
+      const reading = { signal: call.signal, silenceMs: () => LIST_SILENCE_MS, tenantId: call.tenantId };
       if (!isSuccess(response)) {
         throw await readFailure(name, response, { ...reading, secret: call.secret });
       }
@@ -72,7 +72,7 @@ export function createTransport(
       return json;
     },
 
-    async post(call, { path, headers, body, secondTry }) {
+    async post(call, { path, headers, body, fallbackBody }) {
       const response = await egress.request({
         ...placeOf(call, path),
         method: 'POST',
@@ -83,13 +83,14 @@ export function createTransport(
       if (isSuccess(response)) return response;
 
       const { status } = response;
-      const { signal, secret, ownerId } = call;
-      const reading = { signal, silenceMs: () => deadlines.silenceAfterTextMs, ownerId };
-      if (secondTry === undefined || (status !== 400 && status !== 422)) {
+      const { signal, secret, tenantId } = call;
+      const reading = { signal, silenceMs: () => deadlines.silenceAfterTextMs, tenantId };
+      if (fallbackBody === undefined || (status !== 400 && status !== 422)) {
         throw await readFailure(name, response, { ...reading, secret });
       }
       const text = await readBody(response.body, { ...reading, limitBytes: REFUSAL_BYTES });
-      if (text.includes(secondTry.word)) return this.post(call, { path, headers, body: secondTry.body });
+      if (text.includes(fallbackBody.word))
+        return this.post(call, { path, headers, body: fallbackBody.body });
       throw classifyFailure(name, { status, headers: response.headers, body: text, secret });
     },
   };

@@ -1,19 +1,19 @@
 import { z } from 'zod';
-import { openOwnerBox, ownerPublicKey, type RootKey, SealError } from './seal.ts';
+import { openTenantBox, type RootKey, SealError, tenantPublicKey } from './seal.ts';
 
-/** The key with which a client seals what it submits for one owner: the newest generation under the first root. */
-export function sealingKeyOf(root: RootKey, ownerId: string, generation: number): SealingKey {
-  const publicKey = Buffer.from(ownerPublicKey(root, ownerId, generation)).toString('base64');
-  return { id: sealingKeyId(root, ownerId, generation), publicKey };
+/** The key with which a client seals what it submits for one tenant: the newest generation under the first root. */
+export function sealingKeyOf(root: RootKey, tenantId: string, generation: number): SealingKey {
+  const publicKey = Buffer.from(tenantPublicKey(root, tenantId, generation)).toString('base64');
+  return { id: sealingKeyId(root, tenantId, generation), publicKey };
 }
 
 /**
- * Opens what a client sealed, if it was sealed for exactly this owner, provider and base URL: a box seen on its way must not
- * send its key to another place. Only the owner's newest generation opens, under any of the given roots: a page may have
+ * Opens what a client sealed, if it was sealed for exactly this tenant, provider and base URL: a box seen on its way must not
+ * send its key to another place. Only the tenant's newest generation opens, under any of the given roots: a page may have
  * fetched its sealing key just before a new root was put first.
  *
- * Throws SealError: `stale` if the named key is not the owner's newest, `tampered` if the box was not sealed with the named
- * key, `malformed` if it does not hold what `schema/seal.js` writes, `misdirected` if it was sealed for another owner,
+ * Throws SealError: `stale` if the named key is not the tenant's newest, `tampered` if the box was not sealed with the named
+ * key, `malformed` if it does not hold what `schema/seal.js` writes, `misdirected` if it was sealed for another tenant,
  * provider or base URL. Throws ClientBoxError for a box that opens and cannot be accepted now.
  */
 export function openClientBox(
@@ -22,19 +22,19 @@ export function openClientBox(
   { keyId, box }: ClientBox,
   nowMs: number = Date.now(),
 ): OpenedBox {
-  const root = rootKeys.find((each) => keyId === sealingKeyId(each, expected.ownerId, expected.generation));
+  const root = rootKeys.find((each) => keyId === sealingKeyId(each, expected.tenantId, expected.generation));
   if (root === undefined) throw new SealError('stale');
   if (!BASE64.test(box)) throw new SealError('malformed');
 
-  const content = openOwnerBox(
+  const content = openTenantBox(
     root,
-    expected.ownerId,
+    expected.tenantId,
     expected.generation,
     Buffer.from(box, 'base64'),
     parseContent,
   );
   const isForHere =
-    content.owner === expected.ownerId &&
+    content.owner === expected.tenantId &&
     content.provider === expected.provider &&
     content.baseUrl === expected.baseUrl;
   if (!isForHere) throw new SealError('misdirected');
@@ -82,8 +82,8 @@ export interface SealingKey {
 
 /** Where a submitted key is meant to go, as the mutation around it says. */
 export interface BoxRecipient {
-  ownerId: string;
-  /** The owner's newest generation. */
+  tenantId: string;
+  /** The tenant's newest generation. */
   generation: number;
   provider: string;
   /** As the client sent it; null for a provider with a base URL of its own. */
@@ -98,9 +98,9 @@ export interface ClientBox {
 
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/;
 
-/** Starts with the owner, so that clients which cache objects by their id never mix two owners' keys. */
-function sealingKeyId(root: RootKey, ownerId: string, generation: number): string {
-  return `${ownerId}.${generation}.${root.id}`;
+/** Starts with the tenant, so that clients which cache objects by their id never mix two tenants' keys. */
+function sealingKeyId(root: RootKey, tenantId: string, generation: number): string {
+  return `${tenantId}.${generation}.${root.id}`;
 }
 
 const destination = { owner: z.string(), provider: z.string(), baseUrl: z.string().nullable() };

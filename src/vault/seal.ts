@@ -15,7 +15,7 @@ export function sealRecord(root: RootKey, context: RecordContext, secret: string
   const plain = lengthPrefixed(hash(binding), secretBytes);
   const padded = sodium.pad(plain, PADDED_TO_BYTES);
   try {
-    const publicKey = ownerPublicKey(root, context.ownerId, context.generation);
+    const publicKey = tenantPublicKey(root, context.tenantId, context.generation);
     const ciphertext = sodium.crypto_box_seal(padded, publicKey);
     return { rootId: root.id, ciphertext, tag: tagOf(root, context, ciphertext) };
   } finally {
@@ -42,7 +42,7 @@ export function openRecord(
   if (root === undefined) throw new SealError('unknown-root');
   if (!isEqual(record.tag, tagOf(root, context, record.ciphertext))) throw new SealError('tampered');
 
-  return openOwnerBox(root, context.ownerId, context.generation, record.ciphertext, (padded) => {
+  return openTenantBox(root, context.tenantId, context.generation, record.ciphertext, (padded) => {
     const plain = sodium.unpad(padded, PADDED_TO_BYTES);
     try {
       const head = lengthPrefixed(hash(bindingOf(root, context)));
@@ -75,12 +75,12 @@ export function resealRecord(
 /** Everything that a record is bound to, apart from its root: change one of them and it does not open. */
 export interface RecordContext {
   /** The workspace or team that owns the key. */
-  ownerId: string;
+  tenantId: string;
   apiKeyId: string;
   provider: string;
   /** Whole, with its path: on a gateway another path is another party. */
   baseUrl: string;
-  /** Which of the owner's key pairs, from 1. */
+  /** Which of the tenant's key pairs, from 1. */
   generation: number;
   /** How often the row was sealed, from 1. */
   version: number;
@@ -114,27 +114,27 @@ export class RootKey {
 }
 
 /**
- * The public half of an owner's key pair. It is derived each time and read from nowhere: a stored one could be swapped, and
+ * The public half of a tenant's key pair. It is derived each time and read from nowhere: a stored one could be swapped, and
  * its swapper would read every key pasted from then on.
  */
-export function ownerPublicKey(root: RootKey, ownerId: string, generation: number): Uint8Array {
-  const { publicKey, privateKey } = ownerKeyPair(root, ownerId, generation);
+export function tenantPublicKey(root: RootKey, tenantId: string, generation: number): Uint8Array {
+  const { publicKey, privateKey } = tenantKeyPair(root, tenantId, generation);
   wipe(privateKey);
   return publicKey;
 }
 
 /**
- * Opens a box sealed with `ownerPublicKey`, lends its content to `read` and wipes it afterwards. It proves nothing about
+ * Opens a box sealed with `tenantPublicKey`, lends its content to `read` and wipes it afterwards. It proves nothing about
  * who sealed the box. Throws SealError `tampered` if it does not open.
  */
-export function openOwnerBox<Result>(
+export function openTenantBox<Result>(
   root: RootKey,
-  ownerId: string,
+  tenantId: string,
   generation: number,
   box: Uint8Array,
   read: (content: Uint8Array) => Result,
 ): Result {
-  const { publicKey, privateKey } = ownerKeyPair(root, ownerId, generation);
+  const { publicKey, privateKey } = tenantKeyPair(root, tenantId, generation);
   let content: Uint8Array;
   try {
     content = sodium.crypto_box_seal_open(box, publicKey, privateKey);
@@ -180,15 +180,15 @@ const PADDED_TO_BYTES = 256;
 /** Length prefixes are 32 bits, big-endian. */
 const LENGTH_BYTES = 4;
 
-function ownerKeyPair(root: RootKey, ownerId: string, generation: number) {
-  const seed = root.derive('latchkey/owner-seed/v1', ownerId, generation);
+function tenantKeyPair(root: RootKey, tenantId: string, generation: number) {
+  const seed = root.derive('latchkey/owner-seed/v1', tenantId, generation);
   const keyPair = sodium.crypto_box_seed_keypair(seed);
   wipe(seed);
   return keyPair;
 }
 
 function tagOf(root: RootKey, context: RecordContext, ciphertext: Uint8Array): Uint8Array {
-  const macKey = root.derive('latchkey/row-mac/v1', context.ownerId, context.generation);
+  const macKey = root.derive('latchkey/row-mac/v1', context.tenantId, context.generation);
   const tag = keyedHash(macKey, bindingOf(root, context), ciphertext);
   wipe(macKey);
   return tag;
@@ -197,7 +197,7 @@ function tagOf(root: RootKey, context: RecordContext, ciphertext: Uint8Array): U
 function bindingOf(root: RootKey, context: RecordContext): Uint8Array {
   return lengthPrefixed(
     'latchkey/api-key/v1',
-    context.ownerId,
+    context.tenantId,
     context.apiKeyId,
     context.provider,
     context.baseUrl,

@@ -4,13 +4,12 @@ import { recordAudit, type Transaction } from '../audit/record-audit.ts';
 import type { Database } from '../db/database.ts';
 import { invitations } from '../db/tables/invitation.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
-import { announceMembers, type PeopleDeps, reachOf } from './announce-members.ts';
-import { lockOwner } from './hold-owner.ts';
+import { affectedTenantIds, announceMembers, type PeopleDeps } from './announce-members.ts';
 import { isOpen } from './invitation.ts';
 import type { InvitationLimits } from './invitation-limits.ts';
 import { hashInvitationToken } from './invitation-token.ts';
 import { insertMembership } from './membership-row.ts';
-import { findOwners, type Owner } from './owner.ts';
+import { findTenants, lockTenantForUpdate, type Tenant } from './tenant.ts';
 
 /**
  * Makes the viewer a member of what the token invites into, and uses the invitation up. One that has expired, was used or
@@ -20,7 +19,7 @@ export async function acceptInvitation(
   deps: PeopleDeps & { invitationLimits: InvitationLimits },
   viewer: Viewer,
   { token }: { token: string },
-): Promise<Owner> {
+): Promise<Tenant> {
   deps.invitationLimits.take(viewer);
   const accepted = await deps.db.transaction((tx) => accept(tx, deps, viewer, token));
   if (accepted === undefined)
@@ -29,7 +28,7 @@ export async function acceptInvitation(
       'It may have been used or revoked, or have expired: ask for another one.',
     );
   announceMembers(deps, accepted.reach, [viewer.id]);
-  return accepted.owner;
+  return accepted.tenant;
 }
 
 async function accept(tx: Transaction, deps: PeopleDeps, viewer: Viewer, token: string) {
@@ -38,36 +37,36 @@ async function accept(tx: Transaction, deps: PeopleDeps, viewer: Viewer, token: 
     .select({ workspaceId: invitations.workspaceId, teamId: invitations.teamId })
     .from(invitations)
     .where(and(isIt, isOpen()));
-  const ownerId = found?.workspaceId ?? found?.teamId;
-  if (found === undefined || ownerId == null) return undefined;
-  await lockOwner(tx, ownerId);
+  const tenantId = found?.workspaceId ?? found?.teamId;
+  if (found === undefined || tenantId == null) return undefined;
+  await lockTenantForUpdate(tx, tenantId);
   // Whoever waited here finds the row gone, or still there but its maker without the right.
   const [invitation] = await tx
     .delete(invitations)
     .where(and(isIt, isOpen()))
     .returning({ role: invitations.role });
   if (invitation === undefined) return undefined;
-  const [already] = await findOwners({ db: tx }, viewer, [ownerId]);
+  const [already] = await findTenants({ db: tx }, viewer, [tenantId]);
   if (already !== undefined)
     throw new ConflictError(
       `You are in this ${already.type} already. The invitation is still good for somebody else.`,
     );
   await insertMembership(
     tx,
-    { type: found.teamId === null ? 'workspace' : 'team', id: ownerId },
+    { type: found.teamId === null ? 'workspace' : 'team', id: tenantId },
     viewer.id,
     invitation.role,
   );
-  const [owner] = await findOwners({ db: tx }, viewer, [ownerId]);
-  if (owner === undefined) throw new Error('who was just let in is no member');
-  const reach = await reachOf(tx, owner);
-  await recordAudit(tx, deps, owner.id, {
+  const [tenant] = await findTenants({ db: tx }, viewer, [tenantId]);
+  if (tenant === undefined) throw new Error('who was just let in is no member');
+  const reach = await affectedTenantIds(tx, tenant);
+  await recordAudit(tx, deps, tenant.id, {
     action: 'MEMBER_ADDED',
     actorId: viewer.id,
     subjectId: viewer.id,
     details: { role: invitation.role },
   });
-  return { owner, reach };
+  return { tenant, reach };
 }
 
 /** Whether somebody who has no account yet brings a token that opens an invitation. It is not used up. */

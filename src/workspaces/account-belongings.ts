@@ -8,9 +8,9 @@ import type { Role } from './membership.ts';
 /** Where an account has rows of its own. */
 export interface Belongings {
   /** The personal workspace; empty if nobody has looked at it yet. */
-  personal: { ownerId: string; name: string }[];
+  personal: { tenantId: string; name: string }[];
   /** The workspaces and teams that the person was let into: workspaces by id and then teams by id, as logs are taken. */
-  memberships: { ownerId: string; role: Exclude<Role, 'OWNER'> }[];
+  memberships: { tenantId: string; role: Exclude<Role, 'OWNER'> }[];
 }
 
 /** What an account has, held until the transaction ends: nobody changes its members meanwhile or hands it to this person. */
@@ -35,16 +35,16 @@ export async function holdBelongings(tx: Transaction, userId: string): Promise<B
 
 async function findBelongings(tx: Transaction, userId: string): Promise<Belongings> {
   const personal = await tx
-    .select({ ownerId: workspaces.id, name: workspaces.name })
+    .select({ tenantId: workspaces.id, name: workspaces.name })
     .from(workspaces)
     .where(and(eq(workspaces.ownerUserId, userId), eq(workspaces.kind, 'PERSONAL')));
   const ofWorkspaces = await tx
-    .select({ ownerId: memberships.workspaceId, role: memberships.role })
+    .select({ tenantId: memberships.workspaceId, role: memberships.role })
     .from(memberships)
     .where(eq(memberships.userId, userId))
     .orderBy(asc(memberships.workspaceId));
   const ofTeams = await tx
-    .select({ ownerId: teamMemberships.teamId, role: teamMemberships.role })
+    .select({ tenantId: teamMemberships.teamId, role: teamMemberships.role })
     .from(teamMemberships)
     .where(eq(teamMemberships.userId, userId))
     .orderBy(asc(teamMemberships.teamId));

@@ -3,7 +3,7 @@ import type { AuditDeps } from '../audit/record-audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { workspaces } from '../db/tables/workspace.ts';
-import type { Owner } from './owner.ts';
+import type { Tenant } from './tenant.ts';
 
 /** What changing workspaces, teams and their members needs. */
 export interface PeopleDeps extends AuditDeps {
@@ -17,23 +17,23 @@ export interface PeopleDeps extends AuditDeps {
  */
 export function announceMembers(
   { changes }: { changes: Changes },
-  ownerIds: readonly string[],
+  tenantIds: readonly string[],
   userIds: readonly string[],
 ): void {
-  for (const ownerId of ownerIds) changes.announce(ownerId, userIds);
-  for (const userId of userIds) changes.announce(userId, ownerIds);
+  for (const tenantId of tenantIds) changes.announce(tenantId, userIds);
+  for (const userId of userIds) changes.announce(userId, tenantIds);
 }
 
 /** Everything whose members change with those of this owner: itself, and the workspaces of a team. */
-export async function reachOf(
+export async function affectedTenantIds(
   db: Pick<Database, 'select'>,
-  owner: Pick<Owner, 'type' | 'id'>,
+  tenant: Pick<Tenant, 'type' | 'id'>,
 ): Promise<[string, ...string[]]> {
-  if (owner.type === 'workspace') return [owner.id];
+  if (tenant.type === 'workspace') return [tenant.id];
   const owned = await db
     .select({ id: workspaces.id })
     .from(workspaces)
-    .where(eq(workspaces.teamId, owner.id))
+    .where(eq(workspaces.teamId, tenant.id))
     .orderBy(asc(workspaces.id));
-  return [owner.id, ...owned.map(({ id }) => id)];
+  return [tenant.id, ...owned.map(({ id }) => id)];
 }

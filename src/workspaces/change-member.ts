@@ -1,12 +1,12 @@
 import type { Viewer } from '../accounts/session.ts';
 import { recordAudit, type Transaction } from '../audit/record-audit.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
-import { announceMembers, type PeopleDeps, reachOf } from './announce-members.ts';
-import { holdOwner, holdWorkspace } from './hold-owner.ts';
+import { affectedTenantIds, announceMembers, type PeopleDeps } from './announce-members.ts';
 import { findMember, hasRoleFromTeam, type Member, requireMember } from './member.ts';
 import { givenRole, type Role } from './membership.ts';
 import { endMembership, insertMembership, updateMembership } from './membership-row.ts';
-import type { Owner, OwnerInput } from './owner.ts';
+import type { Tenant, TenantInput } from './tenant.ts';
+import { lockAndAuthorizeTenant, lockAndAuthorizeWorkspace } from './tenant.ts';
 
 /** Lets somebody of a team into one of its workspaces. */
 export async function addMember(
@@ -15,7 +15,7 @@ export async function addMember(
   input: { workspaceId: string; userId: string; role: Role },
 ): Promise<Member> {
   const member = await deps.db.transaction(async (tx) => {
-    const workspace = await holdWorkspace(tx, viewer, input.workspaceId, 'manageMembers');
+    const workspace = await lockAndAuthorizeWorkspace(tx, viewer, input.workspaceId, 'manageMembers');
     const role = givenRole('workspace', input.role);
     if (workspace.teamId === null)
       throw new ConflictError(
@@ -38,7 +38,7 @@ export async function addMember(
     });
     return added;
   });
-  announceMembers(deps, [member.ownerId], [member.userId]);
+  announceMembers(deps, [member.tenantId], [member.userId]);
   return member;
 }
 
@@ -46,16 +46,16 @@ export async function addMember(
 export async function updateMember(
   deps: PeopleDeps,
   viewer: Viewer,
-  input: OwnerInput & { userId: string; role: Role },
+  input: TenantInput & { userId: string; role: Role },
 ): Promise<Member> {
   const { member, reach } = await deps.db.transaction(async (tx) => {
-    const owner = await holdOwner(tx, viewer, input, 'manageMembers');
-    const role = givenRole(owner.type, input.role);
-    const before = await requireChangeable(tx, owner, input.userId);
+    const tenant = await lockAndAuthorizeTenant(tx, viewer, input, 'manageMembers');
+    const role = givenRole(tenant.type, input.role);
+    const before = await requireChangeable(tx, tenant, input.userId);
     if (before.role === role) return { member: before, reach: [] };
-    await updateMembership(tx, owner, before.userId, role);
-    const reach = await reachOf(tx, owner);
-    await recordAudit(tx, deps, owner.id, {
+    await updateMembership(tx, tenant, before.userId, role);
+    const reach = await affectedTenantIds(tx, tenant);
+    await recordAudit(tx, deps, tenant.id, {
       action: 'MEMBER_CHANGED',
       actorId: viewer.id,
       subjectId: before.userId,
@@ -71,13 +71,13 @@ export async function updateMember(
 export async function removeMember(
   deps: PeopleDeps,
   viewer: Viewer,
-  input: OwnerInput & { userId: string },
+  input: TenantInput & { userId: string },
 ): Promise<Member> {
   const { member, reach } = await deps.db.transaction(async (tx) => {
-    const owner = await holdOwner(tx, viewer, input, 'manageMembers');
-    const member = await requireChangeable(tx, owner, input.userId);
-    const reach = await reachOf(tx, owner);
-    await endMembership(tx, deps, viewer.id, owner, member);
+    const tenant = await lockAndAuthorizeTenant(tx, viewer, input, 'manageMembers');
+    const member = await requireChangeable(tx, tenant, input.userId);
+    const reach = await affectedTenantIds(tx, tenant);
+    await endMembership(tx, deps, viewer.id, tenant, member);
     return { member, reach };
   });
   announceMembers(deps, reach, [member.userId]);
@@ -85,15 +85,15 @@ export async function removeMember(
 }
 
 /** The member, if others may change what they are here. Else NotFoundError or ConflictError. */
-async function requireChangeable(tx: Transaction, owner: Owner, userId: string): Promise<Member> {
-  const member = await requireMember(tx, owner, userId);
-  if (await hasRoleFromTeam(tx, owner, userId))
+async function requireChangeable(tx: Transaction, tenant: Tenant, userId: string): Promise<Member> {
+  const member = await requireMember(tx, tenant, userId);
+  if (await hasRoleFromTeam(tx, tenant, userId))
     throw new ConflictError(
       'This person is an owner or admin of the team, and so of all its workspaces. Change that in the team: give its `teamId`.',
     );
   if (member.role === 'OWNER')
     throw new ConflictError(
-      `The owner can be neither changed nor removed. The owner can hand the ${owner.type} over to somebody else.`,
+      `The owner can be neither changed nor removed. The owner can hand the ${tenant.type} over to somebody else.`,
     );
   return member;
 }

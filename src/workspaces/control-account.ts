@@ -53,8 +53,8 @@ export async function setAccountDisabled(
       .set({ disabledAt: isDisabled ? new Date() : null })
       .where(eq(users.id, id));
     const action = isDisabled ? 'MEMBER_DISABLED' : 'MEMBER_ENABLED';
-    for (const { ownerId } of [...personal, ...memberships])
-      await recordAudit(tx, deps, ownerId, { action, actorId: null, subjectId: id, details: {} });
+    for (const { tenantId } of [...personal, ...memberships])
+      await recordAudit(tx, deps, tenantId, { action, actorId: null, subjectId: id, details: {} });
     return isDisabled ? await deleteSessions(tx, id) : [];
   });
 }

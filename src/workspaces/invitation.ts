@@ -5,7 +5,7 @@ import { invitations } from '../db/tables/invitation.ts';
 import { teamMembers } from '../db/tables/team.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
 import { type GivenRole, mayDo, rolesThatMay } from './membership.ts';
-import type { Owner } from './owner.ts';
+import type { Tenant } from './tenant.ts';
 
 /** An open invitation, as those who manage members see it. Whoever has its token may accept it. */
 export interface Invitation {
@@ -19,10 +19,10 @@ export interface Invitation {
 /** The open invitations into a workspace or team, oldest first. Empty for those who may not manage its members. */
 export async function listInvitations(
   { db }: { db: Pick<Database, 'select'> },
-  owner: Owner,
+  tenant: Tenant,
   page: PageInput,
 ): Promise<Page<Invitation>> {
-  const isManager = mayDo(owner.viewerRole, 'manageMembers');
+  const isManager = mayDo(tenant.viewerRole, 'manageMembers');
   return await readPage<Invitation>(page, {
     column: invitations.id,
     order: 'ascending',
@@ -33,7 +33,7 @@ export async function listInvitations(
       return await db
         .select(invitationColumns)
         .from(invitations)
-        .where(and(isInto(owner.id), isOpen(), ...conditions))
+        .where(and(isInto(tenant.id), isOpen(), ...conditions))
         .orderBy(orderBy)
         .limit(limit);
     },
@@ -69,8 +69,8 @@ export function isOpen(): SQL | undefined {
 }
 
 /** Whether an invitation leads into this workspace or team. */
-export function isInto(ownerId: string): SQL | undefined {
-  return or(eq(invitations.workspaceId, ownerId), eq(invitations.teamId, ownerId));
+export function isInto(tenantId: string): SQL | undefined {
+  return or(eq(invitations.workspaceId, tenantId), eq(invitations.teamId, tenantId));
 }
 
 export const invitationColumns = {

@@ -5,11 +5,16 @@ import { idsOf } from '../db/id.ts';
 import { invitations } from '../db/tables/invitation.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { PeopleDeps } from './announce-members.ts';
-import { holdOwner } from './hold-owner.ts';
 import { type Invitation, invitationColumns, isInto, isOpen } from './invitation.ts';
 import { newInvitationToken } from './invitation-token.ts';
 import { givenRole, type Role } from './membership.ts';
-import { findOwners, type Owner, type OwnerInput, ownerColumns } from './owner.ts';
+import {
+  findTenants,
+  lockAndAuthorizeTenant,
+  type Tenant,
+  type TenantInput,
+  tenantColumns,
+} from './tenant.ts';
 import { refusePersonal } from './workspace.ts';
 
 /**
@@ -18,21 +23,21 @@ import { refusePersonal } from './workspace.ts';
 export async function createInvitation(
   deps: PeopleDeps,
   viewer: Viewer,
-  input: OwnerInput & { role: Role; expiresInHours?: number | null | undefined },
+  input: TenantInput & { role: Role; expiresInHours?: number | null | undefined },
 ): Promise<{ invitation: Invitation; token: string }> {
   const expiresAt = expiryOf(input.expiresInHours ?? DEFAULT_HOURS);
   const { token, tokenHash } = newInvitationToken();
   const invitation = await deps.db.transaction(async (tx) => {
-    const owner = await holdOwner(tx, viewer, input, 'manageMembers');
-    const role = givenRole(owner.type, input.role);
-    requireInvitable(owner);
-    await makeRoom(tx, owner.id);
+    const tenant = await lockAndAuthorizeTenant(tx, viewer, input, 'manageMembers');
+    const role = givenRole(tenant.type, input.role);
+    requireInvitable(tenant);
+    await makeRoom(tx, tenant.id);
     const [made] = await tx
       .insert(invitations)
-      .values({ ...ownerColumns(owner.id), role, tokenHash, createdBy: viewer.id, expiresAt })
+      .values({ ...tenantColumns(tenant.id), role, tokenHash, createdBy: viewer.id, expiresAt })
       .returning(invitationColumns);
     if (made === undefined) throw new Error('an inserted invitation was not returned');
-    await recordAudit(tx, deps, owner.id, {
+    await recordAudit(tx, deps, tenant.id, {
       action: 'INVITATION_CREATED',
       actorId: viewer.id,
       subjectId: made.id,
@@ -51,14 +56,14 @@ export async function revokeInvitation(deps: PeopleDeps, viewer: Viewer, id: str
       .select({ workspaceId: invitations.workspaceId, teamId: invitations.teamId })
       .from(invitations)
       .where(isIt);
-    const ownerId = into?.workspaceId ?? into?.teamId;
-    if (into === undefined || ownerId == null) throw new NotFoundError('invitation');
-    const [seen] = await findOwners({ db: tx }, viewer, [ownerId]);
+    const tenantId = into?.workspaceId ?? into?.teamId;
+    if (into === undefined || tenantId == null) throw new NotFoundError('invitation');
+    const [seen] = await findTenants({ db: tx }, viewer, [tenantId]);
     if (seen === undefined) throw new NotFoundError('invitation');
-    const owner = await holdOwner(tx, viewer, into, 'manageMembers');
+    const tenant = await lockAndAuthorizeTenant(tx, viewer, into, 'manageMembers');
     const [revoked] = await tx.delete(invitations).where(isIt).returning({ role: invitations.role });
     if (revoked === undefined) throw new NotFoundError('invitation');
-    await recordAudit(tx, deps, owner.id, {
+    await recordAudit(tx, deps, tenant.id, {
       action: 'INVITATION_REVOKED',
       actorId: viewer.id,
       subjectId: id,
@@ -68,19 +73,19 @@ export async function revokeInvitation(deps: PeopleDeps, viewer: Viewer, id: str
   });
 }
 
-function requireInvitable(owner: Owner): void {
-  if (owner.type === 'team') return;
-  refusePersonal(owner, 'shared');
-  if (owner.teamId !== null)
+function requireInvitable(tenant: Tenant): void {
+  if (tenant.type === 'team') return;
+  refusePersonal(tenant, 'shared');
+  if (tenant.teamId !== null)
     throw new ConflictError(
       'Only people of the team can be in its workspaces. Invite them to the team, then use `addMember`.',
     );
 }
 
 /** What has expired counts no longer and goes. Throws ConflictError if too many are open. */
-async function makeRoom(tx: Transaction, ownerId: string): Promise<void> {
-  await tx.delete(invitations).where(and(isInto(ownerId), lte(invitations.expiresAt, sql`now()`)));
-  if ((await tx.$count(invitations, and(isInto(ownerId), isOpen()))) >= MAX_OPEN)
+async function makeRoom(tx: Transaction, tenantId: string): Promise<void> {
+  await tx.delete(invitations).where(and(isInto(tenantId), lte(invitations.expiresAt, sql`now()`)));
+  if ((await tx.$count(invitations, and(isInto(tenantId), isOpen()))) >= MAX_OPEN)
     throw new ConflictError(`There are ${MAX_OPEN} open invitations, which is the most. Revoke one first.`);
 }
 

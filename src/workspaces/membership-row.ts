@@ -2,13 +2,13 @@ import { and, eq, inArray } from 'drizzle-orm';
 import { type AuditDeps, recordAudit, type Transaction } from '../audit/record-audit.ts';
 import { teamMemberships } from '../db/tables/team.ts';
 import { memberships, workspaces } from '../db/tables/workspace.ts';
-import type { Member, OwnerKey } from './member.ts';
+import type { Member, TenantKey } from './member.ts';
 import { givenRole, type Role } from './membership.ts';
 
 /** Lets somebody into a workspace or team who is not in it. Throws InvalidInputError for a role that cannot be given. */
 export async function insertMembership(
   tx: Transaction,
-  { type, id }: OwnerKey,
+  { type, id }: TenantKey,
   userId: string,
   role: Role,
 ): Promise<void> {
@@ -20,7 +20,7 @@ export async function insertMembership(
 /** Gives another role to somebody who was let in. Throws InvalidInputError for one that cannot be given. */
 export async function updateMembership(
   tx: Transaction,
-  { type, id }: OwnerKey,
+  { type, id }: TenantKey,
   userId: string,
   role: Role,
 ): Promise<void> {
@@ -39,7 +39,7 @@ export async function updateMembership(
 /** Takes somebody out of a workspace or team again. */
 export async function deleteMembership(
   tx: Transaction,
-  { type, id }: OwnerKey,
+  { type, id }: TenantKey,
   userId: string,
 ): Promise<void> {
   if (type === 'team')
@@ -58,16 +58,16 @@ export async function endMembership(
   tx: Transaction,
   deps: AuditDeps,
   actorId: string,
-  owner: OwnerKey,
+  tenant: TenantKey,
   { userId, role }: Member,
 ): Promise<void> {
   const action = actorId === userId ? ('MEMBER_LEFT' as const) : ('MEMBER_REMOVED' as const);
   const event = { action, actorId, subjectId: userId };
-  if (owner.type === 'team')
-    for (const ended of await deleteMembershipsInTeam(tx, owner.id, userId))
+  if (tenant.type === 'team')
+    for (const ended of await deleteMembershipsInTeam(tx, tenant.id, userId))
       await recordAudit(tx, deps, ended.workspaceId, { ...event, details: { role: ended.role } });
-  await deleteMembership(tx, owner, userId);
-  await recordAudit(tx, deps, owner.id, { ...event, details: { role } });
+  await deleteMembership(tx, tenant, userId);
+  await recordAudit(tx, deps, tenant.id, { ...event, details: { role } });
 }
 
 /** By id of the workspace, the order in which everybody takes their logs. */

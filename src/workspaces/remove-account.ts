@@ -24,7 +24,7 @@ export async function removeAccount(deps: PeopleDeps, userId: string): Promise<v
   const { personal, memberships } = removed;
   announceMembers(
     deps,
-    [...personal, ...memberships].map(({ ownerId }) => ownerId),
+    [...personal, ...memberships].map(({ tenantId }) => tenantId),
     [userId],
   );
   for (const { id, workspaceId, visibility } of removed.threads) {
@@ -83,17 +83,22 @@ async function record(
   belongings: Belongings,
 ): Promise<void> {
   const { personal, memberships } = belongings;
-  const events: { ownerId: string; event: AuditEvent }[] = [
-    ...personal.map(({ ownerId, name }) => ({
-      ownerId,
-      event: { action: 'WORKSPACE_DELETED' as const, actorId: userId, subjectId: ownerId, details: { name } },
+  const events: { tenantId: string; event: AuditEvent }[] = [
+    ...personal.map(({ tenantId, name }) => ({
+      tenantId,
+      event: {
+        action: 'WORKSPACE_DELETED' as const,
+        actorId: userId,
+        subjectId: tenantId,
+        details: { name },
+      },
     })),
-    ...memberships.map(({ ownerId, role }) => ({
-      ownerId,
+    ...memberships.map(({ tenantId, role }) => ({
+      tenantId,
       event: { action: 'MEMBER_LEFT' as const, actorId: userId, subjectId: userId, details: { role } },
     })),
   ];
-  for (const { ownerId, event } of events) await recordAudit(tx, deps, ownerId, event);
+  for (const { tenantId, event } of events) await recordAudit(tx, deps, tenantId, event);
 }
 
 /**

@@ -47,7 +47,7 @@ export async function setPlan(
     if (changed.plan !== previousPlan) await recordChange(tx, deps, { ...changed, previousPlan });
     return { ...changed, previousPlan };
   });
-  for (const id of ownerIdsOf(set)) deps.changes.announce(id, [id]);
+  for (const id of tenantIdsOf(set)) deps.changes.announce(id, [id]);
   return set;
 }
 
@@ -119,8 +119,8 @@ async function recordChange(
   change: PlanOfPayer & { previousPlan: Plan },
 ): Promise<void> {
   const { plan, previousPlan } = change;
-  for (const ownerId of ownerIdsOf(change))
-    await recordAudit(tx, deps, ownerId, {
+  for (const tenantId of tenantIdsOf(change))
+    await recordAudit(tx, deps, tenantId, {
       action: 'PLAN_CHANGED',
       actorId: null,
       subjectId: change.teamId ?? change.userId,
@@ -129,6 +129,6 @@ async function recordChange(
 }
 
 /** Workspaces by id and then the team, the order in which everybody takes their logs. */
-function ownerIdsOf({ workspaceIds, teamId }: PlanOfPayer): string[] {
+function tenantIdsOf({ workspaceIds, teamId }: PlanOfPayer): string[] {
   return teamId === null ? workspaceIds : [...workspaceIds, teamId];
 }

@@ -6,12 +6,12 @@ import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { ConflictError } from '../errors.ts';
 import { announceMembers, type PeopleDeps } from './announce-members.ts';
-import { holdTeam } from './hold-owner.ts';
 import { memberIdsOf } from './member.ts';
 import { requireRoomForTeam } from './owned-limits.ts';
 import { checkName } from './owner-name.ts';
 import { type Plan, planOf, requirePlanForTeams } from './plan.ts';
 import { requireTeam, type Team } from './team.ts';
+import { lockAndAuthorizeTeam } from './tenant.ts';
 
 /** Creates a team, which begins with the plan of the viewer's account and from then on has its own. */
 export async function createTeam(
@@ -55,7 +55,7 @@ export async function updateTeam(
 ): Promise<Team> {
   const name = input.name == null ? undefined : checkName(input.name);
   const team = await deps.db.transaction(async (tx) => {
-    const before = await holdTeam(tx, viewer, input.id, 'rename');
+    const before = await lockAndAuthorizeTeam(tx, viewer, input.id, 'rename');
     if (name === undefined || name === before.name) return before;
     await tx.update(teams).set({ name }).where(eq(teams.id, before.id));
     await recordAudit(tx, deps, before.id, {
@@ -73,7 +73,7 @@ export async function updateTeam(
 /** Deletes a team with its keys, and gives its id. Throws ConflictError while it still has workspaces. */
 export async function deleteTeam(deps: PeopleDeps, viewer: Viewer, id: string): Promise<string> {
   const { team, userIds } = await deps.db.transaction(async (tx) => {
-    const team = await holdTeam(tx, viewer, id, 'delete');
+    const team = await lockAndAuthorizeTeam(tx, viewer, id, 'delete');
     const left = await tx.$count(workspaces, eq(workspaces.teamId, team.id));
     if (left > 0)
       throw new ConflictError(

@@ -5,10 +5,10 @@ import { retryConflicts } from '../db/retry-conflicts.ts';
 import { threads } from '../db/tables/thread.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { announceMembers, type PeopleDeps } from './announce-members.ts';
-import { holdTeam, holdWorkspace } from './hold-owner.ts';
 import { memberIdsOf } from './member.ts';
 import { requireRoomForWorkspace, requireRoomInTeam } from './owned-limits.ts';
 import { checkName } from './owner-name.ts';
+import { lockAndAuthorizeTeam, lockAndAuthorizeWorkspace } from './tenant.ts';
 import { refusePersonal, requireWorkspace, type Workspace } from './workspace.ts';
 
 /** Creates a shared workspace: the viewer's own, or a team's if one is named. */
@@ -26,7 +26,7 @@ export async function createWorkspace(
       .returning({ id: workspaces.id });
     if (made === undefined) throw new Error('an inserted workspace was not returned');
     const workspace = await requireWorkspace({ db: tx }, viewer, made.id, 'read');
-    await recordLife(tx, deps, viewer, workspace, 'WORKSPACE_CREATED');
+    await auditLifecycle(tx, deps, viewer, workspace, 'WORKSPACE_CREATED');
     return { workspace, userIds: await memberIdsOf(tx, workspace) };
   });
   announceMembers(deps, [workspace.id], userIds);
@@ -38,7 +38,7 @@ async function holdPayer(tx: Transaction, viewer: Viewer, teamId: string | null)
     await requireRoomForWorkspace(tx, viewer.id, 'You own');
     return { ownerUserId: viewer.id };
   }
-  const team = await holdTeam(tx, viewer, teamId, 'createTeamWorkspace');
+  const team = await lockAndAuthorizeTeam(tx, viewer, teamId, 'createTeamWorkspace');
   await requireRoomInTeam(tx, team.id);
   return { teamId: team.id };
 }
@@ -51,7 +51,7 @@ export async function updateWorkspace(
 ): Promise<Workspace> {
   const name = input.name == null ? undefined : checkName(input.name);
   const workspace = await deps.db.transaction(async (tx) => {
-    const before = await holdWorkspace(tx, viewer, input.id, 'rename');
+    const before = await lockAndAuthorizeWorkspace(tx, viewer, input.id, 'rename');
     if (name === undefined || name === before.name) return before;
     await tx.update(workspaces).set({ name }).where(eq(workspaces.id, before.id));
     await recordAudit(tx, deps, before.id, {
@@ -84,19 +84,19 @@ async function deleteAll(
   viewer: Viewer,
   id: string,
 ): Promise<{ userIds: string[]; threadIds: string[] }> {
-  const workspace = await holdWorkspace(tx, viewer, id, 'delete');
+  const workspace = await lockAndAuthorizeWorkspace(tx, viewer, id, 'delete');
   refusePersonal(workspace, 'deleted');
   const userIds = await memberIdsOf(tx, workspace);
   // Threads first and by themselves: who saves an answer locks its thread and then the answer, while models that go take
   // their answers first.
   const deleted = await tx.delete(threads).where(eq(threads.workspaceId, id)).returning({ id: threads.id });
   await tx.delete(workspaces).where(eq(workspaces.id, id));
-  await recordLife(tx, deps, viewer, workspace, 'WORKSPACE_DELETED');
+  await auditLifecycle(tx, deps, viewer, workspace, 'WORKSPACE_DELETED');
   return { userIds, threadIds: deleted.map((thread) => thread.id) };
 }
 
 /** On the workspace's own log, and on its team's, which is still there to be read when the workspace is gone. */
-async function recordLife(
+async function auditLifecycle(
   tx: Transaction,
   deps: PeopleDeps,
   viewer: Viewer,

@@ -62,26 +62,26 @@ export function ownerInput(id: string): { teamId: string } | { workspaceId: stri
 }
 
 /** Makes an invitation and gives its token. */
-export async function invite(person: Person, ownerId: string, role: Role = 'MEMBER'): Promise<string> {
-  return (await change(person, 'create-invitation', { ...ownerInput(ownerId), role })).token;
+export async function invite(person: Person, tenantId: string, role: Role = 'MEMBER'): Promise<string> {
+  return (await change(person, 'create-invitation', { ...ownerInput(tenantId), role })).token;
 }
 
 /** Brings somebody into a workspace or team by an invitation of somebody who manages its members. */
-export async function letIn(manager: Person, ownerId: string, person: Person, role: Role): Promise<void> {
-  const result = await change(person, 'accept-invitation', { token: await invite(manager, ownerId, role) });
+export async function letIn(manager: Person, tenantId: string, person: Person, role: Role): Promise<void> {
+  const result = await change(person, 'accept-invitation', { token: await invite(manager, tenantId, role) });
   if (result.__typename !== 'AcceptInvitationPayload') throw new Error(JSON.stringify(result));
 }
 
 /** The members of a workspace or team as this person sees them. */
-export async function membersOf(person: Person, ownerId: string): Promise<ListedMember[]> {
-  const node = await person.run<{ members: Page<ListedMember> } | null>('members', { id: ownerId });
+export async function membersOf(person: Person, tenantId: string): Promise<ListedMember[]> {
+  const node = await person.run<{ members: Page<ListedMember> } | null>('members', { id: tenantId });
   if (node === null) throw new Error('not a member');
   return nodesOf(node.members);
 }
 
 /** Who is what in a workspace or team, by name: `Ada OWNER`. */
-export async function rolesIn(person: Person, ownerId: string): Promise<string[]> {
-  return (await membersOf(person, ownerId)).map(({ user, role }) => `${user.name} ${role}`);
+export async function rolesIn(person: Person, tenantId: string): Promise<string[]> {
+  return (await membersOf(person, tenantId)).map(({ user, role }) => `${user.name} ${role}`);
 }
 
 /** One person of each role, and one who is in nothing. */
@@ -131,8 +131,8 @@ export async function teamWorkspace({ owner, member, viewer }: Cast, teamId: str
 }
 
 /** What the audit log of a workspace or team tells, oldest first: `MEMBER_ADDED ADMIN`. */
-export async function auditOf({ app }: TestServer, ownerId: string): Promise<string[]> {
-  const { rows } = await listAuditEntries(app, ownerId, { first: 100 });
+export async function auditOf({ app }: TestServer, tenantId: string): Promise<string[]> {
+  const { rows } = await listAuditEntries(app, tenantId, { first: 100 });
   return rows.toReversed().map(({ action, details }) => [action, ...Object.values(details)].join(' '));
 }
 

@@ -243,7 +243,7 @@ export function wrongly(
 ): string[] {
   return seen
     .filter((each) => !sight.maySee(world.people[actor].id, each))
-    .map(({ typeName, id, ownerId }) => `${actor} ${typeName} ${id} in ${ownerId}`);
+    .map(({ typeName, id, tenantId }) => `${actor} ${typeName} ${id} in ${tenantId}`);
 }
 
 export async function send(
@@ -258,9 +258,12 @@ export async function send(
 }
 
 /** Whose name is still on things in a place that they are no longer in. */
-export function formerMembers(): { ownerId: string; userId: string }[] {
+export function formerMembers(): { tenantId: string; userId: string }[] {
   const { places, people } = world;
-  return [places.shared, places.team, places.room].map((ownerId) => ({ ownerId, userId: people.removed.id }));
+  return [places.shared, places.team, places.room].map((tenantId) => ({
+    tenantId,
+    userId: people.removed.id,
+  }));
 }
 
 /** Everything that somebody of this world owns or made. */

@@ -488,8 +488,8 @@ function sealedFor(world: World, otherId: string): Make {
   return (id) => ({ ...ownerOf(id), provider: 'OPENAI', sealed: sealed(world, otherId) });
 }
 
-function sealed({ server }: World, ownerId: string): object {
-  return { keyId: `${ownerId}.1.${server.app.rootKeys[0].id}`, box: 'AAAA' };
+function sealed({ server }: World, tenantId: string): object {
+  return { keyId: `${tenantId}.1.${server.app.rootKeys[0].id}`, box: 'AAAA' };
 }
 
 /** The same variables with a made-up id at this argument. */

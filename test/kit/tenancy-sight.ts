@@ -13,12 +13,12 @@ export interface Seen {
   typeName: string;
   id: string | null;
   /** The workspace or team that it was found in; null outside of any. */
-  ownerId: string | null;
+  tenantId: string | null;
 }
 
 /** What people may see, worked out from the bare tables: not with the views and queries that are being tested. */
 export interface Sight {
-  roleIn(userId: string, ownerId: string): Role | null;
+  roleIn(userId: string, tenantId: string): Role | null;
   /** Whether this person may be shown this object. Throws for a type that it knows no rule for. */
   maySee(userId: string, seen: Seen): boolean;
   /** All the objects with ids of their own that this person may see, in no order. */
@@ -28,15 +28,15 @@ export interface Sight {
 /** Works out who may see what as things are now. `acquainted` names who was in a place and left a name there. */
 export async function readSight(
   db: Database,
-  acquainted: readonly { ownerId: string; userId: string }[],
+  acquainted: readonly { tenantId: string; userId: string }[],
 ): Promise<Sight> {
   const rows = {
     workspaces: byId(await db.select().from(workspaces)),
     teams: byId(await db.select().from(teams)),
     memberships: await db.select().from(memberships),
     teamMemberships: await db.select().from(teamMemberships),
-    keys: byId(await db.select({ id: apiKeys.id, ownerId: apiKeys.ownerId }).from(apiKeys)),
-    models: byId(await db.select({ id: models.id, ownerId: models.ownerId }).from(models)),
+    keys: byId(await db.select({ id: apiKeys.id, tenantId: apiKeys.tenantId }).from(apiKeys)),
+    models: byId(await db.select({ id: models.id, tenantId: models.tenantId }).from(models)),
     threads: byId(await db.select().from(threads)),
     messages: byId(await db.select({ id: messages.id, threadId: messages.threadId }).from(messages)),
     invitations: byId(await db.select().from(invitations)),
@@ -48,19 +48,19 @@ export async function readSight(
     return found?.role ?? null;
   }
 
-  function roleIn(userId: string, ownerId: string): Role | null {
-    if (prefixOf(ownerId) === 'tem') return roleInTeam(userId, ownerId);
-    const workspace = rows.workspaces.get(ownerId);
+  function roleIn(userId: string, tenantId: string): Role | null {
+    if (prefixOf(tenantId) === 'tem') return roleInTeam(userId, tenantId);
+    const workspace = rows.workspaces.get(tenantId);
     if (workspace === undefined) return null;
     if (workspace.ownerUserId === userId) return 'OWNER';
-    const letIn = rows.memberships.find((row) => row.workspaceId === ownerId && row.userId === userId);
+    const letIn = rows.memberships.find((row) => row.workspaceId === tenantId && row.userId === userId);
     if (workspace.teamId === null) return letIn?.role ?? null;
     const inTeam = roleInTeam(userId, workspace.teamId);
     return inTeam === 'MEMBER' ? (letIn?.role ?? null) : inTeam;
   }
 
-  function may(userId: string, ownerId: string | null | undefined, action: Action): boolean {
-    const role = ownerId == null ? null : roleIn(userId, ownerId);
+  function may(userId: string, tenantId: string | null | undefined, action: Action): boolean {
+    const role = tenantId == null ? null : roleIn(userId, tenantId);
     return role !== null && mayDo(role, action);
   }
 
@@ -73,10 +73,12 @@ export async function readSight(
   function knows(userId: string, otherId: string | null): boolean {
     if (otherId === null) return false;
     const places = [...rows.workspaces.keys(), ...rows.teams.keys()];
-    const isThere = (ownerId: string) =>
-      roleIn(otherId, ownerId) !== null ||
-      acquainted.some((each) => each.ownerId === ownerId && each.userId === otherId);
-    return userId === otherId || places.some((ownerId) => may(userId, ownerId, 'read') && isThere(ownerId));
+    const isThere = (tenantId: string) =>
+      roleIn(otherId, tenantId) !== null ||
+      acquainted.some((each) => each.tenantId === tenantId && each.userId === otherId);
+    return (
+      userId === otherId || places.some((tenantId) => may(userId, tenantId, 'read') && isThere(tenantId))
+    );
   }
 
   const rules: Readonly<Record<string, (userId: string, seen: Seen) => boolean>> = {
@@ -84,13 +86,13 @@ export async function readSight(
     User: (userId, { id }) => knows(userId, id),
     Workspace: (userId, { id }) => may(userId, id, 'read'),
     Team: (userId, { id }) => may(userId, id, 'read'),
-    ApiKey: (userId, { id }) => may(userId, rows.keys.get(id ?? '')?.ownerId, 'manageKeys'),
-    Model: (userId, { id }) => may(userId, rows.models.get(id ?? '')?.ownerId, 'read'),
+    ApiKey: (userId, { id }) => may(userId, rows.keys.get(id ?? '')?.tenantId, 'manageKeys'),
+    Model: (userId, { id }) => may(userId, rows.models.get(id ?? '')?.tenantId, 'read'),
     Thread: (userId, { id }) => seesThread(userId, id ?? ''),
     Message: (userId, { id }) => seesThread(userId, rows.messages.get(id ?? '')?.threadId),
-    Member: (userId, { id, ownerId }) => {
+    Member: (userId, { id, tenantId }) => {
       const [placeId = '', memberId = ''] = id?.split('.') ?? [];
-      if (ownerId !== null && ownerId !== placeId) return false;
+      if (tenantId !== null && tenantId !== placeId) return false;
       return may(userId, placeId, 'read') && roleIn(memberId, placeId) !== null;
     },
     Invitation: (userId, { id }) => {
@@ -98,9 +100,9 @@ export async function readSight(
       if (into === undefined || into.expiresAt < new Date()) return false;
       return may(userId, into.workspaceId ?? into.teamId, 'manageMembers');
     },
-    AuditEntry: (userId, { ownerId }) => may(userId, ownerId, 'readAuditLog'),
+    AuditEntry: (userId, { tenantId }) => may(userId, tenantId, 'readAuditLog'),
     SealingKey: (userId, { id }) => may(userId, id?.split('.')[0], 'read'),
-    RemovalImpact: (userId, { ownerId }) => ownerId === null || may(userId, ownerId, 'read'),
+    RemovalImpact: (userId, { tenantId }) => tenantId === null || may(userId, tenantId, 'read'),
     Provider: () => true,
     Account: () => false,
   };
@@ -117,7 +119,7 @@ export async function readSight(
       const all = { Workspace: rows.workspaces, Team: rows.teams, ApiKey: rows.keys, Model: rows.models };
       const more = { Thread: rows.threads, Message: rows.messages, Invitation: rows.invitations };
       return Object.entries({ ...all, ...more }).flatMap(([typeName, found]) =>
-        [...found.keys()].filter((id) => rules[typeName]?.(userId, { typeName, id, ownerId: null })),
+        [...found.keys()].filter((id) => rules[typeName]?.(userId, { typeName, id, tenantId: null })),
       );
     },
   };
@@ -151,15 +153,15 @@ export const JUDGED = [
 export const FOR_OPERATOR = ['Account'];
 
 /** Every object in an answer that says of what type it is, with the workspace or team around it. */
-export function objectsIn(value: unknown, ownerId: string | null = null): Seen[] {
-  if (Array.isArray(value)) return value.flatMap((item) => objectsIn(item, ownerId));
+export function objectsIn(value: unknown, tenantId: string | null = null): Seen[] {
+  if (Array.isArray(value)) return value.flatMap((item) => objectsIn(item, tenantId));
   if (typeof value !== 'object' || value === null) return [];
   const { __typename: typeName, id } = value as { __typename?: string; id?: string };
   const isOwner = typeName === 'Workspace' || typeName === 'Team';
   const inner = Object.values(value).flatMap((item) =>
-    objectsIn(item, isOwner && id !== undefined ? id : ownerId),
+    objectsIn(item, isOwner && id !== undefined ? id : tenantId),
   );
-  return typeName === undefined ? inner : [{ typeName, id: id ?? null, ownerId }, ...inner];
+  return typeName === undefined ? inner : [{ typeName, id: id ?? null, tenantId }, ...inner];
 }
 
 function byId<Row extends { id: string }>(rows: readonly Row[]): Map<string, Row> {

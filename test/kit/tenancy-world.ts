@@ -9,7 +9,7 @@ import { users } from '../../src/db/tables/user.ts';
 import { memberships, workspaces } from '../../src/db/tables/workspace.ts';
 import { newInvitationToken } from '../../src/workspaces/invitation-token.ts';
 import { mayDo, type Role } from '../../src/workspaces/membership.ts';
-import { ownerColumns } from '../../src/workspaces/owner.ts';
+import { tenantColumns } from '../../src/workspaces/tenant.ts';
 import { change, letIn, newTeam, newWorkspace, ownerInput } from './people.ts';
 import type { AddedKey, Person } from './person.ts';
 import type { TestServer } from './server.ts';
@@ -243,7 +243,7 @@ export async function addThread(
 /** Adds an invitation by the owner of a place. */
 export async function addInvitation(
   { server, people }: World,
-  ownerId: string,
+  tenantId: string,
   place: PlaceName,
   hours = 1,
 ): Promise<MadeInvitation> {
@@ -251,7 +251,7 @@ export async function addInvitation(
   const id = newId('inv');
   await server.app.db.insert(invitations).values({
     id,
-    ...ownerColumns(ownerId),
+    ...tenantColumns(tenantId),
     role: 'MEMBER',
     tokenHash,
     createdBy: people[hostOf(place)].id,
@@ -261,12 +261,12 @@ export async function addInvitation(
 }
 
 /** Adds a key that opens nothing, for those who take it away. */
-export async function addJunkKey({ server }: World, ownerId: string): Promise<string> {
+export async function addJunkKey({ server }: World, tenantId: string): Promise<string> {
   const id = newId('key');
   const baseUrl = 'https://junk.example.com/v1';
   await server.app.db.insert(apiKeys).values({
     id,
-    ...ownerColumns(ownerId),
+    ...tenantColumns(tenantId),
     provider: 'OPENAI',
     position: 9,
     baseUrl,

@@ -26,13 +26,13 @@ export type Wire = keyof typeof WIRES;
 export type Respond = (response: ServerResponse) => unknown;
 
 /** A saved answer, and what its reader was shown while it was written. */
-export type Asked = EndedMessage & { code: string | undefined; shown: string; shownReasoning: string };
+export type LastKeyUse = EndedMessage & { code: string | undefined; shown: string; shownReasoning: string };
 
 /** A server whose providers respond as a test says, and a person who asks them. */
 export interface Wires extends AsyncDisposable {
   person: Person;
   /** Asks a provider of this wire and waits for the end of the answer. */
-  ask(wire: Wire, respond: Respond, threadId?: string): Promise<Asked>;
+  ask(wire: Wire, respond: Respond, threadId?: string): Promise<LastKeyUse>;
 }
 
 export async function startWires(): Promise<Wires> {

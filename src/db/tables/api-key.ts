@@ -1,13 +1,13 @@
 import { sql } from 'drizzle-orm';
 import { boolean, check, index, integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { newId } from '../id.ts';
-import { bytes, instant, ownerId } from './column.ts';
+import { bytes, instant, tenantId } from './column.ts';
 import { teams } from './team.ts';
 import { users } from './user.ts';
 import { workspaces } from './workspace.ts';
 
 /**
- * A provider key at rest. `rootId` to `tag` are the sealed record, bound to owner, id, provider and base URL; the columns
+ * A provider key at rest. `rootId` to `tag` are the sealed record, bound to tenant, id, provider and base URL; the columns
  * after them are facts about its health, from which `status` is derived and never stored.
  */
 export const apiKeys = pgTable(
@@ -19,9 +19,9 @@ export const apiKeys = pgTable(
     workspaceId: text('workspace_id').references(() => workspaces.id, { onDelete: 'cascade' }),
     teamId: text('team_id').references(() => teams.id, { onDelete: 'cascade' }),
     /** Whichever of the two owns it. The sealed record is bound to it. */
-    ownerId: ownerId(),
+    tenantId: tenantId(),
     provider: text('provider').notNull(),
-    /** Which key of this owner and provider is asked first, from 1. */
+    /** Which key of this tenant and provider is asked first, from 1. */
     position: integer('position').notNull(),
     baseUrl: text('base_url').notNull(),
     label: text('label').notNull(),
@@ -51,16 +51,16 @@ export const apiKeys = pgTable(
   },
   (table) => [
     check('api_keys_one_owner', sql`num_nonnulls(workspace_id, team_id) = 1`),
-    index('api_keys_owner_id').on(table.ownerId, table.provider, table.position),
+    index('api_keys_owner_id').on(table.tenantId, table.provider, table.position),
     index('api_keys_recheck_at').on(table.recheckAt),
     // Rotation and the boot check look for rows by the root that sealed them.
     index('api_keys_root_id').on(table.rootId),
   ],
 );
 
-/** How far an owner's sealing key pair has been renewed; no row means generation 1. */
+/** How far a tenant's sealing key pair has been renewed; no row means generation 1. */
 export const sealingGenerations = pgTable('sealing_generations', {
-  ownerId: text('owner_id').primaryKey(),
+  tenantId: text('owner_id').primaryKey(),
   generation: integer('generation').notNull(),
 });
 
@@ -69,13 +69,13 @@ export const usedBoxes = pgTable(
   'used_boxes',
   {
     /** The workspace or team it was sealed for. */
-    ownerId: text('owner_id').notNull(),
+    tenantId: text('owner_id').notNull(),
     /** Random, chosen by whoever sealed it. */
     boxId: text('box_id').notNull(),
     validUntil: instant('valid_until').notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.ownerId, table.boxId] }),
+    primaryKey({ columns: [table.tenantId, table.boxId] }),
     index('used_boxes_valid_until').on(table.validUntil),
   ],
 );

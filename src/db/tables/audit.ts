@@ -2,11 +2,11 @@ import { integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { bytes } from './column.ts';
 
 /**
- * The record of one owner (a workspace or a team), which outlives the owner. `rootId` to `tag` hold the random key of its
+ * The record of one tenant (a workspace or a team), which outlives the tenant. `rootId` to `tag` hold the random key of its
  * chain, sealed like a provider key, so that the chain survives a new root key.
  */
 export const auditChains = pgTable('audit_chains', {
-  ownerId: text('owner_id').primaryKey(),
+  tenantId: text('owner_id').primaryKey(),
   rootId: text('root_id').notNull(),
   generation: integer('generation').notNull(),
   version: integer('version').notNull(),
@@ -22,11 +22,11 @@ export const auditChains = pgTable('audit_chains', {
 export const auditEntries = pgTable(
   'audit_entries',
   {
-    ownerId: text('owner_id').notNull(),
+    tenantId: text('owner_id').notNull(),
     /** Its place in the chain, from 1. */
     position: integer('position').notNull(),
     content: text('content').notNull(),
     hash: bytes('hash').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.ownerId, table.position] })],
+  (table) => [primaryKey({ columns: [table.tenantId, table.position] })],
 );

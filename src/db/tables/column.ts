@@ -15,5 +15,5 @@ export const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({
 });
 
 /** Whichever of `workspaceId` and `teamId` is set. */
-export const ownerId = () =>
+export const tenantId = () =>
   text('owner_id').notNull().generatedAlwaysAs(sql`coalesce(workspace_id, team_id)`);

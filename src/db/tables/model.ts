@@ -11,11 +11,11 @@ import {
 } from 'drizzle-orm/pg-core';
 import { newId } from '../id.ts';
 import { apiKeys } from './api-key.ts';
-import { instant, ownerId } from './column.ts';
+import { instant, tenantId } from './column.ts';
 import { teams } from './team.ts';
 import { workspaces } from './workspace.ts';
 
-/** What an owner can call. It outlives any one key: `apiKeyModels` says which keys offer it at the moment. */
+/** What a tenant can call. It outlives any one key: `apiKeyModels` says which keys offer it at the moment. */
 export const models = pgTable(
   'models',
   {
@@ -25,7 +25,7 @@ export const models = pgTable(
     workspaceId: text('workspace_id').references(() => workspaces.id, { onDelete: 'cascade' }),
     teamId: text('team_id').references(() => teams.id, { onDelete: 'cascade' }),
     /** Whichever of the two owns the keys through which it became known. */
-    ownerId: ownerId(),
+    tenantId: tenantId(),
     provider: text('provider').notNull(),
     baseUrl: text('base_url').notNull(),
     name: text('name').notNull(),
@@ -43,7 +43,7 @@ export const models = pgTable(
   },
   (table) => [
     check('models_one_owner', sql`num_nonnulls(workspace_id, team_id) = 1`),
-    unique('models_identity').on(table.ownerId, table.provider, table.baseUrl, table.name),
+    unique('models_identity').on(table.tenantId, table.provider, table.baseUrl, table.name),
   ],
 );
 

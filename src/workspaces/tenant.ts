@@ -1,0 +1,136 @@
+import { eq, inArray } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
+import type { Transaction } from '../audit/record-audit.ts';
+import type { Database } from '../db/database.ts';
+import { idsOf, prefixOf } from '../db/id.ts';
+import { teams } from '../db/tables/team.ts';
+import { workspaces } from '../db/tables/workspace.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
+import type { Action } from './membership.ts';
+import { findTeams, requireTeam, type Team } from './team.ts';
+import { findWorkspaces, requireWorkspace, type Workspace } from './workspace.ts';
+
+/** What owns keys, models, members and an audit log, as one of its members sees it. */
+export type Tenant = Workspace | Team;
+
+/** Those of the given tenants that the viewer is a member of. */
+export async function findTenants(
+  deps: { db: Database },
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<Tenant[]> {
+  const distinct = [...new Set(ids)];
+  const [workspaces, teams] = await Promise.all([
+    distinct.some((id) => prefixOf(id) === 'wsp') ? findWorkspaces(deps, viewer, distinct) : [],
+    distinct.some((id) => prefixOf(id) === 'tem') ? findTeams(deps, viewer, distinct) : [],
+  ]);
+  return [...workspaces, ...teams];
+}
+
+/**
+ * The workspace or the team that an input names, if the viewer is a member whose role allows the action. Throws
+ * InvalidInputError unless exactly one of the two is named, NotFoundError or NotPermittedError.
+ */
+export async function requireTenant(
+  deps: { db: Database },
+  viewer: Viewer,
+  { workspaceId, teamId }: TenantInput,
+  action: Action,
+): Promise<Tenant> {
+  if (workspaceId != null && teamId == null) return await requireWorkspace(deps, viewer, workspaceId, action);
+  if (teamId != null && workspaceId == null) return await requireTeam(deps, viewer, teamId, action);
+  throw new InvalidInputError([
+    { path: 'workspaceId', message: 'Give either `workspaceId` or `teamId`, not both and not neither.' },
+  ]);
+}
+
+/** How an input names a tenant. */
+export interface TenantInput {
+  workspaceId?: string | null | undefined;
+  teamId?: string | null | undefined;
+}
+
+/** The tenant's id in the column that is for its kind. */
+export function tenantColumns(tenantId: string): { workspaceId: string | null; teamId: string | null } {
+  return prefixOf(tenantId) === 'tem'
+    ? { workspaceId: null, teamId: tenantId }
+    : { workspaceId: tenantId, teamId: null };
+}
+
+/** Whose a key of this tenant is. */
+export function keyScopeOf(tenant: Tenant): 'PERSONAL' | 'WORKSPACE' | 'TEAM' {
+  if (tenant.type === 'team') return 'TEAM';
+  return tenant.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE';
+}
+
+/**
+ * The workspace or team that an input names, as `requireTenant` gives it, and held until the transaction ends: nobody else
+ * changes its members, its name or its owner meanwhile. The viewer's role is read once it is held, so of two people who
+ * take each other's role away at once the second one has none any more.
+ */
+export function lockAndAuthorizeTenant(
+  tx: Transaction,
+  viewer: Viewer,
+  input: TenantInput,
+  action: Action,
+): Promise<Tenant> {
+  return hold(tx, () => requireTenant({ db: tx }, viewer, input, action));
+}
+
+/** The workspace as `requireWorkspace` gives it, held like a tenant. */
+export function lockAndAuthorizeWorkspace(
+  tx: Transaction,
+  viewer: Viewer,
+  workspaceId: string,
+  action: Action,
+): Promise<Workspace> {
+  return hold(tx, () => requireWorkspace({ db: tx }, viewer, workspaceId, action));
+}
+
+/** The team as `requireTeam` gives it, held like a tenant. */
+export function lockAndAuthorizeTeam(
+  tx: Transaction,
+  viewer: Viewer,
+  teamId: string,
+  action: Action,
+): Promise<Team> {
+  return hold(tx, () => requireTeam({ db: tx }, viewer, teamId, action));
+}
+
+async function hold<Held extends Tenant>(tx: Transaction, require: () => Promise<Held>): Promise<Held> {
+  // Strangers are sent away before they could make anybody wait.
+  const { id } = await require();
+  await lockTenantForUpdate(tx, id);
+  return await require();
+}
+
+/**
+ * Locks a tenant's row until the transaction ends. A team's row comes before those of its workspaces, whose members rest on
+ * the team's; then come the rows of users, and audit logs last. Everybody who keeps to this order waits, and nobody deadlocks.
+ */
+export async function lockTenantForUpdate(tx: Transaction, tenantId: string): Promise<void> {
+  if (prefixOf(tenantId) === 'tem') {
+    await lockTeamForUpdate(tx, tenantId);
+    return;
+  }
+  const isIt = inArray(workspaces.id, idsOf('wsp', [tenantId]));
+  // It never moves to another team, so this can be read before the lock.
+  const [workspace] = await tx.select({ teamId: workspaces.teamId }).from(workspaces).where(isIt);
+  if (workspace?.teamId != null) await lockTeamForUpdate(tx, workspace.teamId);
+  await tx.select({ id: workspaces.id }).from(workspaces).where(isIt).for('update');
+}
+
+/**
+ * Keeps the tenant of keys from being removed until the transaction ends, and stands in nobody else's way. Taken before the
+ * row of a key: who removes the tenant goes from there to its keys, and must not be met half-way. Throws NotFoundError if the
+ * tenant is gone.
+ */
+export async function lockTenantForKeyShare(tx: Pick<Database, 'select'>, tenantId: string): Promise<void> {
+  const table = prefixOf(tenantId) === 'tem' ? teams : workspaces;
+  const [row] = await tx.select({ id: table.id }).from(table).where(eq(table.id, tenantId)).for('key share');
+  if (row === undefined) throw new NotFoundError('API key');
+}
+
+async function lockTeamForUpdate(tx: Transaction, teamId: string): Promise<void> {
+  await tx.select({ id: teams.id }).from(teams).where(eq(teams.id, teamId)).for('update');
+}
