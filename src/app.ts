@@ -20,14 +20,14 @@ import { recordRoots } from './keys/root-holders.ts';
 import { rowsByRootId } from './keys/rotate.ts';
 import { log } from './log.ts';
 import { Mailer } from './mail.ts';
-import { createEgress } from './providers/egress.ts';
+import { createEgress } from './providers/http/egress.ts';
 import { createProviders } from './providers/registry.ts';
 import { SingleFlight } from './single-flight.ts';
 import { loadRootKeys } from './vault/root-key.ts';
 import { loadOptionalSecret, loadSecret, madeSecretFile } from './vault/secret-source.ts';
-import { isInvited } from './workspaces/accept-invitation.ts';
-import { InvitationLimits } from './workspaces/invitation-limits.ts';
-import { removeAccount } from './workspaces/remove-account.ts';
+import { removeAccount } from './workspaces/delete-account.ts';
+import { InvitationLimits } from './workspaces/invitation.ts';
+import { isInvited } from './workspaces/invite.ts';
 
 /** The product without its sockets: what resolvers and commands work with. */
 export interface App extends SendDeps {

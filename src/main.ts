@@ -1,7 +1,7 @@
 import './require-node.js'; // first: what follows needs a newer Node than some have
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { explainFailure } from './command/failure.ts';
+import { explainFailure } from './command/exit-code.ts';
 import { HELP, UsageError } from './command/help.ts';
 import { hasLostOutput, print, printError, say } from './command/terminal.ts';
 import { type Config, takeConfig, unknownSettings } from './config.ts';

@@ -49,8 +49,8 @@ const FOR_ALL = ['errors', 'answer-error', 'log', 'sanitize-line', 'networks'];
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {
   'libsodium-wrappers': ['vault', 'demo/client'],
-  undici: ['providers/egress'],
-  'followource-parser': ['providers/sse'],
+  undici: ['providers/http/egress'],
+  'followource-parser': ['providers/http/sse'],
   'better-auth': ['accounts'],
   '@pothos': ['graphql'],
   'graphql-yoga': ['execution'],

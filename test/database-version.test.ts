@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import { expect, inject, test } from 'vitest';
-import { explainFailure } from '../src/command/failure.ts';
+import { explainFailure } from '../src/command/exit-code.ts';
 import { type OpenDatabase, openDatabase, openEmbedded } from '../src/db/database.ts';
 import { createDatabase } from './kit/database.ts';
 

@@ -2,11 +2,11 @@ import { openAsBlob } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
-import { explainFailure } from '../src/command/failure.ts';
+import { explainFailure } from '../src/command/exit-code.ts';
 import { openEmbedded } from '../src/db/database.ts';
 import { DiskFullError } from '../src/db/embedded-client.ts';
 import { failureCode } from '../src/log.ts';
-import { createLiveness } from '../src/server/health.ts';
+import { createLiveness } from '../src/server/liveness.ts';
 import { captureLog } from './kit/log.ts';
 import { startTestServer } from './kit/server.ts';
 

@@ -11,14 +11,14 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { checkBaseUrl, ForbiddenAddressError, isPublicAddress } from '../src/providers/address.ts';
+import { checkBaseUrl, ForbiddenAddressError, isPublicAddress } from '../src/providers/http/address.ts';
 import {
   createEgress,
   type Egress,
   type EgressOptions,
   type EgressRequest,
-} from '../src/providers/egress.ts';
-import { readEvents } from '../src/providers/sse.ts';
+} from '../src/providers/http/egress.ts';
+import { readEvents } from '../src/providers/http/sse.ts';
 import { FORBIDDEN_ADDRESSES, FORBIDDEN_URLS, PUBLIC_ADDRESSES } from './fixtures/forbidden-addresses.ts';
 
 const opened: { close(): unknown }[] = [];

@@ -4,8 +4,8 @@ import {
   classifyStreamError,
   isWorthRepeating,
   ProviderError,
-} from '../src/providers/failure.ts';
-import type { ProviderFailureCode } from '../src/providers/failure-table.ts';
+} from '../src/providers/failure/failure.ts';
+import type { ProviderFailureCode } from '../src/providers/failure/failure-table.ts';
 import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts';
 
 /**

@@ -1,21 +1,21 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { describeErrorBody } from '../src/providers/error-body.ts';
+import { describeErrorBody } from '../src/providers/failure/error-body.ts';
 import {
   classifyFailure,
   classifyNetworkError,
   classifyStreamError,
   ProviderError,
-} from '../src/providers/failure.ts';
+} from '../src/providers/failure/failure.ts';
 import {
   FAILURE_ROWS,
   findFailureRow,
   PROVIDER_FAILURE_CODES,
   type ProviderFailureCode,
-} from '../src/providers/failure-table.ts';
+} from '../src/providers/failure/failure-table.ts';
+import { redact } from '../src/providers/failure/redact.ts';
 import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts';
-import { redact } from '../src/providers/redact.ts';
 import { say } from './kit/say.ts';
 
 type Case = [provider: ProviderName, status: number, body: string | object, code: ProviderFailureCode];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fairShare } from '../src/answers/fair-share.ts';
+import { fairShare } from '../src/answers/running.ts';
 import { readConfig } from '../src/config.ts';
 import type { NamedModel, Person, Sent } from './kit/person.ts';
 import { useSite } from './kit/site.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ANSWER_ERRORS, type AnswerErrorCode } from '../src/answer-error.ts';
-import { createEgress } from '../src/providers/egress.ts';
+import { createEgress } from '../src/providers/http/egress.ts';
 import type { ProviderName } from '../src/providers/provider.ts';
 import { createProviders } from '../src/providers/registry.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterEach, expect, inject, test, vi } from 'vitest';
-import { createLiveness } from '../src/server/health.ts';
+import { createLiveness } from '../src/server/liveness.ts';
 import { freshDatabase } from './kit/database.ts';
 import { startTestServer } from './kit/server.ts';
 

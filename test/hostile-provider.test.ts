@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createAnswerWriter } from '../src/providers/answer-writer.ts';
 import type { AnswerSink } from '../src/providers/provider.ts';
-import { createThinkTagReader } from '../src/providers/think-tags.ts';
+import { createAnswerWriter } from '../src/providers/wire/answer-writer.ts';
+import { createThinkTagReader } from '../src/providers/wire/think-tags.ts';
 import { readAnswer } from './kit/answer.ts';
 import { addKey, keysOf, type ListedKey, modelsOf, rawBody } from './kit/api-key.ts';
 import {

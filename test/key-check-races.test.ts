@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ProviderError } from '../src/providers/failure.ts';
+import { ProviderError } from '../src/providers/failure/failure.ts';
 import { GOOD_SECRET, holdChecks, liftCheckLimits } from './kit/altered-provider.ts';
 import { keysOf } from './kit/api-key.ts';
 import { eventually } from './kit/eventually.ts';

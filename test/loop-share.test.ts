@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { createLoopShare } from '../src/providers/http/loop-share.ts';
 import { DOCUMENT_LIMITS, parseJson } from '../src/providers/json.ts';
-import { createLoopShare } from '../src/providers/loop-share.ts';
 
 /** Provider-controlled work: what a server sends decides how long it takes, and must not decide how long others wait. */
 

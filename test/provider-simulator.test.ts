@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createEgress, type Egress } from '../src/providers/egress.ts';
+import { createEgress, type Egress } from '../src/providers/http/egress.ts';
 import { PROVIDER_NAMES } from '../src/providers/provider.ts';
 import { createProviders, type Providers } from '../src/providers/registry.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';

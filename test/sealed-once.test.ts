@@ -3,7 +3,7 @@ import { eq } from 'drizzle-orm';
 import sodium from 'libsodium-wrappers';
 import { expect, test, vi } from 'vitest';
 import { usedBoxes } from '../src/db/tables/api-key.ts';
-import { ProviderError } from '../src/providers/failure.ts';
+import { ProviderError } from '../src/providers/failure/failure.ts';
 import { addKey, keysOf, seal, sealingKeyOf } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
 import { type Person, personOf } from './kit/person.ts';

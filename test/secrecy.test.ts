@@ -6,7 +6,7 @@ import { getIntrospectionQuery } from 'graphql';
 import { afterEach, expect, test, vi } from 'vitest';
 import { apiKeys } from '../src/db/tables/api-key.ts';
 import { log } from '../src/log.ts';
-import { ProviderError } from '../src/providers/failure.ts';
+import { ProviderError } from '../src/providers/failure/failure.ts';
 import { PROVIDER_NAMES } from '../src/providers/provider.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 import { liftCheckLimits } from './kit/altered-provider.ts';

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { ProviderError } from '../src/providers/failure.ts';
-import { readBody, readFailure } from '../src/providers/read-body.ts';
-import { readEvents, type ServerSentEvent } from '../src/providers/sse.ts';
+import { ProviderError } from '../src/providers/failure/failure.ts';
+import { readBody, readFailure } from '../src/providers/http/read-body.ts';
+import { readEvents, type ServerSentEvent } from '../src/providers/http/sse.ts';
 
 const MEBIBYTE = 1_048_576;
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { separateReasoning } from '../src/providers/bare-think.ts';
+import { separateReasoning } from '../src/providers/wire/bare-think.ts';
 import { ask, question, scriptedProviders } from './fixtures/ask.ts';
 import { eventStream } from './fixtures/scripted-egress.ts';
 import { data } from './fixtures/streams.ts';

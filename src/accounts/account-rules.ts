@@ -2,8 +2,8 @@ import { APIError } from 'better-auth/api';
 import type { Database } from '../db/database.ts';
 import { logScope } from '../log.ts';
 import { MAX_EMAIL_LENGTH, validateAccountInput } from './account-input.ts';
-import { accountScope } from './account-scope.ts';
 import type { AttemptLimits, PasswordAttempt } from './attempt-limits.ts';
+import { accountScope } from './password-hash.ts';
 import { findAttempted } from './sign-in-address.ts';
 
 /** A request to an account. */

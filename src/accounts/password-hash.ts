@@ -1,6 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { APIError } from 'better-auth/api';
 import { hashPassword, verifyPassword } from 'better-auth/crypto';
-import { accountScope } from './account-scope.ts';
+import type { PasswordAttempt } from './attempt-limits.ts';
 
 /**
  * Hashes passwords a few at a time: each takes 16 MiB and a thread for a twentieth of a second. More wait in line, and
@@ -64,3 +65,13 @@ const OVERLOADED = {
   code: 'OVERLOADED',
   message: 'Too many people are signing in at this moment. Try again in a few seconds.',
 };
+
+/** What has been found out about the request to an account that is being answered. */
+export const accountScope = new AsyncLocalStorage<AccountScope>();
+
+export interface AccountScope {
+  /** Counted already. */
+  attempt?: PasswordAttempt;
+  /** A hash that was made before the transaction that stores it. */
+  prepared?: { password: string; hash: string };
+}

@@ -10,11 +10,10 @@ import { ConflictError } from '../errors.ts';
 import type { Mailer } from '../mail.ts';
 import { emailChangeMail, emailChangeNotice, passwordResetMail } from './account-mails.ts';
 import { ADDRESS_HEADER, countNoAttempt, requireAllowed } from './account-rules.ts';
-import { accountScope } from './account-scope.ts';
 import type { AttemptLimits } from './attempt-limits.ts';
 import { requireEmailLink, requireFreeEmail, requirePassword } from './change-email.ts';
 import { dropLinks, LINK_SECONDS, linkUrl, saveLink } from './one-time-link.ts';
-import { MAX_PASSWORD_LENGTH, PasswordHashes } from './password-hash.ts';
+import { accountScope, MAX_PASSWORD_LENGTH, PasswordHashes } from './password-hash.ts';
 import { rememberAddress } from './sign-in-address.ts';
 import { hasAnyUser, isDisabled } from './user.ts';
 

@@ -6,7 +6,7 @@ import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
 import { failureName, log } from '../log.ts';
-import { mayDo } from '../workspaces/membership.ts';
+import { mayDo } from '../workspaces/permissions.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';
 import type { Ending, LiveAnswer, UnsavedChunk } from './live-answer.ts';
 

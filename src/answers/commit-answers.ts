@@ -6,8 +6,12 @@ import { messages } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
 import type { Turn } from '../providers/provider.ts';
 import { type AnswerDeps, type PreparedAnswer, startAnswers } from './begin-answers.ts';
-import { measureConversation, type Question, readConversation } from './conversation.ts';
-import { requireContextWindows } from './conversation-limits.ts';
+import {
+  measureConversation,
+  type Question,
+  readConversation,
+  requireContextWindows,
+} from './conversation.ts';
 import { endAnswer } from './end-answer.ts';
 
 /**

@@ -4,7 +4,7 @@ import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
-import { sanitizeText } from '../providers/clean-facts.ts';
+import { sanitizeText } from '../providers/wire/clean-facts.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announcedColumns, announceThread, type Thread } from '../threads/thread.ts';
 import type { Ending, LiveAnswer, SeenUsage } from './live-answer.ts';

@@ -9,7 +9,7 @@ import { findAvailability, type ModelAvailability } from '../keys/availability.t
 import type { Model } from '../models/catalogue.ts';
 import { nearestModels } from '../models/nearest.ts';
 import type { Thread } from '../threads/thread.ts';
-import { mayDo } from '../workspaces/membership.ts';
+import { mayDo } from '../workspaces/permissions.ts';
 
 /** A model that can be asked, and with which key. */
 export type PaidModel = Extract<ModelAvailability, { isAvailable: true }> & { model: Model };

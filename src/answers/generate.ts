@@ -6,7 +6,7 @@ import { type OpenedKey, withSecret } from '../keys/open-secret.ts';
 import { recordKeyOutcome } from '../keys/record-outcome.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
-import { isWorthRepeating, ProviderError } from '../providers/failure.ts';
+import { isWorthRepeating, ProviderError } from '../providers/failure/failure.ts';
 import type { AnswerEnd, AnswerRequest } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';

@@ -1,9 +1,9 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
 import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
-import { separateReasoning } from '../providers/bare-think.ts';
-import { cleanCitation, cleanUsage, placeCitation } from '../providers/clean-facts.ts';
-import { ProviderError } from '../providers/failure.ts';
+import { ProviderError } from '../providers/failure/failure.ts';
 import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../providers/provider.ts';
+import { separateReasoning } from '../providers/wire/bare-think.ts';
+import { cleanCitation, cleanUsage, placeCitation } from '../providers/wire/clean-facts.ts';
 import type { Message } from '../threads/message.ts';
 import { LivePart } from './live-part.ts';
 

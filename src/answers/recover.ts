@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
-import { separateReasoning } from '../providers/bare-think.ts';
+import { separateReasoning } from '../providers/wire/bare-think.ts';
 
 /**
  * Ends the answers that an earlier process of this server left behind as being written: each becomes INTERRUPTED with the

@@ -1,7 +1,7 @@
 import type { Viewer } from '../accounts/session.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
-import { makeRoom } from '../threads/make-room.ts';
 import { findMessages, type Message } from '../threads/message.ts';
+import { reservePositions } from '../threads/positions.ts';
 import { announceThread, requireThread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
@@ -23,7 +23,7 @@ export async function regenerateAnswer(
   const prepared = await prepareAnswers(deps, viewer, found, [modelId]);
   const question = { thread: found, leafId: parentId, text: null };
   const { answers, thread } = await commitAnswers(deps, viewer, question, prepared, async (tx) => {
-    const room = await makeRoom(tx, viewer, found.id, 1);
+    const room = await reservePositions(tx, viewer, found.id, 1);
     return { ...room, ...(await beginAnswers(tx, deps, viewer, { ...room, parentId }, prepared)) };
   });
   const [answer] = answers;

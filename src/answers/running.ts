@@ -1,5 +1,4 @@
 import { BusyError } from '../errors.ts';
-import { fairShare, type SharedLimit } from './fair-share.ts';
 import type { LiveAnswer } from './live-answer.ts';
 
 /** How many answers may be written at a time. */
@@ -129,3 +128,20 @@ const CONVERSATION_BYTES: SharedLimit = {
 };
 /** So short that even the most answers with as much each need little: others' long ones never hold them up. */
 const SHORT_BYTES = MEBIBYTE / 4;
+
+/** What there is of something on this server, and how much of it one person may hold while there is plenty. */
+export interface SharedLimit {
+  total: number;
+  perPerson: number;
+  /** What a person may hold however little is left. */
+  least: number;
+}
+
+/**
+ * How much one person may hold while so much is in use: `perPerson` up to half of the total, then less and less, and `least`
+ * from three quarters on. So a few people cannot take everything, and one person alone is hardly limited.
+ */
+export function fairShare({ total, perPerson, least }: SharedLimit, inUse: number): number {
+  const scarcity = Math.min(Math.max((inUse - total / 2) / (total / 4), 0), 1);
+  return Math.floor(perPerson - scarcity * (perPerson - Math.min(least, perPerson)));
+}

@@ -6,8 +6,8 @@ import { idsOf, newId } from '../db/id.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { SingleFlight } from '../single-flight.ts';
-import { makeRoom } from '../threads/make-room.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
+import { reservePositions } from '../threads/positions.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
@@ -81,7 +81,7 @@ async function sendNow(
   let sent: SentMessage;
   try {
     sent = await commitAnswers(deps, viewer, question, prepared, async (tx) => {
-      const { thread, firstPosition } = await makeRoom(tx, viewer, found.id, 1 + prepared.length);
+      const { thread, firstPosition } = await reservePositions(tx, viewer, found.id, 1 + prepared.length);
       const [message] = await tx
         .insert(messages)
         .values({

@@ -5,7 +5,7 @@ import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { findHindrances, findRootHolders } from '../keys/root-holders.ts';
 import { type OpenedKeys, type RotateDeps, rotateRoot, rotateTenant, verifyKeys } from '../keys/rotate.ts';
-import type { SealFailure } from '../vault/rotate.ts';
+import type { SealFailure } from '../vault/reseal.ts';
 import { UsageError } from './help.ts';
 import { counted, say as print } from './terminal.ts';
 import { withSealedData } from './with-sealed-data.ts';

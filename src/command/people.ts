@@ -6,7 +6,6 @@ import type { PageInput } from '../db/page.ts';
 import { NotFoundError } from '../errors.ts';
 import { ConfigError } from '../read-setting.ts';
 import { loadOptionalSecret } from '../vault/secret-source.ts';
-import type { PeopleDeps } from '../workspaces/announce-members.ts';
 import {
   type AccountInput,
   createPasswordReset,
@@ -14,6 +13,7 @@ import {
   setAccountDisabled,
   signOutAccount,
 } from '../workspaces/control-account.ts';
+import type { PeopleDeps } from '../workspaces/member.ts';
 import { DataFolderHeldError } from './data-folder.ts';
 import { UsageError } from './help.ts';
 import { OperatorClient } from './operator-client.ts';

@@ -7,7 +7,7 @@ import { startServer } from '../server/http.ts';
 import { serveWaiting } from '../server/waiting.ts';
 import { missingSecretSentence, SecretSourceError } from '../vault/secret-source.ts';
 import { holdDataFolder, publishServerUrl } from './data-folder.ts';
-import { explainFailure } from './failure.ts';
+import { explainFailure } from './exit-code.ts';
 import { printError, say, shutdownSignal } from './terminal.ts';
 
 /** Serves until the process is told to stop, then closes everything in order. */

@@ -6,7 +6,7 @@ import { findAvailability } from '../keys/availability.ts';
 import { listModels, type Model } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { memberRoles } from '../workspaces/member.ts';
-import { mayDo } from '../workspaces/membership.ts';
+import { mayDo } from '../workspaces/permissions.ts';
 import type { Plan } from '../workspaces/plan.ts';
 import { findTeams } from '../workspaces/team.ts';
 import type { Tenant } from '../workspaces/tenant.ts';

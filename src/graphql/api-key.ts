@@ -1,7 +1,6 @@
 import type { ApiKey as ApiKeyShape, KEY_SCOPES } from '../keys/api-key.ts';
-import { type RemovalImpact as RemovalImpactShape, removalImpact } from '../keys/removal-impact.ts';
-import type { KEY_STATUSES } from '../keys/status.ts';
-import { statusMessage } from '../keys/status.ts';
+import { type RemovalImpact as RemovalImpactShape, removalImpact } from '../keys/remove.ts';
+import { type KEY_STATUSES, statusMessage } from '../keys/status.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { Model } from './model.ts';

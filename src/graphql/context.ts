@@ -13,7 +13,7 @@ import { findAvailability, type ModelAvailability } from '../keys/availability.t
 import { findModels, type Model } from '../models/catalogue.ts';
 import { findMessages, type Message, newestAnswers } from '../threads/message.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
-import type { InvitationLimits } from '../workspaces/invitation-limits.ts';
+import type { InvitationLimits } from '../workspaces/invitation.ts';
 import { findTeams, type Team } from '../workspaces/team.ts';
 import { findTenants, type Tenant } from '../workspaces/tenant.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';

@@ -1,7 +1,6 @@
 import * as errors from '../errors.ts';
-import { acceptInvitation } from '../workspaces/accept-invitation.ts';
 import type { Invitation as InvitationShape } from '../workspaces/invitation.ts';
-import { createInvitation, DEFAULT_HOURS, revokeInvitation } from '../workspaces/invite.ts';
+import { acceptInvitation, createInvitation, DEFAULT_HOURS, revokeInvitation } from '../workspaces/invite.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { mutation, removedId } from './mutation.ts';

@@ -1,5 +1,5 @@
 import * as errors from '../errors.ts';
-import { addMember, removeMember, updateMember } from '../workspaces/change-member.ts';
+import { addMember, removeMember, updateMember } from '../workspaces/manage-members.ts';
 import type { Member as MemberShape } from '../workspaces/member.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';

@@ -1,6 +1,6 @@
 import type { Model as ModelShape } from '../models/catalogue.ts';
 import type { ListedPrice } from '../providers/provider.ts';
-import { mayDo } from '../workspaces/membership.ts';
+import { mayDo } from '../workspaces/permissions.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';

@@ -10,7 +10,7 @@ import {
   updateThread,
   type VISIBILITIES,
 } from '../threads/thread.ts';
-import { mayDo } from '../workspaces/membership.ts';
+import { mayDo } from '../workspaces/permissions.ts';
 import { builder } from './builder.ts';
 import { connectionOf, OrderDirection, pageArguments } from './connection.ts';
 import type { Context } from './context.ts';

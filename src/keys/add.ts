@@ -17,8 +17,13 @@ import {
 import { type ApiKey, checkLabel, type KeyDeps, requireApiKey } from './api-key.ts';
 import { nextPosition, requireRoomForKey } from './order.ts';
 import { firstHealthColumns } from './record-outcome.ts';
-import type { SecretInput } from './submitted-secret.ts';
-import { checkKeyBaseUrl, checkSubmittedSecret, sealedColumns, useBox } from './submitted-secret.ts';
+import {
+  checkKeyBaseUrl,
+  checkSubmittedSecret,
+  type SecretInput,
+  sealedColumns,
+  useBox,
+} from './submitted-secret.ts';
 
 /**
  * Adds a provider key: checks it with its provider, lists its models, seals it and stores all of that at once. A key that

@@ -14,7 +14,7 @@ import type { Providers } from '../providers/registry.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
 import type { SingleFlight } from '../single-flight.ts';
 import type { RootKey } from '../vault/seal.ts';
-import { mayDo, requireRole } from '../workspaces/membership.ts';
+import { mayDo, requireRole } from '../workspaces/permissions.ts';
 import type { Plan } from '../workspaces/plan.ts';
 import { findTenants, keyScopeOf, lockAndAuthorizeTenant, type Tenant } from '../workspaces/tenant.ts';
 import type { CheckLimits } from './check-limits.ts';

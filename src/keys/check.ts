@@ -1,9 +1,9 @@
 import type { Viewer } from '../accounts/session.ts';
 import { AnswerError, type AnswerErrorCode, ProviderRefusedError } from '../answer-error.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
-import { cleanModels } from '../models/clean-models.ts';
-import { ForbiddenAddressError } from '../providers/address.ts';
-import { ProviderError } from '../providers/failure.ts';
+import { cleanModels } from '../models/save-models.ts';
+import { ProviderError } from '../providers/failure/failure.ts';
+import { ForbiddenAddressError } from '../providers/http/address.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';

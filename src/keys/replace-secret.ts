@@ -8,8 +8,13 @@ import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
 import { requireTenant } from '../workspaces/tenant.ts';
 import { type ApiKey, changeApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { firstHealthColumns } from './record-outcome.ts';
-import type { SecretInput } from './submitted-secret.ts';
-import { checkKeyBaseUrl, checkSubmittedSecret, sealedColumns, useBox } from './submitted-secret.ts';
+import {
+  checkKeyBaseUrl,
+  checkSubmittedSecret,
+  type SecretInput,
+  sealedColumns,
+  useBox,
+} from './submitted-secret.ts';
 
 /**
  * Puts another secret into a key, which keeps its id and label. For a CUSTOM key the base URL may change with it, never

@@ -12,7 +12,7 @@ import {
   type SealedRows,
   type SealFailure,
   verifyRows,
-} from '../vault/rotate.ts';
+} from '../vault/reseal.ts';
 import { type RootKey, resealRecord } from '../vault/seal.ts';
 import { contextOf, openSealedKey, type SealedKey, sealedKeyColumns } from './open-secret.ts';
 import { beginGeneration, tenantGeneration } from './sealing-key.ts';

@@ -3,7 +3,7 @@ import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { usedBoxes } from '../db/tables/api-key.ts';
 import { InvalidInputError, StaleSealingKeyError } from '../errors.ts';
-import { checkBaseUrl, ForbiddenAddressError } from '../providers/address.ts';
+import { checkBaseUrl, ForbiddenAddressError } from '../providers/http/address.ts';
 import { normaliseSecret, SecretFormatError } from '../providers/key-format.ts';
 import type { Provider, ProviderName } from '../providers/provider.ts';
 import {

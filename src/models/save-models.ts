@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
+import { cleanCount, sanitizeText } from '../providers/wire/clean-facts.ts';
 import { tenantColumns } from '../workspaces/tenant.ts';
 
 /**
@@ -97,3 +98,23 @@ function inLockOrder(wanted: readonly Facts[]) {
     .map((model) => ({ ...model, id: newId('mdl') }))
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }
+
+/**
+ * The part of a provider's list that can be stored and shown: the first two thousand models. One whose name would have to be
+ * changed for that is left out, since asking for the changed name would ask for another model.
+ */
+export function cleanModels(listed: readonly ListedModel[]): ListedModel[] {
+  return listed
+    .filter(({ name }) => sanitizeText(name, MAX_NAME_LENGTH) === name)
+    .slice(0, MAX_LISTED_MODELS)
+    .map((model) => ({
+      ...model,
+      title: sanitizeText(model.title, MAX_TITLE_LENGTH) || model.name,
+      contextWindow: cleanCount(model.contextWindow),
+      maxOutputTokens: cleanCount(model.maxOutputTokens),
+    }));
+}
+
+const MAX_LISTED_MODELS = 2_000; // gateways list hundreds; one statement takes 65,535 parameters, eleven for each model
+const MAX_NAME_LENGTH = 200; // with the base URL it must fit into an entry of an index
+const MAX_TITLE_LENGTH = 200;

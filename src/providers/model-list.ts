@@ -1,4 +1,4 @@
-import { ProviderError } from './failure.ts';
+import { ProviderError } from './failure/failure.ts';
 import { asObject, asObjects, type JsonObject } from './json.ts';
 import type { ListedModel, ProviderCall } from './provider.ts';
 
@@ -64,3 +64,21 @@ export async function readPages(
 const MOST_PAGES = 20;
 // A person waits, and most of their patience is for the first page.
 const LATER_PAGES_MS = 5_000;
+
+/** A listed model of which only the name is known yet; give what the provider's list says beyond it. */
+export function listedModel(name: string, known: Partial<ListedModel> = {}): ListedModel {
+  return {
+    name,
+    title: name,
+    contextWindow: null,
+    maxOutputTokens: null,
+    capabilities: [],
+    price: null,
+    ...known,
+  };
+}
+
+/** The models in order, each name once. */
+export function withoutDuplicates(models: readonly ListedModel[]): ListedModel[] {
+  return [...new Map(models.toReversed().map((model) => [model.name, model])).values()].toReversed();
+}

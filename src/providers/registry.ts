@@ -1,13 +1,13 @@
-import { createAnthropic } from './anthropic.ts';
-import { createCustom } from './custom.ts';
-import { createGemini } from './gemini.ts';
-import { createMistral } from './mistral.ts';
-import { createNovita } from './novita.ts';
-import { createOpenAi } from './openai.ts';
-import { createPerplexity } from './perplexity.ts';
+import { createAnthropic } from './adapters/anthropic.ts';
+import { createCustom } from './adapters/custom.ts';
+import { createGemini } from './adapters/gemini.ts';
+import { createMistral } from './adapters/mistral.ts';
+import { createNovita } from './adapters/novita.ts';
+import { createOpenAi } from './adapters/openai.ts';
+import { createPerplexity } from './adapters/perplexity.ts';
+import { createXai } from './adapters/xai.ts';
+import { createTransport, type TransportOptions } from './http/transport.ts';
 import type { Provider, ProviderName } from './provider.ts';
-import { createTransport, type TransportOptions } from './transport.ts';
-import { createXai } from './xai.ts';
 
 /** Every provider by its name, in the order in which they are shown. */
 export type Providers = Readonly<Record<ProviderName, Provider>>;

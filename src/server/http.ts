@@ -21,10 +21,10 @@ import type { Shares } from '../execution/turns.ts';
 import { type Place, UnreadBytes } from '../execution/unread-bytes.ts';
 import { addressOf, restsOnCookie } from '../execution/viewer.ts';
 import { failureName, log, logScope } from '../log.ts';
-import { serveAccount } from './account.ts';
-import { createLiveness, isReady } from './health.ts';
+import { serveAccount } from './account-requests.ts';
+import { createLiveness, isReady } from './liveness.ts';
 import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
-import { createPages } from './page.ts';
+import { createPages } from './pages.ts';
 import {
   CLOSE_TIMEOUT_MS,
   HEADERS_TIMEOUT_MS,

@@ -8,7 +8,7 @@ import { threads } from '../db/tables/thread.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
-import { type Action, mayDo, type Role, requireRole } from '../workspaces/membership.ts';
+import { type Action, mayDo, type Role, requireRole } from '../workspaces/permissions.ts';
 import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 
 export const VISIBILITIES = ['PRIVATE', 'WORKSPACE'] as const;

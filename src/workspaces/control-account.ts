@@ -7,8 +7,8 @@ import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { sessions, users } from '../db/tables/user.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { holdBelongings } from './account-belongings.ts';
-import type { PeopleDeps } from './announce-members.ts';
+import { holdBelongings } from './delete-account.ts';
+import type { PeopleDeps } from './member.ts';
 
 /** A person's account, by one of the two. */
 export interface AccountInput {

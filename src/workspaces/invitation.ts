@@ -1,10 +1,14 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { and, eq, gt, inArray, or, type SQL, sql } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { invitations } from '../db/tables/invitation.ts';
 import { teamMembers } from '../db/tables/team.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
-import { type GivenRole, mayDo, rolesThatMay } from './membership.ts';
+import { BusyError } from '../errors.ts';
+import { SlidingWindow } from '../sliding-window.ts';
+import { type GivenRole, mayDo, rolesThatMay } from './permissions.ts';
 import type { Tenant } from './tenant.ts';
 
 /** An open invitation, as those who manage members see it. Whoever has its token may accept it. */
@@ -80,3 +84,34 @@ export const invitationColumns = {
   createdAt: invitations.createdAt,
   expiresAt: invitations.expiresAt,
 };
+
+/** A token that nobody can guess, and what is stored of it: a dump of the database opens no invitation. */
+export function newInvitationToken(): { token: string; tokenHash: Uint8Array } {
+  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  return { token, tokenHash: hashInvitationToken(token) };
+}
+
+/** SHA-256 without salt or cost: what is random to its last bit cannot be found by trying. */
+export function hashInvitationToken(token: string): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(token).digest());
+}
+
+const TOKEN_BYTES = 32;
+
+/** Limits how often somebody tries invitations, so that nobody searches for one that is open. */
+export class InvitationLimits {
+  readonly #tries = new SlidingWindow(WINDOW_MS);
+
+  /** Counts one try by this person. Throws BusyError when there is none left. */
+  take(viewer: Viewer): void {
+    const retryAt = this.#tries.take([{ subject: viewer.id, most: TRIES_PER_PERSON }]);
+    if (retryAt !== null)
+      throw new BusyError(
+        'You have tried too many invitations in the last 10 minutes. Wait a little, then try again.',
+        retryAt,
+      );
+  }
+}
+
+const TRIES_PER_PERSON = 20; // a link that was copied badly, and then copied well
+const WINDOW_MS = 10 * 60 * 1_000;

@@ -1,16 +1,25 @@
-import { and, inArray, lte, sql } from 'drizzle-orm';
+import { and, eq, inArray, lte, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import { recordAudit, type Transaction } from '../audit/record-audit.ts';
+import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { invitations } from '../db/tables/invitation.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
-import type { PeopleDeps } from './announce-members.ts';
-import { type Invitation, invitationColumns, isInto, isOpen } from './invitation.ts';
-import { newInvitationToken } from './invitation-token.ts';
-import { givenRole, type Role } from './membership.ts';
+import {
+  hashInvitationToken,
+  type Invitation,
+  type InvitationLimits,
+  invitationColumns,
+  isInto,
+  isOpen,
+  newInvitationToken,
+} from './invitation.ts';
+import { affectedTenantIds, announceMembers, insertMembership, type PeopleDeps } from './member.ts';
+import { givenRole, type Role } from './permissions.ts';
 import {
   findTenants,
   lockAndAuthorizeTenant,
+  lockTenantForUpdate,
   type Tenant,
   type TenantInput,
   tenantColumns,
@@ -31,7 +40,7 @@ export async function createInvitation(
     const tenant = await lockAndAuthorizeTenant(tx, viewer, input, 'manageMembers');
     const role = givenRole(tenant.type, input.role);
     requireInvitable(tenant);
-    await makeRoom(tx, tenant.id);
+    await pruneExpiredInvitations(tx, tenant.id);
     const [made] = await tx
       .insert(invitations)
       .values({ ...tenantColumns(tenant.id), role, tokenHash, createdBy: viewer.id, expiresAt })
@@ -82,8 +91,8 @@ function requireInvitable(tenant: Tenant): void {
     );
 }
 
-/** What has expired counts no longer and goes. Throws ConflictError if too many are open. */
-async function makeRoom(tx: Transaction, tenantId: string): Promise<void> {
+/** Deletes expired invitations, which no longer count. Throws ConflictError if too many are open. */
+async function pruneExpiredInvitations(tx: Transaction, tenantId: string): Promise<void> {
   await tx.delete(invitations).where(and(isInto(tenantId), lte(invitations.expiresAt, sql`now()`)));
   if ((await tx.$count(invitations, and(isInto(tenantId), isOpen()))) >= MAX_OPEN)
     throw new ConflictError(`There are ${MAX_OPEN} open invitations, which is the most. Revoke one first.`);
@@ -100,3 +109,70 @@ function expiryOf(hours: number): Date {
 export const DEFAULT_HOURS = 168;
 const MAX_HOURS = 720;
 const MAX_OPEN = 100;
+
+/**
+ * Makes the viewer a member of what the token invites into, and uses the invitation up. One that has expired, was used or
+ * revoked, or whose maker may not invite any more, gives the same NotFoundError as a token that was made up.
+ */
+export async function acceptInvitation(
+  deps: PeopleDeps & { invitationLimits: InvitationLimits },
+  viewer: Viewer,
+  { token }: { token: string },
+): Promise<Tenant> {
+  deps.invitationLimits.take(viewer);
+  const accepted = await deps.db.transaction((tx) => accept(tx, deps, viewer, token));
+  if (accepted === undefined)
+    throw new NotFoundError(
+      'invitation',
+      'It may have been used or revoked, or have expired: ask for another one.',
+    );
+  announceMembers(deps, accepted.reach, [viewer.id]);
+  return accepted.tenant;
+}
+
+async function accept(tx: Transaction, deps: PeopleDeps, viewer: Viewer, token: string) {
+  const isIt = eq(invitations.tokenHash, hashInvitationToken(token));
+  const [found] = await tx
+    .select({ workspaceId: invitations.workspaceId, teamId: invitations.teamId })
+    .from(invitations)
+    .where(and(isIt, isOpen()));
+  const tenantId = found?.workspaceId ?? found?.teamId;
+  if (found === undefined || tenantId == null) return undefined;
+  await lockTenantForUpdate(tx, tenantId);
+  // Whoever waited here finds the row gone, or still there but its maker without the right.
+  const [invitation] = await tx
+    .delete(invitations)
+    .where(and(isIt, isOpen()))
+    .returning({ role: invitations.role });
+  if (invitation === undefined) return undefined;
+  const [already] = await findTenants({ db: tx }, viewer, [tenantId]);
+  if (already !== undefined)
+    throw new ConflictError(
+      `You are in this ${already.type} already. The invitation is still good for somebody else.`,
+    );
+  await insertMembership(
+    tx,
+    { type: found.teamId === null ? 'workspace' : 'team', id: tenantId },
+    viewer.id,
+    invitation.role,
+  );
+  const [tenant] = await findTenants({ db: tx }, viewer, [tenantId]);
+  if (tenant === undefined) throw new Error('who was just let in is no member');
+  const reach = await affectedTenantIds(tx, tenant);
+  await recordAudit(tx, deps, tenant.id, {
+    action: 'MEMBER_ADDED',
+    actorId: viewer.id,
+    subjectId: viewer.id,
+    details: { role: invitation.role },
+  });
+  return { tenant, reach };
+}
+
+/** Whether somebody who has no account yet brings a token that opens an invitation. It is not used up. */
+export async function isInvited({ db }: { db: Database }, token: string): Promise<boolean> {
+  const [invitation] = await db
+    .select({ id: invitations.id })
+    .from(invitations)
+    .where(and(eq(invitations.tokenHash, hashInvitationToken(token)), isOpen()));
+  return invitation !== undefined;
+}

@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { teamMembers, teams } from '../db/tables/team.ts';
 import { NotFoundError } from '../errors.ts';
-import { type Action, type Role, requireRole } from './membership.ts';
+import { type Action, type Role, requireRole } from './permissions.ts';
 import type { Plan } from './plan.ts';
 
 /** A team as one of its members sees it. */

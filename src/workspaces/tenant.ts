@@ -6,7 +6,8 @@ import { idsOf, prefixOf } from '../db/id.ts';
 import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import type { Action } from './membership.ts';
+import { sanitizeLine } from '../sanitize-line.ts';
+import type { Action } from './permissions.ts';
 import { findTeams, requireTeam, type Team } from './team.ts';
 import { findWorkspaces, requireWorkspace, type Workspace } from './workspace.ts';
 
@@ -134,3 +135,14 @@ export async function lockTenantForKeyShare(tx: Pick<Database, 'select'>, tenant
 async function lockTeamForUpdate(tx: Transaction, teamId: string): Promise<void> {
   await tx.select({ id: teams.id }).from(teams).where(eq(teams.id, teamId)).for('update');
 }
+
+/** A name for a workspace or a team, fit to be stored. Throws InvalidInputError. */
+export function checkName(text: string): string {
+  const name = sanitizeLine(text);
+  if (name.length >= 1 && name.length <= MAX_NAME_LENGTH) return name;
+  throw new InvalidInputError([
+    { path: 'name', message: `A name has between 1 and ${MAX_NAME_LENGTH} characters.` },
+  ]);
+}
+
+const MAX_NAME_LENGTH = 100;

@@ -4,13 +4,17 @@ import { recordAudit, type Transaction } from '../audit/record-audit.ts';
 import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { ConflictError } from '../errors.ts';
-import { affectedTenantIds, announceMembers, type PeopleDeps } from './announce-members.ts';
-import { requireMember } from './member.ts';
-import { deleteMembership, insertMembership } from './membership-row.ts';
-import { requireRoomForTeam, requireRoomForWorkspace } from './owned-limits.ts';
+import {
+  affectedTenantIds,
+  announceMembers,
+  deleteMembership,
+  insertMembership,
+  type PeopleDeps,
+  requireMember,
+} from './member.ts';
+import { requireRoomForTeam, requireRoomForWorkspace } from './quotas.ts';
 import { requireTeam, type Team } from './team.ts';
-import type { Tenant } from './tenant.ts';
-import { lockAndAuthorizeTeam, lockAndAuthorizeWorkspace } from './tenant.ts';
+import { lockAndAuthorizeTeam, lockAndAuthorizeWorkspace, type Tenant } from './tenant.ts';
 import { refusePersonal, requireWorkspace, type Workspace } from './workspace.ts';
 
 /** Hands a shared workspace over to one of its members, who pays for it from now on. The previous OWNER becomes ADMIN. */

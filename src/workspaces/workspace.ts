@@ -6,7 +6,7 @@ import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
-import { type Action, type Role, requireRole } from './membership.ts';
+import { type Action, type Role, requireRole } from './permissions.ts';
 import type { Plan } from './plan.ts';
 
 /** A workspace as one of its members sees it. */

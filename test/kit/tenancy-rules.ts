@@ -1,6 +1,6 @@
 import { newId, prefixOf } from '../../src/db/id.ts';
-import { newInvitationToken } from '../../src/workspaces/invitation-token.ts';
-import { ACTIONS, type Action, mayDo } from '../../src/workspaces/membership.ts';
+import { newInvitationToken } from '../../src/workspaces/invitation.ts';
+import { ACTIONS, type Action, mayDo } from '../../src/workspaces/permissions.ts';
 import {
   type ActorName,
   addInvitation,

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { createEgress } from '../../src/providers/egress.ts';
+import { createEgress } from '../../src/providers/http/egress.ts';
 import { createProviders } from '../../src/providers/registry.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import type { ProviderFault } from '../fixtures/provider-faults.ts';

@@ -1,0 +1,91 @@
+import { anyWord, chatsByName, type NameWords } from '../does-it-chat.ts';
+import { bearer, type Transport } from '../http/transport.ts';
+import { asArray, asCount, asObject, asText, type JsonObject } from '../json.ts';
+import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
+import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
+import { answerByChat, chatMessages } from '../wire/chat.ts';
+
+/** Mistral: OpenAI chat, but a field it does not know fails the request. */
+export function createMistral(transport: Transport): Provider {
+  const listModels = async (call: ProviderCall): Promise<ListedModel[]> => {
+    return modelsIn(await transport.getJson(call, '/models', bearer(call)));
+  };
+
+  return {
+    name: 'MISTRAL',
+    title: 'Mistral',
+    keysUrl: 'https://console.mistral.ai/api-keys',
+    keyPlaceholder: '32 letters and digits',
+    baseUrl: 'https://api.mistral.ai/v1',
+    checkKey: listModels,
+    listModels,
+    answer(call, request, sink) {
+      return answerByChat(transport, call, sink, { body: bodyOf(request) });
+    },
+  };
+}
+
+/**
+ * One model is listed under several ids that name each other as aliases. Shown are the version it is, which stays as it is,
+ * and every name that ends in `-latest`, which moves on to later versions. Its other names are left out.
+ */
+function modelsIn(json: unknown): ListedModel[] {
+  const entries = listEntries(json).flatMap((entry) => {
+    const name = asText(entry.id);
+    return name !== null && chats(entry, name) ? [{ name, entry }] : [];
+  });
+  const seen = new Set<string>();
+  const versions = entries
+    .filter(({ name }) => !isLatest(name))
+    .toSorted((a, b) => Number(isVersion(b)) - Number(isVersion(a)))
+    .filter(({ entry }) => {
+      const names = namesIn(entry);
+      const isSeen = names.some((word) => seen.has(word));
+      for (const word of names) seen.add(word);
+      return !isSeen;
+    });
+  const chosen = entries.filter((each) => isLatest(each.name) || versions.includes(each));
+  return withoutDuplicates(chosen.map(({ name, entry }) => modelIn(entry, name)));
+}
+
+/** Transcribers are listed as models that chat. */
+function chats(entry: JsonObject, name: string): boolean {
+  return asObject(entry.capabilities)?.completion_chat === true && chatsByName(name, TRANSCRIBES);
+}
+
+const TRANSCRIBES: NameWords = { never: anyWord('transcribe transcription') };
+
+function isLatest(name: string): boolean {
+  return name.endsWith('-latest');
+}
+
+/** Whether the entry is listed under the name of the version that its aliases lead to. */
+function isVersion({ name, entry }: { name: string; entry: JsonObject }): boolean {
+  return asText(entry.name) === name;
+}
+
+/** All names of an entry but those that move on, which versions must not be taken for one another by. */
+function namesIn(entry: JsonObject): string[] {
+  const names = [entry.id, entry.name, ...asArray(entry.aliases)].flatMap((word) => asText(word) ?? []);
+  return names.filter((name) => !isLatest(name));
+}
+
+function modelIn(entry: JsonObject, name: string): ListedModel {
+  const capabilities = asObject(entry.capabilities);
+  return listedModel(name, {
+    contextWindow: asCount(entry.max_context_length),
+    capabilities: [
+      ...(capabilities?.vision === true ? (['IMAGE_INPUT'] as const) : []),
+      ...(capabilities?.reasoning === true ? (['REASONING'] as const) : []),
+    ],
+  });
+}
+
+function bodyOf(request: AnswerRequest): JsonObject {
+  return {
+    model: request.model,
+    messages: chatMessages(request, 'system'),
+    stream: true,
+    ...(request.maxOutputTokens !== null && { max_tokens: request.maxOutputTokens }),
+  };
+}

@@ -1,0 +1,85 @@
+import { doesItChat } from '../does-it-chat.ts';
+import { ProviderError } from '../failure/failure.ts';
+import { bearer, type Transport } from '../http/transport.ts';
+import { asArray, asCount, asObject, asText, type JsonObject } from '../json.ts';
+import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
+import type { AnswerRequest, ListedModel, ListedPrice, Provider } from '../provider.ts';
+import { answerByChat, chatMessages } from '../wire/chat.ts';
+
+/** Novita AI: OpenAI chat for open models. */
+export function createNovita(transport: Transport): Provider {
+  return {
+    name: 'NOVITA',
+    title: 'Novita AI',
+    keysUrl: 'https://novita.ai/settings/key-management',
+    keyPlaceholder: 'sk_…',
+    baseUrl: 'https://api.novita.ai/openai/v1',
+
+    /** Models are listed to anyone, so the check reads the account's balance, which lies beside the chat API. */
+    async checkKey(call) {
+      const json = asObject(await transport.getJson(call, BALANCE_PATH, bearer(call)));
+      const balance = asText(json?.availableBalance);
+      if (balance !== null && Number(balance) <= 0) throw new ProviderError('QUOTA_EXCEEDED');
+      return null;
+    },
+
+    async listModels(call) {
+      const json = await transport.getJson(call, '/models', bearer(call));
+      return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry) ?? []));
+    },
+
+    answer(call, request, sink) {
+      const body = bodyOf(request);
+      return answerByChat(transport, call, sink, {
+        body,
+        // The limit is documented as required and yet not asked for; a server that insists gets a modest one.
+        ...(request.maxOutputTokens === null && {
+          fallbackBody: { word: 'max_tokens', body: { ...body, max_tokens: 4_096 } },
+        }),
+      });
+    },
+  };
+}
+
+// Up and out of `/openai/v1`; relative, so that it also leads there from an operator's own base URL.
+const BALANCE_PATH = '/../../openapi/v1/billing/balance/detail';
+
+function modelIn(entry: JsonObject): ListedModel | null {
+  const name = asText(entry.id);
+  if (name === null || !doesItChat(entry, name) || (entry.status !== undefined && entry.status !== 1))
+    return null;
+  return listedModel(name, {
+    title: asText(entry.display_name) ?? asText(entry.title) ?? name,
+    contextWindow: asCount(entry.context_size),
+    maxOutputTokens: asCount(entry.max_output_tokens),
+    capabilities: [
+      ...(asArray(entry.input_modalities).includes('image') ? (['IMAGE_INPUT'] as const) : []),
+      ...(asArray(entry.features).includes('reasoning') ? (['REASONING'] as const) : []),
+    ],
+    price: priceIn(entry),
+  });
+}
+
+/** Prices are stated in 1/10,000 of a dollar per million tokens. */
+function priceIn(entry: JsonObject): ListedPrice | null {
+  const input = asCount(entry.input_token_price_per_m);
+  const output = asCount(entry.output_token_price_per_m);
+  const cached = asCount(asObject(asObject(entry.pricing)?.input_cache_read)?.price_per_m);
+  if (input === null || output === null) return null;
+  return {
+    input: input / 10_000,
+    output: output / 10_000,
+    cachedInput: cached === null ? null : cached / 10_000,
+  };
+}
+
+function bodyOf(request: AnswerRequest): JsonObject {
+  return {
+    model: request.model,
+    messages: chatMessages(request, 'system'),
+    stream: true,
+    stream_options: { include_usage: true },
+    separate_reasoning: true,
+    ...(request.maxOutputTokens !== null && { max_tokens: request.maxOutputTokens }),
+  };
+}

@@ -1,0 +1,148 @@
+import { type ResponseHeaders, readRetryAfter } from '../http/retry-after.ts';
+import type { ProviderName } from '../provider.ts';
+import { describeError, describeErrorBody, type ErrorDescription } from './error-body.ts';
+import { findFailureRow, type ProviderFailureCode } from './failure-table.ts';
+import { findNetworkRow } from './network-table.ts';
+import { redact } from './redact.ts';
+import { findStreamStatus } from './stream-status.ts';
+
+/**
+ * A provider call that failed. What a person is told about `code` is written in errors.ts. It carries no headers, body,
+ * request, URL or `cause`, because each of them is a way for a key to reach a log.
+ */
+export class ProviderError extends Error {
+  override readonly name: string = 'ProviderError';
+  readonly code: ProviderFailureCode;
+  /** HTTP status of the response; null where there was none. */
+  readonly status: number | null;
+  /** How long the provider asks to wait, at most an hour; null if it does not say or waiting would not help. */
+  readonly retryAfterMs: number | null;
+  /**
+   * Whether the provider's own words say it. False if only the status does: proxies, challenge pages and overloaded gateways
+   * send 401 and 403 too, so what such a reply says of a key is not certain.
+   */
+  readonly isExplicit: boolean;
+  readonly #providerText: string | null;
+
+  constructor(code: ProviderFailureCode, facts: ProviderErrorFacts = {}) {
+    super(facts.message ?? `Provider call failed: ${code}`);
+    this.code = code;
+    this.status = facts.status ?? null;
+    this.retryAfterMs = facts.retryAfterMs ?? null;
+    this.isExplicit = facts.isExplicit ?? true;
+    this.#providerText = facts.providerText ?? null;
+  }
+
+  /**
+   * The provider's own words, redacted and cut to 500 characters; null if it gave none. For those who manage the key and
+   * never for logs: providers echo parts of keys and prompts. Private underneath, so that no logger finds it by itself.
+   */
+  get providerText(): string | null {
+    return this.#providerText;
+  }
+}
+
+export interface ProviderErrorFacts {
+  status?: number | null;
+  retryAfterMs?: number | null;
+  /** True if absent. */
+  isExplicit?: boolean;
+  /** Must be redacted already. */
+  providerText?: string | null;
+  /** A sentence for the person, where there is more to say than the code does; must be written by us. */
+  message?: string;
+}
+
+export interface FailedResponse {
+  status: number;
+  headers: ResponseHeaders;
+  /** The body as text; empty if it could not be read. */
+  body: string;
+  /** The secret of the call: its every occurrence is redacted, whatever its shape. */
+  secret?: string;
+}
+
+/** Tells from a response with another status than 2xx what went wrong. `nowMs` is the time that HTTP dates are compared with. */
+export function classifyFailure(
+  provider: ProviderName,
+  { status, headers, body, secret }: FailedResponse,
+  nowMs: number = Date.now(),
+): ProviderError {
+  const described = describeErrorBody(body);
+  // Cloudflare marks a challenge by this header, whatever its body is.
+  const description = { ...described, isPage: described.isPage || headers['cf-mitigated'] !== undefined };
+  return providerError(provider, status, description, { status, headers, secret, nowMs });
+}
+
+/** Tells from an error object inside a stream that began with status 200 what went wrong. */
+export function classifyStreamError(provider: ProviderName, json: unknown, secret?: string): ProviderError {
+  const description = describeError(json);
+  const status = description.status ?? findStreamStatus(description.evidence);
+  const facts = { status: description.status, headers: {}, secret, nowMs: Date.now() };
+  return providerError(provider, status, description, facts);
+}
+
+/**
+ * Tells from an exception of the HTTP client why there was no response; a ProviderError is returned as it is.
+ * An aborted call is no failure: whoever sees `signal.aborted` throws `signal.reason` and does not ask here.
+ */
+export function classifyNetworkError(error: unknown): ProviderError {
+  if (error instanceof ProviderError) return error;
+  return new ProviderError(findNetworkRow(networkCodes(error))?.code ?? 'NETWORK');
+}
+
+/**
+ * Whether the same request may succeed if it is sent again: the provider is busy, or failed before it began to answer. Not after
+ * a response of status 2xx that could not be used, because it is paid, nor after a gateway's timeout, because the answer that
+ * it gave up on may be.
+ */
+export function isWorthRepeating({ code, status }: ProviderError): boolean {
+  switch (code) {
+    case 'RATE_LIMITED':
+    case 'PROVIDER_OVERLOADED':
+      return true;
+    case 'PROVIDER_ERROR':
+      return status !== null && status >= 500 && status !== 501 && status !== 505;
+    case 'TIMEOUT':
+      return status === 408;
+    default:
+      return false;
+  }
+}
+
+function providerError(
+  provider: ProviderName,
+  status: number,
+  description: ErrorDescription,
+  facts: { status: number | null; headers: ResponseHeaders; secret: string | undefined; nowMs: number },
+): ProviderError {
+  const row = findFailureRow(provider, status, description);
+  const waits = CODES_THAT_PASS.has(row.code);
+  return new ProviderError(row.code, {
+    status: facts.status,
+    isExplicit: row.says !== undefined,
+    retryAfterMs: waits ? readRetryAfter(facts.headers, description, facts.nowMs) : null,
+    // Redacted before it is cut, or the first half of a key could survive at the edge.
+    providerText:
+      description.message && redact(description.message, facts.secret).slice(0, PROVIDER_TEXT_LENGTH),
+  });
+}
+
+/** Gemini sends a short delay with a quota that lasts the day, so only these are believed when they say "wait". */
+const CODES_THAT_PASS: ReadonlySet<ProviderFailureCode> = new Set([
+  'RATE_LIMITED',
+  'PROVIDER_OVERLOADED',
+  'PROVIDER_ERROR',
+]);
+
+const PROVIDER_TEXT_LENGTH = 500;
+
+/** The error's own code, its cause's, and those of every address that was tried. */
+function networkCodes(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  const attempts: unknown[] = error instanceof AggregateError ? error.errors : [];
+  return [error, error.cause, ...attempts].flatMap((part) => {
+    if (!(part instanceof Error)) return [];
+    return 'code' in part && typeof part.code === 'string' ? [part.code] : [part.name];
+  });
+}

@@ -1,0 +1,176 @@
+import { type LookupAddress, lookup as systemLookup } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import type { Readable } from 'node:stream';
+import { buildConnector, Pool } from 'undici';
+import { classifyNetworkError, ProviderError } from '../failure/failure.ts';
+import { checkUrl, ForbiddenAddressError, isAllowedPrivateHost, isPublicAddress } from './address.ts';
+import { DEADLINES } from './deadlines.ts';
+import type { ResponseHeaders } from './retry-after.ts';
+
+/** The only way out: every HTTP request of Latchkey is made here, on behalf of one owner, to an address that may be called. */
+export interface Egress {
+  /**
+   * Sends a request and resolves with the response once its headers are in, whatever its status. Redirects are not followed.
+   * The caller must read the body or destroy it. Throws ProviderError, or `signal.reason` when aborted.
+   */
+  request(request: EgressRequest): Promise<EgressResponse>;
+  /** Ends all connections at once; requests under way fail. */
+  close(): Promise<void>;
+}
+
+export interface EgressRequest {
+  /** Workspace or team on whose behalf: connections are never shared between owners. */
+  tenantId: string;
+  method: 'GET' | 'POST';
+  url: string;
+  /** By lower-case name. Nothing else is sent but `host`, `connection`, `content-length` and what OWN_HEADERS says. */
+  headers: Readonly<Record<string, string>>;
+  body?: string;
+  /** Ends the request, and the response body after it, when aborted. */
+  signal: AbortSignal;
+  /** How long to wait for the response's headers. */
+  headersTimeoutMs?: number;
+  /** True for a URL that the operator configured: it may lead anywhere and use http. */
+  isTrusted?: boolean;
+}
+
+export interface EgressResponse {
+  status: number;
+  headers: ResponseHeaders;
+  body: Readable;
+}
+
+export interface EgressOptions {
+  /** Private addresses that a CUSTOM key may name, as `host:port`; everything else must be https and public. */
+  allowedPrivateHosts: readonly string[];
+  connectTimeoutMs?: number;
+  /** How names become addresses; the system's way if absent. */
+  lookup?: LookupFunction;
+}
+
+/** Opens the way out. HTTP proxies from the environment are not used: they would look up names themselves, unchecked. */
+export function createEgress(options: EgressOptions): Egress {
+  const { allowedPrivateHosts, connectTimeoutMs = DEADLINES.connectMs, lookup = systemLookup } = options;
+  const pools = new Map<string, Pool>();
+  const retired = new Set<Pool>();
+  let isClosed = false;
+
+  /** The owner's connections to the URL's origin. The map is in order of use, so its first is the one to let go. */
+  function poolOf(tenantId: string, url: URL, isTrusted: boolean): Pool {
+    const name = JSON.stringify([tenantId, url.origin, isTrusted]);
+    const isExempt = isTrusted || isAllowedPrivateHost(url, allowedPrivateHosts);
+    const connect = isExempt ? openConnector : guardedConnector;
+    const pool =
+      pools.get(name) ??
+      new Pool(url.origin, { ...POOL_OPTIONS, connect: connect(connectTimeoutMs, lookup) });
+    pools.delete(name);
+    pools.set(name, pool);
+    for (const [oldName, oldPool] of pools) {
+      if (pools.size <= POOLS) break;
+      pools.delete(oldName);
+      retired.add(oldPool);
+      oldPool.close(() => retired.delete(oldPool));
+    }
+    return pool;
+  }
+
+  return {
+    async request({
+      tenantId,
+      method,
+      url: text,
+      headers,
+      body,
+      signal,
+      headersTimeoutMs,
+      isTrusted = false,
+    }) {
+      signal.throwIfAborted();
+      if (isClosed) throw new ProviderError('NETWORK');
+      const url = isTrusted ? new URL(text) : checkUrl(text, allowedPrivateHosts);
+      const silence = new AbortController();
+      const timer = setTimeout(() => silence.abort(), headersTimeoutMs ?? DEADLINES.silenceBeforeTextMs);
+      try {
+        const response = await poolOf(tenantId, url, isTrusted).request({
+          method,
+          path: `${url.pathname}${url.search}`,
+          headers: { ...headers, ...OWN_HEADERS },
+          body: body ?? null,
+          signal: AbortSignal.any([signal, silence.signal]),
+        });
+        return { status: response.statusCode, headers: response.headers, body: response.body };
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (silence.signal.aborted) throw new ProviderError('TIMEOUT');
+        throw classifyNetworkError(error);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    async close() {
+      isClosed = true;
+      await Promise.all([...pools.values(), ...retired].map((pool) => pool.destroy()));
+    },
+  };
+}
+
+/** `identity`, because nothing here unpacks; a user agent, because some providers' edges refuse requests without one. */
+const OWN_HEADERS = { 'accept-encoding': 'identity', 'user-agent': 'latchkey' };
+
+// Owners that are active at the same moment rarely number more; one that was let go pays a handshake.
+const POOLS = 256;
+
+const POOL_OPTIONS = {
+  // One request at a time on a connection: a long answer must not hold up the next, nor share its fate.
+  pipelining: 1,
+  // HTTP/2 would put answers back on one connection, and abort with a reset that some gateways do not pass on.
+  allowH2: false,
+  // More than a process answers at once.
+  connections: 256,
+  // Long enough for the next message of a lively conversation.
+  keepAliveTimeout: 30_000,
+  // Silence is measured by whoever reads, who knows how much of it is normal.
+  headersTimeout: 0,
+  bodyTimeout: 0,
+};
+
+/** Dials whatever it is told. */
+function openConnector(timeoutMs: number, lookup: LookupFunction): buildConnector.connector {
+  return buildConnector({ timeout: timeoutMs, allowH2: false, lookup });
+}
+
+/**
+ * Dials public addresses only: every address of a name is checked before one is dialled, and the one that was reached is
+ * checked before a byte is sent to it. Literal addresses are checked with the URL, since Node never looks them up.
+ */
+function guardedConnector(timeoutMs: number, lookup: LookupFunction): buildConnector.connector {
+  const dial = openConnector(timeoutMs, publicLookup(lookup));
+  const secure = openConnector(timeoutMs, lookup);
+  return (target, callback) => {
+    dial({ ...target, protocol: 'http:', port: target.port || '443' }, (error, socket) => {
+      if (error !== null) return callback(error, null);
+      if (isPublicAddress(socket.remoteAddress ?? ''))
+        return secure({ ...target, httpSocket: socket }, callback);
+      socket.destroy();
+      callback(new ForbiddenAddressError(LEADS_INSIDE), null);
+    });
+  };
+}
+
+function publicLookup(lookup: LookupFunction): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, []);
+      const found = addresses as LookupAddress[];
+      const [first] = found;
+      if (first === undefined || !found.every(({ address }) => isPublicAddress(address))) {
+        return callback(new ForbiddenAddressError(LEADS_INSIDE), []);
+      }
+      if (options.all) return callback(null, found);
+      callback(null, first.address, first.family);
+    });
+  };
+}
+
+const LEADS_INSIDE =
+  'The name of this server leads into a private network. If that is meant, ask whoever runs Latchkey to list it in LATCHKEY_ALLOWED_PRIVATE_HOSTS.';

@@ -1,0 +1,118 @@
+import { classifyFailure, classifyStreamError, ProviderError } from '../failure/failure.ts';
+import { asObject, DOCUMENT_LIMITS, type JsonObject, parseJson } from '../json.ts';
+import type { ProviderCall, ProviderName } from '../provider.ts';
+import { CUSTOM_DEADLINES, DEADLINES, type Deadlines } from './deadlines.ts';
+import type { Egress, EgressResponse } from './egress.ts';
+import { readBody, readFailure } from './read-body.ts';
+
+/** How an adapter reaches its provider. Paths are below the key's base URL; every failure is a ProviderError. */
+export interface Transport {
+  name: ProviderName;
+  deadlines: Deadlines;
+  /** Reads a JSON document. Throws for a status other than 2xx, for an error told with status 200, and for what is no JSON. */
+  getJson(call: ProviderCall, path: string, headers: HeaderFields): Promise<unknown>;
+  /** Sends a JSON document and resolves with a response of status 2xx, whose body the caller reads or destroys. */
+  post(call: ProviderCall, post: Post): Promise<EgressResponse>;
+}
+
+export interface Post {
+  path: string;
+  headers: HeaderFields;
+  body: JsonObject;
+  fallbackBody?: FallbackBody | undefined;
+}
+
+/** Another body to send when the server refuses the first one as a bad request and names this word while doing so. */
+export interface FallbackBody {
+  word: string;
+  body: JsonObject;
+}
+
+type HeaderFields = Readonly<Record<string, string>>;
+
+export interface TransportOptions {
+  egress: Egress;
+  /** The operator's own base URLs. They replace the published ones and are trusted like the rest of the configuration. */
+  urls: Partial<Record<ProviderName, string>>;
+  /** For every provider; their usual ones if absent. */
+  deadlines?: Deadlines;
+}
+
+/** Creates the transport of one provider. */
+export function createTransport(
+  name: ProviderName,
+  { egress, urls, ...options }: TransportOptions,
+): Transport {
+  const deadlines = options.deadlines ?? (name === 'CUSTOM' ? CUSTOM_DEADLINES : DEADLINES);
+
+  function placeOf(call: ProviderCall, path: string) {
+    const trusted = urls[name];
+    const url = (trusted ?? call.baseUrl).replace(/\/+$/, '') + path;
+    return { tenantId: call.tenantId, signal: call.signal, url, isTrusted: trusted !== undefined };
+  }
+
+  return {
+    name,
+    deadlines,
+
+    async getJson(call, path, headers) {
+      const response = await egress.request({
+        ...placeOf(call, path),
+        method: 'GET',
+        headers: { ...headers, accept: 'application/json' },
+        headersTimeoutMs: LIST_SILENCE_MS,
+      });
+      const reading = { signal: call.signal, silenceMs: () => LIST_SILENCE_MS, tenantId: call.tenantId };
+      if (!isSuccess(response)) {
+        throw await readFailure(name, response, { ...reading, secret: call.secret });
+      }
+      const json = parseJson(await readBody(response.body, reading), DOCUMENT_LIMITS);
+      if (json === undefined) throw new ProviderError('PROVIDER_ERROR', { status: response.status });
+      if (asObject(json)?.error) throw classifyStreamError(name, json, call.secret);
+      return json;
+    },
+
+    async post(call, { path, headers, body, fallbackBody }) {
+      const response = await egress.request({
+        ...placeOf(call, path),
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json', accept: 'text/event-stream' },
+        body: JSON.stringify(body),
+        headersTimeoutMs: deadlines.silenceBeforeTextMs,
+      });
+      if (isSuccess(response)) return response;
+
+      const { status } = response;
+      const { signal, secret, tenantId } = call;
+      const reading = { signal, silenceMs: () => deadlines.silenceAfterTextMs, tenantId };
+      if (fallbackBody === undefined || (status !== 400 && status !== 422)) {
+        throw await readFailure(name, response, { ...reading, secret });
+      }
+      const text = await readBody(response.body, { ...reading, limitBytes: REFUSAL_BYTES });
+      if (text.includes(fallbackBody.word))
+        return this.post(call, { path, headers, body: fallbackBody.body });
+      throw classifyFailure(name, { status, headers: response.headers, body: text, secret });
+    },
+  };
+}
+
+/** The header of most providers; none for a server that needs no key. */
+export function bearer(call: ProviderCall): HeaderFields {
+  return call.secret === '' ? {} : { authorization: `Bearer ${call.secret}` };
+}
+
+/** A provider's word as part of a URL. Throws PROVIDER_ERROR for one with half a character, which no URL can hold. */
+export function queryValue(word: string): string {
+  if (!word.isWellFormed()) throw new ProviderError('PROVIDER_ERROR');
+  return encodeURIComponent(word);
+}
+
+function isSuccess({ status }: EgressResponse): boolean {
+  return status >= 200 && status < 300;
+}
+
+// Lists are ready-made: one that does not begin to arrive by then is not coming.
+const LIST_SILENCE_MS = 30_000;
+
+// A refusal that names a field is a few lines; what is longer is no such refusal.
+const REFUSAL_BYTES = 65_536;

@@ -1,0 +1,119 @@
+import { bearer, type FallbackBody, type Transport } from '../http/transport.ts';
+import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
+import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from '../provider.ts';
+import type { AnswerWriter } from './answer-writer.ts';
+import { answerEnd, finishWord } from './finish-word.ts';
+import { streamAnswer, type WireReader } from './stream-answer.ts';
+import { createThinkTagReader, mayThinkInTags, type ThinkTagReader } from './think-tags.ts';
+
+/** How one vendor speaks the OpenAI chat protocol. */
+export interface ChatDialect {
+  /** The whole body of a request. */
+  body: JsonObject;
+  fallbackBody?: FallbackBody;
+}
+
+/** Streams one answer from `POST /chat/completions`. */
+export function answerByChat(
+  transport: Transport,
+  call: ProviderCall,
+  sink: AnswerSink,
+  { body, fallbackBody }: ChatDialect,
+): Promise<AnswerEnd> {
+  const post = { path: '/chat/completions', headers: bearer(call), body, fallbackBody };
+  return streamAnswer(transport, call, post, sink, (writer) =>
+    createChatReader(writer, mayThinkInTags(transport.name)),
+  );
+}
+
+/** The conversation as chat messages; the system prompt goes first, in the given role. */
+export function chatMessages(request: AnswerRequest, systemRole: 'system' | 'developer'): JsonObject[] {
+  const turns = request.turns.map(({ role, text }) => ({ role, content: text }));
+  return request.system === null ? turns : [{ role: systemRole, content: request.system }, ...turns];
+}
+
+function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {
+  const tags = withTags ? createThinkTagReader(writer) : null;
+  let finish: string | null = null;
+  let knowsFinishWords = false;
+  let isBegun = false;
+  /** What ended an answer that no finish word has ended. */
+  let endMark: string | null = null;
+
+  return {
+    done() {
+      // Where events have a place for the finish word, `[DONE]` without one is what a gateway adds to a stream that broke off.
+      if (!knowsFinishWords) endMark ??= '[DONE]';
+    },
+    read(chunk) {
+      const choice = asObject(asArray(chunk.choices)[0]);
+      if (choice) readChoice(choice, chunk.object);
+      const word = finishWord(choice?.finish_reason);
+      finish = word ?? finish;
+      // xAI names its sources once, beside the choices of the last chunk.
+      for (const url of asArray(chunk.citations)) writer.citation(url, null, null, null);
+      const usage = asObject(chunk.usage);
+      if (usage) writer.usage(chatUsage(usage), finish !== null);
+      return word === null ? 'open' : 'finished';
+    },
+    end() {
+      tags?.end();
+      if (finish !== null) return answerEnd(finish);
+      return endMark === null ? null : { finishReason: 'OTHER', providerFinishReason: endMark };
+    },
+  };
+
+  function readChoice(choice: JsonObject, kind: unknown): void {
+    knowsFinishWords ||= choice.finish_reason !== undefined;
+    const delta = asObject(choice.delta);
+    const message = asObject(choice.message);
+    if (delta !== null) readDelta(delta, writer, tags);
+    // A message is the whole answer, also where it repeats the deltas before it.
+    else if (message !== null && (!isBegun || kind === CHUNK)) readDelta(message, writer, tags);
+    if (message !== null && kind !== CHUNK) endMark = 'message';
+    isBegun ||= SAID.some((field) => Boolean(delta?.[field] ?? message?.[field]));
+  }
+}
+
+const SAID = ['content', 'refusal', 'reasoning', 'reasoning_content'];
+const CHUNK = 'chat.completion.chunk';
+
+function readDelta(delta: JsonObject, writer: AnswerWriter, tags: ThinkTagReader | null): void {
+  writer.reasoning(asText(delta.reasoning_content) ?? delta.reasoning, 0);
+  if (Array.isArray(delta.content)) readParts(delta.content, writer);
+  else if (tags) tags.text(delta.content);
+  else writer.text(delta.content);
+  writer.text(delta.refusal);
+  if (delta.annotations !== undefined) readAnnotations(delta.annotations, writer);
+}
+
+/** Mistral writes reasoning, and the text after it, as typed parts instead of a string. */
+function readParts(parts: unknown[], writer: AnswerWriter): void {
+  for (const part of asObjects(parts)) {
+    if (part.type === 'text') writer.text(part.text);
+    if (part.type === 'thinking') for (const { text } of asObjects(part.thinking)) writer.reasoning(text, 0);
+  }
+}
+
+function readAnnotations(annotations: unknown, writer: AnswerWriter): void {
+  for (const annotation of asObjects(annotations)) {
+    const source = asObject(annotation.url_citation);
+    if (source === null) continue;
+    writer.citation(source.url, source.title, asCount(source.start_index), asCount(source.end_index));
+  }
+}
+
+function chatUsage(usage: JsonObject): TokenUsage {
+  const input = asCount(usage.prompt_tokens);
+  const completion = asCount(usage.completion_tokens);
+  const reasoning = asCount(asObject(usage.completion_tokens_details)?.reasoning_tokens);
+  // Everyone counts reasoning as part of the completion except xAI, whose total shows it standing beside.
+  const standsBeside =
+    completion !== null && reasoning !== null && usage.total_tokens === (input ?? 0) + completion + reasoning;
+  return {
+    inputTokens: input,
+    outputTokens: standsBeside ? completion + reasoning : completion,
+    cachedInputTokens: asCount(asObject(usage.prompt_tokens_details)?.cached_tokens),
+    reasoningTokens: reasoning,
+  };
+}

@@ -1,0 +1,62 @@
+import { sanitizeLine } from '../../sanitize-line.ts';
+import type { Citation, TokenUsage } from '../provider.ts';
+
+/**
+ * Makes what a provider says about an answer fit to be stored: a value that the database refuses would keep the end of the
+ * answer from ever being saved, so nothing of a provider's goes into a row as it came. Null for a source whose address no
+ * client should make a link of: too long, no web page, with a user name, or with characters that are not seen or change the
+ * direction of writing. Cleaned of them, it would lead elsewhere.
+ */
+export function cleanCitation(citation: Citation): Citation | null {
+  const { url, title } = citation;
+  if (url.length > MAX_URL_LENGTH || !/^https?:\/\//i.test(url)) return null;
+  if (UNSEEN.test(url) || !url.isWellFormed()) return null;
+  const parsed = URL.parse(url);
+  if (parsed === null || parsed.username !== '' || parsed.password !== '') return null;
+  return {
+    url,
+    title: title === null ? null : sanitizeText(title, MAX_TITLE_LENGTH) || null,
+    startOffset: cleanCount(citation.startOffset),
+    endOffset: cleanCount(citation.endOffset),
+  };
+}
+
+/** The same citation for the part of a text from `start` on, `length` long: without offsets unless they lie there in order. */
+export function placeCitation(citation: Citation, start: number, length: number): Citation {
+  const startOffset = (citation.startOffset ?? -1) - start;
+  const endOffset = (citation.endOffset ?? -1) - start;
+  const isInside = startOffset >= 0 && startOffset <= endOffset && endOffset <= length;
+  return isInside
+    ? { ...citation, startOffset, endOffset }
+    : { ...citation, startOffset: null, endOffset: null };
+}
+
+/** Token counts as whole numbers that a column holds; null in the place of one that is none. */
+export function cleanUsage(usage: TokenUsage): TokenUsage {
+  return {
+    inputTokens: cleanCount(usage.inputTokens),
+    outputTokens: cleanCount(usage.outputTokens),
+    cachedInputTokens: cleanCount(usage.cachedInputTokens),
+    reasoningTokens: cleanCount(usage.reasoningTokens),
+  };
+}
+
+/** A short line without NUL and lone surrogates, both of which PostgreSQL refuses, and without what could disguise it. */
+export function sanitizeText(text: string, maxLength: number): string {
+  return sanitizeLine(text.slice(0, maxLength + SLACK_LENGTH))
+    .slice(0, maxLength)
+    .toWellFormed();
+}
+
+/** A whole number that a column and GraphQL hold; null in the place of anything else. */
+export function cleanCount(value: number | null): number | null {
+  return value !== null && Number.isInteger(value) && value >= 0 && value <= MAX_INTEGER ? value : null;
+}
+
+// What is taken out makes room, and a text of megabytes is not worth searching.
+const SLACK_LENGTH = 1_000;
+const MAX_URL_LENGTH = 4_096;
+const MAX_TITLE_LENGTH = 500;
+const MAX_INTEGER = 2_147_483_647; // of a PostgreSQL integer and of GraphQL's Int
+// Controls, line breaks, and marks that are not seen or change the direction of writing. Gemini writes blanks into addresses.
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;

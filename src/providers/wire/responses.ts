@@ -1,0 +1,173 @@
+import { bearer, type FallbackBody, type Transport } from '../http/transport.ts';
+import { asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
+import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from '../provider.ts';
+import type { AnswerWriter } from './answer-writer.ts';
+import { answerEnd, finishWord } from './finish-word.ts';
+import { type FailureIn, type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
+
+/** Streams one answer from an endpoint that speaks OpenAI's Responses protocol. */
+export function answerByResponses(
+  transport: Transport,
+  call: ProviderCall,
+  sink: AnswerSink,
+  { path, body, fallbackBody }: { path: string; body: JsonObject; fallbackBody?: FallbackBody },
+): Promise<AnswerEnd> {
+  return streamAnswer(
+    transport,
+    call,
+    { path, headers: bearer(call), body, fallbackBody },
+    sink,
+    createResponsesReader,
+  );
+}
+
+/** The conversation as input items; the system prompt goes into `instructions`. */
+export function responsesInput(request: AnswerRequest): JsonObject[] {
+  return request.turns.map(({ role, text }) => ({ type: 'message', role, content: text }));
+}
+
+function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): WireReader {
+  let finish: string | null = null;
+  let openItem: unknown = null;
+  let openPart: unknown = null;
+  let partStart = 0;
+  let reasoningSource: 'deltas' | 'items' | null = null;
+  /** The text of each part so far, by its number. */
+  const texts = new Map<number, string>();
+
+  return {
+    read: readEvent,
+    end: () => (finish === null ? null : answerEnd(finish)),
+  };
+
+  function readEvent(event: JsonObject): Progress {
+    switch (event.type) {
+      case 'response.output_text.delta':
+      case 'response.refusal.delta':
+        readText(event, event.delta);
+        return 'open';
+      case 'response.output_text.done':
+      case 'response.refusal.done':
+        readWhole(event, event);
+        return 'open';
+      case 'response.content_part.done':
+        readPart(event, asObject(event.part));
+        return 'open';
+      case 'response.reasoning_summary_text.delta':
+        readReasoning(event.delta, partNumber(event.output_index, event.summary_index));
+        return 'open';
+      case 'response.reasoning_text.delta':
+        readReasoning(event.delta, partNumber(event.output_index, event.content_index));
+        return 'open';
+      case 'response.reasoning.started':
+        readReasoning(event.thought, partNumber(event.sequence_number, 0));
+        return 'open';
+      case 'response.output_text.annotation.added':
+        readAnnotation(asObject(event.annotation));
+        return 'open';
+      case 'response.reasoning.search_results':
+        readSearchResults(event.results);
+        return 'open';
+      case 'response.output_item.done':
+        readItem(asObject(event.item), event.output_index, reasoningSource !== 'deltas');
+        return 'open';
+      case 'response.completed':
+      case 'response.incomplete':
+      case 'response.cancelled':
+        return readResponse(asObject(event.response), event.type.slice('response.'.length));
+      case 'response.failed':
+        throw failureIn(event);
+      default:
+        // New event types appear all the time. A whole response has no type, and may still be at work.
+        if (event.object !== 'response' || finishWord(event.status ?? 'completed') === null) return 'open';
+        return readResponse(event, 'completed');
+    }
+  }
+
+  function readText({ output_index: item, content_index: part }: JsonObject, delta: unknown): void {
+    const text = asText(delta);
+    if (text === null) return;
+    if (openItem !== item || openPart !== part) {
+      // A second message in one answer, such as a conclusion after a commentary, begins a new paragraph.
+      if (openItem !== item && writer.textLength > 0) writer.text('\n\n');
+      openItem = item;
+      openPart = part;
+      partStart = writer.textLength;
+    }
+    const number = partNumber(item, part);
+    texts.set(number, (texts.get(number) ?? '') + text);
+    writer.text(text);
+  }
+
+  /** Reads a text that a server sent whole in place of pieces. One that repeats pieces may count its place in another way. */
+  function readWhole(place: JsonObject, part: JsonObject | null): void {
+    const text = asText(part?.text) ?? asText(part?.refusal);
+    const isKnown = texts.has(partNumber(place.output_index, place.content_index));
+    if (text === null || isKnown || texts.values().some((known) => known === text)) return;
+    readText(place, text);
+    for (const annotation of asObjects(part?.annotations)) readAnnotation(annotation);
+  }
+
+  function readPart(place: JsonObject, part: JsonObject | null): void {
+    if (part?.type !== 'reasoning_text') readWhole(place, part);
+  }
+
+  function readItem(item: JsonObject | null, index: unknown, withReasoning: boolean): void {
+    readSearchResults(item?.results);
+    if (item?.type === 'message') {
+      for (const [part, content] of asObjects(item.content).entries())
+        readPart({ output_index: index, content_index: part }, content);
+    }
+    if (item?.type === 'reasoning' && withReasoning) {
+      reasoningSource = 'items';
+      for (const [part, { text }] of [...asObjects(item.summary), ...asObjects(item.content)].entries())
+        writer.reasoning(text, partNumber(index, part));
+    }
+  }
+
+  function readReasoning(delta: unknown, part: number): void {
+    reasoningSource = 'deltas';
+    writer.reasoning(delta, part);
+  }
+
+  function readAnnotation(annotation: JsonObject | null): void {
+    if (annotation?.type !== 'url_citation') return;
+    const start = asCount(annotation.start_index);
+    const end = asCount(annotation.end_index);
+    writer.citation(
+      annotation.url,
+      annotation.title,
+      start === null ? null : partStart + start,
+      end === null ? null : partStart + end,
+    );
+  }
+
+  function readSearchResults(results: unknown): void {
+    for (const { url, title } of asObjects(results)) writer.citation(url, title, null, null);
+  }
+
+  function readResponse(response: JsonObject | null, ending: string): Progress {
+    if (response?.status === 'failed') throw failureIn(response);
+    const items = writer.textLength === 0 ? asObjects(response?.output) : [];
+    const withReasoning = reasoningSource === null;
+    for (const [index, item] of items.entries()) readItem(item, index, withReasoning);
+    const usage = asObject(response?.usage);
+    if (usage) writer.usage(responsesUsage(usage), true);
+    finish = asText(asObject(response?.incomplete_details)?.reason) ?? finishWord(response?.status) ?? ending;
+    return 'last';
+  }
+}
+
+// Items have few parts, so one number can name both.
+function partNumber(item: unknown, part: unknown): number {
+  return (asCount(item) ?? 0) * 1_000 + (asCount(part) ?? 0);
+}
+
+function responsesUsage(usage: JsonObject): TokenUsage {
+  return {
+    inputTokens: asCount(usage.input_tokens),
+    outputTokens: asCount(usage.output_tokens),
+    cachedInputTokens: asCount(asObject(usage.input_tokens_details)?.cached_tokens),
+    reasoningTokens: asCount(asObject(usage.output_tokens_details)?.reasoning_tokens),
+  };
+}

@@ -1,0 +1,150 @@
+import { isErrorEvent } from '../failure/error-body.ts';
+import { classifyStreamError, ProviderError } from '../failure/failure.ts';
+import type { Deadlines } from '../http/deadlines.ts';
+import { readEvents, type ServerSentEvent } from '../http/sse.ts';
+import type { Post, Transport } from '../http/transport.ts';
+import { asObject, asObjects, type JsonObject, parseJson } from '../json.ts';
+import type { AnswerEnd, AnswerSink, ProviderCall } from '../provider.ts';
+import { type AnswerWriter, createAnswerWriter } from './answer-writer.ts';
+
+/** Reads the events of one wire family, and its whole answers that come as one event. Keeps state: one object per answer. */
+export interface WireReader {
+  /** Takes an event and says how far the answer has come. */
+  read(event: JsonObject): Progress;
+  /** Takes `[DONE]`, after which nothing more is read; absent in families that do not know it. */
+  done?(): void;
+  /** Called once when nothing more comes; null if the answer is not complete. Throws for an end that means a failure. */
+  end(): AnswerEnd | null;
+}
+
+/** `finished`: the answer has ended, only token counts may still follow. `last`: nothing follows that is worth reading. */
+export type Progress = 'open' | 'finished' | 'last';
+
+/** Makes a ProviderError of what a stream says about an error. */
+export type FailureIn = (event: unknown) => ProviderError;
+
+/**
+ * Asks for an answer and reads its stream. Rejects with STREAM_CUT unless the reader saw the answer's end, whichever way
+ * the connection ended: providers close broken streams as politely as whole ones. Once the end was seen, nothing that
+ * follows can undo the answer or delay it for long.
+ */
+export async function streamAnswer(
+  transport: Transport,
+  call: ProviderCall,
+  post: Post,
+  sink: AnswerSink,
+  createReader: (writer: AnswerWriter, failureIn: FailureIn) => WireReader,
+): Promise<AnswerEnd> {
+  const { name, deadlines } = transport;
+  const writer = createAnswerWriter(sink);
+  const failureIn = (event: unknown) => classifyStreamError(name, event, call.secret);
+  const reader = createReader(writer, failureIn);
+  const limits = createLimits(call.signal, deadlines);
+  const intake = createIntake(reader, writer, failureIn, limits);
+  const silenceMs = () =>
+    writer.textLength > 0 ? deadlines.silenceAfterTextMs : deadlines.silenceBeforeTextMs;
+
+  let loss: ProviderError | null = null;
+  let isDocument = false;
+  try {
+    const { body, headers } = await transport.post({ ...call, signal: limits.signal }, post);
+    isDocument = /json|html/i.test(String(headers['content-type'] ?? ''));
+    const shownLength = () => writer.shownLength;
+    const options = { signal: limits.signal, silenceMs, tenantId: call.tenantId, shownLength };
+    await readEvents(body, options, intake.take);
+  } catch (error) {
+    // Whatever became of the connection, the reader knows whether the answer is complete.
+    if (intake.isReading || call.signal.aborted || !(error instanceof ProviderError)) throw error;
+    loss = error;
+  } finally {
+    limits.close();
+  }
+  const end = reader.end();
+  if (end === null) {
+    throw loss ?? new ProviderError(isDocument && writer.textLength === 0 ? 'PROVIDER_ERROR' : 'STREAM_CUT');
+  }
+  if (end.finishReason === 'CONTENT_FILTER' && writer.textLength === 0) {
+    throw new ProviderError('CONTENT_FILTERED');
+  }
+  return end;
+}
+
+/** Hands the objects in events to the reader and throws what they say about errors. */
+function createIntake(reader: WireReader, writer: AnswerWriter, failureIn: FailureIn, limits: Limits) {
+  let isReading = false;
+  let garbage = 0;
+
+  return {
+    /** Whether the reader, or the sink behind it, has thrown. */
+    get isReading() {
+      return isReading;
+    },
+    take({ event: type, data }: ServerSentEvent): 'end' | undefined {
+      if (data.trim() === '[DONE]') {
+        reader.done?.();
+        return 'end';
+      }
+      const json = parseJson(data);
+      const events = objectsIn(json);
+      if (events.length === 0) refuseGarbage(type, json ?? data);
+      return events.some((event) => takeObject(event, type) === 'end') ? 'end' : undefined;
+    },
+  };
+
+  function takeObject(event: JsonObject, type: string | undefined): 'end' | undefined {
+    if (isErrorEvent(event, type)) {
+      if (limits.isResting) return 'end';
+      throw failureIn(event);
+    }
+    const { textLength } = writer;
+    isReading = true;
+    const progress = reader.read(event);
+    isReading = false;
+    // Some servers write a finish word into every event: while text comes with it, it means nothing.
+    if (progress === 'finished' && (!limits.isResting || writer.textLength > textLength)) limits.rest();
+    return progress === 'last' ? 'end' : undefined;
+  }
+
+  function refuseGarbage(type: string | undefined, data: unknown): void {
+    if (limits.isResting || data === '') return;
+    if (type === 'error') throw failureIn(data);
+    garbage += 1;
+    if (garbage > GARBAGE_TOLERATED) throw new ProviderError('PROVIDER_ERROR');
+  }
+}
+
+/** The objects of an event: Gemini wraps some errors, and answers that it does not stream, in an array. */
+function objectsIn(json: unknown): JsonObject[] {
+  const object = asObject(json);
+  return object === null ? asObjects(json) : [object];
+}
+
+type Limits = ReturnType<typeof createLimits>;
+
+/** Ends a call that takes too long in all, and one that goes on for too long after its answer has ended. */
+function createLimits(aborted: AbortSignal, { totalMs, silenceAfterTextMs }: Deadlines) {
+  const timeUp = new AbortController();
+  const abortLater = (ms: number) => setTimeout(() => timeUp.abort(new ProviderError('TIMEOUT')), ms);
+  const total = abortLater(totalMs);
+  let rest: NodeJS.Timeout | undefined;
+  return {
+    signal: AbortSignal.any([aborted, timeUp.signal]),
+    get isResting() {
+      return rest !== undefined;
+    },
+    rest() {
+      clearTimeout(rest);
+      rest = abortLater(Math.min(REST_MS, silenceAfterTextMs));
+    },
+    close() {
+      clearTimeout(total);
+      clearTimeout(rest);
+    },
+  };
+}
+
+// Token counts follow within the same second; some servers then keep the connection open, or alive.
+const REST_MS = 5_000;
+
+// Some gateways let a line of their own slip in; a stream of them is another protocol.
+const GARBAGE_TOLERATED = 3;

@@ -1,0 +1,174 @@
+import { and, asc, eq, exists, or, sql } from 'drizzle-orm';
+import type { AuditEvent } from '../audit/action.ts';
+import { type AuditDeps, recordAudit, type Transaction } from '../audit/record-audit.ts';
+import { retryConflicts } from '../db/retry-conflicts.ts';
+import { teamMemberships, teams } from '../db/tables/team.ts';
+import { messages, threads } from '../db/tables/thread.ts';
+import { sessions, users } from '../db/tables/user.ts';
+import { memberships, workspaces } from '../db/tables/workspace.ts';
+import { ConflictError } from '../errors.ts';
+import { announceMembers, type PeopleDeps } from './member.ts';
+import type { Role } from './permissions.ts';
+
+/**
+ * Deletes an account with all that is its own: the personal workspace with keys, models and threads, memberships,
+ * invitations, sessions, and private threads in shared workspaces, which nobody could ever see again. What the person wrote
+ * where others see it stays, without a name. Throws ConflictError while they own something that is for others too.
+ *
+ * It is one transaction with the user's own row in it: after a crash the account is whole or gone.
+ */
+export async function removeAccount(deps: PeopleDeps, userId: string): Promise<void> {
+  const removed = await retryConflicts(
+    () => deps.db.transaction((tx) => removeAllOf(tx, deps, userId)),
+    STILL_HELD,
+  );
+  const { changes } = deps;
+  const { personal, memberships } = removed;
+  announceMembers(
+    deps,
+    [...personal, ...memberships].map(({ tenantId }) => tenantId),
+    [userId],
+  );
+  for (const { id, workspaceId, visibility } of removed.threads) {
+    changes.announce(id, [id]);
+    // Nobody else in the workspace has ever heard of a private one.
+    if (visibility === 'WORKSPACE') changes.announce(workspaceId, [id]);
+  }
+  for (const { id } of removed.sessions) changes.announce(id, [id]);
+}
+
+/** In the order in which everybody takes rows: teams, workspaces, threads, users, and audit logs last. */
+async function removeAllOf(tx: Transaction, deps: AuditDeps, userId: string) {
+  const belongings = await holdBelongings(tx, userId);
+  await refuseOwnerOfShared(tx, userId);
+  const deleted = await deleteThreads(tx, userId);
+  const touched = await touchThreads(tx, userId);
+  await tx.delete(workspaces).where(eq(workspaces.ownerUserId, userId));
+  // From here on nobody can sign in as this person, so no session is left out.
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update');
+  const ended = await tx.delete(sessions).where(eq(sessions.userId, userId)).returning({ id: sessions.id });
+  await tx.delete(users).where(eq(users.id, userId));
+  await record(tx, deps, userId, belongings);
+  return { ...belongings, threads: [...deleted, ...touched], sessions: ended };
+}
+
+/** Everything in the personal workspace, and what was private elsewhere. Before the keys, as a message being sent has it. */
+async function deleteThreads(tx: Transaction, userId: string) {
+  const isPersonal = tx
+    .select()
+    .from(workspaces)
+    .where(and(eq(workspaces.id, threads.workspaceId), eq(workspaces.ownerUserId, userId)));
+  return await tx
+    .delete(threads)
+    .where(or(exists(isPersonal), and(eq(threads.createdBy, userId), eq(threads.visibility, 'PRIVATE'))))
+    .returning({ id: threads.id, workspaceId: threads.workspaceId, visibility: threads.visibility });
+}
+
+/** Threads in which the name disappears: clients have to fetch them again. */
+async function touchThreads(tx: Transaction, userId: string) {
+  const isAuthor = tx
+    .select()
+    .from(messages)
+    .where(and(eq(messages.threadId, threads.id), eq(messages.authorId, userId)));
+  return await tx
+    .update(threads)
+    .set({ revision: sql`${threads.revision} + 1` })
+    .where(or(eq(threads.createdBy, userId), exists(isAuthor)))
+    .returning({ id: threads.id, workspaceId: threads.workspaceId, visibility: threads.visibility });
+}
+
+/** Logs outlive what they tell of, that of the personal workspace too. */
+async function record(
+  tx: Transaction,
+  deps: AuditDeps,
+  userId: string,
+  belongings: Belongings,
+): Promise<void> {
+  const { personal, memberships } = belongings;
+  const events: { tenantId: string; event: AuditEvent }[] = [
+    ...personal.map(({ tenantId, name }) => ({
+      tenantId,
+      event: {
+        action: 'WORKSPACE_DELETED' as const,
+        actorId: userId,
+        subjectId: tenantId,
+        details: { name },
+      },
+    })),
+    ...memberships.map(({ tenantId, role }) => ({
+      tenantId,
+      event: { action: 'MEMBER_LEFT' as const, actorId: userId, subjectId: userId, details: { role } },
+    })),
+  ];
+  for (const { tenantId, event } of events) await recordAudit(tx, deps, tenantId, event);
+}
+
+/**
+ * Something came into the person's hands meanwhile, which the database does not let go; 23503 before PostgreSQL 18. Another
+ * try finds things as they are now.
+ */
+const STILL_HELD = ['23001', '23503'];
+
+/** Where an account has rows of its own. */
+export interface Belongings {
+  /** The personal workspace; empty if nobody has looked at it yet. */
+  personal: { tenantId: string; name: string }[];
+  /** The workspaces and teams that the person was let into: workspaces by id and then teams by id, as logs are taken. */
+  memberships: { tenantId: string; role: Exclude<Role, 'OWNER'> }[];
+}
+
+/** What an account has, held until the transaction ends: nobody changes its members meanwhile or hands it to this person. */
+export async function holdBelongings(tx: Transaction, userId: string): Promise<Belongings> {
+  const inTeam = tx
+    .select()
+    .from(teamMemberships)
+    .where(and(eq(teamMemberships.teamId, teams.id), eq(teamMemberships.userId, userId)));
+  const inWorkspace = tx
+    .select()
+    .from(memberships)
+    .where(and(eq(memberships.workspaceId, workspaces.id), eq(memberships.userId, userId)));
+  await tx.select({ id: teams.id }).from(teams).where(exists(inTeam)).orderBy(asc(teams.id)).for('update');
+  await tx
+    .select({ id: workspaces.id })
+    .from(workspaces)
+    .where(or(eq(workspaces.ownerUserId, userId), exists(inWorkspace)))
+    .orderBy(asc(workspaces.id))
+    .for('update');
+  return await findBelongings(tx, userId);
+}
+
+async function findBelongings(tx: Transaction, userId: string): Promise<Belongings> {
+  const personal = await tx
+    .select({ tenantId: workspaces.id, name: workspaces.name })
+    .from(workspaces)
+    .where(and(eq(workspaces.ownerUserId, userId), eq(workspaces.kind, 'PERSONAL')));
+  const ofWorkspaces = await tx
+    .select({ tenantId: memberships.workspaceId, role: memberships.role })
+    .from(memberships)
+    .where(eq(memberships.userId, userId))
+    .orderBy(asc(memberships.workspaceId));
+  const ofTeams = await tx
+    .select({ tenantId: teamMemberships.teamId, role: teamMemberships.role })
+    .from(teamMemberships)
+    .where(eq(teamMemberships.userId, userId))
+    .orderBy(asc(teamMemberships.teamId));
+  return { personal, memberships: [...ofWorkspaces, ...ofTeams] };
+}
+
+/** Throws ConflictError if others would lose what this person owns. */
+export async function refuseOwnerOfShared(tx: Transaction, userId: string): Promise<void> {
+  const isShared = and(eq(workspaces.ownerUserId, userId), eq(workspaces.kind, 'SHARED'));
+  const owned = [
+    counted(await tx.$count(workspaces, isShared), 'shared workspace'),
+    counted(await tx.$count(teams, eq(teams.ownerUserId, userId)), 'team'),
+  ].filter((words) => words !== null);
+  if (owned.length === 0) return;
+  throw new ConflictError(
+    `You own ${owned.join(' and ')}. Hand over or delete what you own, then delete the account.`,
+  );
+}
+
+function counted(number: number, noun: string): string | null {
+  if (number === 0) return null;
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
