@@ -28,6 +28,7 @@ import { loadOptionalSecret, loadSecret, madeSecretFile } from './vault/secret-s
 import { removeAccount } from './workspaces/delete-account.ts';
 import { InvitationLimits } from './workspaces/invitation.ts';
 import { isInvited } from './workspaces/invite.ts';
+import { saveDefaultPlan } from './workspaces/plan.ts';
 
 /** The product without its sockets: what resolvers and commands work with. */
 export interface App extends SendDeps {
@@ -115,7 +116,6 @@ async function openOn(
     providers: createProviders({ egress, urls: config.providerUrls }),
     checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks),
     checks: new SingleFlight(),
-    defaultPlan: config.defaultPlan,
     requireSealedKeys: config.requireSealedKeys,
     allowedPrivateHosts: config.allowedPrivateHosts,
     writerId: newId('run'),
@@ -124,6 +124,7 @@ async function openOn(
       void promise.finally(() => work.delete(promise));
     },
   };
+  await saveDefaultPlan(db, config.defaultPlan);
   const interrupted = await recoverAnswers(deps);
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
   // The embedded database admits one process, so nobody else could read this.

@@ -434,7 +434,7 @@ describe('what time changes', () => {
     await server.app.db.update(users).set({ plan: 'FREE' }).where(eq(users.id, owner.id));
     const told = events.next();
     await vi.advanceTimersByTimeAsync(30_000);
-    expect((await told).value).toMatchObject({ type: 'workspace-updated', workspace: { payerPlan: 'FREE' } });
+    expect((await told).value).toMatchObject({ type: 'workspace-updated', workspace: { plan: 'FREE' } });
     await events.return?.();
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -1,6 +1,7 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
+import { lockKeysForKeyShare } from '../db/lock-order.ts';
 import { messages } from '../db/tables/thread.ts';
 import { NotFoundError } from '../errors.ts';
 import { modelsInWorkspace } from '../models/catalogue.ts';
@@ -8,7 +9,7 @@ import type { Turn } from '../providers/provider.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
 import { leaseFromNow } from './checkpoint.ts';
-import { findPayingKeys, keepKeys, type PaidModel } from './find-paying-keys.ts';
+import { findPayingKeys, type PaidModel } from './find-paying-keys.ts';
 import { type GenerateDeps, generateAnswer } from './generate.ts';
 import { LiveAnswer } from './live-answer.ts';
 
@@ -60,7 +61,7 @@ export async function beginAnswers(
   { thread, parentId, firstPosition }: { thread: Thread; parentId: string; firstPosition: number },
   prepared: readonly PreparedAnswer[],
 ): Promise<{ answers: Message[]; begun: PreparedAnswer[] }> {
-  await keepKeys(
+  await lockKeysForKeyShare(
     tx,
     prepared.flatMap(({ apiKeyIds }) => apiKeyIds),
   );

@@ -142,7 +142,7 @@ export function requireSendable({ bytes, messages }: { bytes: number; messages: 
 
 /** Throws ModelUnavailableError if a conversation is clearly too long for the context window of one of these models. */
 export async function requireContextWindows(
-  deps: Pick<KeyDeps, 'db' | 'defaultPlan'>,
+  deps: Pick<KeyDeps, 'db'>,
   thread: Thread,
   turns: readonly Turn[],
   models: readonly Model[],

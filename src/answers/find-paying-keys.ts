@@ -1,8 +1,5 @@
-import { asc, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import { ANSWER_ERRORS, answerSentence } from '../answer-error.ts';
-import type { Database } from '../db/database.ts';
-import { apiKeys } from '../db/tables/api-key.ts';
 import { ModelUnavailableError } from '../errors.ts';
 import { findApiKeys, type KeyDeps } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
@@ -16,7 +13,7 @@ export type PaidModel = Extract<ModelAvailability, { isAvailable: true }> & { mo
 
 /** Finds the key that pays for each of these models now. Throws ModelUnavailableError for the first that has none. */
 export async function findPayingKeys<LastKeyUse extends { model: Model }>(
-  deps: Pick<KeyDeps, 'db' | 'defaultPlan' | 'providers'>,
+  deps: Pick<KeyDeps, 'db' | 'providers'>,
   viewer: Viewer,
   thread: Thread,
   asked: readonly LastKeyUse[],
@@ -34,23 +31,10 @@ export async function findPayingKeys<LastKeyUse extends { model: Model }>(
   return paid;
 }
 
-/**
- * Keeps these keys as they are until the transaction ends, those that are still there: who changes or removes one waits, and
- * who looks afterwards sees what was changed before. In the order of their ids, as everybody takes rows of several keys.
- */
-export async function keepKeys(tx: Pick<Database, 'select'>, ids: readonly string[]): Promise<void> {
-  await tx
-    .select({ id: apiKeys.id })
-    .from(apiKeys)
-    .where(inArray(apiKeys.id, [...ids]))
-    .orderBy(asc(apiKeys.id))
-    .for('key share');
-}
-
 type Unavailable = Extract<ModelAvailability, { isAvailable: false }>;
 
 async function unavailable(
-  deps: Pick<KeyDeps, 'db' | 'defaultPlan' | 'providers'>,
+  deps: Pick<KeyDeps, 'db' | 'providers'>,
   viewer: Viewer,
   thread: Thread,
   model: Model,
@@ -64,7 +48,7 @@ async function unavailable(
 
 /** Models that can be asked in place of one that cannot, as far as known with room for so many tokens, nearest name first. */
 export async function suggestModels(
-  deps: Pick<KeyDeps, 'db' | 'defaultPlan'>,
+  deps: Pick<KeyDeps, 'db'>,
   { workspaceId, teamId }: Thread,
   model: Model,
   tokens = 0,
@@ -76,7 +60,7 @@ export async function suggestModels(
 
 /** Whether the viewer manages a key that lists the model; where there is none, whether they could add one. */
 async function managesKeys(
-  deps: Pick<KeyDeps, 'db' | 'defaultPlan'>,
+  deps: Pick<KeyDeps, 'db'>,
   viewer: Viewer,
   { viewerRole }: Thread,
   apiKeyIds: readonly string[],

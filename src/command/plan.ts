@@ -26,7 +26,7 @@ export async function runPlanCommand(
     const hindrances = isSet ? await findHindrances(db, rootKeys[0].id) : [];
     for (const sentence of hindrances) printError(sentence);
     if (hindrances.length > 0) return 1;
-    const deps = { db, rootKeys, changes: new Changes(), defaultPlan: config.defaultPlan };
+    const deps = { db, rootKeys, changes: new Changes() };
     try {
       const found = isSet ? await setPlan(deps, payerOf(name), plan) : await findPlan(deps, payerOf(name));
       say(describe(name, found));

@@ -7,7 +7,6 @@ import { listModels, type Model } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { memberRoles } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/permissions.ts';
-import type { Plan } from '../workspaces/plan.ts';
 import { findTeams } from '../workspaces/team.ts';
 import type { Tenant } from '../workspaces/tenant.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
@@ -27,7 +26,6 @@ export interface ClientView extends ModelView {
 
 interface ReadDeps {
   db: Database;
-  defaultPlan: Plan;
 }
 
 /** Reads how a workspace stands now; its models, which are many, only if they can be others than those `known`. */
@@ -49,10 +47,7 @@ export async function readClientView(
     ? known
     : await shared.read(offered, () => readModels(deps, viewer, workspace));
   return {
-    workspace: fingerprint([
-      workspace.name,
-      tenants.map(({ payerPlan, viewerRole }) => [payerPlan, viewerRole]),
-    ]),
+    workspace: fingerprint([workspace.name, tenants.map(({ plan, viewerRole }) => [plan, viewerRole])]),
     keys: new Map(
       keys.filter((key) => managed.has(key.tenantId)).map((key) => [key.id, fingerprint(shownOf(key))]),
     ),
@@ -78,14 +73,10 @@ async function tenantsOf(deps: ReadDeps, viewer: Viewer, workspace: Workspace): 
 }
 
 /** In one view of the database: otherwise a key that is switched off and on again in between could be missed for ever. */
-async function readModels(
-  { db, defaultPlan }: ReadDeps,
-  viewer: Viewer,
-  workspace: Workspace,
-): Promise<ModelView> {
+async function readModels({ db }: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<ModelView> {
   return await db.transaction(
     async (tx) => {
-      const deps = { db: tx, defaultPlan };
+      const deps = { db: tx };
       const [current = workspace] = await findWorkspaces(deps, viewer, [workspace.id]);
       const offered = offeredBy(await readKeyStates(deps, await tenantsOf(deps, viewer, current)));
       return { offered, ...(await readFingerprints(deps, current)) };

@@ -6,7 +6,6 @@ import { findModels, type Model } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
 import { findMember, type Member } from '../workspaces/member.ts';
-import type { Plan } from '../workspaces/plan.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 import type { ModelView } from './model-view-cache.ts';
 
@@ -33,7 +32,6 @@ export interface ModelsChange {
 
 interface ReadDeps {
   db: Database;
-  defaultPlan: Plan;
 }
 
 /**

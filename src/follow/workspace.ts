@@ -6,7 +6,6 @@ import { NotFoundError } from '../errors.ts';
 import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
 import { ownThreadsTopic } from '../threads/thread.ts';
 import { memberRoles } from '../workspaces/member.ts';
-import type { Plan } from '../workspaces/plan.ts';
 import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { type AccessLost, CHECK_AFTER_MS } from './access-watch.ts';
 import { toAsyncIterator } from './async-iterator.ts';
@@ -18,7 +17,6 @@ import { readModelsChange, readWorkspaceEvent, type WorkspaceEvent } from './wor
 interface FollowDeps {
   db: Database;
   changes: Changes;
-  defaultPlan: Plan;
   modelViewCache: ModelViewCache;
   sharedReads: SharedReads;
 }

@@ -7,7 +7,6 @@ import { leaveTeam } from '../workspaces/manage-members.ts';
 import { createTeam, deleteTeam, updateTeam } from '../workspaces/manage-team.ts';
 import { listMembers } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/permissions.ts';
-import { planOf } from '../workspaces/plan.ts';
 import type { Team as TeamShape } from '../workspaces/team.ts';
 import { transferTeam } from '../workspaces/transfer.ts';
 import { findWorkspacesOfTeam } from '../workspaces/workspace.ts';
@@ -33,7 +32,7 @@ Team.implement({
     plan: t.field({
       type: Plan,
       description: 'Its plan, which is that of its workspaces too. Keys of a team need BUSINESS.',
-      resolve: (team, _args, { deps }) => planOf(team, deps.defaultPlan),
+      resolve: ({ plan }) => plan,
     }),
     viewerRole: t.expose('viewerRole', {
       type: Role,

@@ -10,7 +10,6 @@ import { leaveWorkspace } from '../workspaces/manage-members.ts';
 import { createWorkspace, deleteWorkspace, updateWorkspace } from '../workspaces/manage-workspace.ts';
 import { listMembers } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/permissions.ts';
-import { planOf } from '../workspaces/plan.ts';
 import { transferWorkspace } from '../workspaces/transfer.ts';
 import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
 import { ApiKeyConnection } from './api-key.ts';
@@ -68,7 +67,7 @@ Workspace.implement({
     plan: t.field({
       type: Plan,
       description: 'The plan of its payer, which decides whether it may have provider keys.',
-      resolve: (workspace, _args, { deps }) => planOf(workspace, deps.defaultPlan),
+      resolve: ({ plan }) => plan,
     }),
     viewerRole: t.expose('viewerRole', { type: Role, description: 'What the viewer may do here.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),

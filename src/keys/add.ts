@@ -6,7 +6,7 @@ import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import { saveKeyModels } from '../models/save-models.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
+import { requirePlanForKeys } from '../workspaces/plan.ts';
 import {
   lockAndAuthorizeTenant,
   requireTenant,
@@ -44,7 +44,7 @@ export async function addApiKey(
   const label = checkLabel(input.label ?? provider.title);
   const baseUrl = checkKeyBaseUrl(provider, input.baseUrl ?? null, deps.allowedPrivateHosts);
   const tenant = await requireTenant(deps, viewer, input, 'manageKeys');
-  requirePlanForKeys(planOf(tenant, deps.defaultPlan), tenant.type);
+  requirePlanForKeys(tenant.plan, tenant.type);
 
   const key = { id: newId('key'), tenantId: tenant.id, provider: provider.name, baseUrl };
   const { secret, box, result } = await checkSubmittedSecret(deps, viewer, input, key, input.baseUrl ?? null);

@@ -5,6 +5,7 @@ import type { Transaction } from '../audit/record-audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { lockKeyForUpdate } from '../db/lock-order.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { retryConflicts } from '../db/retry-conflicts.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
@@ -15,7 +16,6 @@ import { sanitizeLine } from '../sanitize-line.ts';
 import type { SingleFlight } from '../single-flight.ts';
 import type { RootKey } from '../vault/seal.ts';
 import { mayDo, requireRole } from '../workspaces/permissions.ts';
-import type { Plan } from '../workspaces/plan.ts';
 import { findTenants, keyScopeOf, lockAndAuthorizeTenant, type Tenant } from '../workspaces/tenant.ts';
 import type { CheckLimits } from './check-limits.ts';
 import type { CheckedKey } from './health.ts';
@@ -59,7 +59,6 @@ export interface KeyDeps {
   checkLimits: CheckLimits;
   /** The checks of stored keys that are under way, by the key's id. */
   checks: SingleFlight<CheckedKey>;
-  defaultPlan: Plan;
   /** Which ways of sending a secret are refused: none, unsealed ones, or also sealed ones of version 1. */
   requireSealedKeys: 'off' | 'on' | 'v2';
   /** `host:port` pairs on private networks that a CUSTOM key may name. */
@@ -68,7 +67,7 @@ export interface KeyDeps {
 
 /** The keys with these ids that the viewer may manage. */
 export async function findApiKeys(
-  deps: { db: Database; defaultPlan: Plan },
+  deps: { db: Database },
   viewer: Viewer,
   ids: readonly string[],
 ): Promise<ApiKey[]> {
@@ -83,13 +82,13 @@ export async function findApiKeys(
   );
   return rows.flatMap((row) => {
     const tenant = managed.get(row.tenantId);
-    return tenant === undefined ? [] : [toApiKey(row, tenant, deps.defaultPlan)];
+    return tenant === undefined ? [] : [toApiKey(row, tenant)];
   });
 }
 
 /** The keys of a workspace or team, oldest first. Empty for members who may not manage them. */
 export async function listApiKeys(
-  deps: { db: Database; defaultPlan: Plan },
+  deps: { db: Database },
   tenant: Tenant,
   page: PageInput,
 ): Promise<Page<ApiKey>> {
@@ -107,17 +106,13 @@ export async function listApiKeys(
         .where(and(eq(apiKeys.tenantId, tenant.id), ...conditions))
         .orderBy(orderBy)
         .limit(limit);
-      return rows.map((row) => toApiKey(row, tenant, deps.defaultPlan));
+      return rows.map((row) => toApiKey(row, tenant));
     },
   });
 }
 
 /** The key, if the viewer may manage it. Else NotFoundError or NotPermittedError. */
-export async function requireApiKey(
-  deps: { db: Database; defaultPlan: Plan },
-  viewer: Viewer,
-  id: string,
-): Promise<ApiKey> {
+export async function requireApiKey(deps: { db: Database }, viewer: Viewer, id: string): Promise<ApiKey> {
   const [row] = await deps.db
     .select(keyColumns)
     .from(apiKeys)
@@ -126,7 +121,7 @@ export async function requireApiKey(
   const [tenant] = await findTenants(deps, viewer, [row.tenantId]);
   if (tenant === undefined) throw new NotFoundError('API key');
   requireRole(tenant.viewerRole, 'manageKeys');
-  return toApiKey(row, tenant, deps.defaultPlan);
+  return toApiKey(row, tenant);
 }
 
 /**
@@ -134,7 +129,7 @@ export async function requireApiKey(
  * Whoever lost the role meanwhile does nothing. Throws NotFoundError or NotPermittedError.
  */
 export async function changeApiKey<Result>(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'defaultPlan'>,
+  deps: Pick<KeyDeps, 'db' | 'changes'>,
   viewer: Viewer,
   id: string,
   change: (tx: Transaction, apiKey: ApiKey) => Promise<Result>,
@@ -144,7 +139,7 @@ export async function changeApiKey<Result>(
   const result = await retryConflicts(() =>
     deps.db.transaction(async (tx) => {
       await lockAndAuthorizeTenant(tx, viewer, { workspaceId, teamId }, 'manageKeys');
-      await tx.select({ id: apiKeys.id }).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
+      await lockKeyForUpdate(tx, id);
       return await change(tx, await requireApiKey({ ...deps, db: tx }, viewer, id));
     }),
   );
@@ -170,7 +165,7 @@ export interface KeyState extends Pick<typeof apiKeys.$inferSelect, keyof typeof
 
 /** The keys of these tenants as they are now, whoever may manage them, in the order of their ids. */
 export async function readKeyStates(
-  { db, defaultPlan }: { db: Database; defaultPlan: Plan },
+  { db }: { db: Database },
   tenants: readonly Tenant[],
 ): Promise<KeyState[]> {
   const byId = new Map(tenants.map((tenant) => [tenant.id, tenant]));
@@ -183,7 +178,7 @@ export async function readKeyStates(
   return rows.flatMap((row) => {
     const tenant = byId.get(row.tenantId);
     if (tenant === undefined) return [];
-    const status = statusOnPlan(row, tenant, defaultPlan, now);
+    const status = statusOnPlan(row, tenant.plan, now);
     return [{ ...row, status, changesAt: firstAfter(now, row) }];
   });
 }
@@ -222,13 +217,13 @@ export const keyColumns = {
 
 type KeyRow = Pick<typeof apiKeys.$inferSelect, keyof typeof keyColumns>;
 
-function toApiKey(row: KeyRow, tenant: Tenant, defaultPlan: Plan): ApiKey {
+function toApiKey(row: KeyRow, tenant: Tenant): ApiKey {
   return {
     ...row,
     provider: row.provider as ProviderName,
     healthReason: row.healthReason === null ? null : answerErrorCode(row.healthReason),
     scope: keyScopeOf(tenant),
-    status: statusOnPlan(row, tenant, defaultPlan, new Date()),
+    status: statusOnPlan(row, tenant.plan, new Date()),
   };
 }
 

@@ -3,11 +3,8 @@ import type { AnswerErrorCode } from '../answer-error.ts';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
-import { teams } from '../db/tables/team.ts';
-import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
-import type { Plan } from '../workspaces/plan.ts';
-import { payerPlan } from '../workspaces/workspace.ts';
+import { planOfKey } from '../workspaces/plan.ts';
 import type { KeyScope } from './api-key.ts';
 import { isUsable, type KeyStatus, statusOnPlan } from './status.ts';
 
@@ -23,7 +20,7 @@ export type ModelAvailability = { apiKeyIds: string[] } & (
  * tenant, or one for another place than the model's.
  */
 export async function findAvailability(
-  { db, defaultPlan }: { db: Database; defaultPlan: Plan },
+  { db }: { db: Database },
   modelIds: readonly string[],
   /** As if this key were not there. */
   { withoutApiKeyId }: { withoutApiKeyId?: string } = {},
@@ -35,7 +32,7 @@ export async function findAvailability(
     modelIds.map((modelId) => {
       const keys = (candidates.get(modelId) ?? []).map((key) => ({
         ...key,
-        status: statusOnPlan(key, key, defaultPlan, now),
+        status: statusOnPlan(key, key.plan, now),
       }));
       return [modelId, choosePayingKey(keys)];
     }),
@@ -54,7 +51,7 @@ async function readCandidates(db: Database, modelIds: readonly string[]) {
       teamId: apiKeys.teamId,
       tenantId: apiKeys.tenantId,
       kind: workspaces.kind,
-      payerPlan,
+      plan: planOfKey,
       health: apiKeys.health,
       rateLimitedUntil: apiKeys.rateLimitedUntil,
       isEnabled: apiKeys.isEnabled,
@@ -74,8 +71,6 @@ async function readCandidates(db: Database, modelIds: readonly string[]) {
     .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
     .innerJoin(apiKeys, and(eq(apiKeys.id, apiKeyModels.apiKeyId), isForPlaceOfModel))
     .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
-    .leftJoin(users, eq(users.id, workspaces.ownerUserId))
-    .leftJoin(teams, eq(teams.id, sql`coalesce(${apiKeys.teamId}, ${workspaces.teamId})`))
     .orderBy(asc(sql`${apiKeys.teamId} is not null`), asc(apiKeys.position), asc(apiKeys.id));
 }
 
@@ -142,13 +137,13 @@ export function unavailableCode(status: KeyStatus | undefined): AnswerErrorCode 
 
 /** Why a key may not be asked any more on behalf of an answer that it is paying for; null if it may. */
 export async function keyFailureCode(
-  { db, defaultPlan }: { db: Database; defaultPlan: Plan },
+  { db }: { db: Database },
   apiKeyId: string,
 ): Promise<AnswerErrorCode | null> {
   const [key] = await db
     .select({
       teamId: apiKeys.teamId,
-      payerPlan,
+      plan: planOfKey,
       health: apiKeys.health,
       rateLimitedUntil: apiKeys.rateLimitedUntil,
       isEnabled: apiKeys.isEnabled,
@@ -156,12 +151,9 @@ export async function keyFailureCode(
       needsReentry: apiKeys.needsReentry,
     })
     .from(apiKeys)
-    .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
-    .leftJoin(users, eq(users.id, workspaces.ownerUserId))
-    .leftJoin(teams, eq(teams.id, sql`coalesce(${apiKeys.teamId}, ${workspaces.teamId})`))
     .where(eq(apiKeys.id, apiKeyId));
   if (key === undefined) return 'KEY_REMOVED';
-  const status = statusOnPlan(key, key, defaultPlan, new Date());
+  const status = statusOnPlan(key, key.plan, new Date());
   if (isUsable(status)) return null;
   return status === 'DISABLED' ? 'KEY_REMOVED' : unavailableCode(status);
 }

@@ -7,7 +7,7 @@ import { ForbiddenAddressError } from '../providers/http/address.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
-import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
+import { requirePlanForKeys } from '../workspaces/plan.ts';
 import { requireTenant } from '../workspaces/tenant.ts';
 import { type ApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { type CheckedKey, type CheckResult, rateLimitEndsAt } from './health.ts';
@@ -114,7 +114,7 @@ function providerUnavailable({ healthReason, forbidden }: CheckResult, providerT
 async function checkAndSave(deps: KeyDeps, viewer: Viewer, id: string) {
   const apiKey = await requireApiKey(deps, viewer, id);
   const tenant = await requireTenant(deps, viewer, apiKey, 'manageKeys');
-  requirePlanForKeys(planOf(tenant, deps.defaultPlan), tenant.type);
+  requirePlanForKeys(tenant.plan, tenant.type);
   const provider = deps.providers[apiKey.provider];
   let checked: CheckedKey;
   try {

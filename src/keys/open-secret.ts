@@ -2,12 +2,12 @@ import { and, eq, isNull, ne, or } from 'drizzle-orm';
 import { recordAudit } from '../audit/record-audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
+import { lockTenantForKeyShare } from '../db/lock-order.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { openRecord, type RecordContext, type RootKey, SealError, type SealedRecord } from '../vault/seal.ts';
-import { lockTenantForKeyShare } from '../workspaces/tenant.ts';
 
 /**
  * Opens a stored key and lends its secret to `use`: the only way to plaintext. `use` must neither keep nor log it. The bytes
@@ -101,7 +101,7 @@ async function recordNotOpened(
   failure: SealError['type'],
 ): Promise<void> {
   const isRecorded = await deps.db.transaction(async (tx) => {
-    await lockTenantForKeyShare(tx, tenantId);
+    if (!(await lockTenantForKeyShare(tx, tenantId))) return false;
     const [key] = await tx
       .update(apiKeys)
       .set({ health: 'UNVERIFIED', healthReason: NOT_OPENED })

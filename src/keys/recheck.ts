@@ -1,15 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { and, asc, eq, gt, inArray, isNotNull, isNull, or, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNotNull, isNull, or } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
-import { teams } from '../db/tables/team.ts';
-import { users } from '../db/tables/user.ts';
-import { workspaces } from '../db/tables/workspace.ts';
 import { NotFoundError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import { SealError } from '../vault/seal.ts';
-import { PLANS, type Plan, planAllowsKeys } from '../workspaces/plan.ts';
-import { payerPlan } from '../workspaces/workspace.ts';
+import { PLANS, planAllowsKeys, planOfKey } from '../workspaces/plan.ts';
 import type { KeyDeps } from './api-key.ts';
 import { checkStoredKey } from './check.ts';
 import { isInconclusive } from './health.ts';
@@ -58,15 +54,11 @@ export async function recheckDueKeys(deps: RecheckDeps): Promise<number | null> 
 }
 
 /** The keys that are or will be due first, of those that would be used if the provider says that they work. */
-async function findNext({ db, defaultPlan }: { db: Database; defaultPlan: Plan }): Promise<Due[]> {
-  const plan = sql`coalesce(${payerPlan}, ${defaultPlan})`;
+async function findNext({ db }: { db: Database }): Promise<Due[]> {
   const plansFor = (whose: 'workspace' | 'team') => PLANS.filter((each) => planAllowsKeys(each, whose));
   const rows = await db
     .select({ id: apiKeys.id, recheckAt: apiKeys.recheckAt })
     .from(apiKeys)
-    .leftJoin(workspaces, eq(workspaces.id, apiKeys.workspaceId))
-    .leftJoin(users, eq(users.id, workspaces.ownerUserId))
-    .leftJoin(teams, eq(teams.id, sql`coalesce(${apiKeys.teamId}, ${workspaces.teamId})`))
     .where(
       and(
         isNotNull(apiKeys.recheckAt),
@@ -74,8 +66,8 @@ async function findNext({ db, defaultPlan }: { db: Database; defaultPlan: Plan }
         eq(apiKeys.needsReentry, false),
         or(isNull(apiKeys.expiresAt), gt(apiKeys.expiresAt, new Date())),
         or(
-          and(isNull(apiKeys.teamId), inArray(plan, plansFor('workspace'))),
-          and(isNotNull(apiKeys.teamId), inArray(plan, plansFor('team'))),
+          and(isNull(apiKeys.teamId), inArray(planOfKey, plansFor('workspace'))),
+          and(isNotNull(apiKeys.teamId), inArray(planOfKey, plansFor('team'))),
         ),
       ),
     )

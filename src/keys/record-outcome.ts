@@ -1,11 +1,11 @@
 import { and, eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import { recordAudit } from '../audit/record-audit.ts';
+import { lockTenantForKeyShare } from '../db/lock-order.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import { lockTenantForKeyShare } from '../workspaces/tenant.ts';
 import { type KeyDeps, requireApiKey } from './api-key.ts';
 import {
   type CheckedKey,
@@ -27,14 +27,14 @@ import type { OpenedKey } from './open-secret.ts';
  * NotPermittedError if whoever wanted the check may not manage the key any more: nothing of it is for them.
  */
 export async function saveCheckResult(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys' | 'defaultPlan'>,
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys'>,
   id: string,
   { key, result }: CheckedKey,
   by: CheckedBy,
 ): Promise<void> {
   const { tenantId, provider, baseUrl } = key;
   const hasVisibleChange = await deps.db.transaction(async (tx) => {
-    await lockTenantForKeyShare(tx, tenantId);
+    if (!(await lockTenantForKeyShare(tx, tenantId))) throw new NotFoundError('API key');
     const [before] = await tx.select(checkedColumns).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
     if (before === undefined) throw new NotFoundError('API key');
     // The check took seconds.

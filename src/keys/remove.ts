@@ -8,7 +8,6 @@ import { apiKeyModels, models } from '../db/tables/model.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
-import type { Plan } from '../workspaces/plan.ts';
 import { type ApiKey, changeApiKey, type KeyDeps } from './api-key.ts';
 import { findAvailability } from './availability.ts';
 import { closeUp } from './order.ts';
@@ -18,7 +17,7 @@ import { closeUp } from './order.ts';
  * answers that it is paying for end.
  */
 export async function removeApiKey(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'defaultPlan' | 'rootKeys'>,
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys'>,
   viewer: Viewer,
   id: string,
 ): Promise<{ apiKey: ApiKey; models: Model[] }> {
@@ -48,7 +47,7 @@ export interface RemovalImpact {
 
 /** Finds out what removing a key would do. The caller has made sure that the viewer may manage the key. */
 export async function removalImpact(
-  deps: { db: Database; defaultPlan: Plan },
+  deps: { db: Database },
   apiKey: Pick<ApiKey, 'id' | 'tenantId'>,
 ): Promise<RemovalImpact> {
   const [offered, asked, runningAnswerCount] = await Promise.all([

@@ -4,7 +4,7 @@ import { recordAudit } from '../audit/record-audit.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
-import { planOf, requirePlanForKeys } from '../workspaces/plan.ts';
+import { requirePlanForKeys } from '../workspaces/plan.ts';
 import { requireTenant } from '../workspaces/tenant.ts';
 import { type ApiKey, changeApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { firstHealthColumns } from './record-outcome.ts';
@@ -32,7 +32,7 @@ export async function replaceApiKeySecret(
       ? apiKey.baseUrl
       : checkKeyBaseUrl(provider, input.baseUrl, deps.allowedPrivateHosts);
   const tenant = await requireTenant(deps, viewer, apiKey, 'manageKeys');
-  requirePlanForKeys(planOf(tenant, deps.defaultPlan), tenant.type);
+  requirePlanForKeys(tenant.plan, tenant.type);
 
   const key = { id: apiKey.id, tenantId: tenant.id, provider: provider.name, baseUrl };
   const submittedBaseUrl = provider.baseUrl === null ? (input.baseUrl ?? apiKey.baseUrl) : null;

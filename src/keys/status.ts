@@ -1,6 +1,6 @@
 import { ANSWER_ERRORS, type AnswerErrorCode } from '../answer-error.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import { type Plan, planAllowsKeys, planOf } from '../workspaces/plan.ts';
+import { type Plan, planAllowsKeys } from '../workspaces/plan.ts';
 
 /** Status of a key, the same everywhere it is shown. The first that applies, in this order. */
 export const KEY_STATUSES = [
@@ -33,15 +33,14 @@ export function keyStatus(facts: KeyFacts, now: Date): KeyStatus {
   return facts.health;
 }
 
-/** The status of a stored key, from the plan of whoever pays for it; null there is the server's default. */
+/** The status of a stored key on the plan of its payer. */
 export function statusOnPlan(
   key: Omit<KeyFacts, 'planAllowsKeys'> & { teamId: string | null },
-  paid: { payerPlan: Plan | null },
-  defaultPlan: Plan,
+  plan: Plan,
   now: Date,
 ): KeyStatus {
   const whose = key.teamId === null ? 'workspace' : 'team';
-  return keyStatus({ ...key, planAllowsKeys: planAllowsKeys(planOf(paid, defaultPlan), whose) }, now);
+  return keyStatus({ ...key, planAllowsKeys: planAllowsKeys(plan, whose) }, now);
 }
 
 /**

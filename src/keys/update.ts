@@ -9,7 +9,7 @@ import { checkPosition, moveKey } from './order.ts';
 
 /** Changes what is known about a key besides its secret. What is left out stays as it is. */
 export async function updateApiKey(
-  deps: Pick<KeyDeps, 'db' | 'changes' | 'defaultPlan' | 'rootKeys'>,
+  deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys'>,
   viewer: Viewer,
   input: {
     id: string;

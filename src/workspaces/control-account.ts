@@ -4,10 +4,11 @@ import { saveLink } from '../accounts/one-time-link.ts';
 import { recordAudit, type Transaction } from '../audit/record-audit.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { lockTenantsOfUserForUpdate, lockUserForUpdate } from '../db/lock-order.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { sessions, users } from '../db/tables/user.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { holdBelongings } from './delete-account.ts';
+import { findBelongings } from './delete-account.ts';
 import type { PeopleDeps } from './member.ts';
 
 /** A person's account, by one of the two. */
@@ -45,8 +46,10 @@ export async function setAccountDisabled(
 ): Promise<EndedSessions> {
   const { userId: id } = await findAccount(deps.db, input);
   return await changeAccount(deps, id, async (tx) => {
-    const { personal, memberships } = await holdBelongings(tx, id);
-    const { disabledAt } = await lockAccount(tx, id);
+    await lockTenantsOfUserForUpdate(tx, id);
+    const { personal, memberships } = await findBelongings(tx, id);
+    await lockUserForUpdate(tx, id);
+    const { disabledAt } = await findAccount(tx, { userId: id });
     if (isDisabled === (disabledAt !== null)) return [];
     await tx
       .update(users)
@@ -63,7 +66,7 @@ export async function setAccountDisabled(
 export async function signOutAccount(deps: PeopleDeps, input: AccountInput): Promise<EndedSessions> {
   const { userId: id } = await findAccount(deps.db, input);
   return await changeAccount(deps, id, async (tx) => {
-    await lockAccount(tx, id);
+    await lockUserForUpdate(tx, id);
     return await deleteSessions(tx, id);
   });
 }
@@ -129,17 +132,6 @@ async function changeAccount(
 
 async function deleteSessions(tx: Transaction, userId: string): Promise<{ id: string }[]> {
   return await tx.delete(sessions).where(eq(sessions.userId, userId)).returning({ id: sessions.id });
-}
-
-/** Until the transaction ends a session that begins waits, and then finds what became of the account. */
-async function lockAccount(tx: Transaction, id: string): Promise<{ disabledAt: Date | null }> {
-  const [account] = await tx
-    .select({ disabledAt: users.disabledAt })
-    .from(users)
-    .where(eq(users.id, id))
-    .for('update');
-  if (account === undefined) throw new NotFoundError('user');
-  return account;
 }
 
 async function findAccount(db: Pick<Database, 'select'>, { userId, email }: AccountInput): Promise<Account> {

@@ -1,6 +1,7 @@
 import { and, asc, eq, exists, or, sql } from 'drizzle-orm';
 import type { AuditEvent } from '../audit/action.ts';
 import { type AuditDeps, recordAudit, type Transaction } from '../audit/record-audit.ts';
+import { lockTenantsOfUserForUpdate, lockUserForUpdate } from '../db/lock-order.ts';
 import { retryConflicts } from '../db/retry-conflicts.ts';
 import { teamMemberships, teams } from '../db/tables/team.ts';
 import { messages, threads } from '../db/tables/thread.ts';
@@ -37,15 +38,16 @@ export async function removeAccount(deps: PeopleDeps, userId: string): Promise<v
   for (const { id } of removed.sessions) changes.announce(id, [id]);
 }
 
-/** In the order in which everybody takes rows: teams, workspaces, threads, users, and audit logs last. */
+/** In the order of `db/lock-order`. */
 async function removeAllOf(tx: Transaction, deps: AuditDeps, userId: string) {
-  const belongings = await holdBelongings(tx, userId);
+  await lockTenantsOfUserForUpdate(tx, userId);
+  const belongings = await findBelongings(tx, userId);
   await refuseOwnerOfShared(tx, userId);
   const deleted = await deleteThreads(tx, userId);
   const touched = await touchThreads(tx, userId);
   await tx.delete(workspaces).where(eq(workspaces.ownerUserId, userId));
   // From here on nobody can sign in as this person, so no session is left out.
-  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update');
+  await lockUserForUpdate(tx, userId);
   const ended = await tx.delete(sessions).where(eq(sessions.userId, userId)).returning({ id: sessions.id });
   await tx.delete(users).where(eq(users.id, userId));
   await record(tx, deps, userId, belongings);
@@ -117,27 +119,8 @@ export interface Belongings {
   memberships: { tenantId: string; role: Exclude<Role, 'OWNER'> }[];
 }
 
-/** What an account has, held until the transaction ends: nobody changes its members meanwhile or hands it to this person. */
-export async function holdBelongings(tx: Transaction, userId: string): Promise<Belongings> {
-  const inTeam = tx
-    .select()
-    .from(teamMemberships)
-    .where(and(eq(teamMemberships.teamId, teams.id), eq(teamMemberships.userId, userId)));
-  const inWorkspace = tx
-    .select()
-    .from(memberships)
-    .where(and(eq(memberships.workspaceId, workspaces.id), eq(memberships.userId, userId)));
-  await tx.select({ id: teams.id }).from(teams).where(exists(inTeam)).orderBy(asc(teams.id)).for('update');
-  await tx
-    .select({ id: workspaces.id })
-    .from(workspaces)
-    .where(or(eq(workspaces.ownerUserId, userId), exists(inWorkspace)))
-    .orderBy(asc(workspaces.id))
-    .for('update');
-  return await findBelongings(tx, userId);
-}
-
-async function findBelongings(tx: Transaction, userId: string): Promise<Belongings> {
+/** What an account has. The caller has locked the tenants: nobody changes their members meanwhile. */
+export async function findBelongings(tx: Transaction, userId: string): Promise<Belongings> {
   const personal = await tx
     .select({ tenantId: workspaces.id, name: workspaces.name })
     .from(workspaces)

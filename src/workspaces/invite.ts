@@ -3,6 +3,7 @@ import type { Viewer } from '../accounts/session.ts';
 import { recordAudit, type Transaction } from '../audit/record-audit.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { lockTenantForUpdate } from '../db/lock-order.ts';
 import { invitations } from '../db/tables/invitation.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import {
@@ -19,7 +20,6 @@ import { givenRole, type Role } from './permissions.ts';
 import {
   findTenants,
   lockAndAuthorizeTenant,
-  lockTenantForUpdate,
   type Tenant,
   type TenantInput,
   tenantColumns,

@@ -6,22 +6,17 @@ import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { ConflictError } from '../errors.ts';
 import { announceMembers, memberIdsOf, type PeopleDeps } from './member.ts';
-import { type Plan, planOf, requirePlanForTeams } from './plan.ts';
+import { effectivePlan, type Plan, requirePlanForTeams } from './plan.ts';
 import { requireRoomForTeam } from './quotas.ts';
 import { requireTeam, type Team } from './team.ts';
 import { checkName, lockAndAuthorizeTeam } from './tenant.ts';
 
 /** Creates a team, which begins with the plan of the viewer's account and from then on has its own. */
-export async function createTeam(
-  deps: PeopleDeps & { defaultPlan: Plan },
-  viewer: Viewer,
-  input: { name: string },
-): Promise<Team> {
+export async function createTeam(deps: PeopleDeps, viewer: Viewer, input: { name: string }): Promise<Team> {
   const name = checkName(input.name);
   const team = await deps.db.transaction(async (tx) => {
     await requireRoomForTeam(tx, viewer.id, 'You own');
-    const plan = await planOfUser(tx, viewer.id);
-    requirePlanForTeams(planOf({ payerPlan: plan }, deps.defaultPlan));
+    const plan = await planForNewTeam(tx, viewer.id);
     const [made] = await tx
       .insert(teams)
       .values({ name, ownerUserId: viewer.id, plan })
@@ -39,10 +34,15 @@ export async function createTeam(
   return team;
 }
 
-/** Null means the server's default. */
-async function planOfUser(tx: Transaction, userId: string): Promise<Plan | null> {
-  const [user] = await tx.select({ plan: users.plan }).from(users).where(eq(users.id, userId));
-  return user?.plan ?? null;
+/** The plan that is set for a person; null for the server's default. Throws PlanRequiredError if teams are no part of it. */
+async function planForNewTeam(tx: Transaction, userId: string): Promise<Plan | null> {
+  const [user] = await tx
+    .select({ plan: users.plan, effective: effectivePlan(users.plan) })
+    .from(users)
+    .where(eq(users.id, userId));
+  if (user === undefined) throw new Error('the account of a viewer is missing');
+  requirePlanForTeams(user.effective);
+  return user.plan;
 }
 
 /** Renames a team. */

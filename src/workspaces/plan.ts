@@ -1,4 +1,7 @@
+import { ne, type SQL, type SQLChunk, sql } from 'drizzle-orm';
 import { PLAN_WORDS } from '../audit/action.ts';
+import type { Database } from '../db/database.ts';
+import { settings } from '../db/tables/server.ts';
 import { PlanRequiredError } from '../errors.ts';
 
 /** From least to most; each includes the ones before it. */
@@ -12,10 +15,30 @@ export const PLAN_FOR_KEYS = { workspace: 'PREMIUM', team: 'BUSINESS' } as const
   Plan
 >;
 
-/** The plan something is on: its payer's, else the server's default. */
-export function planOf(paid: { payerPlan: Plan | null }, defaultPlan: Plan): Plan {
-  return paid.payerPlan ?? defaultPlan;
+/**
+ * Saves the plan of payers that have none of their own, so that queries read the effective plan with the row. Of several
+ * servers on one database, the last one started decides.
+ */
+export async function saveDefaultPlan(db: Pick<Database, 'update'>, defaultPlan: Plan): Promise<void> {
+  await db.update(settings).set({ defaultPlan }).where(ne(settings.defaultPlan, defaultPlan));
 }
+
+/** The first of these plans that is set, else the server's default: each is a column that can be null. */
+export function effectivePlan(...plans: readonly SQLChunk[]): SQL<Plan> {
+  return sql<Plan>`coalesce(${sql.join([...plans], sql`, `)}, (select default_plan from settings))`;
+}
+
+/**
+ * The plan of the payer of a row of `api_keys`: that of its team, or of the person or team behind its workspace. A subquery, so
+ * that a query about keys needs no joins for it; each part of it is one look by primary key.
+ */
+export const planOfKey: SQL<Plan> = effectivePlan(
+  sql`(select plan from teams where id = "api_keys"."team_id")`,
+  sql`(select coalesce(person.plan, team.plan) from workspaces as paid
+    left join users as person on person.id = paid.owner_user_id
+    left join teams as team on team.id = paid.team_id
+    where paid.id = "api_keys"."workspace_id")`,
+);
 
 /** Whether provider keys of a workspace or of a team are part of the plan. */
 export function planAllowsKeys(plan: Plan, of: keyof typeof PLAN_FOR_KEYS): boolean {

@@ -1,13 +1,14 @@
 import { and, eq } from 'drizzle-orm';
 import type { Transaction } from '../audit/record-audit.ts';
+import { lockUserForNoKeyUpdate } from '../db/lock-order.ts';
 import { teams } from '../db/tables/team.ts';
-import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { ConflictError } from '../errors.ts';
 
 /** Throws ConflictError if a person owns as many shared workspaces as may be. `who` begins the sentence: "You own". */
 export async function requireRoomForWorkspace(tx: Transaction, userId: string, who: string): Promise<void> {
-  await lockUser(tx, userId);
+  // Two who count at once would both find room.
+  await lockUserForNoKeyUpdate(tx, userId);
   const owned = and(eq(workspaces.ownerUserId, userId), eq(workspaces.kind, 'SHARED'));
   if ((await tx.$count(workspaces, owned)) >= MAX_WORKSPACES)
     throw new ConflictError(`${who} ${MAX_WORKSPACES} workspaces, which is the most. Delete one first.`);
@@ -23,14 +24,10 @@ export async function requireRoomInTeam(tx: Transaction, teamId: string): Promis
 
 /** Throws ConflictError if a person owns as many teams as may be. `who` begins the sentence: "You own". */
 export async function requireRoomForTeam(tx: Transaction, userId: string, who: string): Promise<void> {
-  await lockUser(tx, userId);
+  // Two who count at once would both find room.
+  await lockUserForNoKeyUpdate(tx, userId);
   if ((await tx.$count(teams, eq(teams.ownerUserId, userId))) >= MAX_TEAMS)
     throw new ConflictError(`${who} ${MAX_TEAMS} teams, which is the most. Delete one first.`);
-}
-
-/** Two who count at once would both find room. A session or message that is just being saved need not wait for this lock. */
-async function lockUser(tx: Transaction, userId: string): Promise<void> {
-  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update');
 }
 
 const MAX_WORKSPACES = 100; // lists of one's workspaces come whole

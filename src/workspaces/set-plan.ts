@@ -1,4 +1,4 @@
-import { asc, eq, inArray } from 'drizzle-orm';
+import { asc, eq, inArray, sql } from 'drizzle-orm';
 import { type AuditDeps, recordAudit, type Transaction } from '../audit/record-audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
@@ -7,7 +7,7 @@ import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { type Plan, planOf } from './plan.ts';
+import { effectivePlan, type Plan } from './plan.ts';
 
 /** Who pays: a user or a team. An email stands for the user who signs in with it. */
 export interface PayerInput {
@@ -34,16 +34,16 @@ export interface PlanOfPayer {
  * of. Throws InvalidInputError or NotFoundError.
  */
 export async function setPlan(
-  deps: AuditDeps & { db: Database; changes: Changes; defaultPlan: Plan },
+  deps: AuditDeps & { db: Database; changes: Changes },
   input: PayerInput,
   plan: Plan | null,
 ): Promise<PlanOfPayer & { previousPlan: Plan }> {
   const set = await deps.db.transaction(async (tx) => {
     const payer = await findPayer(tx, input, 'to be changed');
-    if (payer.type === 'user') await tx.update(users).set({ plan }).where(eq(users.id, payer.id));
-    else await tx.update(teams).set({ plan }).where(eq(teams.id, payer.id));
-    const changed = await describe(tx, deps, { ...payer, payerPlan: plan });
-    const previousPlan = planOf(payer, deps.defaultPlan);
+    const { table, type, id, plan: previousPlan } = payer;
+    const [set] = await tx.update(table).set({ plan }).where(eq(table.id, id)).returning(planColumns(table));
+    if (set === undefined) throw new NotFoundError(type);
+    const changed = await describe(tx, { ...payer, ...set });
     if (changed.plan !== previousPlan) await recordChange(tx, deps, { ...changed, previousPlan });
     return { ...changed, previousPlan };
   });
@@ -53,17 +53,19 @@ export async function setPlan(
 
 /** The plan of a user or a team. Throws InvalidInputError or NotFoundError. */
 export async function findPlan(
-  deps: { db: Pick<Database, 'select'>; defaultPlan: Plan },
+  { db }: { db: Pick<Database, 'select'> },
   input: PayerInput,
 ): Promise<PlanOfPayer> {
-  return await describe(deps.db, deps, await findPayer(deps.db, input, 'to be read'));
+  return await describe(db, await findPayer(db, input, 'to be read'));
 }
 
 interface Payer {
   type: 'user' | 'team';
   id: string;
-  /** Null means the server's default. */
-  payerPlan: Plan | null;
+  table: typeof users | typeof teams;
+  plan: Plan;
+  /** Whether none is set, so that it is the server's default. */
+  isDefault: boolean;
 }
 
 /** One that is to be changed is held until the transaction ends. */
@@ -73,11 +75,14 @@ async function findPayer(
   purpose: 'to be read' | 'to be changed',
 ): Promise<Payer> {
   const { table, condition, type } = lookUp(input);
-  const query = db.select({ id: table.id, payerPlan: table.plan }).from(table).where(condition);
+  const query = db
+    .select({ id: table.id, ...planColumns(table) })
+    .from(table)
+    .where(condition);
   // The weaker of the two locks: a message that its sender is just saving points to the row, and need not wait.
   const [row] = await (purpose === 'to be changed' ? query.for('no key update') : query);
   if (row === undefined) throw new NotFoundError(type);
-  return { type, ...row };
+  return { type, table, ...row };
 }
 
 function lookUp({ userId, email, teamId }: PayerInput) {
@@ -92,11 +97,11 @@ function lookUp({ userId, email, teamId }: PayerInput) {
   return { type: 'user' as const, table: users, condition };
 }
 
-async function describe(
-  db: Pick<Database, 'select'>,
-  { defaultPlan }: { defaultPlan: Plan },
-  payer: Payer,
-): Promise<PlanOfPayer> {
+function planColumns({ plan }: Payer['table']) {
+  return { plan: effectivePlan(plan), isDefault: sql<boolean>`${plan} is null` };
+}
+
+async function describe(db: Pick<Database, 'select'>, payer: Payer): Promise<PlanOfPayer> {
   const column = payer.type === 'team' ? workspaces.teamId : workspaces.ownerUserId;
   const paid = await db
     .select({ id: workspaces.id })
@@ -106,8 +111,8 @@ async function describe(
   return {
     userId: payer.type === 'user' ? payer.id : null,
     teamId: payer.type === 'team' ? payer.id : null,
-    plan: planOf(payer, defaultPlan),
-    isDefault: payer.payerPlan === null,
+    plan: payer.plan,
+    isDefault: payer.isDefault,
     workspaceIds: paid.map(({ id }) => id),
   };
 }

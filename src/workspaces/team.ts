@@ -5,7 +5,7 @@ import { idsOf } from '../db/id.ts';
 import { teamMembers, teams } from '../db/tables/team.ts';
 import { NotFoundError } from '../errors.ts';
 import { type Action, type Role, requireRole } from './permissions.ts';
-import type { Plan } from './plan.ts';
+import { effectivePlan, type Plan } from './plan.ts';
 
 /** A team as one of its members sees it. */
 export interface Team {
@@ -14,8 +14,7 @@ export interface Team {
   name: string;
   createdAt: Date;
   viewerRole: Exclude<Role, 'VIEWER'>;
-  /** Its own plan; null means the server's default. */
-  payerPlan: Plan | null;
+  plan: Plan;
 }
 
 /** The viewer's teams among the given ids, all of them if none are given; oldest first. */
@@ -30,7 +29,7 @@ export async function findTeams(
       name: teams.name,
       createdAt: teams.createdAt,
       viewerRole: teamMembers.role,
-      payerPlan: teams.plan,
+      plan: effectivePlan(teams.plan),
     })
     .from(teamMembers)
     .innerJoin(teams, eq(teams.id, teamMembers.teamId))

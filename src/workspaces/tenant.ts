@@ -1,11 +1,9 @@
-import { eq, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Transaction } from '../audit/record-audit.ts';
 import type { Database } from '../db/database.ts';
-import { idsOf, prefixOf } from '../db/id.ts';
-import { teams } from '../db/tables/team.ts';
-import { workspaces } from '../db/tables/workspace.ts';
-import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { prefixOf } from '../db/id.ts';
+import { lockTenantForUpdate } from '../db/lock-order.ts';
+import { InvalidInputError } from '../errors.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
 import type { Action } from './permissions.ts';
 import { findTeams, requireTeam, type Team } from './team.ts';
@@ -65,8 +63,8 @@ export function keyScopeOf(tenant: Tenant): 'PERSONAL' | 'WORKSPACE' | 'TEAM' {
 }
 
 /**
- * The workspace or team that an input names, as `requireTenant` gives it, and held until the transaction ends: nobody else
- * changes its members, its name or its owner meanwhile. The viewer's role is read once it is held, so of two people who
+ * The workspace or team that an input names, as `requireTenant` gives it, and locked until the transaction ends: nobody else
+ * changes its members, its name or its owner meanwhile. The viewer's role is read under the lock, so of two people who
  * take each other's role away at once the second one has none any more.
  */
 export function lockAndAuthorizeTenant(
@@ -75,65 +73,37 @@ export function lockAndAuthorizeTenant(
   input: TenantInput,
   action: Action,
 ): Promise<Tenant> {
-  return hold(tx, () => requireTenant({ db: tx }, viewer, input, action));
+  return lockAndAuthorize(tx, () => requireTenant({ db: tx }, viewer, input, action));
 }
 
-/** The workspace as `requireWorkspace` gives it, held like a tenant. */
+/** The workspace as `requireWorkspace` gives it, locked likewise. */
 export function lockAndAuthorizeWorkspace(
   tx: Transaction,
   viewer: Viewer,
   workspaceId: string,
   action: Action,
 ): Promise<Workspace> {
-  return hold(tx, () => requireWorkspace({ db: tx }, viewer, workspaceId, action));
+  return lockAndAuthorize(tx, () => requireWorkspace({ db: tx }, viewer, workspaceId, action));
 }
 
-/** The team as `requireTeam` gives it, held like a tenant. */
+/** The team as `requireTeam` gives it, locked likewise. */
 export function lockAndAuthorizeTeam(
   tx: Transaction,
   viewer: Viewer,
   teamId: string,
   action: Action,
 ): Promise<Team> {
-  return hold(tx, () => requireTeam({ db: tx }, viewer, teamId, action));
+  return lockAndAuthorize(tx, () => requireTeam({ db: tx }, viewer, teamId, action));
 }
 
-async function hold<Held extends Tenant>(tx: Transaction, require: () => Promise<Held>): Promise<Held> {
-  // Strangers are sent away before they could make anybody wait.
+async function lockAndAuthorize<Locked extends Tenant>(
+  tx: Transaction,
+  require: () => Promise<Locked>,
+): Promise<Locked> {
+  // Before the lock too, so that a stranger cannot make a member wait.
   const { id } = await require();
   await lockTenantForUpdate(tx, id);
   return await require();
-}
-
-/**
- * Locks a tenant's row until the transaction ends. A team's row comes before those of its workspaces, whose members rest on
- * the team's; then come the rows of users, and audit logs last. Everybody who keeps to this order waits, and nobody deadlocks.
- */
-export async function lockTenantForUpdate(tx: Transaction, tenantId: string): Promise<void> {
-  if (prefixOf(tenantId) === 'tem') {
-    await lockTeamForUpdate(tx, tenantId);
-    return;
-  }
-  const isIt = inArray(workspaces.id, idsOf('wsp', [tenantId]));
-  // It never moves to another team, so this can be read before the lock.
-  const [workspace] = await tx.select({ teamId: workspaces.teamId }).from(workspaces).where(isIt);
-  if (workspace?.teamId != null) await lockTeamForUpdate(tx, workspace.teamId);
-  await tx.select({ id: workspaces.id }).from(workspaces).where(isIt).for('update');
-}
-
-/**
- * Keeps the tenant of keys from being removed until the transaction ends, and stands in nobody else's way. Taken before the
- * row of a key: who removes the tenant goes from there to its keys, and must not be met half-way. Throws NotFoundError if the
- * tenant is gone.
- */
-export async function lockTenantForKeyShare(tx: Pick<Database, 'select'>, tenantId: string): Promise<void> {
-  const table = prefixOf(tenantId) === 'tem' ? teams : workspaces;
-  const [row] = await tx.select({ id: table.id }).from(table).where(eq(table.id, tenantId)).for('key share');
-  if (row === undefined) throw new NotFoundError('API key');
-}
-
-async function lockTeamForUpdate(tx: Transaction, teamId: string): Promise<void> {
-  await tx.select({ id: teams.id }).from(teams).where(eq(teams.id, teamId)).for('update');
 }
 
 /** A name for a workspace or a team, fit to be stored. Throws InvalidInputError. */

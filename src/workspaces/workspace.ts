@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, type SQL } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
@@ -7,7 +7,7 @@ import { users } from '../db/tables/user.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
 import { type Action, type Role, requireRole } from './permissions.ts';
-import type { Plan } from './plan.ts';
+import { effectivePlan, type Plan } from './plan.ts';
 
 /** A workspace as one of its members sees it. */
 export interface Workspace {
@@ -19,8 +19,8 @@ export interface Workspace {
   /** The team that owns it and pays for it; null for one that a person owns. */
   teamId: string | null;
   viewerRole: Role;
-  /** The payer's own plan; null means the server's default. */
-  payerPlan: Plan | null;
+  /** The payer's. */
+  plan: Plan;
 }
 
 /** The viewer's workspaces among the given ids, all of them if none are given; the personal one first. */
@@ -54,7 +54,7 @@ async function readWorkspaces(
       createdAt: workspaces.createdAt,
       teamId: workspaces.teamId,
       viewerRole: workspaceMembers.role,
-      payerPlan,
+      plan: effectivePlan(users.plan, teams.plan),
     })
     .from(workspaceMembers)
     .innerJoin(workspaces, eq(workspaces.id, workspaceMembers.workspaceId))
@@ -64,9 +64,6 @@ async function readWorkspaces(
     .orderBy(asc(workspaces.kind), asc(workspaces.id)); // PERSONAL sorts before SHARED
   return rows.map((row) => ({ type: 'workspace', ...row }));
 }
-
-/** The plan of a workspace's payer, where `users` and `teams` are joined as such; only one of the two is there. */
-export const payerPlan = sql<Plan | null>`coalesce(${users.plan}, ${teams.plan})`;
 
 /** The workspace, if the viewer is a member whose role allows the action. Else NotFoundError or NotPermittedError. */
 export async function requireWorkspace(

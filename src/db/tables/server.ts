@@ -1,4 +1,5 @@
-import { pgTable, text } from 'drizzle-orm/pg-core';
+import { sql } from 'drizzle-orm';
+import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core';
 import { instant } from './column.ts';
 
 /** The servers that run on this database, one row each, and which root keys they hold. A row that is not renewed is dead. */
@@ -11,3 +12,14 @@ export const servers = pgTable('servers', {
   rootIds: text('root_ids').array().notNull(),
   seenAt: instant('seen_at').notNull(),
 });
+
+/** Settings that queries need: one row, which the migration that made the table wrote and every start updates. */
+export const settings = pgTable(
+  'settings',
+  {
+    isOnly: boolean('is_only').primaryKey().default(true),
+    /** The plan of payers that have none of their own. */
+    defaultPlan: text('default_plan', { enum: ['FREE', 'PREMIUM', 'BUSINESS'] }).notNull(),
+  },
+  () => [check('settings_one_row', sql`is_only`)],
+);
