@@ -20,7 +20,11 @@ import {
 } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { staleFiles } from '../src/graphql/print.ts';
+import { KEY_STATUSES } from '../src/keys/status.ts';
+import { ROLES } from '../src/workspaces/permissions.ts';
+import { PLANS } from '../src/workspaces/plan.ts';
 import { documentOf, post } from './kit/person.ts';
+import { say } from './kit/say.ts';
 import { startTestServer } from './kit/server.ts';
 
 const schema = buildSchema(readFileSync('schema/schema.graphql', 'utf8'));
@@ -36,21 +40,74 @@ test('the printed schema and its possible types are those of the code', () => {
   expect(staleFiles()).toEqual([]);
 });
 
-test('everything in the schema is described in whole sentences', () => {
+describe('a description', () => {
   const described = types
     .filter(({ name }) => !scalars.includes(name))
     .flatMap((type) => [{ name: type.name, description: type.description }, ...partsOf(type)]);
-  const lacking = described.filter(
-    ({ description }) => !/^["`A-Za-z].*[.!]$/s.test(description?.trim() ?? ''),
-  );
-  expect(lacking).toEqual([]);
+  const failing = (isGood: (text: string) => boolean, among: readonly Described[] = described) =>
+    among.filter(({ description }) => !isGood(description ?? '')).map(printed);
+
+  test('names its subject in its first words, in a sentence of more than three', () => {
+    const beginsWithPronoun = failing((text) => !PRONOUN.test(text));
+    const short = failing((text) => wordsIn(text) > 3);
+    expect(beginsWithPronoun).toEqual([]);
+    expect(short).toEqual([]);
+    expect(failing((text) => /^\w.*[.]$/s.test(text))).toEqual([]);
+    const lengths = described.map(({ description }) => wordsIn(description ?? ''));
+    say(
+      `${described.length} descriptions: ${beginsWithPronoun.length} begin with a pronoun, ` +
+        `${short.length} have three words or fewer, the shortest has ${Math.min(...lengths)}`,
+    );
+  });
+
+  test('is in plain words, with right plurals', () => {
+    expect(failing((text) => !RIDDLE.test(text))).toEqual([]);
+    expect(failing((text) => !/[^aeiou]ys\b/.test(text))).toEqual([]);
+  });
+
+  test('of a field that may be null says what null means', () => {
+    const nullable = outputFields.filter(({ field }) => isNullableType(field.type));
+    const fields = nullable.map(({ type, field }) => named(type.name, field));
+    expect(failing((text) => /\bnull\b/i.test(text), fields)).toEqual([]);
+    say(`${fields.length} nullable fields say what null means`);
+  });
+
+  test('of a Boolean says when it is true', () => {
+    const booleans = types
+      .filter((type) => isObjectType(type) || isInterfaceType(type) || isInputObjectType(type))
+      .flatMap((type) =>
+        Object.values(type.getFields())
+          .filter((field) => /\bBoolean\b/.test(String(field.type)))
+          .map((field) => named(type.name, field)),
+      );
+    expect(failing((text) => /^True (if|to) /.test(text), booleans)).toEqual([]);
+    say(`${booleans.length} Booleans say when they are true`);
+  });
+
+  test('of an enum whose order has a meaning gives it in words, since the printed values are sorted', () => {
+    for (const [name, values] of Object.entries({ KeyStatus: KEY_STATUSES, Plan: PLANS, Role: ROLES }))
+      expect(schema.getType(name)?.description).toContain(values.join(', then '));
+  });
+
+  test('of an enum, a union or an interface that may grow says so and what to do about it', () => {
+    const open = types.filter((type) => isEnumType(type) || isUnionType(type) || isInterfaceType(type));
+    const silent = open.filter(({ description }) => !/ May grow: \S.*[.]$/.test(description ?? ''));
+    expect(silent.map(({ name }) => name)).toEqual([
+      'DeltaPart',
+      'KeyScope',
+      'MessageRole',
+      'OrderDirection',
+      'WorkspaceKind',
+    ]);
+    say(`${open.length - silent.length} of ${open.length} enums, unions and interfaces may grow`);
+  });
 });
 
 describe('a mutation', () => {
   const mutations = Object.values(schema.getMutationType()?.getFields() ?? {});
 
   test.each(mutations)(
-    '$name takes one input and gives its payload or an error that somebody can mend',
+    '$name takes one input and gives its payload or an error that a person can fix',
     (field) => {
       const name = field.name.charAt(0).toUpperCase() + field.name.slice(1);
       expect(field.args.map((argument) => `${argument.name}: ${argument.type}`)).toEqual([
@@ -461,6 +518,13 @@ describe('the contract', () => {
   });
 });
 
+/** Words that make a reader of the printed schema look elsewhere for the subject. */
+const PRONOUN =
+  /^(the one|all of|from when|until when|it|its|they|their|them|these|those|this|that|he|she|we|you|your|what|which|who|whose|whom|why|when|where|how|whether|every(body|one|thing)|some(body|one|thing)|anybody|anyone|anything|nobody|none|nothing)\b/i;
+
+/** Words that a stranger has to decode. */
+const RIDDLE = /\b(told|brought|deed|whoever|somebody|stands?|anew|mend|lets? (\w+ )*in(to)?)\b/i;
+
 interface Described {
   name: string;
   description: string | null | undefined;
@@ -475,6 +539,14 @@ function partsOf(type: GraphQLNamedType): Described[] {
     named(type.name, field),
     ...field.args.map((argument) => named(`${type.name}.${field.name}`, argument)),
   ]);
+}
+
+function printed({ name, description }: Described): string {
+  return `${name}: ${description}`;
+}
+
+function wordsIn(text: string): number {
+  return text.split(/\s+/).filter((word) => word !== '').length;
 }
 
 function named(parent: string, { name, description }: Described): Described {

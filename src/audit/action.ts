@@ -17,7 +17,7 @@ export const AUDIT_ACTIONS = {
     sentence: 'Checked the {provider} key “{label}”: {health}.',
   },
   KEY_CHANGED: {
-    description: 'Something about a key was changed, not its secret.',
+    description: 'A key was changed, but not its secret.',
     details: ['provider', 'label', 'change'],
     sentence: 'Changed the {change} of the {provider} key “{label}”.',
   },
@@ -47,7 +47,7 @@ export const AUDIT_ACTIONS = {
     sentence: 'Could not open the {provider} key “{label}”: {failure}.',
   },
   MEMBER_ADDED: {
-    description: 'Somebody became a member.',
+    description: 'A person became a member.',
     details: ['role'],
     sentence: 'Added {person} as {role}.',
   },
@@ -72,22 +72,22 @@ export const AUDIT_ACTIONS = {
     sentence: 'Removed {person} ({role}).',
   },
   MEMBER_LEFT: {
-    description: 'A member left.',
+    description: 'A member left by themselves.',
     details: ['role'],
     sentence: 'Left ({role}).',
   },
   INVITATION_CREATED: {
-    description: 'Somebody was invited.',
+    description: 'An invitation was created.',
     details: ['role'],
     sentence: 'Invited somebody as {role}.',
   },
   INVITATION_REVOKED: {
-    description: 'An invitation was revoked before anybody accepted it.',
+    description: 'An invitation was revoked before it was accepted.',
     details: ['role'],
     sentence: 'Revoked an invitation as {role}.',
   },
   OWNER_CHANGED: {
-    description: 'It was handed over to another owner.',
+    description: 'The workspace or team was transferred to another owner.',
     details: [],
     sentence: 'Made {person} the owner.',
   },

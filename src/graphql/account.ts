@@ -16,20 +16,23 @@ const Account = builder.objectRef<AccountShape>('Account').implement({
   description: 'An account on this server as its operator sees it. People see a User, and their own Viewer.',
   fields: (t) => ({
     id: t.id({
-      description: 'Opaque id of the account, for caches. It is not that of the user.',
+      description: 'Id of the account, for caches. It is not the id of the user.',
       resolve: ({ userId }) => `${userId}.account`,
     }),
     userId: t.exposeID('userId', { description: 'Id of the user whose account it is.' }),
     email: t.exposeString('email', { description: 'Address that the person signs in with.' }),
     name: t.exposeString('name', { description: 'Name that others see.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was made.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description: 'Time at which the account was created.',
+    }),
     disabledAt: t.expose('disabledAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the account was disabled. Null if it is not: its person can sign in.',
+      description: 'Time at which the account was disabled. Null if it is not: its person can sign in.',
     }),
     openSessionCount: t.exposeInt('openSessionCount', {
-      description: 'How many sessions of the person are open. A session is one sign-in on one device.',
+      description: 'Number of open sessions of the person. A session is one sign-in on one device.',
     }),
   }),
 });
@@ -50,7 +53,7 @@ const currentAccount = (t: PayloadFields<{ account: AccountShape }>) => ({
 
 const endedSessions = (t: PayloadFields<EndedSessions>) => ({
   ...currentAccount(t),
-  endedSessionCount: t.exposeInt('endedSessionCount', { description: 'How many sessions were ended.' }),
+  endedSessionCount: t.exposeInt('endedSessionCount', { description: 'Number of sessions that were ended.' }),
 });
 
 /** What these four mutations share. */
@@ -67,7 +70,7 @@ operatorMutation('disableUser', {
   ...onAccount,
   action: 'disable accounts',
   description:
-    'Disables a person’s account: their sessions, sockets and event streams end within a second, answers that are being written for them fail with NOT_PERMITTED, and signing in is refused. Nothing of theirs is deleted. To disable it again changes nothing.',
+    'Disables a person’s account: their sessions, sockets and event streams end within a second, answers that are being written for them fail with NOT_PERMITTED, and signing in is refused. Nothing of theirs is deleted. Disabling it again changes nothing.',
   run: (deps, input) => setAccountDisabled(deps, input, true),
   payload: endedSessions,
 });
@@ -76,7 +79,7 @@ operatorMutation('enableUser', {
   ...onAccount,
   action: 'enable accounts',
   description:
-    'Enables a person’s account that was disabled, so that they can sign in again. To enable it again changes nothing.',
+    'Enables a person’s account that was disabled, so that they can sign in again. Enabling it again changes nothing.',
   run: (deps, input) => setAccountDisabled(deps, input, false),
   payload: currentAccount,
 });
@@ -100,9 +103,12 @@ operatorMutation('createPasswordReset', {
     account: t.expose('account', { type: Account, description: 'Account whose password it sets.' }),
     url: t.string({
       description:
-        'Address of a page of this server that asks for the new password. Whoever opens it can take the account over: send it to its person and nobody else.',
+        'Address of a page of this server that asks for the new password. Anyone who opens it can take the account over: send it to its person and nobody else.',
       resolve: ({ token }, _args, { publicUrl }) => linkUrl(publicUrl, 'reset-password', token),
     }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the link stops working.' }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      description: 'Time at which the link stops working.',
+    }),
   }),
 });

@@ -10,36 +10,38 @@ import { AnswerError } from './user-error.ts';
 type Of<Type extends AnswerEventShape['type']> = Extract<AnswerEventShape, { type: Type }>;
 
 const DeltaPart = builder.enumType('DeltaPart', {
-  description: 'Which of a message’s texts grows.',
+  description: 'Text of an answer that a delta belongs to.',
   values: {
-    TEXT: { description: 'The answer: `Message.text`.' },
-    REASONING: { description: 'The thinking before it: `Message.reasoning`.' },
+    TEXT: { description: 'The answer itself: `Message.text`.' },
+    REASONING: { description: 'Thinking before the answer: `Message.reasoning`.' },
   } as const,
 });
 
 export const AnswerDelta = builder.objectRef<Of<'delta'>>('AnswerDelta').implement({
   description:
-    'A piece of an answer. With `o` the offset and `d` the text, apply it as `text = text.slice(0, o) + d + text.slice(o + d.length)`, which does no harm when a piece comes twice. If `o > text.length` a piece is missing: subscribe again from `text.length`.',
+    'A piece of an answer. With `o` the offset and `d` the text, apply it as `text = text.slice(0, o) + d + text.slice(o + d.length)`, which does no harm if a piece arrives twice. If `o > text.length` a piece is missing: subscribe again from `text.length`.',
   fields: (t) => ({
-    messageId: t.exposeID('messageId', { description: 'Which answer grows.' }),
-    part: t.expose('part', { type: DeltaPart, description: 'Which of its texts.' }),
+    messageId: t.exposeID('messageId', { description: 'Id of the answer that grows.' }),
+    part: t.expose('part', { type: DeltaPart, description: 'Text that the piece belongs to.' }),
     offset: t.exposeInt('offset', {
       description:
-        'Where the piece belongs, in UTF-16 code units: the unit of string lengths in JavaScript, Java, C# and Dart.',
+        'Offset of the piece in that text, in UTF-16 code units: the unit of string lengths in JavaScript, Java, C# and Dart.',
     }),
-    text: t.exposeString('text', { description: 'The piece; a slow reader gets fewer and longer ones.' }),
+    text: t.exposeString('text', {
+      description: 'The piece itself. A slow reader gets fewer and longer ones.',
+    }),
   }),
 });
 
 export const AnswerRetrying = builder.objectRef<Of<'retrying'>>('AnswerRetrying').implement({
   description: 'The provider failed before the first character and will be asked again.',
   fields: (t) => ({
-    messageId: t.exposeID('messageId', { description: 'Which answer.' }),
-    attempt: t.exposeInt('attempt', { description: 'How many attempts have failed, from 1.' }),
-    retryAt: t.expose('retryAt', { type: 'DateTime', description: 'When the next one begins.' }),
+    messageId: t.exposeID('messageId', { description: 'Id of the answer that is delayed.' }),
+    attempt: t.exposeInt('attempt', { description: 'Number of attempts that have failed, from 1.' }),
+    retryAt: t.expose('retryAt', { type: 'DateTime', description: 'Time at which the next attempt begins.' }),
     error: t.field({
       type: AnswerError,
-      description: 'What the last attempt failed with.',
+      description: 'Error that the last attempt failed with.',
       resolve: ({ code, provider, retryAt }, _args, context) =>
         describeFailure(code, provider as ProviderName, retryAt, context),
     }),
@@ -48,26 +50,26 @@ export const AnswerRetrying = builder.objectRef<Of<'retrying'>>('AnswerRetrying'
 
 export const AnswerFinished = builder.objectRef<Of<'ended'>>('AnswerFinished').implement({
   description:
-    'An answer ended as it should, COMPLETE or STOPPED. Sent after it was saved; nothing follows it.',
+    'An answer ended as COMPLETE or STOPPED. The event is sent after the answer was saved; nothing follows it.',
   fields: (t) => ({
     message: t.expose('message', {
       type: Message,
-      description: 'The answer. Its text replaces what the client holds.',
+      description: 'The answer as it was saved. Its text replaces the text that the client holds.',
     }),
   }),
 });
 
 export const AnswerFailed = builder.objectRef<Of<'ended'>>('AnswerFailed').implement({
   description:
-    'An answer ended before its time, FAILED or INTERRUPTED. Sent after it was saved; nothing follows it.',
+    'An answer ended as FAILED or INTERRUPTED. The event is sent after the answer was saved; nothing follows it.',
   fields: (t) => ({
     message: t.expose('message', {
       type: Message,
-      description: 'The answer. Its text replaces what the client holds.',
+      description: 'The answer as it was saved. Its text replaces the text that the client holds.',
     }),
     error: t.field({
       type: AnswerError,
-      description: 'Why.',
+      description: 'Error that the answer ended with.',
       resolve: async ({ message }, _args, context) => {
         const error = await answerErrorOf(message, context);
         if (error === null) throw new Error('a failed answer has no error');
@@ -78,7 +80,7 @@ export const AnswerFailed = builder.objectRef<Of<'ended'>>('AnswerFailed').imple
 });
 
 const AnswerEvent = builder.unionType('AnswerEvent', {
-  description: 'What happens to an answer. It may gain members: keep a default branch.',
+  description: 'An event in the life of an answer. May grow: ignore unknown members.',
   types: [AnswerDelta, AnswerRetrying, AnswerFinished, AnswerFailed],
   resolveType: typeNameOfAnswerEvent,
 });
@@ -87,7 +89,7 @@ builder.subscriptionField('answerEvents', (t) =>
   t.field({
     type: AnswerEvent,
     description:
-      'Follows one answer to its end: deltas from the given offsets, then AnswerFinished or AnswerFailed. To resume, subscribe again with the lengths of what you have. An answer that has ended gives its end at once. Ends with NOT_FOUND when the viewer may not see the answer any more.',
+      'Follows one answer to its end: deltas from the given offsets, then AnswerFinished or AnswerFailed. To resume, subscribe again with the lengths of the texts you have. For an answer that has ended the end is sent at once. Ends with NOT_FOUND when the viewer may not see the answer any more.',
     args: {
       messageId: t.arg.id({ required: true, description: 'Id of the answer.' }),
       offset: t.arg.int({

@@ -17,7 +17,7 @@ const CHECK_ERRORS = [
 
 mutation('checkApiKey', {
   description:
-    'Asks the provider again whether it accepts a key, and fetches its models. What it says becomes the status; if it could not be asked, the result is AnswerError and the key stands as before.',
+    'Asks the provider again whether it accepts a key, and fetches its models. The reply becomes the status; if the provider could not be asked, the result is AnswerError and the key stays as it was.',
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
   errors: CHECK_ERRORS,
   run: async (deps, viewer, { id }) => ({ apiKey: await checkApiKey(deps, viewer, id) }),
@@ -25,34 +25,35 @@ mutation('checkApiKey', {
 });
 
 mutation('refreshModels', {
-  description: 'Fetches anew which models a key offers.',
+  description: 'Fetches the list of models of a key again.',
   input: (t) => ({ apiKeyId: t.id({ required: true, description: 'Id of the key.' }) }),
   errors: CHECK_ERRORS,
   run: async (deps, viewer, { apiKeyId }) => ({ models: await refreshModels(deps, viewer, apiKeyId) }),
   payload: (t) => ({
     models: t.expose('models', {
       type: [Model],
-      description: 'What the key offers now, in the provider’s order.',
+      description: 'Models that the key offers now, in the provider’s order.',
     }),
   }),
 });
 
 mutation('updateApiKey', {
-  description: 'Changes what is known about a key besides its secret.',
+  description: 'Changes a key without changing its secret.',
   inputRule: LEFT_OUT,
   input: (t) => ({
     id: t.id({ required: true, description: 'Id of the key.' }),
-    label: t.string({ description: 'A new name, up to 100 characters.' }),
+    label: t.string({ description: 'New name of the key, up to 100 characters.' }),
     isEnabled: t.boolean({
-      description: 'False to switch it off, which ends the answers it is paying for; true to switch it on.',
+      description:
+        'True to switch the key on; false to switch it off, which ends the answers it is paying for.',
     }),
     expiresAt: t.field({
       type: 'DateTime',
-      description: 'From when on it is not to be used; an explicit null for never.',
+      description: 'Time from which the key is no longer used; an explicit null if it shall not expire.',
     }),
     position: t.int({
       description:
-        'Where to put it among the owner’s keys of its provider, from 1; the others close up. A number beyond the last place means the last.',
+        'New place of the key among those of its provider in its workspace or team, from 1; the others are renumbered. A number beyond the last place means the last.',
     }),
   }),
   errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
@@ -62,7 +63,7 @@ mutation('updateApiKey', {
 
 mutation('removeApiKey', {
   description:
-    'Removes a key for good. Its models can no longer be asked through it, answers it is paying for end within a second, and old threads stay readable.',
+    'Removes a key for good. Its models can no longer be asked through it, answers that it is paying for end within a second, and old threads stay readable.',
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
   errors: [errors.NotPermittedError, errors.NotFoundError],
   run: (deps, viewer, { id }) => removeApiKey(deps, viewer, id),
@@ -70,7 +71,7 @@ mutation('removeApiKey', {
     removedId: t.id({ description: 'Id of the removed key.', resolve: ({ apiKey }) => apiKey.id }),
     models: t.expose('models', {
       type: [Model],
-      description: 'What it offered. Those that no other usable key offers are now unavailable.',
+      description: 'Models that the key offered. Those that no other usable key offers are now unavailable.',
     }),
   }),
 });

@@ -14,8 +14,11 @@ const SealedSecretInput = builder.inputType('SealedSecretInput', {
   description:
     'A secret that the client sealed, so that nothing between it and the server can read it: a libsodium sealed box over the JSON `{"v":2,"id":"<16 random bytes, base64url>","at":"<ISO 8601, UTC>","owner":"…","provider":"OPENAI","baseUrl":null,"secret":"…","headers":null,"pad":"<spaces up to a multiple of 256 bytes>"}`. `/seal.js` makes one. It is accepted once, and until 24 hours after `at`.',
   fields: (t) => ({
-    keyId: t.id({ required: true, description: 'The `sealingKey.id` it was sealed with.' }),
-    box: t.string({ required: true, description: 'The box in base64.' }),
+    keyId: t.id({
+      required: true,
+      description: 'Id of the key pair: the `sealingKey.id` that the box was sealed with.',
+    }),
+    box: t.string({ required: true, description: 'Sealed box, in base64.' }),
   }),
 });
 
@@ -24,12 +27,15 @@ mutation('addApiKey', {
     'Adds a provider key: checks it with its provider, fetches its models, seals and stores it, within 15 seconds. A refused key is not stored; one whose provider cannot be reached is stored as UNVERIFIED. A workspace has at most 50 keys, and so does a team.',
   inputRule: 'Give either `workspaceId` or `teamId`, and either `secret` or `sealed`.',
   input: (t) => ({
-    workspaceId: t.id({ description: 'The workspace that will own it.' }),
-    teamId: t.id({ description: 'The team that will own it.' }),
-    provider: t.field({ type: ProviderName, required: true, description: 'Whose key it is.' }),
-    label: t.string({ description: 'A name for it, up to 100 characters; the provider’s title if absent.' }),
+    workspaceId: t.id({ description: 'Id of the workspace that will own the key.' }),
+    teamId: t.id({ description: 'Id of the team that will own the key.' }),
+    provider: t.field({ type: ProviderName, required: true, description: 'Provider that issued the key.' }),
+    label: t.string({
+      description: 'Name of the key, up to 100 characters; the provider’s title if absent.',
+    }),
     secret: t.string({
-      description: 'The key as it is, where the server allows that. Space and quotes around it are dropped.',
+      description:
+        'The key in plain text, where the server allows that. Space and quotes around it are dropped.',
     }),
     sealed: t.field({
       type: SealedSecretInput,
@@ -37,11 +43,11 @@ mutation('addApiKey', {
     }),
     baseUrl: t.string({
       description:
-        'For CUSTOM only, and required there: the base URL of the server, e.g. `https://llm.example.com/v1`.',
+        'Base URL of the server, for CUSTOM only and required there, e.g. `https://llm.example.com/v1`.',
     }),
     expiresAt: t.field({
       type: 'DateTime',
-      description: 'From when on it is not to be used; never if absent.',
+      description: 'Time from which the key is no longer used; it does not expire if absent.',
     }),
   }),
   errors: [
@@ -56,42 +62,42 @@ mutation('addApiKey', {
   ],
   run: (deps, viewer, input) => addApiKey(deps, viewer, input),
   payload: (t) => ({
-    apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key.' }),
+    apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key that was added.' }),
     workspace: t.field({
       type: Workspace,
       nullable: true,
-      description: 'The workspace that owns it. Null if a team does.',
+      description: 'Workspace that owns the key. Null if a team does.',
       resolve: ({ tenant }) => (tenant.type === 'workspace' ? tenant : null),
     }),
     team: t.field({
       type: Team,
       nullable: true,
-      description: 'The team that owns it. Null if a workspace does.',
+      description: 'Team that owns the key. Null if a workspace does.',
       resolve: ({ tenant }) => (tenant.type === 'team' ? tenant : null),
     }),
     models: t.expose('models', {
       type: [Model],
       description:
-        'What it offers, in the provider’s order. Empty if the list could not be fetched: see `apiKey.statusMessage`.',
+        'Models that the key offers, in the provider’s order. Empty if the list could not be fetched: see `apiKey.statusMessage`.',
     }),
     warning: t.exposeString('warning', {
       nullable: true,
       description:
-        'A hint for the person if the key looks like another provider’s, e.g. `This looks like a key of Anthropic.`; null otherwise.',
+        'Hint for the person if the key looks like one of another provider, e.g. `This looks like a key of Anthropic.` Null otherwise.',
     }),
   }),
 });
 
 mutation('replaceApiKeySecret', {
   description:
-    'Puts a new secret into a key, which keeps its id and label; answers under way finish with the old one. Checked like a new key.',
+    'Replaces the secret of a key, which keeps its id and label; answers under way finish with the old one. The new secret is checked like a new key.',
   inputRule: 'Give either `secret` or `sealed`.',
   input: (t) => ({
     id: t.id({ required: true, description: 'Id of the key.' }),
-    secret: t.string({ description: 'The new secret as it is, where the server allows that.' }),
+    secret: t.string({ description: 'The new secret in plain text, where the server allows that.' }),
     sealed: t.field({ type: SealedSecretInput, description: 'The new secret, sealed by the client.' }),
     baseUrl: t.string({
-      description: 'For CUSTOM only: another base URL. It can change only together with the secret.',
+      description: 'New base URL, for CUSTOM only. It can change only together with the secret.',
     }),
   }),
   errors: [

@@ -8,7 +8,7 @@ import type { Context } from './context.ts';
 import { User } from './user.ts';
 
 const AuditAction = builder.enumType('AuditAction', {
-  description: 'What was done. It may gain values: keep a default branch.',
+  description: 'Action that an audit log records. May grow: show the `description` of the entry.',
   values: {
     ...AUDIT_ACTIONS,
     UNREADABLE: {
@@ -20,30 +20,30 @@ const AuditAction = builder.enumType('AuditAction', {
 
 const AuditEntry = builder.objectRef<AuditEntryShape>('AuditEntry').implement({
   description:
-    'One thing that was done to a workspace or team. Entries are never changed or removed, not even with what they tell of.',
+    'A record of one action on a workspace or team. Entries are never changed or removed, not even with the object they are about.',
   fields: (t) => ({
     position: t.exposeInt('position', {
-      description: 'Its place in the log, from 1, without gaps. The larger, the later.',
+      description: 'Place of the entry in the log, from 1 without gaps. The larger, the later.',
     }),
     at: t.expose('at', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was done. Null if the entry is UNREADABLE.',
+      description: 'Time of the action. Null if the entry is UNREADABLE.',
     }),
-    action: t.expose('action', { type: AuditAction, description: 'What was done, for programs.' }),
+    action: t.expose('action', { type: AuditAction, description: 'Action that was done, for programs.' }),
     actor: t.field({
       type: User,
       nullable: true,
-      description: 'Who did it. Null for the server or its operator, and if that account is gone.',
+      description: 'User who did it. Null for the server or its operator, and if that account is gone.',
       resolve: ({ actorId }, _args, { loaders }) => (actorId === null ? null : loaders.users.load(actorId)),
     }),
     subjectId: t.exposeID('subjectId', {
       nullable: true,
       description:
-        'Id of what it was done to: a key, user, invitation, workspace or team, which may be gone. Null if there is no such thing.',
+        'Id of the object of the action: a key, user, invitation, workspace or team, which may be gone. Null if there is none.',
     }),
     description: t.string({
-      description: 'What was done, as a sentence to show.',
+      description: 'Sentence that says what was done, to be shown.',
       resolve: (entry, _args, context) => describe(entry, context),
     }),
   }),

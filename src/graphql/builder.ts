@@ -30,18 +30,17 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   },
 });
 
-builder.queryType({ description: 'Everything that can be read. Nothing here changes anything.' });
+builder.queryType({ description: 'Fields that read. None of them changes anything.' });
 builder.mutationType({
   description:
-    'Everything that can be done. Each mutation takes one `input` and returns a union: its payload, or an error that somebody can mend.',
+    'Operations that change something. Each takes one `input` and returns a union: its payload, or an error that a person can fix.',
 });
 builder.subscriptionType({
-  description:
-    'Everything that can be followed. Each subscription begins with how things stand, so a reconnect loses nothing.',
+  description: 'Event streams. Each begins with the present state, so that a reconnect loses nothing.',
 });
 
 builder.scalarType('DateTime', {
-  description: 'A point in time in ISO 8601, in UTC and with milliseconds, e.g. `2026-11-23T09:30:00.000Z`.',
+  description: 'A point in time in ISO 8601, in UTC with milliseconds, e.g. `2026-11-23T09:30:00.000Z`.',
   serialize: (date) => date.toISOString(),
   parseValue: parseDateTime,
   parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined),

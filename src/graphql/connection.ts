@@ -3,11 +3,11 @@ import type { Page } from '../db/page.ts';
 import { builder } from './builder.ts';
 
 const PageInfo = builder.objectRef<Page<unknown>>('PageInfo').implement({
-  description: 'Where a page lies in its list.',
+  description: 'Position of a page in its list.',
   fields: (t) => ({
-    hasNextPage: t.exposeBoolean('hasNextPage', { description: 'Whether the list goes on after this page.' }),
+    hasNextPage: t.exposeBoolean('hasNextPage', { description: 'True if the list goes on after this page.' }),
     hasPreviousPage: t.exposeBoolean('hasPreviousPage', {
-      description: 'Whether the list has something before this page.',
+      description: 'True if the list has items before this page.',
     }),
     startCursor: t.string({
       nullable: true,
@@ -23,41 +23,47 @@ const PageInfo = builder.objectRef<Page<unknown>>('PageInfo').implement({
 });
 
 export const OrderDirection = builder.enumType('OrderDirection', {
-  description: 'Which way a list is ordered.',
+  description: 'Direction in which a list is sorted.',
   values: {
-    ASC: { description: 'The smallest or oldest first.' },
-    DESC: { description: 'The largest or newest first.' },
+    ASC: { description: 'Ascending: the smallest or oldest first.' },
+    DESC: { description: 'Descending: the largest or newest first.' },
   } as const,
 });
 
 /** The connection type of a list of nodes: `nodes` for most clients, `edges` for those that need each one's cursor. */
 export function connectionOf<Row>(node: ObjectRef<(typeof builder)['$inferSchemaTypes'], Row>) {
+  // ApiKeys, but AuditEntries.
+  const plural = `${node.name}s`.replace(/([^aeiou])ys$/, '$1ies');
   const Edge = builder.objectRef<{ row: Row; page: Page<Row> }>(`${node.name}Edge`).implement({
-    description: `One ${node.name} of a list and its place.`,
+    description: `One ${node.name} of a list, with its cursor.`,
     fields: (t) => ({
-      node: t.field({ type: node, description: `The ${node.name}.`, resolve: (edge) => edge.row as never }),
+      node: t.field({
+        type: node,
+        description: `The ${node.name} at this place in the list.`,
+        resolve: (edge) => edge.row as never,
+      }),
       cursor: t.string({
-        description: 'Its place, to give as `after` or `before`.',
+        description: 'Cursor of this place, to give as `after` or `before`.',
         resolve: ({ row, page }) => page.cursorOf(row),
       }),
     }),
   });
   return builder.objectRef<Page<Row>>(`${node.name}Connection`).implement({
-    description: `A page of a list of ${node.name}s.`,
+    description: `One page of a list of ${plural}.`,
     fields: (t) => ({
       nodes: t.field({
         type: [node],
-        description: `The ${node.name}s of this page, in the list's order.`,
+        description: `${plural} of this page, in the order of the list.`,
         resolve: (page) => page.rows as never,
       }),
       edges: t.field({
         type: [Edge],
-        description: `The ${node.name}s of this page, each with its cursor.`,
+        description: `${plural} of this page, each with its cursor.`,
         resolve: (page) => page.rows.map((row) => ({ row, page })),
       }),
       pageInfo: t.field({
         type: PageInfo,
-        description: 'Where this page lies in the list.',
+        description: 'Position of this page in the list.',
         resolve: (page) => page as Page<unknown>,
       }),
     }),
@@ -68,10 +74,12 @@ export function connectionOf<Row>(node: ObjectRef<(typeof builder)['$inferSchema
 export function pageArguments(maxRows = 100) {
   return builder.args((t) => ({
     first: t.int({
-      description: `How many from the beginning, 1 to ${maxRows}; 50 if neither this nor \`last\` is given.`,
+      description: `Number of items from the beginning, 1 to ${maxRows}; 50 if neither this nor \`last\` is given.`,
     }),
-    last: t.int({ description: `How many from the end, 1 to ${maxRows}. Not together with \`first\`.` }),
-    after: t.string({ description: 'Only what follows this cursor.' }),
-    before: t.string({ description: 'Only what precedes this cursor.' }),
+    last: t.int({
+      description: `Number of items from the end, 1 to ${maxRows}. Not together with \`first\`.`,
+    }),
+    after: t.string({ description: 'Cursor after which the page begins.' }),
+    before: t.string({ description: 'Cursor before which the page ends.' }),
   }));
 }

@@ -8,15 +8,15 @@ import { User } from './user.ts';
 import { Role } from './workspace.ts';
 
 export const Member = builder.objectRef<MemberShape>('Member').implement({
-  description: 'Somebody in a workspace or team. Everybody in it may see who else is.',
+  description: 'A person in a workspace or team. Every member may see the others.',
   fields: (t) => ({
     id: t.id({
-      description: 'Id of this person here. It is the same again if they leave and come back.',
+      description: 'Id of the membership. It is the same again if the person leaves and comes back.',
       resolve: memberId,
     }),
     user: t.field({
       type: User,
-      description: 'The person.',
+      description: 'User who is the member.',
       resolve: async ({ userId }, _args, { loaders }) => {
         const user = await loaders.users.load(userId);
         if (user === null) throw new Error('the account of a member is gone');
@@ -26,11 +26,11 @@ export const Member = builder.objectRef<MemberShape>('Member').implement({
     role: t.expose('role', {
       type: Role,
       description:
-        'What they may do here. In a team’s workspace its OWNER and ADMINs are the same as in the team.',
+        'Role of the member. In a team’s workspace the OWNER and ADMINs are the same as in the team.',
     }),
     joinedAt: t.expose('joinedAt', {
       type: 'DateTime',
-      description: 'When they came in; for the OWNER, when it was made.',
+      description: 'Time at which the person became a member; for the OWNER, the time of creation.',
     }),
   }),
 });
@@ -42,7 +42,7 @@ function memberId({ tenantId, userId }: MemberShape): string {
 }
 
 const currentMember = (t: PayloadFields<{ member: MemberShape }>) => ({
-  member: t.expose('member', { type: Member, description: 'The member as they stand now.' }),
+  member: t.expose('member', { type: Member, description: 'The member with the present role.' }),
 });
 
 const ERRORS = [
@@ -54,11 +54,15 @@ const ERRORS = [
 
 mutation('addMember', {
   description:
-    'Lets somebody of a team into one of its workspaces. Into a workspace that belongs to a person, and into a team, people come by invitation.',
+    'Makes a member of a team a member of one of its workspaces. Into a workspace that belongs to a person, and into a team, people come by invitation.',
   input: (t) => ({
-    workspaceId: t.id({ required: true, description: 'The workspace, which belongs to a team.' }),
-    userId: t.id({ required: true, description: 'The person, who is in that team.' }),
-    role: t.field({ type: Role, required: true, description: 'ADMIN, MEMBER or VIEWER.' }),
+    workspaceId: t.id({ required: true, description: 'Id of the workspace, which belongs to a team.' }),
+    userId: t.id({ required: true, description: 'Id of the user, who is a member of that team.' }),
+    role: t.field({
+      type: Role,
+      required: true,
+      description: 'Role of the new member: ADMIN, MEMBER or VIEWER.',
+    }),
   }),
   errors: ERRORS,
   run: async (deps, viewer, input) => ({ member: await addMember(deps, viewer, input) }),
@@ -67,16 +71,17 @@ mutation('addMember', {
 
 mutation('updateMember', {
   description:
-    'Gives a member another role. Nobody changes the OWNER, and the role of a team’s ADMIN in its workspaces is changed in the team.',
+    'Gives a member another role. The role of the OWNER cannot be changed, and the role of a team’s ADMIN in its workspaces is changed in the team.',
   inputRule: 'Give either `workspaceId` or `teamId`.',
   input: (t) => ({
-    workspaceId: t.id({ description: 'The workspace.' }),
-    teamId: t.id({ description: 'The team.' }),
-    userId: t.id({ required: true, description: 'The person.' }),
+    workspaceId: t.id({ description: 'Id of the workspace.' }),
+    teamId: t.id({ description: 'Id of the team.' }),
+    userId: t.id({ required: true, description: 'Id of the user.' }),
     role: t.field({
       type: Role,
       required: true,
-      description: 'ADMIN, MEMBER or, in a workspace, VIEWER. To make somebody OWNER, hand over.',
+      description:
+        'New role: ADMIN, MEMBER or, in a workspace, VIEWER. For OWNER use `transferWorkspace` or `transferTeam`.',
     }),
   }),
   errors: ERRORS,
@@ -86,12 +91,12 @@ mutation('updateMember', {
 
 mutation('removeMember', {
   description:
-    'Removes a member; nobody removes the OWNER. What they see of it ends, and so do answers being written for them. Their threads stay: private ones are seen by nobody, and are theirs again if they come back.',
+    'Removes a member; the OWNER cannot be removed. The member’s access ends, and so do answers that are being written for them. Their threads stay: nobody sees the private ones unless the person becomes a member again.',
   inputRule: 'Give either `workspaceId` or `teamId`.',
   input: (t) => ({
-    workspaceId: t.id({ description: 'The workspace.' }),
-    teamId: t.id({ description: 'The team. Its workspaces are then closed to the person as well.' }),
-    userId: t.id({ required: true, description: 'The person.' }),
+    workspaceId: t.id({ description: 'Id of the workspace.' }),
+    teamId: t.id({ description: 'Id of the team. The person is then removed from its workspaces as well.' }),
+    userId: t.id({ required: true, description: 'Id of the user.' }),
   }),
   errors: ERRORS,
   run: async (deps, viewer, input) => ({ removedId: memberId(await removeMember(deps, viewer, input)) }),

@@ -16,31 +16,34 @@ import { AnswerError } from './user-error.ts';
 export const Message = builder.objectRef<MessageShape>('Message');
 
 const MessageRole = builder.enumType('MessageRole', {
-  description: 'Who speaks.',
+  description: 'Author of a message: a person or a model.',
   values: {
-    USER: { description: 'A person.' },
-    ASSISTANT: { description: 'A model: the message is an answer.' },
+    USER: { description: 'A person wrote the message.' },
+    ASSISTANT: { description: 'A model wrote the message, which is an answer.' },
   } as const,
 });
 
 const MessageStatus = builder.enumType('MessageStatus', {
-  description: 'Where an answer stands. Once it is no longer WRITING it never changes again.',
+  description:
+    'Status of an answer. Once it is no longer WRITING it never changes again. May grow: treat an unknown status as one that has ended.',
   values: {
-    WRITING: { description: 'It is being written.' },
-    COMPLETE: { description: 'It came to its proper end. Messages of people are always COMPLETE.' },
-    STOPPED: { description: 'A person stopped it. The text so far is kept.' },
-    FAILED: { description: 'It failed; `error` says why. The text so far is kept.' },
-    INTERRUPTED: { description: 'The server stopped while it was being written. The text so far is kept.' },
+    WRITING: { description: 'The answer is being written.' },
+    COMPLETE: { description: 'The answer came to its end. Messages of people are always COMPLETE.' },
+    STOPPED: { description: 'A person stopped the answer. The text so far is kept.' },
+    FAILED: { description: 'The answer failed; `error` says why. The text so far is kept.' },
+    INTERRUPTED: {
+      description: 'The server stopped while the answer was being written. The text so far is kept.',
+    },
   } as const,
 });
 
 const FinishReason = builder.enumType('FinishReason', {
-  description: 'Why a model ended its answer.',
+  description: 'Reason why a model ended its answer. May grow: treat an unknown reason as OTHER.',
   values: {
-    STOP: { description: 'It had said everything.' },
-    LENGTH: { description: 'It ran into a limit of length.' },
-    CONTENT_FILTER: { description: 'The provider cut it off for reasons of content.' },
-    OTHER: { description: 'Anything else; see `providerFinishReason`.' },
+    STOP: { description: 'The model had said everything.' },
+    LENGTH: { description: 'The answer reached a limit of length.' },
+    CONTENT_FILTER: { description: 'The provider cut the answer off for reasons of content.' },
+    OTHER: { description: 'Another reason; see `providerFinishReason`.' },
   } satisfies Record<(typeof FINISH_REASONS)[number], { description: string }>,
 });
 
@@ -48,50 +51,58 @@ const Citation = builder.objectRef<MessageShape['citations'][number]>('Citation'
   description: 'A source that the provider named.',
   fields: (t) => ({
     url: t.exposeString('url', {
-      description: 'Where it is. Comes from the provider: check the scheme before linking.',
+      description: 'Address of the source. It comes from the provider: check the scheme before linking.',
     }),
-    title: t.exposeString('title', { nullable: true, description: 'Its title. Null if not given.' }),
+    title: t.exposeString('title', {
+      nullable: true,
+      description: 'Title of the source. Null if not given.',
+    }),
     startOffset: t.exposeInt('startOffset', {
       nullable: true,
-      description: 'Where in `text` the cited passage begins, in UTF-16 code units. Null if not given.',
+      description:
+        'Offset in `text` at which the cited passage begins, in UTF-16 code units. Null if not given.',
     }),
     endOffset: t.exposeInt('endOffset', {
       nullable: true,
-      description: 'Where it ends, the offset itself excluded. Null if not given.',
+      description:
+        'Offset in `text` before which the cited passage ends, in UTF-16 code units. Null if not given.',
     }),
   }),
 });
 
 const Usage = builder.objectRef<MessageShape>('Usage').implement({
-  description: 'Tokens, as the provider counted them; null where it did not say.',
+  description: 'Tokens of an answer, as the provider counted them.',
   fields: (t) => ({
-    inputTokens: t.exposeInt('inputTokens', { nullable: true, description: 'All input, cached included.' }),
+    inputTokens: t.exposeInt('inputTokens', {
+      nullable: true,
+      description: 'Number of input tokens, cached ones included. Null if the provider gave none.',
+    }),
     outputTokens: t.exposeInt('outputTokens', {
       nullable: true,
-      description: 'All output, reasoning included.',
+      description: 'Number of output tokens, reasoning included. Null if neither counted nor estimated.',
     }),
     cachedInputTokens: t.exposeInt('cachedInputTokens', {
       nullable: true,
-      description: 'Input the provider had cached.',
+      description: 'Number of input tokens that the provider had cached. Null if the provider gave none.',
     }),
     reasoningTokens: t.exposeInt('reasoningTokens', {
       nullable: true,
-      description: 'Output spent on reasoning.',
+      description: 'Number of output tokens spent on reasoning. Null if the provider gave none.',
     }),
     isEstimated: t.boolean({
-      description: 'True when the provider gave no count and `outputTokens` is a rough one.',
+      description: 'True if the provider gave no count and `outputTokens` is a rough one.',
       resolve: (message) => message.isUsageEstimated === true,
     }),
   }),
 });
 
 Message.implement({
-  description: 'Something said in a thread. An answer is a message by a model.',
+  description: 'A message in a thread, by a person or by a model. One by a model is an answer.',
   interfaces: [Node],
   fields: (t) => ({
     thread: t.field({
       type: Thread,
-      description: 'The thread it belongs to.',
+      description: 'Thread that the message belongs to.',
       resolve: async ({ threadId }, _args, { loaders }) => {
         const thread = await loaders.threads.load(threadId);
         // It was visible a moment ago.
@@ -102,78 +113,85 @@ Message.implement({
     parent: t.field({
       type: Message,
       nullable: true,
-      description: 'What it replies to. Null for the first message of a thread.',
+      description: 'Message that this one replies to. Null for the first message of a thread.',
       resolve: ({ parentId }, _args, { loaders }) =>
         parentId === null ? null : loaders.messages.load(parentId),
     }),
-    role: t.expose('role', { type: MessageRole, description: 'Who speaks.' }),
-    status: t.expose('status', { type: MessageStatus, description: 'Where it stands.' }),
+    role: t.expose('role', { type: MessageRole, description: 'Role of the author: a person or a model.' }),
+    status: t.expose('status', {
+      type: MessageStatus,
+      description: 'Status of the message; COMPLETE for messages of people.',
+    }),
     text: t.exposeString('text', {
-      description: 'What was said, usually Markdown. While it is being written, everything so far.',
+      description:
+        'Text of the message, usually Markdown; while an answer is being written, the text so far.',
     }),
     reasoning: t.exposeString('reasoning', {
-      description:
-        'What the model let see of its thinking; blocks are separated by one blank line. Often empty.',
+      description: 'Thinking that the model shows; blocks are separated by one blank line. Often empty.',
     }),
     citations: t.expose('citations', { type: [Citation], description: 'Sources that the provider named.' }),
     finishReason: t.expose('finishReason', {
       type: FinishReason,
       nullable: true,
-      description: 'Why the model ended. Null unless the answer is COMPLETE.',
+      description: 'Reason why the model ended the answer. Null unless the answer is COMPLETE.',
     }),
     providerFinishReason: t.exposeString('providerFinishReason', {
       nullable: true,
-      description: 'The provider’s own word for that.',
+      description: 'Finish reason in the provider’s own word. Null if the provider gave none.',
     }),
     author: t.field({
       type: User,
       nullable: true,
-      description: 'Who wrote the message, or asked for the answer. Null if that account is gone.',
+      description: 'User who wrote the message or asked for the answer. Null if that account is gone.',
       resolve: ({ authorId }, _args, { loaders }) =>
         authorId === null ? null : loaders.users.load(authorId),
     }),
     model: t.field({
       type: Model,
       nullable: true,
-      description: 'Which model answered. Null for messages of people.',
+      description: 'Model that wrote the answer. Null for messages of people.',
       resolve: ({ modelId }, _args, { loaders }) => (modelId === null ? null : loaders.models.load(modelId)),
     }),
     modelName: t.exposeString('modelName', {
       nullable: true,
-      description: 'The provider’s name of that model when it answered. Null for messages of people.',
+      description: 'Name of that model at its provider when it answered. Null for messages of people.',
     }),
     provider: t.field({
       type: ProviderName,
       nullable: true,
-      description: 'Who ran it. Null for messages of people.',
+      description: 'Provider that ran the model. Null for messages of people.',
       resolve: ({ provider }) => provider as ProviderNameShape | null,
     }),
     paidBy: t.expose('paidBy', {
       type: KeyScope,
       nullable: true,
-      description: 'Whose key paid. Null for messages of people.',
+      description: 'Scope of the key that paid. Null for messages of people.',
     }),
     apiKey: t.field({
       type: ApiKey,
       nullable: true,
       description:
-        'The key that paid. Null for messages of people, once the key is removed, and for everybody who may not manage it.',
+        'Key that paid. Null for messages of people, once the key is removed, and for members who may not manage it.',
       resolve: ({ apiKeyId }, _args, { loaders }) =>
         apiKeyId === null ? null : loaders.apiKeys.load(apiKeyId),
     }),
     error: t.field({
       type: AnswerError,
       nullable: true,
-      description: 'Why the answer failed or was interrupted. Null otherwise.',
+      description: 'Error that the answer ended with if it failed or was interrupted. Null otherwise.',
       resolve: (message, _args, context) => answerErrorOf(message, context),
     }),
     usage: t.field({
       type: Usage,
       nullable: true,
-      description: 'Tokens spent. Null for messages of people and while an answer is being written.',
+      description:
+        'Number of tokens that the answer took. Null for messages of people and while an answer is being written.',
       resolve: (message) => (message.isUsageEstimated === null ? null : message),
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent or begun.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description: 'Time at which the message was sent or the answer begun.',
+    }),
   }),
 });
 

@@ -11,46 +11,48 @@ import { ErrorCode } from './user-error.ts';
 export const Model = builder.objectRef<ModelShape>('Model');
 
 const ModelCapability = builder.enumType('ModelCapability', {
-  description:
-    'Something a model can do besides reading and writing text. It may gain values: keep a default branch.',
+  description: 'Capability of a model besides reading and writing text. May grow: ignore unknown values.',
   values: {
-    IMAGE_INPUT: { description: 'It reads images.' },
-    PDF_INPUT: { description: 'It reads PDF files.' },
-    REASONING: { description: 'It thinks before it answers.' },
-    WEB_SEARCH: { description: 'It searches the web and cites what it found.' },
+    IMAGE_INPUT: { description: 'The model reads images.' },
+    PDF_INPUT: { description: 'The model reads PDF files.' },
+    REASONING: { description: 'The model thinks before it answers.' },
+    WEB_SEARCH: { description: 'The model searches the web and cites what it found.' },
   } as const,
 });
 
 const ModelPrice = builder.objectRef<ListedPrice>('ModelPrice').implement({
-  description: 'What the provider lists as its price, in US dollars per million tokens.',
+  description: 'Prices of a model as its provider lists them, in US dollars per million tokens.',
   fields: (t) => ({
-    input: t.exposeFloat('input', { description: 'For input.' }),
-    output: t.exposeFloat('output', { description: 'For output, reasoning included.' }),
+    input: t.exposeFloat('input', { description: 'Price of input tokens, in US dollars per million.' }),
+    output: t.exposeFloat('output', {
+      description: 'Price of output tokens, reasoning included, in US dollars per million.',
+    }),
     cachedInput: t.exposeFloat('cachedInput', {
       nullable: true,
-      description: 'For input that the provider had cached. Null if not listed.',
+      description:
+        'Price of input tokens that the provider had cached, in US dollars per million. Null if not listed.',
     }),
   }),
 });
 
 Model.implement({
-  description: 'Something that can be asked. It outlives the key through which it became known.',
+  description: 'A model that can be asked. It outlives the key through which it became known.',
   interfaces: [Node],
   fields: (t) => ({
-    provider: t.expose('provider', { type: ProviderName, description: 'Who runs it.' }),
-    name: t.exposeString('name', { description: 'The provider’s name for it, e.g. `gpt-5.6-luna`.' }),
+    provider: t.expose('provider', { type: ProviderName, description: 'Provider that runs the model.' }),
+    name: t.exposeString('name', { description: 'Name of the model at its provider, e.g. `gpt-5.6-luna`.' }),
     title: t.exposeString('title', {
-      description: 'Its name for people; the same as `name` where there is none.',
+      description: 'Name of the model for people; the same as `name` where there is none.',
     }),
     isAvailable: t.boolean({
-      description: 'Whether it can be asked now.',
+      description: 'True if the model can be asked now.',
       resolve: async (model, _args, { loaders }) =>
         (await loaders.offers.load(model.id))?.isAvailable === true,
     }),
     unavailableReason: t.field({
       type: ErrorCode,
       nullable: true,
-      description: 'Why it cannot be asked now. Null if it can.',
+      description: 'Reason why the model cannot be asked now. Null if it can.',
       resolve: async (model, _args, { loaders }) => {
         const offer = await loaders.offers.load(model.id);
         return offer === null || offer.isAvailable ? null : offer.code;
@@ -59,7 +61,7 @@ Model.implement({
     paidBy: t.field({
       type: KeyScope,
       nullable: true,
-      description: 'Whose key would pay for an answer now. Null if it cannot be asked.',
+      description: 'Scope of the key that would pay for an answer now. Null if the model cannot be asked.',
       resolve: async (model, _args, { loaders }) => {
         const offer = await loaders.offers.load(model.id);
         return offer?.isAvailable === true ? offer.paidBy : null;
@@ -69,7 +71,7 @@ Model.implement({
       type: [ApiKey],
       nullable: true,
       description:
-        'The keys that offer it and that the viewer may manage, in the order in which they are asked. Null for members who may not manage keys.',
+        'Keys that offer the model, in the order in which they are asked. Null for members who may not manage keys.',
       resolve: async (model, _args, { loaders }) => {
         const tenant = await loaders.tenants.load(model.tenantId);
         if (tenant === null || !mayDo(tenant.viewerRole, 'manageKeys')) return null;
@@ -80,20 +82,20 @@ Model.implement({
     }),
     contextWindow: t.exposeInt('contextWindow', {
       nullable: true,
-      description: 'Tokens that fit into one request. Null if the provider does not say.',
+      description: 'Number of tokens that fit into one request. Null if the provider does not say.',
     }),
     maxOutputTokens: t.exposeInt('maxOutputTokens', {
       nullable: true,
-      description: 'Most tokens of one answer. Null if the provider does not say.',
+      description: 'Largest number of tokens of one answer. Null if the provider does not say.',
     }),
     capabilities: t.expose('capabilities', {
       type: [ModelCapability],
-      description: 'What it can do besides text, as far as the provider says.',
+      description: 'Capabilities of the model besides text, as far as the provider states them.',
     }),
     price: t.field({
       type: ModelPrice,
       nullable: true,
-      description: 'What the provider lists as its price. Null if it lists none: unknown, not free.',
+      description: 'Price that the provider lists. Null if it lists none: the price is unknown, not zero.',
       resolve: ({ inputPrice, outputPrice, cachedInputPrice }) =>
         inputPrice === null || outputPrice === null
           ? null

@@ -46,7 +46,7 @@ export function operatorMutation<Fields extends InputFieldMap, Payload extends o
     run: (deps: Context['deps'], input: InputShapeFromFields<Fields>) => Payload | Promise<Payload>;
   },
 ): void {
-  const description = `${options.description} Only the operator of the server may: with ${OPERATOR_TOKEN}, over HTTP, without signing in.`;
+  const description = `${options.description} Only the operator of the server may do this: with ${OPERATOR_TOKEN}, over HTTP, without signing in.`;
   add(name, { ...options, description }, (context, input) => {
     requireOperator(context, options.action);
     return options.run(context.deps, input);
@@ -88,8 +88,7 @@ function add<Fields extends InputFieldMap, Payload extends object>(
         types: errors,
         union: {
           name: `${typeName}Result`,
-          description:
-            'What was asked for, or the error that somebody can mend. It may gain members: keep a default branch.',
+          description: `Payload of the mutation \`${name}\`, or an error that a person can fix. May grow: read unknown members with \`... on UserError\`.`,
         },
       },
       resolve: (_root, args, context) => run(context, args.input as InputShapeFromFields<Fields>),

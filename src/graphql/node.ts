@@ -6,8 +6,10 @@ import type { Context, Loaders } from './context.ts';
 /** Everything that has an id of its own and can be fetched by it. */
 export const Node = builder.interfaceRef<{ id: string }>('Node').implement({
   description:
-    'Something that can be fetched by its id. Ids are opaque, unique across all types and never used again.',
-  fields: (t) => ({ id: t.exposeID('id', { description: 'Its id.' }) }),
+    'An object that can be fetched by its id. Ids are opaque, unique across all types and never used again. May grow: other types may implement it.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'Id of the object, opaque and never used again.' }),
+  }),
   resolveType: (node) => NODE_TYPES[prefixOf(node.id) ?? '']?.typeName,
 });
 
@@ -15,7 +17,7 @@ builder.queryField('node', (t) =>
   t.field({
     type: Node,
     nullable: true,
-    description: 'The object with this id. Null if there is none or the viewer may not see it.',
+    description: 'Object with this id. Null if there is none or the viewer may not see it.',
     args: { id: t.arg.id({ required: true, description: 'Id of any object that is a Node.' }) },
     resolve: (_root, { id }, context) => loadNode(context, id),
   }),
@@ -26,7 +28,7 @@ builder.queryField('nodes', (t) =>
     type: [Node],
     nullable: { list: false, items: true },
     description:
-      'The objects with these ids, in the same order; null in the place of one that `node` would give null for.',
+      'Objects with these ids, in the same order; null in the place of each that `node` would return null for.',
     args: {
       ids: t.arg.idList({
         required: true,

@@ -2,31 +2,31 @@ import { PROVIDER_NAMES, type Provider as ProviderShape } from '../providers/pro
 import { builder } from './builder.ts';
 
 export const ProviderName = builder.enumType('ProviderName', {
-  description: 'A provider of models. It may gain values: keep a default branch.',
+  description: 'A provider of models. May grow: show an unknown provider by its name.',
   values: {
-    OPENAI: { description: 'OpenAI.' },
-    ANTHROPIC: { description: 'Anthropic.' },
-    GEMINI: { description: 'Google Gemini.' },
-    MISTRAL: { description: 'Mistral AI.' },
-    PERPLEXITY: { description: 'Perplexity.' },
+    OPENAI: { description: 'OpenAI, the maker of GPT.' },
+    ANTHROPIC: { description: 'Anthropic, the maker of Claude.' },
+    GEMINI: { description: 'Google, the maker of Gemini.' },
+    MISTRAL: { description: 'Mistral AI, the maker of Mistral models.' },
+    PERPLEXITY: { description: 'Perplexity, the maker of Sonar.' },
     XAI: { description: 'xAI, the maker of Grok.' },
-    NOVITA: { description: 'Novita AI.' },
-    CUSTOM: { description: 'Any server that speaks OpenAI’s chat protocol, at a base URL of its own.' },
+    NOVITA: { description: 'Novita AI, a host of open models.' },
+    CUSTOM: { description: 'A server that speaks OpenAI’s chat protocol, at a base URL of its own.' },
   } satisfies Record<(typeof PROVIDER_NAMES)[number], { description: string }>,
 });
 
 const Provider = builder.objectRef<ProviderShape>('Provider').implement({
   description: 'A provider whose keys can be added.',
   fields: (t) => ({
-    id: t.exposeID('name', { description: 'The same as `name`.' }),
-    name: t.expose('name', { type: ProviderName, description: 'Its name in this API.' }),
-    title: t.exposeString('title', { description: 'Its name for people.' }),
+    id: t.exposeID('name', { description: 'Id of the provider, the same as `name`.' }),
+    name: t.expose('name', { type: ProviderName, description: 'Name of the provider in this API.' }),
+    title: t.exposeString('title', { description: 'Name of the provider for people.' }),
     keysUrl: t.exposeString('keysUrl', {
       nullable: true,
-      description: 'The page on which a person makes a key. Null for CUSTOM.',
+      description: 'Address of the page on which a person creates a key. Null for CUSTOM.',
     }),
     keyPlaceholder: t.exposeString('keyPlaceholder', {
-      description: 'What a key looks like, for an empty input field.',
+      description: 'Form of a key, as the placeholder of an empty input field.',
     }),
   }),
 });

@@ -17,33 +17,33 @@ export const sendErrors = [
 
 mutation('sendMessage', {
   description:
-    'Sends a message and begins an answer by each model. Returns as soon as all of it is saved; the server then writes the answers, whether anybody listens or not.',
+    'Sends a message and begins an answer by each model. Returns as soon as all of them are saved; the server then writes the answers, whether a client follows them or not.',
   input: (t) => ({
-    threadId: t.id({ required: true, description: 'The thread.' }),
-    text: t.string({ required: true, description: 'What to say, up to 256 KiB of UTF-8.' }),
+    threadId: t.id({ required: true, description: 'Id of the thread.' }),
+    text: t.string({ required: true, description: 'Text of the message, up to 256 KiB of UTF-8.' }),
     modelIds: t.idList({
       required: true,
-      description: 'One to eight different models; each writes an answer of its own.',
+      description: 'Ids of one to eight different models; each writes an answer of its own.',
     }),
     parentId: t.id({
       description:
-        'Id of the message to reply to. If absent, that is the newest answer of the newest question that has ended with some text, else the question.',
+        'Id of the message to reply to. If absent, the message replies to the newest answer to the newest question that has ended with some text, else to that question.',
     }),
     idempotencyKey: t.string({
       description:
-        'Any text that is new for each message, up to 200 characters. Sending the same input again with the same one gives the first message instead of a second; another input with it is a CONFLICT.',
+        'Text that is new for each message, up to 200 characters. Sending the same input again with the same key returns the first message instead of a second; another input with it is a CONFLICT.',
     }),
   }),
   errors: sendErrors,
   run: (deps, viewer, input) => sendMessage(deps, viewer, input),
   payload: (t) => ({
-    message: t.expose('message', { type: Message, description: 'The person’s message.' }),
+    message: t.expose('message', { type: Message, description: 'The message that was sent.' }),
     answers: t.field({
       type: [Message],
       description:
         'One answer per model, in the order of `modelIds`. Follow them with `answerEvents` or `threadEvents`.',
       resolve: ({ answers }, _args, { deps }) => withLiveText(deps, answers),
     }),
-    thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+    thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
   }),
 });

@@ -28,51 +28,56 @@ Team.implement({
     'A group of people that owns shared workspaces, and provider keys that are used in all of them.',
   interfaces: [Node],
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Its name.' }),
+    name: t.exposeString('name', { description: 'Name of the team, 1 to 100 characters.' }),
     plan: t.field({
       type: Plan,
-      description: 'Its plan, which is that of its workspaces too. Keys of a team need BUSINESS.',
+      description: 'Plan of the team and of all its workspaces. Keys of a team need BUSINESS.',
       resolve: ({ plan }) => plan,
     }),
     viewerRole: t.expose('viewerRole', {
       type: Role,
-      description: 'What the viewer may do in it: OWNER, ADMIN or MEMBER.',
+      description: 'Role of the viewer in the team: OWNER, ADMIN or MEMBER.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description: 'Time at which the team was created.',
+    }),
     sealingKey: t.field({
       type: SealingKey,
-      description: 'The key to seal secrets with for this team.',
+      description: 'Public key with which a client seals secrets for this team.',
       resolve: (team, _args, { deps }) => findSealingKey(deps, team.id),
     }),
     apiKeys: t.field({
       type: ApiKeyConnection,
-      description: 'Its provider keys, oldest first. Empty for members who may not manage keys.',
+      description: 'Provider keys of the team, oldest first. Empty for members who may not manage keys.',
       args: pageArguments(),
       resolve: (team, page, { deps }) => listApiKeys(deps, team, page),
     }),
     members: t.field({
       type: MemberConnection,
-      description: 'Everybody in it, those with the oldest accounts first. All of them may see that.',
+      description: 'Members of the team, those with the oldest accounts first. Every member may see them.',
       args: pageArguments(),
       resolve: (team, page, { deps }) => listMembers(deps, team, page),
     }),
     invitations: t.field({
       type: InvitationConnection,
-      description: 'Its open invitations, oldest first. Empty for members who may not manage members.',
+      description:
+        'Open invitations into the team, oldest first. Empty for members who may not manage members.',
       args: pageArguments(),
       resolve: (team, page, { deps }) => listInvitations(deps, team, page),
     }),
     auditLog: t.field({
       type: AuditEntryConnection,
       nullable: true,
-      description: 'What was done to it, newest first. Null for members who may not read it.',
+      description:
+        'Entries of the audit log of the team, newest first. Null for members who may not read it.',
       args: pageArguments(),
       resolve: (team, page, { deps }) =>
         mayDo(team.viewerRole, 'readAuditLog') ? listAuditEntries(deps, team.id, page) : null,
     }),
     workspaces: t.field({
       type: [Workspace],
-      description: 'Its workspaces that the viewer is in, oldest first.',
+      description: 'Workspaces of the team that the viewer is a member of, oldest first.',
       resolve: (team, _args, context) => findWorkspacesOfTeam(context.deps, requireViewer(context), team.id),
     }),
   }),
@@ -82,31 +87,33 @@ builder.queryField('team', (t) =>
   t.field({
     type: Team,
     nullable: true,
-    description: 'The team with this id. Null if there is none or the viewer is no member.',
+    description: 'Team with this id. Null if there is none or the viewer is no member.',
     args: { id: t.arg.id({ required: true, description: 'Id of the team.' }) },
     resolve: (_root, { id }, { loaders }) => loaders.teams.load(id),
   }),
 );
 
 const currentTeam = (t: PayloadFields<{ team: TeamShape }>) => ({
-  team: t.expose('team', { type: Team, description: 'The team as it stands now.' }),
+  team: t.expose('team', { type: Team, description: 'The team as it is now.' }),
 });
 
 mutation('createTeam', {
   description:
     'Creates a team, which begins with the plan of the viewer and needs BUSINESS. A person owns at most 20.',
-  input: (t) => ({ name: t.string({ required: true, description: 'Its name, 1 to 100 characters.' }) }),
+  input: (t) => ({
+    name: t.string({ required: true, description: 'Name of the team, 1 to 100 characters.' }),
+  }),
   errors: [errors.InvalidInputError, errors.PlanRequiredError, errors.ConflictError],
   run: async (deps, viewer, input) => ({ team: await createTeam(deps, viewer, input) }),
   payload: currentTeam,
 });
 
 mutation('updateTeam', {
-  description: 'Renames a team.',
+  description: 'Changes the name of a team.',
   inputRule: LEFT_OUT,
   input: (t) => ({
     id: t.id({ required: true, description: 'Id of the team.' }),
-    name: t.string({ description: 'A new name, 1 to 100 characters.' }),
+    name: t.string({ description: 'New name of the team, 1 to 100 characters.' }),
   }),
   errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
   run: async (deps, viewer, input) => ({ team: await updateTeam(deps, viewer, input) }),
@@ -114,8 +121,7 @@ mutation('updateTeam', {
 });
 
 mutation('deleteTeam', {
-  description:
-    'Deletes a team with its keys and invitations for good. Its workspaces have to be deleted before.',
+  description: 'Deletes a team with its keys and invitations for good. Its workspaces must be deleted first.',
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the team.' }) }),
   errors: [errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
   run: async (deps, viewer, { id }) => ({ removedId: await deleteTeam(deps, viewer, id) }),
@@ -124,11 +130,11 @@ mutation('deleteTeam', {
 
 mutation('leaveTeam', {
   description:
-    'Takes the viewer out of a team and all of its workspaces. Their threads stay: private ones are seen by nobody, and are theirs again if they come back. The OWNER cannot leave.',
+    'Ends the viewer’s membership in a team and all of its workspaces. The viewer’s threads stay: nobody sees the private ones unless the viewer becomes a member again. The OWNER cannot leave.',
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the team.' }) }),
   errors: [errors.NotFoundError, errors.ConflictError],
   run: async (deps, viewer, { id }) => ({ leftId: await leaveTeam(deps, viewer, id) }),
-  payload: (t) => ({ leftId: t.exposeID('leftId', { description: 'Id of the team.' }) }),
+  payload: (t) => ({ leftId: t.exposeID('leftId', { description: 'Id of the team that the viewer left.' }) }),
 });
 
 mutation('transferTeam', {
@@ -136,7 +142,7 @@ mutation('transferTeam', {
     'Makes a member the OWNER of a team and all of its workspaces. The previous OWNER becomes ADMIN. The team keeps its plan.',
   input: (t) => ({
     id: t.id({ required: true, description: 'Id of the team.' }),
-    userId: t.id({ required: true, description: 'The member who becomes its OWNER.' }),
+    userId: t.id({ required: true, description: 'Id of the member who becomes OWNER.' }),
   }),
   errors: [errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
   run: async (deps, viewer, input) => ({ team: await transferTeam(deps, viewer, input) }),

@@ -15,13 +15,12 @@ type Of<Type extends ThreadEventShape['type']> = Extract<ThreadEventShape, { typ
 
 const ThreadSnapshot = builder.objectRef<Of<'snapshot'>>('ThreadSnapshot').implement({
   description:
-    'How the thread stands. Always first, and first again after every reconnect: if `thread.revision` differs from yours, fetch the messages again.',
+    'State of the thread, always the first event and the first again after every reconnect: if `thread.revision` differs from yours, fetch the messages again.',
   fields: (t) => ({
-    thread: t.expose('thread', { type: Thread, description: 'The thread.' }),
+    thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
     writing: t.expose('writing', {
       type: [Message],
-      description:
-        'The answers that are being written, with their text so far; their deltas go on from there.',
+      description: 'Answers that are being written, with their text so far; their deltas go on from there.',
     }),
   }),
 });
@@ -29,14 +28,16 @@ const ThreadSnapshot = builder.objectRef<Of<'snapshot'>>('ThreadSnapshot').imple
 const MessageAdded = builder.objectRef<Of<'message-added'>>('MessageAdded').implement({
   description:
     'A message or answer was added. The deltas of an answer that is being written go on from the text given here.',
-  fields: (t) => ({ message: t.expose('message', { type: Message, description: 'The message.' }) }),
+  fields: (t) => ({
+    message: t.expose('message', { type: Message, description: 'The message that was added.' }),
+  }),
 });
 
 const MessageRemoved = builder.objectRef<Of<'message-removed'>>('MessageRemoved').implement({
-  description: 'A message was removed.',
+  description: 'A message was removed from the thread.',
   fields: (t) => ({
-    messageId: t.exposeID('messageId', { description: 'Which one.' }),
-    thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+    messageId: t.exposeID('messageId', { description: 'Id of the removed message.' }),
+    thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
   }),
 });
 
@@ -44,17 +45,17 @@ export const ThreadUpdated = builder.objectRef<Of<'thread-updated'>>('ThreadUpda
   description:
     'The thread is new, or its title or visibility changed; in `workspaceEvents` also that its revision grew, e.g. because a message was added and it moves in a list.',
   fields: (t) => ({
-    thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+    thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
   }),
 });
 
 export const ThreadRemoved = builder.objectRef<Of<'thread-removed'>>('ThreadRemoved').implement({
   description: 'The thread is gone, or the viewer may no longer see it. In `threadEvents` nothing follows.',
-  fields: (t) => ({ threadId: t.exposeID('threadId', { description: 'Which thread.' }) }),
+  fields: (t) => ({ threadId: t.exposeID('threadId', { description: 'Id of the thread that is gone.' }) }),
 });
 
 const ThreadEvent = builder.unionType('ThreadEvent', {
-  description: 'What happens in a thread. It may gain members: keep a default branch.',
+  description: 'An event in a thread. May grow: ignore unknown members.',
   types: [
     ThreadSnapshot,
     MessageAdded,

@@ -24,10 +24,10 @@ import { Workspace } from './workspace.ts';
 export const Thread = builder.objectRef<ThreadShape>('Thread');
 
 const ThreadVisibility = builder.enumType('ThreadVisibility', {
-  description: 'Who sees a thread.',
+  description: 'Visibility of a thread. May grow: treat an unknown value as WORKSPACE.',
   values: {
-    PRIVATE: { description: 'Only who created it.' },
-    WORKSPACE: { description: 'Every member of its workspace.' },
+    PRIVATE: { description: 'Visible to its creator only.' },
+    WORKSPACE: { description: 'Visible to every member of its workspace.' },
   } satisfies Record<(typeof VISIBILITIES)[number], { description: string }>,
 });
 
@@ -36,10 +36,10 @@ Thread.implement({
     'A conversation. Its messages form a tree: each one replies to its parent, and a comparison is several answers with one parent.',
   interfaces: [Node],
   fields: (t) => ({
-    title: t.exposeString('title', { description: 'Its title.' }),
+    title: t.exposeString('title', { description: 'Title of the thread, up to 200 characters.' }),
     workspace: t.field({
       type: Workspace,
-      description: 'Where it lives.',
+      description: 'Workspace that the thread is in.',
       resolve: async ({ workspaceId }, _args, { loaders }) => {
         const workspace = await loaders.workspaces.load(workspaceId);
         // It was visible a moment ago.
@@ -47,13 +47,16 @@ Thread.implement({
         return workspace;
       },
     }),
-    visibility: t.expose('visibility', { type: ThreadVisibility, description: 'Who sees it.' }),
+    visibility: t.expose('visibility', {
+      type: ThreadVisibility,
+      description: 'Visibility of the thread to other members.',
+    }),
     revision: t.exposeInt('revision', {
-      description: 'Grows whenever something in the thread changes that a client may have to fetch again.',
+      description: 'Number that grows with every change in the thread that a client may have to fetch.',
     }),
     messages: t.field({
       type: MessageConnection,
-      description: 'All of its messages, oldest first.',
+      description: 'Messages of the thread, oldest first.',
       args: pageArguments(),
       resolve: async (thread, page, { deps }) => {
         const { rows, ...rest } = await listMessages(deps, thread, page);
@@ -63,34 +66,37 @@ Thread.implement({
     createdBy: t.field({
       type: User,
       nullable: true,
-      description: 'Who created it. Null if that account is gone.',
+      description: 'User who created the thread. Null if that account is gone.',
       resolve: ({ createdBy }, _args, { loaders }) =>
         createdBy === null ? null : loaders.users.load(createdBy),
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description: 'Time at which the thread was created.',
+    }),
     updatedAt: t.expose('updatedAt', {
       type: 'DateTime',
       description:
-        'Time of the last change: of its title or visibility, of a message that was added, or of an answer that ended. Grows with `revision`.',
+        'Time of the last change: of its title or visibility, of a message that was added, or of an answer that ended. It grows with `revision`.',
     }),
     lastMessageAt: t.expose('lastMessageAt', {
       type: 'DateTime',
       description:
-        'Time at which a message or answer was last added; the time of creation while there is none. What LAST_MESSAGE orders by.',
+        'Time at which a message or answer was last added; the time of creation while there is none. LAST_MESSAGE orders by it.',
     }),
     canGenerate: t.boolean({
       description:
-        'False when the model of the newest answer has no usable key. Another model may still be asked.',
+        'True if the model of the newest answer has a usable key, or nothing was asked yet. If not, another model may still be asked.',
       resolve: async (thread, _args, context) => (await whyNot(thread, context)) === null,
     }),
     cannotGenerateReason: t.field({
       type: ErrorCode,
       nullable: true,
-      description: 'Why `canGenerate` is false. Null if it is true.',
+      description: 'Reason why `canGenerate` is false. Null if it is true.',
       resolve: (thread, _args, context) => whyNot(thread, context),
     }),
     viewerCanSend: t.boolean({
-      description: 'Whether the viewer’s role allows writing in it.',
+      description: 'True if the viewer’s role allows writing in the thread.',
       resolve: ({ viewerRole }) => mayDo(viewerRole, 'chat'),
     }),
   }),
@@ -99,21 +105,29 @@ Thread.implement({
 export const ThreadConnection = connectionOf(Thread);
 
 const ThreadOrderField = builder.enumType('ThreadOrderField', {
-  description: 'What a list of threads is ordered by. It may gain values.',
+  description: 'Field by which a list of threads is ordered. May grow: other fields may be added.',
   values: {
     LAST_MESSAGE: {
       description:
-        'When a message or answer was last added (`lastMessageAt`). A thread moves while it is written in.',
+        'Time at which a message or answer was last added (`lastMessageAt`). A thread moves when one is added.',
     },
-    CREATED_AT: { description: 'When the thread was created.' },
+    CREATED_AT: { description: 'Time at which the thread was created.' },
   } satisfies Record<(typeof THREAD_ORDER_FIELDS)[number], { description: string }>,
 });
 
 export const ThreadOrder = builder.inputType('ThreadOrder', {
-  description: 'The order of a list of threads.',
+  description: 'Order of a list of threads.',
   fields: (t) => ({
-    field: t.field({ type: ThreadOrderField, required: true, description: 'What it is ordered by.' }),
-    direction: t.field({ type: OrderDirection, required: true, description: 'Which way.' }),
+    field: t.field({
+      type: ThreadOrderField,
+      required: true,
+      description: 'Field that the list is ordered by.',
+    }),
+    direction: t.field({
+      type: OrderDirection,
+      required: true,
+      description: 'Direction of the order: ASC or DESC.',
+    }),
   }),
 });
 
@@ -130,22 +144,25 @@ builder.queryField('thread', (t) =>
   t.field({
     type: Thread,
     nullable: true,
-    description: 'The thread with this id. Null if there is none or the viewer may not see it.',
+    description: 'Thread with this id. Null if there is none or the viewer may not see it.',
     args: { id: t.arg.id({ required: true, description: 'Id of the thread.' }) },
     resolve: (_root, { id }, { loaders }) => loaders.threads.load(id),
   }),
 );
 
 const currentThread = (t: PayloadFields<{ thread: ThreadShape }>) => ({
-  thread: t.expose('thread', { type: Thread, description: 'The thread as it stands now.' }),
+  thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
 });
 
 mutation('createThread', {
   description: 'Creates an empty thread.',
   input: (t) => ({
-    workspaceId: t.id({ required: true, description: 'Where it will live.' }),
-    title: t.string({ description: 'Its title, up to 200 characters; `New thread` if absent.' }),
-    visibility: t.field({ type: ThreadVisibility, description: 'Who sees it; PRIVATE if absent.' }),
+    workspaceId: t.id({ required: true, description: 'Id of the workspace that the thread will be in.' }),
+    title: t.string({ description: 'Title of the thread, up to 200 characters; `New thread` if absent.' }),
+    visibility: t.field({
+      type: ThreadVisibility,
+      description: 'Visibility of the thread; PRIVATE if absent.',
+    }),
   }),
   errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
   run: async (deps, viewer, input) => ({ thread: await createThread(deps, viewer, input) }),
@@ -153,14 +170,14 @@ mutation('createThread', {
 });
 
 mutation('updateThread', {
-  description: 'Changes a thread’s title or who sees it.',
+  description: 'Changes the title or the visibility of a thread.',
   inputRule: LEFT_OUT,
   input: (t) => ({
     id: t.id({ required: true, description: 'Id of the thread.' }),
-    title: t.string({ description: 'A new title, up to 200 characters.' }),
+    title: t.string({ description: 'New title of the thread, up to 200 characters.' }),
     visibility: t.field({
       type: ThreadVisibility,
-      description: 'Who sees it from now on. Only its creator may change that.',
+      description: 'New visibility of the thread. Only its creator may change it.',
     }),
   }),
   errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],

@@ -7,7 +7,8 @@ import { ProviderName } from './provider.ts';
 import { Plan, Role, SealingKey } from './workspace.ts';
 
 export const ErrorCode = builder.enumType('ErrorCode', {
-  description: 'What went wrong, for programs. It may gain values: keep a default branch.',
+  description:
+    'Code of an error, for programs. May grow: handle an unknown code by `message` and `fixableBy`.',
   values: {
     INVALID_KEY: { description: 'The provider does not know or accept the key.' },
     KEY_EXPIRED: { description: 'The key was good and has run out.' },
@@ -21,8 +22,8 @@ export const ErrorCode = builder.enumType('ErrorCode', {
     BAD_REQUEST: {
       description: 'The provider did not accept the request, or has nothing at this address (base URL).',
     },
-    PROVIDER_OVERLOADED: { description: 'The provider is overloaded.' },
-    PROVIDER_ERROR: { description: 'The provider failed.' },
+    PROVIDER_OVERLOADED: { description: 'The provider is overloaded at the moment.' },
+    PROVIDER_ERROR: { description: 'The provider failed in a way that has no other code.' },
     NETWORK: { description: 'The provider could not be reached.' },
     TIMEOUT: { description: 'The provider did not answer in time.' },
     STREAM_CUT: { description: 'The provider broke off in mid-answer.' },
@@ -36,15 +37,15 @@ export const ErrorCode = builder.enumType('ErrorCode', {
     PLAN_REQUIRED: { description: 'The plan does not include this.' },
     NOT_PERMITTED: {
       description:
-        'The viewer’s role does not allow this. On an answer: whoever asked for it lost the right to while it was being written.',
+        'The viewer’s role does not allow this. On an answer: the person who asked for it lost the right to write while it was being written.',
     },
-    BUDGET_EXCEEDED: { description: 'A budget set in Latchkey is used up.' },
+    BUDGET_EXCEEDED: { description: 'Reserved, not in use yet: a budget set in Latchkey is used up.' },
     NOT_FOUND: {
-      description: 'There is no such thing, or the viewer may not see it; the two are never told apart.',
+      description: 'The object does not exist, or the viewer may not see it; the two look the same.',
     },
     BAD_INPUT: { description: 'A value of the input cannot be used.' },
     CONFLICT: {
-      description: 'The request does not fit how things stand; `message` says why.',
+      description: 'The request does not fit the present state; `message` says why.',
     },
     BUSY: { description: 'A limit of this server is reached for the moment.' },
     STALE_SEALING_KEY: { description: 'The secret was sealed for a key pair that is no longer in use.' },
@@ -52,31 +53,34 @@ export const ErrorCode = builder.enumType('ErrorCode', {
 });
 
 const FixableBy = builder.enumType('FixableBy', {
-  description: 'Who can mend it. It may gain values: keep a default branch.',
+  description: 'Person or party that can fix an error. May grow: treat an unknown value as NOBODY.',
   values: {
     YOU: { description: 'The viewer: by waiting, by other input or by another model.' },
-    KEY_MANAGER: { description: 'Whoever may manage the key.' },
-    WORKSPACE_ADMIN: { description: 'An owner or admin of the workspace or team.' },
-    OPERATOR: { description: 'Whoever runs this server.' },
+    KEY_MANAGER: { description: 'A member who may manage the key.' },
+    WORKSPACE_ADMIN: { description: 'An OWNER or ADMIN of the workspace or team.' },
+    OPERATOR: { description: 'The operator of this server.' },
     PROVIDER: { description: 'The provider; trying again later may help.' },
-    NOBODY: { description: 'Nobody.' },
+    NOBODY: { description: 'Reserved, not in use yet: nobody can fix the error.' },
   } satisfies Record<errors.FixableBy, { description: string }>,
 });
 
 export const UserError = builder.interfaceRef<errors.UserError>('UserError').implement({
-  description: 'An error that somebody can mend.',
+  description: 'An error that a person can fix. May grow: show the `message` of an unknown error.',
   fields: (t) => ({
-    code: t.expose('code', { type: ErrorCode, description: 'What went wrong, for programs.' }),
+    code: t.expose('code', { type: ErrorCode, description: 'Code of the error, for programs.' }),
     message: t.exposeString('message', {
       description:
-        'What happened and what to do, in English, fit to be shown. Never contains a key or a provider’s own text.',
+        'Sentences that say what happened and what to do, in English, fit to be shown. They never contain a key or a provider’s own text.',
     }),
-    fixableBy: t.expose('fixableBy', { type: FixableBy, description: 'Who can mend it.' }),
+    fixableBy: t.expose('fixableBy', {
+      type: FixableBy,
+      description: 'Person or party that can fix the error.',
+    }),
     retryAt: t.expose('retryAt', {
       type: 'DateTime',
       nullable: true,
       description:
-        'When the same request may succeed unchanged. Null if waiting does not help or nobody knows.',
+        'Time from which the same request may succeed unchanged. Null if waiting does not help or the time is unknown.',
     }),
   }),
 });
@@ -84,8 +88,10 @@ export const UserError = builder.interfaceRef<errors.UserError>('UserError').imp
 const InvalidField = builder.objectRef<errors.InvalidField>('InvalidField').implement({
   description: 'An input field that cannot be used.',
   fields: (t) => ({
-    path: t.exposeString('path', { description: 'Which field, dotted, e.g. `modelIds`.' }),
-    message: t.exposeString('message', { description: 'What is wrong and what to give instead.' }),
+    path: t.exposeString('path', { description: 'Path of the field, dotted, e.g. `modelIds`.' }),
+    message: t.exposeString('message', {
+      description: 'Sentence that says what is wrong and what to give instead.',
+    }),
   }),
 });
 
@@ -96,7 +102,7 @@ export const InvalidInputError = builder.objectType(errors.InvalidInputError, {
   fields: (t) => ({
     fields: t.field({
       type: [InvalidField],
-      description: 'What is wrong with which field.',
+      description: 'Fields that cannot be used, each with the reason.',
       resolve: (error) => [...error.fields],
     }),
   }),
@@ -109,7 +115,7 @@ export const ProviderRefusedError = builder.objectType(answerErrors.ProviderRefu
   fields: (t) => ({
     provider: t.field({
       type: ProviderName,
-      description: 'Who refused.',
+      description: 'Provider that refused the key.',
       resolve: (error) => error.provider as ProviderNameShape,
     }),
   }),
@@ -120,32 +126,32 @@ export const PlanRequiredError = builder.objectType(errors.PlanRequiredError, {
   description: 'The plan of the payer does not include this.',
   interfaces: [UserError],
   fields: (t) => ({
-    requiredPlan: t.expose('requiredPlan', { type: Plan, description: 'The least plan that does.' }),
+    requiredPlan: t.expose('requiredPlan', { type: Plan, description: 'Least plan that includes it.' }),
   }),
 });
 
 export const NotPermittedError = builder.objectType(errors.NotPermittedError, {
   name: 'NotPermittedError',
-  description: 'The viewer may not do this: their role is too low, or only whoever runs the server may.',
+  description: 'The viewer may not do this: their role is too low, or only the operator of the server may.',
   interfaces: [UserError],
   fields: (t) => ({
     requiredRole: t.expose('requiredRole', {
       type: Role,
       nullable: true,
-      description: 'The least role that may. Null if only whoever runs the server may.',
+      description: 'Least role that may do this. Null if only the operator of the server may.',
     }),
   }),
 });
 
 export const NotFoundError = builder.objectType(errors.NotFoundError, {
   name: 'NotFoundError',
-  description: 'There is no such thing, or the viewer may not see it.',
+  description: 'The object does not exist, or the viewer may not see it.',
   interfaces: [UserError],
 });
 
 export const ConflictError = builder.objectType(errors.ConflictError, {
   name: 'ConflictError',
-  description: 'The request does not fit how things stand; `message` says why.',
+  description: 'The request does not fit the present state; `message` says why.',
   interfaces: [UserError],
 });
 
@@ -172,7 +178,7 @@ export const StaleSealingKeyError = builder.objectType(errors.StaleSealingKeyErr
     'The secret was sealed for a key pair that is no longer in use. Seal it again with `sealingKey`.',
   interfaces: [UserError],
   fields: (t) => ({
-    sealingKey: t.expose('sealingKey', { type: SealingKey, description: 'The one to seal with now.' }),
+    sealingKey: t.expose('sealingKey', { type: SealingKey, description: 'Public key to seal with now.' }),
   }),
 });
 
@@ -184,6 +190,6 @@ export const BusyError = builder.objectType(errors.BusyError, {
 
 export const AnswerError = builder.objectType(answerErrors.AnswerError, {
   name: 'AnswerError',
-  description: 'Why an answer failed, or why a provider could not be asked.',
+  description: 'An answer failed, or a provider could not be asked; `code` says why.',
   interfaces: [UserError],
 });

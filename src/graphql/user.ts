@@ -10,7 +10,7 @@ export const User = builder.objectRef<UserShape>('User').implement({
   description: 'A person as others see them.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Id of the person.' }),
-    name: t.exposeString('name', { description: 'The name they gave at sign-up.' }),
+    name: t.exposeString('name', { description: 'Name that the person gave at sign-up.' }),
   }),
 });
 
@@ -19,15 +19,17 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Id of the person, the same as `user.id`.' }),
     user: t.field({ type: User, description: 'The viewer as others see them.', resolve: (viewer) => viewer }),
-    email: t.exposeString('email', { description: 'The address they sign in with. Nobody else sees it.' }),
+    email: t.exposeString('email', {
+      description: 'Address that the viewer signs in with. No other user sees it.',
+    }),
     personalWorkspace: t.field({
       type: Workspace,
-      description: 'The workspace that is theirs alone. There always is one.',
+      description: 'Workspace of the viewer alone. There is always exactly one.',
       resolve: (viewer, _args, { deps }) => ensurePersonalWorkspace(deps, viewer),
     }),
     workspaces: t.field({
       type: [Workspace],
-      description: 'All workspaces they are a member of, the personal one first.',
+      description: 'All workspaces that the viewer is a member of, the personal one first.',
       resolve: async (viewer, _args, { deps }) => {
         await ensurePersonalWorkspace(deps, viewer);
         return await findWorkspaces(deps, viewer);
@@ -35,7 +37,7 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
     }),
     teams: t.field({
       type: [Team],
-      description: 'All teams they are a member of, oldest first.',
+      description: 'All teams that the viewer is a member of, oldest first.',
       resolve: (viewer, _args, { deps }) => findTeams(deps, viewer),
     }),
   }),
@@ -45,7 +47,7 @@ builder.queryField('viewer', (t) =>
   t.field({
     type: Viewer,
     nullable: true,
-    description: 'The person who is signed in. Null for nobody.',
+    description: 'The person who is signed in. Null if the request comes without a session.',
     resolve: (_root, _args, { viewer }) => viewer,
   }),
 );

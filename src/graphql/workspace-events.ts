@@ -13,11 +13,11 @@ type Of<Type extends WorkspaceEventShape['type']> = Extract<WorkspaceEventShape,
 
 const WorkspaceSnapshot = builder.objectRef<Of<'workspace-snapshot'>>('WorkspaceSnapshot').implement({
   description:
-    'How the workspace stands. Always first, and first again after every reconnect: what it brings, or what is fetched after it, replaces what the client holds.',
+    'State of the workspace, always the first event and the first again after every reconnect: its content, or what is fetched after it, replaces what the client holds.',
   fields: (t) => ({
     workspace: t.expose('workspace', {
       type: Workspace,
-      description: 'The workspace. Ask here for the models, threads and keys to start from.',
+      description: 'The workspace as it is now. Ask here for the models, threads and keys to start from.',
     }),
   }),
 });
@@ -25,56 +25,61 @@ const WorkspaceSnapshot = builder.objectRef<Of<'workspace-snapshot'>>('Workspace
 const WorkspaceUpdated = builder.objectRef<Of<'workspace-updated'>>('WorkspaceUpdated').implement({
   description: 'The workspace’s name, its plan, or what the viewer may do in it or in its team changed.',
   fields: (t) => ({
-    workspace: t.expose('workspace', { type: Workspace, description: 'The workspace as it stands now.' }),
+    workspace: t.expose('workspace', { type: Workspace, description: 'The workspace as it is now.' }),
   }),
 });
 
 const ApiKeyChanged = builder.objectRef<Of<'api-key-changed'>>('ApiKeyChanged').implement({
   description:
-    'A key of the workspace or its team is new or changed, its status included. Told only to those who may manage it. That a key was used or its models fetched is no change.',
+    'A key of the workspace or its team is new or changed, its status included. Sent only to members who may manage it. A use of the key or a fetch of its models is no change.',
   fields: (t) => ({
-    apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key as it stands now.' }),
+    apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key as it is now.' }),
   }),
 });
 
 const ApiKeyRemoved = builder.objectRef<Of<'api-key-removed'>>('ApiKeyRemoved').implement({
   description: 'A key is gone, or the viewer may no longer manage it.',
-  fields: (t) => ({ apiKeyId: t.exposeID('apiKeyId', { description: 'Which key.' }) }),
+  fields: (t) => ({ apiKeyId: t.exposeID('apiKeyId', { description: 'Id of the key that is gone.' }) }),
 });
 
 const ModelsChanged = builder.objectRef<ModelsChange>('ModelsChanged').implement({
   description: 'Models are new, or can be asked, or not, or are paid for by another key than before.',
   fields: (t) => ({
-    workspace: t.expose('workspace', { type: Workspace, description: 'Where they are listed.' }),
+    workspace: t.expose('workspace', {
+      type: Workspace,
+      description: 'Workspace in which the models are listed.',
+    }),
     models: t.expose('models', {
       type: [Model],
       nullable: true,
       description:
-        'Those that changed, as they stand now. Null for more than a hundred, or if the list lost some: fetch `workspace.models` again.',
+        'Models that changed, as they are now. Null if they are more than a hundred, or if the list lost some: fetch `workspace.models` again.',
     }),
     message: t.string({
       nullable: true,
       description:
-        'A sentence for everybody in the workspace if some of them cannot be asked now, e.g. `Some OpenAI models cannot be used at the moment. Those who manage the keys can see why.` Null if all of them can.',
+        'Sentence for every member of the workspace if some of these models cannot be asked now, e.g. `Some OpenAI models cannot be used at the moment. Those who manage the keys can see why.` Null if all of them can.',
       resolve: ({ unavailable }, _args, context) => unavailableMessage(unavailable, context),
     }),
   }),
 });
 
 const MemberChanged = builder.objectRef<Of<'member-changed'>>('MemberChanged').implement({
-  description: 'Somebody came into the workspace, or may do other things there than before.',
+  description: 'A person became a member of the workspace, or a member got another role.',
   fields: (t) => ({
-    member: t.expose('member', { type: Member, description: 'The member as they stand now.' }),
+    member: t.expose('member', { type: Member, description: 'The member with the present role.' }),
   }),
 });
 
 const MemberRemoved = builder.objectRef<Of<'member-removed'>>('MemberRemoved').implement({
-  description: 'Somebody is no longer in the workspace.',
-  fields: (t) => ({ userId: t.exposeID('userId', { description: 'Who.' }) }),
+  description: 'A person is no longer a member of the workspace.',
+  fields: (t) => ({
+    userId: t.exposeID('userId', { description: 'Id of the user who is no longer a member.' }),
+  }),
 });
 
 const WorkspaceEvent = builder.unionType('WorkspaceEvent', {
-  description: 'What happens in a workspace. It may gain members: keep a default branch.',
+  description: 'An event in a workspace. May grow: ignore unknown members.',
   types: [
     WorkspaceSnapshot,
     WorkspaceUpdated,
@@ -93,7 +98,7 @@ builder.subscriptionField('workspaceEvents', (t) =>
   t.field({
     type: WorkspaceEvent,
     description:
-      'Follows a workspace: first WorkspaceSnapshot, then what changes about its keys, models, threads and members, as far as the viewer may see it. Several changes of one thing may be told as one. Ends with NOT_FOUND when the viewer is no longer in it.',
+      'Follows a workspace: first WorkspaceSnapshot, then the changes of its keys, models, threads and members that the viewer may see. Several changes of one thing may come as one event. Ends with NOT_FOUND when the viewer is no longer a member.',
     args: { workspaceId: t.arg.id({ required: true, description: 'Id of the workspace.' }) },
     subscribe: (_root, { workspaceId }, context) =>
       workspaceEvents(context.deps, requireViewer(context), workspaceId),

@@ -9,7 +9,8 @@ import { listInvitations } from '../workspaces/invitation.ts';
 import { leaveWorkspace } from '../workspaces/manage-members.ts';
 import { createWorkspace, deleteWorkspace, updateWorkspace } from '../workspaces/manage-workspace.ts';
 import { listMembers } from '../workspaces/member.ts';
-import { mayDo } from '../workspaces/permissions.ts';
+import { mayDo, ROLES } from '../workspaces/permissions.ts';
+import { PLANS } from '../workspaces/plan.ts';
 import { transferWorkspace } from '../workspaces/transfer.ts';
 import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
 import { ApiKeyConnection } from './api-key.ts';
@@ -26,31 +27,34 @@ import { Team } from './team.ts';
 import { ThreadConnection, ThreadOrder } from './thread.ts';
 
 const WorkspaceKind = builder.enumType('WorkspaceKind', {
-  description: 'Whose workspace it is.',
+  description: 'Kind of a workspace: for one person or for several.',
   values: {
-    PERSONAL: { description: 'One person alone. Everybody has exactly one.' },
-    SHARED: { description: 'A group of people.' },
+    PERSONAL: { description: 'Workspace of one person alone. Each person has exactly one.' },
+    SHARED: { description: 'Workspace for a group of people.' },
   } as const,
 });
 
 export const Plan = builder.enumType('Plan', {
-  description: 'The plan of whoever pays for a workspace: the person or the team that owns it.',
+  description: `Plan of the payer of a workspace: the person or the team that owns it. Each plan includes those before it: ${PLANS.join(', then ')}. May grow: show an unknown plan by its name.`,
   values: {
-    FREE: { description: 'No provider keys of one’s own.' },
-    PREMIUM: { description: 'Provider keys of one’s own.' },
-    BUSINESS: { description: 'Everything in PREMIUM, and teams with keys of their own.' },
+    FREE: { description: 'Plan without provider keys of one’s own.' },
+    PREMIUM: { description: 'Plan with provider keys of one’s own.' },
+    BUSINESS: { description: 'Plan with all of PREMIUM, and teams with keys of their own.' },
   } as const,
 });
 
 export const Role = builder.enumType('Role', {
-  description: 'What a member may do. Each role includes the ones after it.',
+  description: `Role of a member. Each role may do all that those after it may: ${ROLES.join(', then ')}. May grow: treat an unknown role as VIEWER.`,
   values: {
-    OWNER: { description: 'Everything an ADMIN may; also hand over and delete. There is exactly one.' },
-    ADMIN: {
-      description: 'Manage keys, members, invitations and the threads of others; rename; read the audit log.',
+    OWNER: {
+      description: 'Owner: may do all that an ADMIN may, and transfer and delete. There is exactly one.',
     },
-    MEMBER: { description: 'Write threads and ask models.' },
-    VIEWER: { description: 'Read.' },
+    ADMIN: {
+      description:
+        'Admin: may manage keys, members, invitations and the threads of others, rename, read the audit log, and create workspaces of the team.',
+    },
+    MEMBER: { description: 'Member: may write in threads and ask models.' },
+    VIEWER: { description: 'Viewer: may only read. A team has none.' },
   } as const,
 });
 
@@ -59,45 +63,54 @@ const NEWEST_MESSAGE_FIRST = { field: 'LAST_MESSAGE', direction: 'DESC' } as con
 export const Workspace = builder.objectRef<WorkspaceShape>('Workspace');
 
 Workspace.implement({
-  description: 'Where threads live, and whose keys pay for their answers.',
+  description: 'A place for threads. Its provider keys and those of its team pay for their answers.',
   interfaces: [Node],
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Its name.' }),
-    kind: t.expose('kind', { type: WorkspaceKind, description: 'Whether it is personal or shared.' }),
+    name: t.exposeString('name', { description: 'Name of the workspace, 1 to 100 characters.' }),
+    kind: t.expose('kind', {
+      type: WorkspaceKind,
+      description: 'Kind of the workspace: personal or shared.',
+    }),
     plan: t.field({
       type: Plan,
-      description: 'The plan of its payer, which decides whether it may have provider keys.',
+      description: 'Plan of the payer, which decides whether the workspace may have provider keys.',
       resolve: ({ plan }) => plan,
     }),
-    viewerRole: t.expose('viewerRole', { type: Role, description: 'What the viewer may do here.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    viewerRole: t.expose('viewerRole', { type: Role, description: 'Role of the viewer in the workspace.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description: 'Time at which the workspace was created.',
+    }),
     sealingKey: t.field({
       type: SealingKey,
-      description: 'The key to seal secrets with for this workspace.',
+      description: 'Public key with which a client seals secrets for this workspace.',
       resolve: (workspace, _args, { deps }) => findSealingKey(deps, workspace.id),
     }),
     apiKeys: t.field({
       type: ApiKeyConnection,
-      description: 'Its provider keys, oldest first. Empty for members who may not manage keys.',
+      description: 'Provider keys of the workspace, oldest first. Empty for members who may not manage keys.',
       args: pageArguments(),
       resolve: (workspace, page, { deps }) => listApiKeys(deps, workspace, page),
     }),
     members: t.field({
       type: MemberConnection,
-      description: 'Everybody in it, those with the oldest accounts first. All of them may see that.',
+      description:
+        'Members of the workspace, those with the oldest accounts first. Every member may see them.',
       args: pageArguments(),
       resolve: (workspace, page, { deps }) => listMembers(deps, workspace, page),
     }),
     invitations: t.field({
       type: InvitationConnection,
-      description: 'Its open invitations, oldest first. Empty for members who may not manage members.',
+      description:
+        'Open invitations into the workspace, oldest first. Empty for members who may not manage members.',
       args: pageArguments(),
       resolve: (workspace, page, { deps }) => listInvitations(deps, workspace, page),
     }),
     auditLog: t.field({
       type: AuditEntryConnection,
       nullable: true,
-      description: 'What was done to it, newest first. Null for members who may not read it.',
+      description:
+        'Entries of the audit log of the workspace, newest first. Null for members who may not read it.',
       args: pageArguments(),
       resolve: (workspace, page, { deps }) =>
         mayDo(workspace.viewerRole, 'readAuditLog') ? listAuditEntries(deps, workspace.id, page) : null,
@@ -105,26 +118,26 @@ Workspace.implement({
     team: t.field({
       type: Team,
       nullable: true,
-      description: 'The team that owns it and pays for it. Null if a person does.',
+      description: 'Team that owns and pays for the workspace. Null if a person does.',
       resolve: ({ teamId }, _args, { loaders }) => (teamId === null ? null : loaders.teams.load(teamId)),
     }),
     models: t.field({
       type: ModelConnection,
       description:
-        'All models that became known through its keys and its team’s, oldest first. Those no key offers any more are listed too, with `isAvailable` false.',
+        'All models that became known through the keys of the workspace and of its team, oldest first. Those that no key offers any more are listed too, with `isAvailable` false.',
       args: pageArguments(500),
       resolve: (workspace, page, { deps }) => listModels(deps, workspace, page),
     }),
     threads: t.field({
       type: ThreadConnection,
       description:
-        'Its threads that the viewer may see. A thread that moves while pages are read is found at its new place, all others exactly once; ThreadUpdated of `workspaceEvents` says that it moved.',
+        'Threads of the workspace that the viewer may see. A thread that moves while pages are read is found at its new place, all others exactly once; ThreadUpdated of `workspaceEvents` says that it moved.',
       args: {
         ...pageArguments(),
         orderBy: t.arg({
           type: ThreadOrder,
           defaultValue: NEWEST_MESSAGE_FIRST,
-          description: 'Their order: those with the newest message first unless it says otherwise.',
+          description: 'Order of the threads; those with the newest message first if absent.',
         }),
       },
       resolve: (workspace, { orderBy, ...page }, context) =>
@@ -135,9 +148,9 @@ Workspace.implement({
 
 export const SealingKey = builder.objectRef<SealingKeyShape>('SealingKey').implement({
   description:
-    'The public key with which a client seals a secret so that only this server can open it, for this owner only. See `/seal.js`.',
+    'The public key with which a client seals a secret so that only this server can open it, for this workspace or team only. See `/seal.js`.',
   fields: (t) => ({
-    id: t.exposeID('id', { description: 'Names the key pair. Send it along as `sealed.keyId`.' }),
+    id: t.exposeID('id', { description: 'Id of the key pair. Send it along as `sealed.keyId`.' }),
     publicKey: t.exposeString('publicKey', { description: 'X25519 public key, 32 bytes in base64.' }),
   }),
 });
@@ -146,21 +159,23 @@ builder.queryField('workspace', (t) =>
   t.field({
     type: Workspace,
     nullable: true,
-    description: 'The workspace with this id. Null if there is none or the viewer is no member.',
+    description: 'Workspace with this id. Null if there is none or the viewer is no member.',
     args: { id: t.arg.id({ required: true, description: 'Id of the workspace.' }) },
     resolve: (_root, { id }, { loaders }) => loaders.workspaces.load(id),
   }),
 );
 
 const currentWorkspace = (t: PayloadFields<{ workspace: WorkspaceShape }>) => ({
-  workspace: t.expose('workspace', { type: Workspace, description: 'The workspace as it stands now.' }),
+  workspace: t.expose('workspace', { type: Workspace, description: 'The workspace as it is now.' }),
 });
 
 mutation('createWorkspace', {
   description: 'Creates a shared workspace. A person owns at most 100, and so does a team.',
   input: (t) => ({
-    name: t.string({ required: true, description: 'Its name, 1 to 100 characters.' }),
-    teamId: t.id({ description: 'The team that will own it and pay for it; the viewer if absent.' }),
+    name: t.string({ required: true, description: 'Name of the workspace, 1 to 100 characters.' }),
+    teamId: t.id({
+      description: 'Id of the team that will own and pay for the workspace; the viewer if absent.',
+    }),
   }),
   errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
   run: async (deps, viewer, input) => ({ workspace: await createWorkspace(deps, viewer, input) }),
@@ -168,11 +183,11 @@ mutation('createWorkspace', {
 });
 
 mutation('updateWorkspace', {
-  description: 'Renames a workspace.',
+  description: 'Changes the name of a workspace.',
   inputRule: LEFT_OUT,
   input: (t) => ({
     id: t.id({ required: true, description: 'Id of the workspace.' }),
-    name: t.string({ description: 'A new name, 1 to 100 characters.' }),
+    name: t.string({ description: 'New name of the workspace, 1 to 100 characters.' }),
   }),
   errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
   run: async (deps, viewer, input) => ({ workspace: await updateWorkspace(deps, viewer, input) }),
@@ -190,11 +205,13 @@ mutation('deleteWorkspace', {
 
 mutation('leaveWorkspace', {
   description:
-    'Takes the viewer out of a shared workspace. Their threads stay: private ones are seen by nobody, and are theirs again if they come back. The OWNER cannot leave.',
+    'Ends the viewer’s membership in a shared workspace. The viewer’s threads stay: nobody sees the private ones unless the viewer becomes a member again. The OWNER cannot leave.',
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the workspace.' }) }),
   errors: [errors.NotFoundError, errors.ConflictError],
   run: async (deps, viewer, { id }) => ({ leftId: await leaveWorkspace(deps, viewer, id) }),
-  payload: (t) => ({ leftId: t.exposeID('leftId', { description: 'Id of the workspace.' }) }),
+  payload: (t) => ({
+    leftId: t.exposeID('leftId', { description: 'Id of the workspace that the viewer left.' }),
+  }),
 });
 
 mutation('transferWorkspace', {
@@ -202,7 +219,7 @@ mutation('transferWorkspace', {
     'Makes a member the OWNER of a shared workspace, whose plan then counts for it. The previous OWNER becomes ADMIN. A team’s workspace stays with its team.',
   input: (t) => ({
     id: t.id({ required: true, description: 'Id of the workspace.' }),
-    userId: t.id({ required: true, description: 'The member who becomes its OWNER.' }),
+    userId: t.id({ required: true, description: 'Id of the member who becomes OWNER.' }),
   }),
   errors: [errors.NotPermittedError, errors.NotFoundError, errors.ConflictError],
   run: async (deps, viewer, input) => ({ workspace: await transferWorkspace(deps, viewer, input) }),
