@@ -1,6 +1,6 @@
+import { managedKeyIds, unavailableCode } from '../keys/availability.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
 import type { ListedPrice } from '../providers/provider.ts';
-import { mayDo } from '../workspaces/permissions.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
@@ -47,16 +47,13 @@ Model.implement({
     isAvailable: t.boolean({
       description: 'True if the model can be asked now.',
       resolve: async (model, _args, { loaders }) =>
-        (await loaders.offers.load(model.id))?.isAvailable === true,
+        unavailableCode(await loaders.offers.load(model.id)) === null,
     }),
     unavailableReason: t.field({
       type: ErrorCode,
       nullable: true,
       description: 'Reason why the model cannot be asked now. Null if it can.',
-      resolve: async (model, _args, { loaders }) => {
-        const offer = await loaders.offers.load(model.id);
-        return offer === null || offer.isAvailable ? null : offer.code;
-      },
+      resolve: async (model, _args, { loaders }) => unavailableCode(await loaders.offers.load(model.id)),
     }),
     paidBy: t.field({
       type: KeyScope,
@@ -74,9 +71,9 @@ Model.implement({
         'Keys that offer the model, in the order in which they are asked. Null for members who may not manage keys.',
       resolve: async (model, _args, { loaders }) => {
         const tenant = await loaders.tenants.load(model.tenantId);
-        if (tenant === null || !mayDo(tenant.viewerRole, 'manageKeys')) return null;
-        const offer = await loaders.offers.load(model.id);
-        const keys = await Promise.all((offer?.apiKeyIds ?? []).map((id) => loaders.apiKeys.load(id)));
+        const ids = managedKeyIds(tenant, await loaders.offers.load(model.id));
+        if (ids === null) return null;
+        const keys = await Promise.all(ids.map((id) => loaders.apiKeys.load(id)));
         return keys.filter((key) => key !== null);
       },
     }),

@@ -1,5 +1,4 @@
 import * as errors from '../errors.ts';
-import type { Plan as PlanShape } from '../workspaces/plan.ts';
 import { setPlan } from '../workspaces/set-plan.ts';
 import { operatorMutation } from './mutation.ts';
 import { Plan } from './workspace.ts';
@@ -20,7 +19,7 @@ operatorMutation('setPlan', {
     }),
   }),
   errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
-  run: (deps, { plan, ...payer }) => setPlan(deps, payer, requireGiven(plan)),
+  run: (deps, { plan, ...payer }) => setPlan(deps, payer, plan),
   payload: (t) => ({
     userId: t.exposeID('userId', {
       nullable: true,
@@ -41,11 +40,3 @@ operatorMutation('setPlan', {
     }),
   }),
 });
-
-/** A program that forgets the field would otherwise take the plan away. */
-function requireGiven(plan: PlanShape | null | undefined): PlanShape | null {
-  if (plan !== undefined) return plan;
-  throw new errors.InvalidInputError([
-    { path: 'plan', message: 'Give `plan`, or an explicit null for the default of the server.' },
-  ]);
-}

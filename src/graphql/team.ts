@@ -1,12 +1,11 @@
-import { listAuditEntries } from '../audit/entry.ts';
 import * as errors from '../errors.ts';
 import { listApiKeys } from '../keys/api-key.ts';
 import { findSealingKey } from '../keys/sealing-key.ts';
+import { listAuditLog } from '../workspaces/audit-log.ts';
 import { listInvitations } from '../workspaces/invitation.ts';
 import { leaveTeam } from '../workspaces/manage-members.ts';
 import { createTeam, deleteTeam, updateTeam } from '../workspaces/manage-team.ts';
 import { listMembers } from '../workspaces/member.ts';
-import { mayDo } from '../workspaces/permissions.ts';
 import type { Team as TeamShape } from '../workspaces/team.ts';
 import { transferTeam } from '../workspaces/transfer.ts';
 import { findWorkspacesOfTeam } from '../workspaces/workspace.ts';
@@ -72,8 +71,7 @@ Team.implement({
       description:
         'Entries of the audit log of the team, newest first. Null for members who may not read it.',
       args: pageArguments(),
-      resolve: (team, page, { deps }) =>
-        mayDo(team.viewerRole, 'readAuditLog') ? listAuditEntries(deps, team.id, page) : null,
+      resolve: (team, page, { deps }) => listAuditLog(deps, team, page),
     }),
     workspaces: t.field({
       type: [Workspace],

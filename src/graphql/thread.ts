@@ -1,6 +1,7 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import * as errors from '../errors.ts';
+import { unavailableCode } from '../keys/availability.ts';
 import { listMessages } from '../threads/message.ts';
 import {
   createThread,
@@ -87,13 +88,13 @@ Thread.implement({
     canGenerate: t.boolean({
       description:
         'True if the model of the newest answer has a usable key, or nothing was asked yet. If not, another model may still be asked.',
-      resolve: async (thread, _args, context) => (await whyNot(thread, context)) === null,
+      resolve: async (thread, _args, context) => (await generateBlockedBy(thread, context)) === null,
     }),
     cannotGenerateReason: t.field({
       type: ErrorCode,
       nullable: true,
       description: 'Reason why `canGenerate` is false. Null if it is true.',
-      resolve: (thread, _args, context) => whyNot(thread, context),
+      resolve: (thread, _args, context) => generateBlockedBy(thread, context),
     }),
     viewerCanSend: t.boolean({
       description: 'True if the viewer’s role allows writing in the thread.',
@@ -132,12 +133,10 @@ export const ThreadOrder = builder.inputType('ThreadOrder', {
 });
 
 /** Why the model of the newest answer cannot be asked again; null if it can, or if nothing was asked yet. */
-async function whyNot(thread: ThreadShape, { loaders }: Context): Promise<AnswerErrorCode | null> {
+async function generateBlockedBy(thread: ThreadShape, { loaders }: Context): Promise<AnswerErrorCode | null> {
   const newest = await loaders.newestAnswers.load(thread.id);
   if (newest === null) return null;
-  const offer = newest.modelId === null ? null : await loaders.offers.load(newest.modelId);
-  if (offer === null) return 'NO_KEY';
-  return offer.isAvailable ? null : offer.code;
+  return unavailableCode(newest.modelId === null ? null : await loaders.offers.load(newest.modelId));
 }
 
 builder.queryField('thread', (t) =>

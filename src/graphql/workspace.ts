@@ -1,15 +1,15 @@
-import { listAuditEntries } from '../audit/entry.ts';
 import * as errors from '../errors.ts';
 import { listApiKeys } from '../keys/api-key.ts';
 import { findSealingKey } from '../keys/sealing-key.ts';
 import { listModels } from '../models/catalogue.ts';
 import { listThreads } from '../threads/thread.ts';
 import type { SealingKey as SealingKeyShape } from '../vault/client-box.ts';
+import { listAuditLog } from '../workspaces/audit-log.ts';
 import { listInvitations } from '../workspaces/invitation.ts';
 import { leaveWorkspace } from '../workspaces/manage-members.ts';
 import { createWorkspace, deleteWorkspace, updateWorkspace } from '../workspaces/manage-workspace.ts';
 import { listMembers } from '../workspaces/member.ts';
-import { mayDo, ROLES } from '../workspaces/permissions.ts';
+import { ROLES } from '../workspaces/permissions.ts';
 import { PLANS } from '../workspaces/plan.ts';
 import { transferWorkspace } from '../workspaces/transfer.ts';
 import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
@@ -112,8 +112,7 @@ Workspace.implement({
       description:
         'Entries of the audit log of the workspace, newest first. Null for members who may not read it.',
       args: pageArguments(),
-      resolve: (workspace, page, { deps }) =>
-        mayDo(workspace.viewerRole, 'readAuditLog') ? listAuditEntries(deps, workspace.id, page) : null,
+      resolve: (workspace, page, { deps }) => listAuditLog(deps, workspace, page),
     }),
     team: t.field({
       type: Team,

@@ -4,7 +4,9 @@ import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { workspaces } from '../db/tables/workspace.ts';
+import { mayDo } from '../workspaces/permissions.ts';
 import { planOfKey } from '../workspaces/plan.ts';
+import type { Tenant } from '../workspaces/tenant.ts';
 import type { KeyScope } from './api-key.ts';
 import { isUsable, type KeyStatus, statusOnPlan } from './status.ts';
 
@@ -105,7 +107,7 @@ function choosePayingKey(keys: readonly Candidate[]): ModelAvailability {
     keys.filter((key) => key.teamId !== null),
   ];
   const key = firstToAsk(own) ?? firstToAsk(ofTeam);
-  if (key === undefined) return { apiKeyIds, isAvailable: false, code: unavailableCode(keys[0]?.status) };
+  if (key === undefined) return { apiKeyIds, isAvailable: false, code: codeForStatus(keys[0]?.status) };
   return {
     apiKeyIds,
     isAvailable: true,
@@ -120,7 +122,7 @@ function firstToAsk(keys: readonly Candidate[]): Candidate | undefined {
 }
 
 /** What an answer is refused with for a key of this status; undefined for no key at all. */
-export function unavailableCode(status: KeyStatus | undefined): AnswerErrorCode {
+export function codeForStatus(status: KeyStatus | undefined): AnswerErrorCode {
   switch (status) {
     case 'SUSPENDED':
       return 'PLAN_REQUIRED';
@@ -155,5 +157,20 @@ export async function keyFailureCode(
   if (key === undefined) return 'KEY_REMOVED';
   const status = statusOnPlan(key, key.plan, new Date());
   if (isUsable(status)) return null;
-  return status === 'DISABLED' ? 'KEY_REMOVED' : unavailableCode(status);
+  return status === 'DISABLED' ? 'KEY_REMOVED' : codeForStatus(status);
+}
+
+/** Why a model cannot be asked; null if it can. */
+export function unavailableCode(availability: ModelAvailability | null): AnswerErrorCode | null {
+  if (availability === null) return 'NO_KEY';
+  return availability.isAvailable ? null : availability.code;
+}
+
+/** Ids of the keys that list a model, in the order in which they are asked; null if the viewer may not manage keys there. */
+export function managedKeyIds(
+  tenant: Tenant | null,
+  availability: ModelAvailability | null,
+): readonly string[] | null {
+  if (tenant === null || !mayDo(tenant.viewerRole, 'manageKeys')) return null;
+  return availability?.apiKeyIds ?? [];
 }

@@ -31,13 +31,17 @@ export interface PlanOfPayer {
 /**
  * Sets the plan of a user or a team; null for the server's default. Keys that the plan does not include are suspended, and
  * come back with a plan that does: nothing is written to them. Only whoever runs the server may, which the caller makes sure
- * of. Throws InvalidInputError or NotFoundError.
+ * of. Throws NotFoundError, or InvalidInputError, also for an undefined plan: a program that forgets it would take one away.
  */
 export async function setPlan(
   deps: AuditDeps & { db: Database; changes: Changes },
   input: PayerInput,
-  plan: Plan | null,
+  plan: Plan | null | undefined,
 ): Promise<PlanOfPayer & { previousPlan: Plan }> {
+  if (plan === undefined)
+    throw new InvalidInputError([
+      { path: 'plan', message: 'Give `plan`, or an explicit null for the default of the server.' },
+    ]);
   const set = await deps.db.transaction(async (tx) => {
     const payer = await findPayer(tx, input, 'to be changed');
     const { table, type, id, plan: previousPlan } = payer;
