@@ -64,9 +64,9 @@ export interface InvalidField {
 export class InvalidInputError extends UserError {
   readonly fields: readonly InvalidField[];
 
-  constructor(fields: readonly [InvalidField, ...InvalidField[]]) {
-    super('BAD_INPUT', fields.map((field) => field.message).join(' '), 'YOU');
-    this.fields = fields;
+  constructor(path: string, message: string) {
+    super('BAD_INPUT', message, 'YOU');
+    this.fields = [{ path, message }];
   }
 }
 

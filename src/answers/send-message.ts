@@ -192,32 +192,28 @@ async function parentOf(db: Database, thread: Thread, parentId: string | null): 
 
 function checkText(input: string): string {
   const text = input.replaceAll('\0', '').toWellFormed();
-  if (text.trim() === '') throw badInput('text', 'Write something: the text is empty.');
+  if (text.trim() === '') throw new InvalidInputError('text', 'Write something: the text is empty.');
   if (Buffer.byteLength(text) > MAX_TEXT_BYTES)
-    throw badInput('text', 'The text is longer than 256 KiB. Shorten it, or send it in parts.');
+    throw new InvalidInputError('text', 'The text is longer than 256 KiB. Shorten it, or send it in parts.');
   return text;
 }
 
 function checkModelIds(modelIds: readonly string[]): void {
   if (modelIds.length < 1 || modelIds.length > MAX_MODELS)
-    throw badInput('modelIds', `Choose between 1 and ${MAX_MODELS} models.`);
+    throw new InvalidInputError('modelIds', `Choose between 1 and ${MAX_MODELS} models.`);
   if (new Set(modelIds).size < modelIds.length)
-    throw badInput('modelIds', 'A model is named twice. Name each model once.');
+    throw new InvalidInputError('modelIds', 'A model is named twice. Name each model once.');
 }
 
 function checkIdempotencyKey(idempotencyKey: string | null): void {
   if (idempotencyKey === null) return;
   if (idempotencyKey.length < 1 || idempotencyKey.length > MAX_IDEMPOTENCY_KEY_LENGTH)
-    throw badInput(
+    throw new InvalidInputError(
       'idempotencyKey',
       `An idempotency key has between 1 and ${MAX_IDEMPOTENCY_KEY_LENGTH} characters.`,
     );
   if (idempotencyKey.includes('\0') || !idempotencyKey.isWellFormed())
-    throw badInput('idempotencyKey', 'An idempotency key is text. Use a UUID, for example.');
-}
-
-function badInput(path: string, message: string): InvalidInputError {
-  return new InvalidInputError([{ path, message }]);
+    throw new InvalidInputError('idempotencyKey', 'An idempotency key is text. Use a UUID, for example.');
 }
 
 const MAX_TEXT_BYTES = 256 * 1024;

@@ -78,10 +78,11 @@ function liesBeyond<Row>(
 
 function pageSize(input: PageInput, maxRows: number): number {
   if (input.first != null && input.last != null)
-    throw badInput('first', 'Give either first or last, not both.');
+    throw new InvalidInputError('first', 'Give either first or last, not both.');
   const path = input.last != null ? 'last' : 'first';
   const size = input[path] ?? Math.min(DEFAULT_ROWS, maxRows);
-  if (size < 1 || size > maxRows) throw badInput(path, `${path} must be between 1 and ${maxRows}.`);
+  if (size < 1 || size > maxRows)
+    throw new InvalidInputError(path, `${path} must be between 1 and ${maxRows}.`);
   return size;
 }
 
@@ -89,11 +90,7 @@ function readValue(path: string, text: string, column: PgColumn): string | numbe
   const isNumeric = column.dataType.startsWith('number');
   if (!isNumeric && CURSOR_ID.test(text)) return text;
   if (isNumeric && CURSOR_NUMBER.test(text)) return Number(text);
-  throw badInput(path, `${path} is no cursor of this list. Use one that the list returned.`);
-}
-
-function badInput(path: string, message: string): InvalidInputError {
-  return new InvalidInputError([{ path, message }]);
+  throw new InvalidInputError(path, `${path} is no cursor of this list. Use one that the list returned.`);
 }
 
 const DEFAULT_ROWS = 50;

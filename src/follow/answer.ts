@@ -78,7 +78,5 @@ class AnswerFollower implements Pollable<AnswerEvent | AccessLost> {
 
 function checkOffset(path: string, offset: number): void {
   if (offset >= 0) return;
-  throw new InvalidInputError([
-    { path, message: `${path} is the length of the text you have; it cannot be negative.` },
-  ]);
+  throw new InvalidInputError(path, `${path} is the length of the text you have; it cannot be negative.`);
 }

@@ -37,7 +37,7 @@ builder.queryField('nodes', (t) =>
     },
     resolve: (_root, { ids }, context) => {
       if (ids.length <= MAX_IDS) return ids.map((id) => loadNode(context, id));
-      throw new InvalidInputError([{ path: 'ids', message: `Give at most ${MAX_IDS} ids.` }]);
+      throw new InvalidInputError('ids', `Give at most ${MAX_IDS} ids.`);
     },
   }),
 );

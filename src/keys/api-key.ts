@@ -151,9 +151,7 @@ export async function changeApiKey<Result>(
 export function checkLabel(text: string): string {
   const label = sanitizeLine(text);
   if (label.length >= 1 && label.length <= MAX_LABEL_LENGTH) return label;
-  throw new InvalidInputError([
-    { path: 'label', message: `A label has between 1 and ${MAX_LABEL_LENGTH} characters.` },
-  ]);
+  throw new InvalidInputError('label', `A label has between 1 and ${MAX_LABEL_LENGTH} characters.`);
 }
 
 /** A key as the server follows it. Whether a viewer may see it has to be checked apart from this. */

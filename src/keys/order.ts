@@ -43,7 +43,7 @@ export async function closeUp(tx: Pick<Database, 'select' | 'update'>, group: Ke
 /** A position fit to move to. Throws InvalidInputError. */
 export function checkPosition(position: number): number {
   if (position >= 1) return position;
-  throw new InvalidInputError([{ path: 'position', message: 'Positions are counted from 1.' }]);
+  throw new InvalidInputError('position', 'Positions are counted from 1.');
 }
 
 /**

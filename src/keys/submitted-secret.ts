@@ -39,7 +39,7 @@ export async function checkSubmittedSecret(
     result: await checkSecret(deps, { provider: name, baseUrl, tenantId }, secret),
   }));
   if (result.forbidden !== undefined && submittedBaseUrl !== null)
-    throw new InvalidInputError([{ path: 'baseUrl', message: result.forbidden }]);
+    throw new InvalidInputError('baseUrl', result.forbidden);
   requireAccepted(result, provider, secret);
   return { secret, box, result };
 }
@@ -79,20 +79,20 @@ export function checkKeyBaseUrl(
 ): string {
   if (provider.baseUrl !== null) {
     if (baseUrl === null) return provider.baseUrl;
-    throw badInput(
+    throw new InvalidInputError(
       'baseUrl',
       `${provider.title} has a base URL of its own. Leave baseUrl out, or choose CUSTOM.`,
     );
   }
   if (baseUrl === null)
-    throw badInput(
+    throw new InvalidInputError(
       'baseUrl',
       'A CUSTOM key needs the base URL of its server, e.g. https://llm.example.com/v1.',
     );
   try {
     return checkBaseUrl(baseUrl, allowedPrivateHosts);
   } catch (error) {
-    if (error instanceof ForbiddenAddressError) throw badInput('baseUrl', error.message);
+    if (error instanceof ForbiddenAddressError) throw new InvalidInputError('baseUrl', error.message);
     throw error;
   }
 }
@@ -153,10 +153,10 @@ export function readSubmittedSecret(
   baseUrl: string | null,
 ): OpenedBox {
   if ((input.secret == null) === (input.sealed == null))
-    throw badInput('secret', 'Give either secret or sealed, and not both.');
+    throw new InvalidInputError('secret', 'Give either secret or sealed, and not both.');
   if (input.sealed == null) {
     if (deps.requireSealedKeys !== 'off')
-      throw badInput(
+      throw new InvalidInputError(
         'secret',
         'This server takes only sealed keys. Seal the secret with /seal.js and send sealed.',
       );
@@ -165,14 +165,15 @@ export function readSubmittedSecret(
   const expected = { tenantId: tenant.id, generation: tenant.generation, provider: provider.name, baseUrl };
   try {
     const { secret, box } = openClientBox(deps.rootKeys, expected, input.sealed);
-    if (box === null && deps.requireSealedKeys === 'v2') throw badInput('sealed', VERSION_2_SENTENCE);
+    if (box === null && deps.requireSealedKeys === 'v2')
+      throw new InvalidInputError('sealed', VERSION_2_SENTENCE);
     return { secret: clean('sealed', secret, provider), box };
   } catch (error) {
-    if (error instanceof ClientBoxError) throw badInput('sealed', REFUSED_SENTENCES[error.type]);
+    if (error instanceof ClientBoxError) throw new InvalidInputError('sealed', REFUSED_SENTENCES[error.type]);
     if (!(error instanceof SealError)) throw error;
     if (error.type === 'stale')
       throw new StaleSealingKeyError(sealingKeyOf(deps.rootKeys[0], tenant.id, tenant.generation));
-    throw badInput('sealed', SEALED_SENTENCES[error.type] ?? SEALED_SENTENCES.malformed);
+    throw new InvalidInputError('sealed', SEALED_SENTENCES[error.type] ?? SEALED_SENTENCES.malformed);
   }
 }
 
@@ -184,7 +185,7 @@ function hintOf(secret: string): string | null {
 function usedBefore(): InvalidInputError {
   const message =
     'This sealed box was used before, so its key was saved. To send the secret again, seal it again.';
-  return new InvalidInputError([{ path: 'sealed', message }]);
+  return new InvalidInputError('sealed', message);
 }
 
 /** A clock that is set back must not find a box valid again whose row is gone. */
@@ -195,16 +196,13 @@ function clean(path: string, text: string, provider: Provider): string {
   try {
     secret = normaliseSecret(text);
   } catch (error) {
-    if (error instanceof SecretFormatError) throw badInput(path, error.message);
+    if (error instanceof SecretFormatError) throw new InvalidInputError(path, error.message);
     throw error;
   }
   // A server of one's own may need no key at all.
-  if (secret === '' && provider.baseUrl !== null) throw badInput(path, 'The key is empty. Paste it.');
+  if (secret === '' && provider.baseUrl !== null)
+    throw new InvalidInputError(path, 'The key is empty. Paste it.');
   return secret;
-}
-
-function badInput(path: string, message: string): InvalidInputError {
-  return new InvalidInputError([{ path, message }]);
 }
 
 const SEALED_SENTENCES: Partial<Record<SealError['type'], string>> & { malformed: string } = {

@@ -232,9 +232,7 @@ function isVisibleTo(userId: string | typeof workspaceMembers.userId) {
 function checkTitle(text: string): string {
   const title = sanitizeLine(text);
   if (title.length >= 1 && title.length <= MAX_TITLE_LENGTH) return title;
-  throw new InvalidInputError([
-    { path: 'title', message: `A title has between 1 and ${MAX_TITLE_LENGTH} characters.` },
-  ]);
+  throw new InvalidInputError('title', `A title has between 1 and ${MAX_TITLE_LENGTH} characters.`);
 }
 
 const MAX_TITLE_LENGTH = 200;

@@ -136,7 +136,7 @@ async function deleteSessions(tx: Transaction, userId: string): Promise<{ id: st
 
 async function findAccount(db: Pick<Database, 'select'>, { userId, email }: AccountInput): Promise<Account> {
   if ((userId == null) === (email == null))
-    throw new InvalidInputError([{ path: 'userId', message: 'Give one of `userId` and `email`.' }]);
+    throw new InvalidInputError('userId', 'Give one of `userId` and `email`.');
   const [account] = await selectAccounts(db, [
     userId != null
       ? inArray(users.id, idsOf('usr', [userId]))

@@ -100,9 +100,7 @@ async function pruneExpiredInvitations(tx: Transaction, tenantId: string): Promi
 
 function expiryOf(hours: number): Date {
   if (hours >= 1 && hours <= MAX_HOURS) return new Date(Date.now() + hours * 60 * 60 * 1_000);
-  throw new InvalidInputError([
-    { path: 'expiresInHours', message: `An invitation is good for 1 to ${MAX_HOURS} hours.` },
-  ]);
+  throw new InvalidInputError('expiresInHours', `An invitation is good for 1 to ${MAX_HOURS} hours.`);
 }
 
 /** A week: long enough for somebody on holiday. */

@@ -46,16 +46,14 @@ export type GivenRole = { workspace: Exclude<Role, 'OWNER'>; team: Exclude<Role,
 export function givenRole<Type extends keyof GivenRole>(type: Type, role: Role): GivenRole[Type];
 export function givenRole(type: keyof GivenRole, role: Role): Exclude<Role, 'OWNER'> {
   if (role === 'OWNER')
-    throw invalidRole(
+    throw new InvalidInputError(
+      'role',
       'There is one OWNER, and only the OWNER can make somebody else it, by handing it over.',
     );
   if (role === 'VIEWER' && type === 'team')
-    throw invalidRole(
+    throw new InvalidInputError(
+      'role',
       'A team has no VIEWER. Give MEMBER, and VIEWER in those of its workspaces where it fits.',
     );
   return role;
-}
-
-function invalidRole(message: string): InvalidInputError {
-  return new InvalidInputError([{ path: 'role', message }]);
 }

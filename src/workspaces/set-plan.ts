@@ -39,9 +39,7 @@ export async function setPlan(
   plan: Plan | null | undefined,
 ): Promise<PlanOfPayer & { previousPlan: Plan }> {
   if (plan === undefined)
-    throw new InvalidInputError([
-      { path: 'plan', message: 'Give `plan`, or an explicit null for the default of the server.' },
-    ]);
+    throw new InvalidInputError('plan', 'Give `plan`, or an explicit null for the default of the server.');
   const set = await deps.db.transaction(async (tx) => {
     const payer = await findPayer(tx, input, 'to be changed');
     const { table, type, id, plan: previousPlan } = payer;
@@ -91,7 +89,7 @@ async function findPayer(
 
 function lookUp({ userId, email, teamId }: PayerInput) {
   if ([userId, email, teamId].filter((given) => given != null).length !== 1)
-    throw new InvalidInputError([{ path: 'userId', message: 'Give one of `userId`, `email` and `teamId`.' }]);
+    throw new InvalidInputError('userId', 'Give one of `userId`, `email` and `teamId`.');
   if (teamId != null)
     return { type: 'team' as const, table: teams, condition: inArray(teams.id, idsOf('tem', [teamId])) };
   const condition =

@@ -38,9 +38,10 @@ export async function requireTenant(
 ): Promise<Tenant> {
   if (workspaceId != null && teamId == null) return await requireWorkspace(deps, viewer, workspaceId, action);
   if (teamId != null && workspaceId == null) return await requireTeam(deps, viewer, teamId, action);
-  throw new InvalidInputError([
-    { path: 'workspaceId', message: 'Give either `workspaceId` or `teamId`, not both and not neither.' },
-  ]);
+  throw new InvalidInputError(
+    'workspaceId',
+    'Give either `workspaceId` or `teamId`, not both and not neither.',
+  );
 }
 
 /** How an input names a tenant. */
@@ -110,9 +111,7 @@ async function lockAndAuthorize<Locked extends Tenant>(
 export function checkName(text: string): string {
   const name = sanitizeLine(text);
   if (name.length >= 1 && name.length <= MAX_NAME_LENGTH) return name;
-  throw new InvalidInputError([
-    { path: 'name', message: `A name has between 1 and ${MAX_NAME_LENGTH} characters.` },
-  ]);
+  throw new InvalidInputError('name', `A name has between 1 and ${MAX_NAME_LENGTH} characters.`);
 }
 
 const MAX_NAME_LENGTH = 100;
