@@ -40,11 +40,12 @@ answer-error →
 log → log-output
 log-output →
 sanitize-line →
+counted →
 networks →
 `;
 
 /** What everybody except the simulator may import. */
-const FOR_ALL = ['errors', 'answer-error', 'log', 'sanitize-line', 'networks'];
+const FOR_ALL = ['errors', 'answer-error', 'log', 'sanitize-line', 'counted', 'networks'];
 
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {

@@ -203,7 +203,7 @@ describe('a team', () => {
       __typename: 'NotPermittedError',
     });
     await change(owner, 'delete-workspace', { id: ids[0] });
-    expect(await refusal()).toBe('The team still has one workspace. Delete what is in it first.');
+    expect(await refusal()).toBe('The team still has 1 workspace. Delete what is in it first.');
     await change(owner, 'delete-workspace', { id: ids[1] });
     const heard = hear(server, [teamId, member.id]);
     expect(await change(owner, 'delete-team', { id: teamId })).toEqual({

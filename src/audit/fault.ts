@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { SealError } from '../vault/seal.ts';
 
 /** One thing that is wrong with an audit log. Positions count from 1; `from` and `to` are both included. */
@@ -46,7 +47,7 @@ export function faultSentence(fault: AuditFault): string {
       return `The key of the chain does not open: ${fault.reason}. None of its entries can be checked.`;
     case 'cut': {
       const missing = fault.length - fault.after;
-      return `${count(missing)} after entry ${fault.after} ${missing === 1 ? 'is' : 'are'} missing: the given head is entry ${fault.length}.`;
+      return `${counted(missing, 'entry', 'entries')} after entry ${fault.after} ${missing === 1 ? 'is' : 'are'} missing: the given head is entry ${fault.length}.`;
     }
     case 'differs':
       return `Entry ${fault.at} is not the one of the given head.`;
@@ -86,8 +87,4 @@ const MOST_FAULTS = 100;
 
 function entries({ from, to }: { from: number; to: number }): string {
   return from === to ? `Entry ${from} is` : `Entries ${from} to ${to} are`;
-}
-
-function count(number: number): string {
-  return number === 1 ? '1 entry' : `${number.toLocaleString('en-US')} entries`;
 }

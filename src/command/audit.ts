@@ -2,8 +2,9 @@ import { faultSentence } from '../audit/fault.ts';
 import { type AuditHead, formatHead, parseHead } from '../audit/head.ts';
 import { verifyAudit } from '../audit/verify-audit.ts';
 import type { Config } from '../config.ts';
+import { counted } from '../counted.ts';
 import { UsageError } from './help.ts';
-import { counted, say } from './terminal.ts';
+import { say } from './terminal.ts';
 import { type SealedData, withSealedData } from './with-sealed-data.ts';
 
 /** Runs `audit verify` and returns its exit code. `heads` are those that an earlier run printed. */
@@ -33,9 +34,9 @@ async function verifyAuditLogs(data: SealedData, heads: readonly AuditHead[]): P
     say(`${tenantId}: ${counted(entries, 'entry', 'entries')}, not as recorded:`);
     for (const fault of faults) say(`  ${faultSentence(fault)}`);
   }
-  const found = `${counted(logs, 'audit log', 'audit logs')}, ${counted(total, 'entry', 'entries')}`;
+  const found = `${counted(logs, 'audit log')}, ${counted(total, 'entry', 'entries')}`;
   if (broken > 0) {
-    say(`${found}. Not as recorded: ${counted(broken, 'audit log', 'audit logs')}.`);
+    say(`${found}. Not as recorded: ${counted(broken, 'audit log')}.`);
     return 1;
   }
   say(`${found}, all as recorded.`);

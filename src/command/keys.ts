@@ -1,5 +1,6 @@
 import { eq } from 'drizzle-orm';
 import type { Config } from '../config.ts';
+import { counted } from '../counted.ts';
 import { prefixOf } from '../db/id.ts';
 import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
@@ -7,7 +8,7 @@ import { findHindrances, findRootHolders } from '../keys/root-holders.ts';
 import { type OpenedKeys, type RotateDeps, rotateRoot, rotateTenant, verifyKeys } from '../keys/rotate.ts';
 import type { SealFailure } from '../vault/reseal.ts';
 import { UsageError } from './help.ts';
-import { counted, say as print } from './terminal.ts';
+import { say as print } from './terminal.ts';
 import { withSealedData } from './with-sealed-data.ts';
 
 /** Runs `keys …` and returns its exit code. */
@@ -160,8 +161,8 @@ function total(groups: readonly Counts[]): Counts {
 
 /** E.g. `3 keys and 1 audit log`. What there is none of is left out, unless there is nothing. */
 function countedRows({ keys, logs }: Counts): string {
-  const ofKeys = counted(keys, 'key', 'keys');
+  const ofKeys = counted(keys, 'key');
   if (logs === 0) return ofKeys;
-  const ofLogs = counted(logs, 'audit log', 'audit logs');
+  const ofLogs = counted(logs, 'audit log');
   return keys === 0 ? ofLogs : `${ofKeys} and ${ofLogs}`;
 }

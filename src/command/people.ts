@@ -1,6 +1,7 @@
 import { linkUrl } from '../accounts/one-time-link.ts';
 import { Changes } from '../changes.ts';
 import type { Config } from '../config.ts';
+import { counted } from '../counted.ts';
 import { prefixOf } from '../db/id.ts';
 import type { PageInput } from '../db/page.ts';
 import { NotFoundError } from '../errors.ts';
@@ -100,22 +101,20 @@ async function act(control: AccountControl, action: string, name: string): Promi
   }
   if (action === 'sign-out') {
     const { account, endedSessionCount } = await control.signOut(who);
-    return `${account.email} (${account.userId}) is signed out everywhere: ${counted(endedSessionCount)} ended.`;
+    return `${account.email} (${account.userId}) is signed out everywhere: ${counted(endedSessionCount, 'session')} ended.`;
   }
   const { account, endedSessionCount } = await control.setDisabled(who, action === 'disable');
   const person = `${account.email} (${account.userId})`;
   if (account.disabledAt === null) return `${person} is enabled and can sign in.`;
-  return `${person} is disabled: ${counted(endedSessionCount)} ended.`;
+  return `${person} is disabled: ${counted(endedSessionCount, 'session')} ended.`;
 }
 
 async function sayAll(control: AccountControl): Promise<void> {
   for await (const { userId, email, name, createdAt, disabledAt, openSessionCount } of control.accounts()) {
     const state =
-      disabledAt === null ? counted(openSessionCount) : `disabled since ${disabledAt.toISOString()}`;
+      disabledAt === null
+        ? counted(openSessionCount, 'session')
+        : `disabled since ${disabledAt.toISOString()}`;
     say(`${userId}  ${email}  ${name}  since ${createdAt.toISOString().slice(0, 10)}  ${state}`);
   }
-}
-
-function counted(sessions: number): string {
-  return `${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
 }

@@ -1,13 +1,14 @@
 import { PLAN_WORDS } from '../audit/action.ts';
 import { Changes } from '../changes.ts';
 import type { Config } from '../config.ts';
+import { counted } from '../counted.ts';
 import { prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
 import { findHindrances } from '../keys/root-holders.ts';
 import { PLANS, type Plan } from '../workspaces/plan.ts';
 import { findPlan, type PayerInput, type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { UsageError } from './help.ts';
-import { counted, printError, say } from './terminal.ts';
+import { printError, say } from './terminal.ts';
 import { withSealedData } from './with-sealed-data.ts';
 
 /** Runs `plan set` or `plan show` and returns its exit code. */
@@ -63,5 +64,5 @@ function describe(name: string, found: PlanOfPayer & { previousPlan?: Plan }): s
   const who = id === name ? name : `${name} (${id})`;
   const origin = isDefault ? ', which is the default of this server' : '';
   const before = previousPlan === undefined ? '' : ` Before: ${PLAN_WORDS[previousPlan]}.`;
-  return `${who}: ${PLAN_WORDS[plan]}${origin}.${before} It pays for ${counted(workspaceIds.length, 'workspace', 'workspaces')}.`;
+  return `${who}: ${PLAN_WORDS[plan]}${origin}.${before} It pays for ${counted(workspaceIds.length, 'workspace')}.`;
 }

@@ -64,11 +64,6 @@ export async function shutdownSignal(): Promise<void> {
   await promise;
 }
 
-/** A number with the word for it, e.g. `1 key` and `2,000 keys`. */
-export function counted(number: number, one: string, many: string): string {
-  return `${number.toLocaleString('en-US')} ${number === 1 ? one : many}`;
-}
-
 function printable(sentence: string): string {
   return sentence.replace(/\p{Cc}/gu, '');
 }

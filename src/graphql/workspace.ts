@@ -9,8 +9,8 @@ import { listInvitations } from '../workspaces/invitation.ts';
 import { leaveWorkspace } from '../workspaces/manage-members.ts';
 import { createWorkspace, deleteWorkspace, updateWorkspace } from '../workspaces/manage-workspace.ts';
 import { listMembers } from '../workspaces/member.ts';
-import { ROLES } from '../workspaces/permissions.ts';
-import { PLANS } from '../workspaces/plan.ts';
+import { ROLES, type Role as RoleShape } from '../workspaces/permissions.ts';
+import { PLANS, type Plan as PlanShape } from '../workspaces/plan.ts';
 import { transferWorkspace } from '../workspaces/transfer.ts';
 import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
 import { ApiKeyConnection } from './api-key.ts';
@@ -40,7 +40,7 @@ export const Plan = builder.enumType('Plan', {
     FREE: { description: 'Plan without provider keys of one’s own.' },
     PREMIUM: { description: 'Plan with provider keys of one’s own.' },
     BUSINESS: { description: 'Plan with all of PREMIUM, and teams with keys of their own.' },
-  } as const,
+  } satisfies Record<PlanShape, { description: string }>,
 });
 
 export const Role = builder.enumType('Role', {
@@ -55,7 +55,7 @@ export const Role = builder.enumType('Role', {
     },
     MEMBER: { description: 'Member: may write in threads and ask models.' },
     VIEWER: { description: 'Viewer: may only read. A team has none.' },
-  } as const,
+  } satisfies Record<RoleShape, { description: string }>,
 });
 
 const NEWEST_MESSAGE_FIRST = { field: 'LAST_MESSAGE', direction: 'DESC' } as const;

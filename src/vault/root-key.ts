@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import { RootKey } from './seal.ts';
 import {
   inventSecretFile,
@@ -68,7 +69,7 @@ function decideRootKeys(facts: RootKeyFacts): RootDecision {
   const wanted = [...facts.rowsByRootId].filter(([id, rows]) => rows > 0 && !known.has(id));
 
   if (wanted.length > 0) {
-    const needed = wanted.map(([id, rows]) => `${id} (${rows} saved ${rows === 1 ? 'key' : 'keys'})`);
+    const needed = wanted.map(([id, rows]) => `${id} (${counted(rows, 'saved key')})`);
     const sentence =
       `Root key needed: ${needed.join(', ')}. Given: ${[...known].join(', ') || 'none'}. ` +
       'Name the file that holds it in LATCHKEY_ROOT_KEY_FILE; several keys are separated by commas, the first one seals. ' +

@@ -1,6 +1,7 @@
 import { and, asc, eq, exists, or, sql } from 'drizzle-orm';
 import type { AuditEvent } from '../audit/action.ts';
 import { type AuditDeps, recordAudit, type Transaction } from '../audit/record-audit.ts';
+import { counted } from '../counted.ts';
 import { lockTenantsOfUserForUpdate, lockUserForUpdate } from '../db/lock-order.ts';
 import { retryConflicts } from '../db/retry-conflicts.ts';
 import { teamMemberships, teams } from '../db/tables/team.ts';
@@ -141,17 +142,12 @@ export async function findBelongings(tx: Transaction, userId: string): Promise<B
 /** Throws ConflictError if others would lose what this person owns. */
 export async function refuseOwnerOfShared(tx: Transaction, userId: string): Promise<void> {
   const isShared = and(eq(workspaces.ownerUserId, userId), eq(workspaces.kind, 'SHARED'));
-  const owned = [
-    counted(await tx.$count(workspaces, isShared), 'shared workspace'),
-    counted(await tx.$count(teams, eq(teams.ownerUserId, userId)), 'team'),
-  ].filter((words) => words !== null);
+  const shared = await tx.$count(workspaces, isShared);
+  const owned = shared === 0 ? [] : [counted(shared, 'shared workspace')];
+  const ofTeams = await tx.$count(teams, eq(teams.ownerUserId, userId));
+  if (ofTeams > 0) owned.push(counted(ofTeams, 'team'));
   if (owned.length === 0) return;
   throw new ConflictError(
     `You own ${owned.join(' and ')}. Hand over or delete what you own, then delete the account.`,
   );
-}
-
-function counted(number: number, noun: string): string | null {
-  if (number === 0) return null;
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import { recordAudit, type Transaction } from '../audit/record-audit.ts';
+import { counted } from '../counted.ts';
 import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
@@ -75,7 +76,7 @@ export async function deleteTeam(deps: PeopleDeps, viewer: Viewer, id: string): 
     const left = await tx.$count(workspaces, eq(workspaces.teamId, team.id));
     if (left > 0)
       throw new ConflictError(
-        `The team still has ${left === 1 ? 'one workspace' : `${left} workspaces`}. Delete what is in it first.`,
+        `The team still has ${counted(left, 'workspace')}. Delete what is in it first.`,
       );
     const userIds = await memberIdsOf(tx, team);
     await tx.delete(teams).where(eq(teams.id, team.id));
