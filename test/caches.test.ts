@@ -13,8 +13,8 @@ import {
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { schema } from '../src/graphql/schema.ts';
 import { documentNames, kindOf, rootTypeOf } from './kit/document.ts';
+import { importRecipe } from './kit/pages.ts';
 import { OPERATOR_TOKEN } from './kit/plan.ts';
-import { importRecipe } from './kit/readme.ts';
 import { type Recorded, recordEverything } from './kit/recording.ts';
 import { startTestServer } from './kit/server.ts';
 

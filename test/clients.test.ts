@@ -17,11 +17,11 @@ import type { SimulatorRequest } from '../src/simulator/request-log.ts';
 import type { Event } from './kit/answer.ts';
 import { startDatabaseProxy } from './kit/database-proxy.ts';
 import type { Page } from './kit/page.ts';
+import { importRecipe } from './kit/pages.ts';
 import { documentOf, type Person } from './kit/person.ts';
-import { importRecipe } from './kit/readme.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
-// What the recipes of README.md export.
+// What the recipes of docs/frontend.md export.
 
 interface Follow {
   socketClient(token: string): SocketClient;

@@ -7,11 +7,11 @@ import { GOOD_SECRET, liftCheckLimits, turn } from './kit/altered-provider.ts';
 import { askHeld } from './kit/answer.ts';
 import { endOfAnswer, type KeyResult, keysOf, modelsOf, untilStatus } from './kit/api-key.ts';
 import { eventually } from './kit/eventually.ts';
+import { page } from './kit/pages.ts';
 import { letIn, newWorkspace } from './kit/people.ts';
 import type { Person } from './kit/person.ts';
 import { answerOf, inWorkspace, readAnswer } from './kit/place.ts';
 import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
-import { readme } from './kit/readme.ts';
 import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -180,8 +180,8 @@ describe('a key', () => {
     return (await readAnswer(member, answer.id)).error?.message ?? works;
   }
 
-  test('has in the diagram of the front page the statuses that there are, those that are still asked among them', () => {
-    const [, diagram = ''] = /^```mermaid\n([^`]*NEEDS_REENTRY[^`]*)^```$/m.exec(readme) ?? [];
+  test('has in the diagram of docs/keys.md the statuses that there are, those that are still asked among them', () => {
+    const [, diagram = ''] = /^```mermaid\n([^`]*NEEDS_REENTRY[^`]*)^```$/m.exec(page('docs/keys.md')) ?? [];
     const drawn = [...diagram.matchAll(/\b[A-Z][A-Z_]{5,}\b/g)].map(([word]) => word);
     expect(new Set(drawn)).toEqual(new Set(KEY_STATUSES));
     const [, asked = ''] = /^ +class ([A-Z_,]+) asked$/m.exec(diagram) ?? [];

@@ -8,11 +8,11 @@ import { listAuditEntries } from '../src/audit/entry.ts';
 import { rawBody } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
 import { captureErrors } from './kit/log.ts';
+import { recipe, recipeFolder } from './kit/pages.ts';
 import { newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { OPERATOR_TOKEN, postAsOperator, setPlan } from './kit/plan.ts';
 import { openSocket } from './kit/raw-socket.ts';
-import { recipe, recipeFolder } from './kit/readme.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 const HEADER = 'x-latchkey-operator-token';
@@ -260,7 +260,7 @@ describe('the token', () => {
   });
 });
 
-test('the recipe of the front page sets a plan as it stands', async () => {
+test('the recipe for a billing system sets a plan', async () => {
   const database = await freshDatabase();
   await using billed = await startTestServer({ LATCHKEY_OPERATOR_TOKEN: OPERATOR_TOKEN }, { database });
   await fetch(`${billed.url}/api/auth/sign-up/email`, {

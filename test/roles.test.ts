@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { teamMemberships, teams } from '../src/db/tables/team.ts';
 import { memberships, workspaces } from '../src/db/tables/workspace.ts';
 import { ACTIONS, type Action, mayDo, ROLES, type Role } from '../src/workspaces/permissions.ts';
+import { page } from './kit/pages.ts';
 import { type Cast, change, ownerInput, signUpCast } from './kit/people.ts';
 import type { Person } from './kit/person.ts';
-import { readme } from './kit/readme.ts';
 import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -151,10 +151,12 @@ async function makePlace(kind: 'workspace' | 'team' | 'workspace of a team'): Pr
   return workspaceId;
 }
 
-/** What README.md says: a row for each thing, and under each role whether it may. */
+/** What docs/plans-and-roles.md says: a row for each thing, and under each role whether it may. */
 function tableOfRoles() {
   const [, head = '', body = ''] =
-    /^\| your role allows you to \| in \|(.*)\n\|[ -|]*\n((?:\|.*\n)+)/m.exec(readme) ?? [];
+    /^\| your role allows you to \| in \|(.*)\n\|[ -|]*\n((?:\|.*\n)+)/m.exec(
+      page('docs/plans-and-roles.md'),
+    ) ?? [];
   const roles = cells(head);
   return body
     .trim()

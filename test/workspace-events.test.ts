@@ -9,6 +9,7 @@ import { workspaceEvents } from '../src/follow/workspace.ts';
 import { type Follower, follow, TRANSPORTS } from './kit/answer.ts';
 import type { KeyResult, ListedModel } from './kit/api-key.ts';
 import { eventually } from './kit/eventually.ts';
+import { recipe } from './kit/pages.ts';
 import {
   type Cast,
   change,
@@ -21,7 +22,6 @@ import {
 } from './kit/people.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
-import { recipe } from './kit/readme.ts';
 import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -120,7 +120,7 @@ describe('following a workspace', () => {
     }
   });
 
-  test('the snapshot of the front page brings the model selector, and the events after it keep it', async () => {
+  test('the snapshot of the recipe brings the model selector, and the events after it keep it up to date', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const { apiKey } = await addKey(cast.owner, { workspaceId });
     const query = recipe('workspace', server.url);

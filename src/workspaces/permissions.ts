@@ -6,7 +6,7 @@ export const ROLES = ['OWNER', 'ADMIN', 'MEMBER', 'VIEWER'] as const;
 export type Role = (typeof ROLES)[number];
 
 /**
- * What can be done in a workspace and in a team, and the least role that may: the one table behind the code, the README and
+ * What can be done in a workspace and in a team, and the least role that may: the one table behind the code, docs/plans-and-roles.md and
  * the tests. `words` complete "your role does not allow you to …".
  */
 export const ACTIONS = {

@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { sql } from 'drizzle-orm';
@@ -10,8 +11,8 @@ import { ERROR_CODES } from '../src/errors.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 import { freshDatabase } from './kit/database.ts';
 import { nodesOf, type Page } from './kit/page.ts';
+import { importRecipe, PAGES, page, recipe, recipeFolder } from './kit/pages.ts';
 import { personOf, post } from './kit/person.ts';
-import { importRecipe, readme, recipe, recipeFolder } from './kit/readme.ts';
 import { startTestServer } from './kit/server.ts';
 
 const run = promisify(execFile);
@@ -25,7 +26,7 @@ test(
     const { stdout } = await run(process.execPath, [main, 'demo', '--once'], {
       env: { ...process.env, PORT: '0' },
     });
-    const [, transcript = ''] = /^```\n( +Latchkey\n.*?)^```$/ms.exec(readme) ?? [];
+    const [, transcript = ''] = /^```\n( +Latchkey\n.*?)^```$/ms.exec(page('README.md')) ?? [];
     const printed = linesOf(stdout);
     const shown = linesOf(transcript).filter((line) => line !== '*');
     expect(shown.length).toBeGreaterThan(40);
@@ -87,7 +88,7 @@ test('the recipe for a browser adds a key that no request holds readably', async
   const { addSealedApiKey } = await importRecipe<Seal>('seal-key', server.url, {
     'seal.js': await served('/seal.js'),
   });
-  expect(await served('/seal.d.ts')).toBe(readText('schema/seal.d.ts'));
+  expect(await served('/seal.d.ts')).toBe(page('schema/seal.d.ts'));
   const secret = 'sk-sim-pasted-into-a-page';
   const sent: string[] = [];
   async function send(query: string, variables: object): Promise<object> {
@@ -118,7 +119,7 @@ interface Seal {
   ): Promise<object>;
 }
 
-test('after a lost root key, the statement of the front page lets keys be pasted again', async () => {
+test('after a lost root key, the statement of docs/operations.md lets keys be pasted again', async () => {
   const database = await freshDatabase();
   const kept = { ...database, close: async () => {} };
   const newSecret = () => randomBytes(32).toString('base64');
@@ -146,13 +147,13 @@ test('after a lost root key, the statement of the front page lets keys be pasted
 test('the recipes in TypeScript pass the compiler in strict mode', async () => {
   using folder = recipeFolder();
   const copied = ['possible-types.json', 'seal.js', 'seal.d.ts'] as const;
-  for (const file of copied) folder.write(file, readText(`schema/${file}`));
+  for (const file of copied) folder.write(file, page(`schema/${file}`));
   const files = ['apollo', 'follow', 'seal-key', 'urql'].map((name) => {
     folder.write(`${name}.ts`, recipe(name, 'http://127.0.0.1:4000'));
     return `${name}.ts`;
   });
   folder.write('package.json', '{ "type": "module" }');
-  const { compilerOptions } = JSON.parse(readText('tsconfig.json'));
+  const { compilerOptions } = JSON.parse(page('tsconfig.json'));
   folder.write(
     'tsconfig.json',
     // The types of urql and graphql-ws do not meet under this one.
@@ -164,51 +165,47 @@ test('the recipes in TypeScript pass the compiler in strict mode', async () => {
 });
 
 test('every setting is in the table of settings, and nothing else', () => {
-  const read = [...readText('src/config.ts').matchAll(/\benv\.([A-Z_]+)/g)].map(([, name]) => name);
-  const section = sectionOf('Configuration');
-  const told = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
-  expect(told.toSorted()).toEqual([...new Set(read)].toSorted());
+  const read = [...page('src/config.ts').matchAll(/\benv\.([A-Z_]+)/g)].map(([, name]) => name);
+  const documented = [...page('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(
+    ([, name]) => name,
+  );
+  expect(documented.toSorted()).toEqual([...new Set(read)].toSorted());
 });
 
-test('every error code is in the table of errors, with who can mend it', () => {
-  const rows = [...sectionOf('Errors').matchAll(/^\| `([A-Z_]+)` \| ([A-Z_]+) \|/gm)];
-  const told = Object.fromEntries(rows.map(([, code, fixableBy]) => [code, fixableBy]));
-  expect(Object.keys(told).toSorted()).toEqual([...ERROR_CODES].toSorted());
+test('every error code is in the table of errors, with who can fix it', () => {
+  const [, table = ''] = page('docs/errors.md').split('\n## Codes\n');
+  const rows = [...table.matchAll(/^\| `([A-Z_]+)` \| ([A-Z_]+) \|/gm)];
+  const documented = Object.fromEntries(rows.map(([, code, fixableBy]) => [code, fixableBy]));
+  expect(Object.keys(documented).toSorted()).toEqual([...ERROR_CODES].toSorted());
   for (const [code, { fixableBy }] of Object.entries(ANSWER_ERRORS))
-    expect(`${code} ${told[code]}`).toBe(`${code} ${fixableBy}`);
+    expect(`${code} ${documented[code]}`).toBe(`${code} ${fixableBy}`);
 });
 
-test('every npm script, file and heading that the front page names exists', () => {
-  const { scripts } = JSON.parse(readText('package.json')) as { scripts: Record<string, string> };
-  const pages = { 'README.md': readme, 'SECURITY.md': readText('SECURITY.md') };
-  for (const [page, text] of Object.entries(pages)) {
-    for (const [, script] of text.matchAll(/\bnpm run ([\w:-]+)/g))
-      expect(scripts, `${page} names npm run ${script}`).toHaveProperty([script ?? '']);
-    for (const [, target] of text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
-      const [file, heading] = (target ?? '').split('#');
-      const linked = file === '' ? page : (file ?? '');
-      expect(existsSync(new URL(`../${linked}`, import.meta.url)), `${page} links to ${target}`).toBe(true);
-      if (heading !== undefined) expect(anchorsOf(readText(linked)), page).toContain(heading);
-    }
+test.each(PAGES)('in %s, every npm script, file and heading that is named exists', (path) => {
+  const { scripts } = JSON.parse(page('package.json')) as { scripts: Record<string, string> };
+  const text = page(path);
+  for (const [, script = ''] of text.matchAll(/\bnpm run ([\w:-]+)/g))
+    expect(scripts).toHaveProperty([script]);
+  for (const [link, target = '', heading] of withoutCode(text).matchAll(LINK)) {
+    const linked = target === '' ? path : posix.join(posix.dirname(path), target);
+    expect(existsSync(new URL(`../${linked}`, import.meta.url)), link).toBe(true);
+    if (heading !== undefined) expect(anchorsOf(page(linked)), link).toContain(heading);
   }
 });
 
-function readText(path: string): string {
-  return readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
-}
-
-function sectionOf(heading: string): string {
-  const [, section] = new RegExp(`^## ${heading}\n(.*?)^## `, 'ms').exec(readme) ?? [];
-  if (section === undefined) throw new Error(`README.md has no section "${heading}".`);
-  return section;
-}
+/** A link or picture in Markdown, or in HTML inside it, that leads to no other site: its path, and the heading after `#`. */
+const LINK = /(?:\]\(|(?:href|src)=")(?!https?:)([^)"\s#]*)(?:#([^)"\s]*))?/g;
 
 /** What a link to a heading says after the `#`. */
 function anchorsOf(text: string): string[] {
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+  return [...withoutCode(text).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
     heading
       .toLowerCase()
       .replace(/[^\w\s-]/g, '')
       .replace(/ /g, '-'),
   );
+}
+
+function withoutCode(text: string): string {
+  return text.replace(/^ *```.*?^ *```$/gms, '');
 }

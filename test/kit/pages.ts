@@ -1,25 +1,37 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** The front page, whose recipes are run as they stand there. */
-export const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const ROOT = new URL('../../', import.meta.url);
+
+/** The pages that people read, as paths in the repository. */
+export const PAGES = ['.', 'docs'].flatMap((folder) =>
+  readdirSync(new URL(folder, ROOT))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
+);
+
+/** The text of a page, or of any other file of the repository. */
+export function page(path: string): string {
+  return readFileSync(new URL(path, ROOT), 'utf8');
+}
 
 /** Where the recipes expect the server. A test puts its own in this place and changes nothing else. */
 const PUBLISHED_URL = '127.0.0.1:4000';
 
-/** The code of the block that README.md opens with `test=` and this name, for the server at `url`. */
+/** The code of the block that a page opens with `test=` and this name, for the server at `url`. */
 export function recipe(name: string, url: string): string {
-  const [, code] = new RegExp(`^\`\`\`\\w+ test=${name}\n(.*?)^\`\`\`$`, 'ms').exec(readme) ?? [];
-  if (code === undefined) throw new Error(`README.md has no block marked test=${name}.`);
+  const block = new RegExp(`^\`\`\`\\w+ test=${name}\n(.*?)^\`\`\`$`, 'ms');
+  const [code] = PAGES.flatMap((path) => block.exec(page(path))?.[1] ?? []);
+  if (code === undefined) throw new Error(`No page has a block marked test=${name}.`);
   return code.replaceAll(PUBLISHED_URL, new URL(url).host);
 }
 
 /** A folder outside of the checkout in which modules find the same packages. Removed when disposed of. */
 export function recipeFolder(): Disposable & { path: string; write(file: string, code: string): string } {
-  const path = mkdtempSync(join(tmpdir(), 'latchkey-readme-'));
-  symlinkSync(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(path, 'node_modules'));
+  const path = mkdtempSync(join(tmpdir(), 'latchkey-recipe-'));
+  symlinkSync(fileURLToPath(new URL('node_modules', ROOT)), join(path, 'node_modules'));
   return {
     path,
     write(file, code) {
