@@ -5,10 +5,15 @@ import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { sql } from 'drizzle-orm';
+import type { Client } from 'graphql-ws';
+import { createElement, type FunctionComponent } from 'react';
+import { renderToStaticMarkup } from 'react-dom/server';
+import { transformWithOxc } from 'vite';
 import { expect, test } from 'vitest';
 import { ANSWER_ERRORS } from '../src/answer-error.ts';
 import { ERROR_CODES } from '../src/errors.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
+import { askHeld } from './kit/answer.ts';
 import { freshDatabase } from './kit/database.ts';
 import { nodesOf, type Page } from './kit/page.ts';
 import { importRecipe, PAGES, page, recipe, recipeFolder } from './kit/pages.ts';
@@ -20,17 +25,18 @@ const run = promisify(execFile);
 const SLOWEST_MS = 120_000; // processes of their own, on a machine that is busy
 
 test(
-  'the demo prints what the front page shows of it',
+  'the picture of the front page shows what the demo prints',
   async () => {
     const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
     const { stdout } = await run(process.execPath, [main, 'demo', '--once'], {
       env: { ...process.env, PORT: '0' },
     });
-    const [, transcript = ''] = /^```\n( +Latchkey\n.*?)^```$/ms.exec(page('README.md')) ?? [];
-    const printed = linesOf(stdout);
-    const shown = linesOf(transcript).filter((line) => line !== '*');
-    expect(shown.length).toBeGreaterThan(40);
-    expect(shown.filter((line) => !printed.includes(line))).toEqual([]);
+    const rows = [...page('docs/demo.svg').matchAll(/<text .*?>(.*)<\/text>/g)].map(([, row = '']) =>
+      row.replace(/<.*?>/g, '').replaceAll('&lt;', '<').replaceAll('&amp;', '&'),
+    );
+    const drawn = linesOf(rows.join('\n'));
+    // To draw it again: npm run picture
+    expect(drawn).toEqual(['$ npm run demo', ...linesOf(stdout)]);
   },
   SLOWEST_MS,
 );
@@ -41,6 +47,49 @@ function linesOf(text: string): string[] {
     .split('\n')
     .map((line) => line.trim().replace(/wsp_\w+|\S*…[^\s,]*/g, '*'))
     .filter((line) => line !== '');
+}
+
+test('the front page is short, and its picture small', () => {
+  expect(Buffer.byteLength(page('README.md'))).toBeLessThan(12 * 1024);
+  expect(Buffer.byteLength(page('docs/demo.svg'))).toBeLessThan(60 * 1024);
+});
+
+test('the component of the front page shows an answer as it grows', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  const [model] = (await ada.addKey()).models;
+  const { messageId, call } = await askHeld(server.simulator, ada, model ?? expect.unreachable(), {
+    directive: 'say One two three.',
+  });
+  const { code } = await transformWithOxc(recipe('react', server.url), 'answer.tsx');
+  using folder = recipeFolder();
+  const { connect, followAnswer, AnswerText } = (await import(
+    /* @vite-ignore */ folder.write('answer.mjs', code)
+  )) as ReactRecipe;
+  const client = connect(ada.token);
+  const answer = followAnswer(client, messageId);
+  const shown: string[] = [];
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  call.release(1);
+  answer.subscribe(() => {
+    shown.push(renderToStaticMarkup(createElement(AnswerText, { answer })));
+    if (shown.length === 1) client.terminate(); // it connects again by itself
+    call.release(shown.length === 1 ? 1 : undefined);
+    if (shown.at(-1) === '<p>One two three.</p>') end();
+  });
+  await ended;
+  await client.dispose();
+  expect(shown.slice(0, 1)).toEqual(['<p>One</p>']);
+});
+
+interface ReactRecipe {
+  connect(token: string): Client;
+  followAnswer(client: Client, messageId: string): Answer;
+  AnswerText: FunctionComponent<{ answer: Answer }>;
+}
+
+interface Answer {
+  subscribe(onChange: () => void): () => void;
 }
 
 test(
@@ -148,16 +197,29 @@ test('the recipes in TypeScript pass the compiler in strict mode', async () => {
   using folder = recipeFolder();
   const copied = ['possible-types.json', 'seal.js', 'seal.d.ts'] as const;
   for (const file of copied) folder.write(file, page(`schema/${file}`));
-  const files = ['apollo', 'follow', 'seal-key', 'urql'].map((name) => {
-    folder.write(`${name}.ts`, recipe(name, 'http://127.0.0.1:4000'));
-    return `${name}.ts`;
-  });
+  const files = [
+    'apollo.ts',
+    'follow.ts',
+    'seal-key.ts',
+    'urql.ts',
+    'graphcache.ts',
+    'react.tsx',
+    'in-tests.ts',
+  ];
+  const simulator = fileURLToPath(new URL('../src/simulator/simulator.ts', import.meta.url));
+  for (const file of files) {
+    const code = recipe(file.replace(/\..*/, ''), 'http://127.0.0.1:4000');
+    folder.write(file, code.replace('../src/simulator/simulator.ts', simulator));
+  }
   folder.write('package.json', '{ "type": "module" }');
   const { compilerOptions } = JSON.parse(page('tsconfig.json'));
   folder.write(
     'tsconfig.json',
     // The types of urql and graphql-ws do not meet under this one.
-    JSON.stringify({ compilerOptions: { ...compilerOptions, exactOptionalPropertyTypes: false }, files }),
+    JSON.stringify({
+      compilerOptions: { ...compilerOptions, exactOptionalPropertyTypes: false, jsx: 'react-jsx' },
+      files,
+    }),
   );
   const compiler = fileURLToPath(new URL('../node_modules/.bin/tsc', import.meta.url));
   const { stdout } = await run(compiler, ['-p', folder.path]).catch((error: { stdout: string }) => error);
@@ -184,7 +246,7 @@ test('every error code is in the table of errors, with who can fix it', () => {
 test.each(PAGES)('in %s, every npm script, file and heading that is named exists', (path) => {
   const { scripts } = JSON.parse(page('package.json')) as { scripts: Record<string, string> };
   const text = page(path);
-  for (const [, script = ''] of text.matchAll(/\bnpm run ([\w:-]+)/g))
+  for (const [, script = ''] of text.matchAll(/\bnpm run ([\w-]+(?::[\w-]+)*)/g))
     expect(scripts).toHaveProperty([script]);
   for (const [link, target = '', heading] of withoutCode(text).matchAll(LINK)) {
     const linked = target === '' ? path : posix.join(posix.dirname(path), target);
