@@ -253,6 +253,8 @@ test.each(PAGES)('in %s, every npm script, file and heading that is named exists
     expect(existsSync(new URL(`../${linked}`, import.meta.url)), link).toBe(true);
     if (heading !== undefined) expect(anchorsOf(page(linked)), link).toContain(heading);
   }
+  for (const [, named = ''] of withoutCode(text).matchAll(/`((?:src|test|schema|deploy)\/[\w./-]+)`/g))
+    expect(existsSync(new URL(`../${named}`, import.meta.url)), named).toBe(true);
 });
 
 /** A link or picture in Markdown, or in HTML inside it, that leads to no other site: its path, and the heading after `#`. */
