@@ -16,7 +16,7 @@ const nested = `query Nested($n: Int) { viewer { personalWorkspace { threads(fir
 
 describe('what an operation costs', () => {
   test('is known for every document that clients start from, with the largest pages too', () => {
-    const names = readdirSync(new URL('../schema/operations', import.meta.url));
+    const names = readdirSync(new URL('../schema/operations/', import.meta.url));
     const costs = names.map((file) => {
       const largest = documentOf(file.replace('.graphql', '')).replace(
         /\b(first|last): \d+/g,

@@ -52,7 +52,7 @@ test('GraphiQL has a tab for every operation and everything it is made of on thi
   expect(
     tabs.map(({ query }) => /^(?:query|mutation|subscription) (\w+)/m.exec(query)?.[1]).slice(0, 7),
   ).toEqual(['Viewer', 'Providers', 'AddApiKey', 'Models', 'CreateThread', 'SendMessage', 'AnswerEvents']);
-  expect(tabs).toHaveLength(readdirSync(new URL('../schema/operations', import.meta.url)).length);
+  expect(tabs).toHaveLength(readdirSync(new URL('../schema/operations/', import.meta.url)).length);
   expect(foreignHosts(html)).toEqual([]);
   const workers = ['editor', 'graphql', 'json'].map((name) => `/graphiql/${name}-worker.js`);
   for (const path of [...linksOf(html), ...workers]) {

@@ -69,8 +69,6 @@ export function createPipeline(
         shares.limits.chargeFor(subject, requireAffordable(schema, document, params));
       }
       const isOperator = req !== undefined && isFromOperator(req, operatorToken, addressOfRequest(req));
-      const scope = logScope.getStore();
-      if (scope !== undefined && viewer != null) scope.userId = viewer.id;
       return createContext(app, publicUrl, viewer ?? null, isOperator);
     },
   });

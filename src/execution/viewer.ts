@@ -3,6 +3,7 @@ import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { OperatorToken } from '../accounts/operator-token.ts';
 import type { Sessions, Viewer } from '../accounts/session.ts';
+import { logScope } from '../log.ts';
 import { type Networks, readAddress } from '../networks.ts';
 import { maskError } from './mask-error.ts';
 import type { PersonLimits } from './person-limits.ts';
@@ -24,6 +25,7 @@ export function identifyViewer(
       if (req === undefined) return;
       try {
         context.viewer = await viewerOf(req);
+        noteViewer(context.viewer);
         context.subject = context.viewer?.id ?? `address ${addressOf(req)}`;
         limits.takeOperation(context.subject);
         if (context.viewer === null && req.headers.authorization !== undefined) throw tokenRefused();
@@ -92,6 +94,12 @@ export function isFromOperator(request: IncomingMessage, token: OperatorToken, a
       },
     },
   );
+}
+
+/** Makes the viewer's id part of every log line about this operation, a refusal included. */
+export function noteViewer(viewer: Viewer | null): void {
+  const scope = logScope.getStore();
+  if (scope !== undefined && viewer !== null) scope.userId = viewer.id;
 }
 
 function tokenRefused(): GraphQLError {

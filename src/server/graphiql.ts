@@ -50,7 +50,7 @@ async function loadPage(): Promise<string> {
 
 /** Every document of `schema/operations`, in the order in which somebody new would want them. */
 async function loadTabs(): Promise<{ query: string; variables: string }[]> {
-  const folder = new URL('../../schema/operations', import.meta.url);
+  const folder = new URL('../../schema/operations/', import.meta.url);
   const names = (await readdir(folder)).map((file) => file.replace(/\.graphql$/, ''));
   const known = Object.keys(VARIABLES).filter((name) => names.includes(name));
   const others = names.filter((name) => !Object.hasOwn(VARIABLES, name)).sort();

@@ -16,7 +16,7 @@ import {
   subscribeOperation,
 } from '../execution/socket-operation.ts';
 import type { Shares } from '../execution/turns.ts';
-import { addressOf, viewerOfRequest } from '../execution/viewer.ts';
+import { addressOf, noteViewer, viewerOfRequest } from '../execution/viewer.ts';
 import { log } from '../log.ts';
 import { hasUsableHost, type Origins } from './origins.ts';
 import * as policy from './policy.ts';
@@ -146,6 +146,7 @@ function createProtocol({ pipeline, sessions, sessionWatch, shares, config }: So
       if (Object.keys(subscriptions).length > policy.MAX_OPERATIONS_PER_SOCKET)
         return [refusedWith('TOO_MANY_SUBSCRIPTIONS', TOO_MANY_OPERATIONS)];
       try {
+        noteViewer(extra.viewer ?? null);
         if (extra.viewer !== undefined) shares.limits.takeOperation(extra.viewer.id);
         // The session may have run out since the socket was opened.
         const viewer = await viewerNow(extra);

@@ -5,7 +5,7 @@ import { documentOf } from './person.ts';
 
 /** The documents of `schema/operations`, by file name. */
 export const documentNames: readonly string[] = readdirSync(
-  new URL('../../schema/operations', import.meta.url),
+  new URL('../../schema/operations/', import.meta.url),
 ).map((file) => file.replace('.graphql', ''));
 
 /** Whether a document reads, changes or follows something. */
