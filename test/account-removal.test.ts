@@ -9,6 +9,7 @@ import { teamMemberships, teams } from '../src/db/tables/team.ts';
 import { messages, threads } from '../src/db/tables/thread.ts';
 import { accounts, sessions, users } from '../src/db/tables/user.ts';
 import { memberships, workspaces } from '../src/db/tables/workspace.ts';
+import { bearer, postAccount } from './kit/account-request.ts';
 import { askHeld, follow, isEnd, readAnswer } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
 import { freshDatabase } from './kit/database.ts';
@@ -39,19 +40,24 @@ describe('an account is not deleted', () => {
     ['with a made-up token', { password, token: 'x' }, 404, 'INVALID_TOKEN'],
   ])('%s', async (_what, body, status, code) => {
     const bob = await server.signUp('Bob');
-    const response = await auth(bob, 'delete-user', body);
+    const response = await postAccount(bob, 'delete-user', body, bearer(bob.token));
     expect([response.status, await response.json()]).toMatchObject([status, { code }]);
     expect(await whoIs(bob)).toEqual({ viewer: { id: bob.id } });
   });
 
   test('by somebody who is not signed in', async () => {
-    const response = await auth({ ...server, token: 'none' }, 'delete-user', { password });
+    const response = await postAccount(server, 'delete-user', { password }, bearer('none'));
     expect(response.status).toBe(401);
   });
 
   test('by a page of a foreign origin, whose browser sends the cookie along', async () => {
     const bob = await server.signUp('Bob');
-    const signedIn = await auth(bob, 'sign-in/email', { email: bob.email, password });
+    const signedIn = await postAccount(
+      bob,
+      'sign-in/email',
+      { email: bob.email, password },
+      bearer(bob.token),
+    );
     const cookie = signedIn.headers.getSetCookie()[0]?.split(';')[0] ?? '';
     const response = await fetch(`${server.url}/api/auth/delete-user`, {
       method: 'POST',
@@ -66,15 +72,17 @@ describe('an account is not deleted', () => {
     await using limited = await startTestServer({}, { attempts: DEFAULT_ATTEMPTS });
     const bob = await limited.signUp('Bob');
     for (let tries = 0; tries < 10; tries++)
-      expect((await auth(bob, 'delete-user', { password: 'incorrect' })).status).toBe(400);
-    const refused = await auth(bob, 'delete-user', { password });
+      expect(
+        (await postAccount(bob, 'delete-user', { password: 'incorrect' }, bearer(bob.token))).status,
+      ).toBe(400);
+    const refused = await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
     expect([refused.status, await refused.json()]).toMatchObject([429, { code: 'RATE_LIMITED' }]);
   });
 
   test('while it owns what others work in: it is told how much, and what to do first', async () => {
     const bob = await server.signUp('Bob');
     const refusal = async () => {
-      const response = await auth(bob, 'delete-user', { password });
+      const response = await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
       return [response.status, await response.json()];
     };
     const first = await newWorkspace(bob);
@@ -123,7 +131,7 @@ describe('a deleted account', () => {
     await readAll(bob, await bob.ask('To Ada', [model], ofAda));
     const before = await ada.run<SeenThread>('thread', { id: openly });
 
-    expect((await auth(bob, 'delete-user', { password })).status).toBe(200);
+    expect((await postAccount(bob, 'delete-user', { password }, bearer(bob.token))).status).toBe(200);
 
     const left = {
       users: await db.select().from(users).where(eq(users.id, bob.id)),
@@ -179,7 +187,12 @@ describe('a deleted account', () => {
 
   test('is signed out everywhere at once: its sockets close, its tokens and cookie are worth nothing', async () => {
     const bob = await server.signUp('Bob');
-    const signedIn = await auth(bob, 'sign-in/email', { email: bob.email, password });
+    const signedIn = await postAccount(
+      bob,
+      'sign-in/email',
+      { email: bob.email, password },
+      bearer(bob.token),
+    );
     const phone = await personOf(server.url, bob.email, signedIn.headers.get('set-auth-token') ?? '');
     const cookie = signedIn.headers.getSetCookie()[0]?.split(';')[0] ?? '';
     const sockets = await Promise.all([openFor(bob), openFor(phone)]);
@@ -201,7 +214,7 @@ describe('a deleted account', () => {
     );
 
     const startedAt = performance.now();
-    const deleted = await auth(bob, 'delete-user', { password });
+    const deleted = await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
     expect(deleted.status).toBe(200);
     expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([
       '4403 Forbidden',
@@ -217,8 +230,10 @@ describe('a deleted account', () => {
       body: JSON.stringify({ query: '{ viewer { id } }' }),
     });
     expect(await byCookie.json()).toEqual({ data: { viewer: null } });
-    expect((await auth(bob, 'delete-user', { password })).status).toBe(401);
-    expect((await auth(bob, 'sign-in/email', { email: bob.email, password })).status).toBe(401);
+    expect((await postAccount(bob, 'delete-user', { password }, bearer(bob.token))).status).toBe(401);
+    expect(
+      (await postAccount(bob, 'sign-in/email', { email: bob.email, password }, bearer(bob.token))).status,
+    ).toBe(401);
     show(
       'sessions of a deleted account',
       `2 sockets closed with 4403, the event stream too, after ${closedAfterMs} ms`,
@@ -237,7 +252,7 @@ describe('a deleted account', () => {
     const events = follow(socket, 'answer-events', { messageId: shared.messageId });
     await events.next();
 
-    await auth(bob, 'delete-user', { password });
+    await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
     expect(await Promise.all([alone.call.closed, shared.call.closed])).toEqual(['left', 'left']);
     for await (const event of events)
       if (isEnd(event))
@@ -255,8 +270,13 @@ describe('a deleted account', () => {
   test('can be made anew with the same address, and begins with nothing', async () => {
     const { bob, workspaceId } = await twoPeople();
     const openly = await threadIn(bob, workspaceId, 'WORKSPACE');
-    await auth(bob, 'delete-user', { password });
-    const made = await auth(bob, 'sign-up/email', { name: 'Bob', email: bob.email, password });
+    await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
+    const made = await postAccount(
+      bob,
+      'sign-up/email',
+      { name: 'Bob', email: bob.email, password },
+      bearer(bob.token),
+    );
     expect(made.status).toBe(200);
     const again = await personOf(server.url, bob.email, made.headers.get('set-auth-token') ?? '');
     expect(again.id).not.toBe(bob.id);
@@ -277,7 +297,7 @@ describe('deleting an account', () => {
   test('many times at once deletes it once', async () => {
     const { bob, workspaceId } = await twoPeople();
     const responses = await Promise.all(
-      Array.from({ length: 5 }, () => auth(bob, 'delete-user', { password })),
+      Array.from({ length: 5 }, () => postAccount(bob, 'delete-user', { password }, bearer(bob.token))),
     );
     expect(
       responses.map(({ status }) => status).filter((status) => status !== 200 && status !== 401),
@@ -291,7 +311,7 @@ describe('deleting an account', () => {
     const outcomes: string[] = [];
     for (let round = 0; round < 10; round++) {
       const { ada, bob, workspaceId } = await twoPeople();
-      const deleting = auth(bob, 'delete-user', { password });
+      const deleting = postAccount(bob, 'delete-user', { password }, bearer(bob.token));
       const handOver = async () => {
         // From at once, before the password is verified, to after all is over.
         for (let step = 0; step < 3 * round; step++) await whoIs(ada);
@@ -336,7 +356,7 @@ describe('deleting an account', () => {
         await goOn.promise;
       });
       await inserted.promise;
-      const deleting = auth(bob, 'delete-user', { password });
+      const deleting = postAccount(bob, 'delete-user', { password }, bearer(bob.token));
       await eventually('it waits', async () => {
         const waiting = sql`(select 1 from pg_stat_activity
           where datname = current_database() and wait_event_type = 'Lock' and query like '%"users"%for update%')`;
@@ -365,7 +385,7 @@ describe('deleting an account', () => {
         threadIn(bob, workspaceId, 'PRIVATE'),
         threadIn(ada, workspaceId, 'WORKSPACE'),
       ]);
-      const deleting = auth(bob, 'delete-user', { password });
+      const deleting = postAccount(bob, 'delete-user', { password }, bearer(bob.token));
       let isGone = false;
       const deleted = deleting.finally(() => {
         isGone = true;
@@ -403,7 +423,7 @@ describe('deleting an account', () => {
     const database = await freshDatabase();
     await using alone = await startTestServer({}, { database });
     const { bob } = await twoPeople(alone);
-    await auth(bob, 'delete-user', { password });
+    await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
     const faults: object[] = [];
     for await (const log of verifyAudit(alone.app, { heads: [] })) faults.push(...log.faults);
     expect(faults).toEqual([]);
@@ -428,10 +448,10 @@ describe('deleting an account', () => {
       `create trigger refuse before insert on audit_entries for each row execute function refuse()`,
     );
     captureErrors();
-    expect((await auth(bob, 'delete-user', { password })).status).toBe(500);
+    expect((await postAccount(bob, 'delete-user', { password }, bearer(bob.token))).status).toBe(500);
     expect(await remember()).toEqual(before);
     await database.db.execute('drop trigger refuse on audit_entries');
-    expect((await auth(bob, 'delete-user', { password })).status).toBe(200);
+    expect((await postAccount(bob, 'delete-user', { password }, bearer(bob.token))).status).toBe(200);
     expect(await whoIs(bob)).toBe('UNAUTHENTICATED');
   });
 });
@@ -474,24 +494,6 @@ async function readAll(person: Person, { answers }: { answers: { id: string }[] 
 async function whoIs({ url, token }: Pick<Person, 'url' | 'token'>): Promise<unknown> {
   const { data, errors } = await post(url, token, { query: '{ viewer { id } }' });
   return errors?.[0]?.extensions.code ?? data;
-}
-
-async function auth(
-  { url, token }: Pick<Person, 'url' | 'token'>,
-  path: string,
-  body: object,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return await fetch(`${url}/api/auth/${path}`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      origin: url,
-      authorization: `Bearer ${token}`,
-      ...headers,
-    },
-    body: JSON.stringify(body),
-  });
 }
 
 function show(title: string, text: string): void {

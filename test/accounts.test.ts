@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { sessions } from '../src/db/tables/user.ts';
 import { workspaceMembers, workspaces } from '../src/db/tables/workspace.ts';
+import { bearer, postAccount } from './kit/account-request.ts';
 import { freshDatabase } from './kit/database.ts';
 import { documentOf } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -29,7 +30,7 @@ describe('an account', () => {
     expect(await ask(bearer(first))).toMatchObject({ data: { viewer: ada } });
     expect(await ask(bearer(second))).toMatchObject({ data: { viewer: ada } });
 
-    expect((await auth(server.url, 'sign-out', {}, bearer(first))).status).toBe(200);
+    expect((await postAccount(server, 'sign-out', {}, bearer(first))).status).toBe(200);
     expect(await ask(bearer(first))).toEqual(signInAgain);
     expect(await ask(bearer(second))).toMatchObject({ data: { viewer: ada } });
   });
@@ -37,8 +38,8 @@ describe('an account', () => {
   test('is not opened by a wrong password, nor made twice for one address', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
     await signUp(server.url, email);
-    const wrong = await auth(server.url, 'sign-in/email', { email, password: 'incorrect horse' });
-    const nobody = await auth(server.url, 'sign-in/email', { email: `no-${email}`, password });
+    const wrong = await postAccount(server, 'sign-in/email', { email, password: 'incorrect horse' });
+    const nobody = await postAccount(server, 'sign-in/email', { email: `no-${email}`, password });
     expect(wrong.status).toBe(401);
     // Whether an address has an account is nobody's business.
     expect(await wrong.text()).toBe(await nobody.text());
@@ -100,7 +101,7 @@ describe('a token that opens nothing', () => {
   test('does not keep its sender from signing up and in, nor does one that still opens something', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
     const old = await signUp(server.url, email);
-    await auth(server.url, 'sign-out', {}, bearer(tokenOf(old)));
+    await postAccount(server, 'sign-out', {}, bearer(tokenOf(old)));
     const current = await signIn(email);
     for (const headers of [
       bearer('nonsense'),
@@ -108,12 +109,12 @@ describe('a token that opens nothing', () => {
       bearer(tokenOf(current)),
       { cookie: cookieOf(old) },
     ]) {
-      const signedIn = await auth(server.url, 'sign-in/email', { email, password }, headers);
+      const signedIn = await postAccount(server, 'sign-in/email', { email, password }, headers);
       expect(signedIn.status).toBe(200);
       expect(await ask(bearer(tokenOf(signedIn)))).toMatchObject({ data: { viewer: { email } } });
       const other = `bob-${crypto.randomUUID()}@example.com`;
-      const signedUp = await auth(
-        server.url,
+      const signedUp = await postAccount(
+        server,
         'sign-up/email',
         { name: 'Bob', email: other, password },
         headers,
@@ -235,7 +236,7 @@ describe('sign-up', () => {
     await using invited = await startTestServer({ LATCHKEY_SIGN_UP: 'invited' }, { database });
     expect((await signUp(invited.url, 'ada@example.com')).status).toBe(200);
     expect((await signUp(invited.url, 'eve@example.com')).status).toBe(403);
-    expect((await auth(invited.url, 'sign-in/email', { email: 'ada@example.com', password })).status).toBe(
+    expect((await postAccount(invited, 'sign-in/email', { email: 'ada@example.com', password })).status).toBe(
       200,
     );
   });
@@ -356,28 +357,11 @@ async function graphql(
 }
 
 function signUp(url: string, email: string): Promise<Response> {
-  return auth(url, 'sign-up/email', { name: 'Ada', email, password });
+  return postAccount({ url }, 'sign-up/email', { name: 'Ada', email, password });
 }
 
 function signIn(email: string): Promise<Response> {
-  return auth(server.url, 'sign-in/email', { email, password });
-}
-
-async function auth(
-  url: string,
-  path: string,
-  body: object,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return await fetch(`${url}/api/auth/${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', origin: url, ...headers },
-    body: JSON.stringify(body),
-  });
-}
-
-function bearer(token: string): Record<string, string> {
-  return { authorization: `Bearer ${token}` };
+  return postAccount(server, 'sign-in/email', { email, password });
 }
 
 function tokenOf(response: Response): string {

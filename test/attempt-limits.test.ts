@@ -3,6 +3,7 @@ import { AttemptLimits } from '../src/accounts/attempt-limits.ts';
 import { readConfig } from '../src/config.ts';
 import { type Networks, networkOf, readAddress } from '../src/networks.ts';
 import { SlidingWindow } from '../src/sliding-window.ts';
+import { postAccount } from './kit/account-request.ts';
 import { DEFAULT_ATTEMPTS, startTestServer, type TestServer } from './kit/server.ts';
 
 const password = 'correct horse battery';
@@ -63,7 +64,7 @@ describe('trying passwords', () => {
   test('from many addresses ends for new ones, while the person still signs in where they have before', async () => {
     const email = newEmail();
     const home = '198.51.100.7';
-    await auth(server, 'sign-up/email', { name: 'Ada', email, password }, from(home));
+    await postAccount(server, 'sign-up/email', { name: 'Ada', email, password }, from(home));
     const wrong = () => ({ email, password: 'wrong' });
     const elsewhere = await statusesOf(server, 4, wrong, (index) => `203.0.113.${index}`);
     expect(elsewhere).toEqual([401, 401, 429, 429]);
@@ -83,7 +84,7 @@ describe('trying passwords', () => {
     const { email, token } = await server.signUp();
     const bearer = { authorization: `Bearer ${token}` };
     const guess = (path: string, more: object) =>
-      auth(server, path, { email: newEmail(), newPassword: 'another horse', ...more }, bearer);
+      postAccount(server, path, { email: newEmail(), newPassword: 'another horse', ...more }, bearer);
     expect((await guess('change-password', { currentPassword: 'wrong' })).status).toBe(400);
     expect((await guess('change-password', { currentPassword: 'wrong' })).status).toBe(429);
     expect((await guess('delete-user', { password: 'wrong' })).status).toBe(429);
@@ -98,7 +99,7 @@ describe('trying passwords', () => {
     'x/../sign-in/email',
   ])('at another spelling of the path is no way around it: %s', async (path) => {
     const body = { email: newEmail(), password };
-    const statuses = [await auth(server, path, body), await auth(server, path, body)].map(
+    const statuses = [await postAccount(server, path, body), await postAccount(server, path, body)].map(
       ({ status }) => status,
     );
     expect(statuses).toBeOneOf([
@@ -227,18 +228,5 @@ function newEmail(): string {
 }
 
 function signIn(server: TestServer, body: object, headers: Record<string, string> = {}): Promise<Response> {
-  return auth(server, 'sign-in/email', body, headers);
-}
-
-async function auth(
-  { url }: TestServer,
-  path: string,
-  body: object,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return await fetch(`${url}/api/auth/${path}`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', origin: url, ...headers },
-    body: JSON.stringify(body),
-  });
+  return postAccount(server, 'sign-in/email', body, headers);
 }

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { bearer, postAccount } from './kit/account-request.ts';
 import { freshDatabase } from './kit/database.ts';
 import { captureErrors } from './kit/log.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -43,7 +44,7 @@ describe('a request to an account', () => {
 
   test('that asks whether a password is right is not answered', async () => {
     const { token } = await server.signUp();
-    expect((await auth(server, 'verify-password', { password }, token)).status).toBe(404);
+    expect((await postAccount(server, 'verify-password', { password }, bearer(token))).status).toBe(404);
   });
 
   test('by another method, or for a path with a NUL, is refused', async () => {
@@ -60,7 +61,7 @@ describe('a request to an account', () => {
     [{ email: 'a\0@example.com' }, 'email has a control character. Leave it out.'],
     [{ image: 'https://example.com/x.png' }, 'Accounts have no image. Leave the field out.'],
   ])('signs nobody up with %j', async (field, message) => {
-    const response = await auth(server, 'sign-up/email', {
+    const response = await postAccount(server, 'sign-up/email', {
       name: 'Ada',
       email: newEmail(),
       password,
@@ -72,9 +73,11 @@ describe('a request to an account', () => {
   test('changes a name within the same limits, and never sets an image', async () => {
     const { token } = await server.signUp();
     for (const field of [{ name: 'x'.repeat(101) }, { name: 'A\0' }, { image: 'x' }])
-      expect((await auth(server, 'update-user', field, token)).status).toBe(400);
-    expect((await auth(server, 'update-user', { name: 'Ada Lovelace' }, token)).status).toBe(200);
-    expect((await auth(server, 'revoke-session', { token: '\0' }, token)).status).toBe(400);
+      expect((await postAccount(server, 'update-user', field, bearer(token))).status).toBe(400);
+    expect((await postAccount(server, 'update-user', { name: 'Ada Lovelace' }, bearer(token))).status).toBe(
+      200,
+    );
+    expect((await postAccount(server, 'revoke-session', { token: '\0' }, bearer(token))).status).toBe(400);
   });
 });
 
@@ -97,14 +100,14 @@ describe('a database that fails', () => {
           `create trigger refuse before insert or update on ${table} for each row execute function refuse()`,
         ),
       );
-    const requests: [string, object, string?][] = [
+    const requests: [string, object, Record<string, string>?][] = [
       ['sign-in/email', { email, password }],
       ['sign-up/email', { email: newEmail(), password, name: 'Canary Person' }],
-      ['change-password', { currentPassword: password, newPassword: 'another horse battery' }, token],
-      ['update-user', { name: 'Canary Person' }, token],
+      ['change-password', { currentPassword: password, newPassword: 'another horse battery' }, bearer(token)],
+      ['update-user', { name: 'Canary Person' }, bearer(token)],
     ];
-    for (const [path, body, bearer] of requests) {
-      const response = await auth(broken, path, body, bearer);
+    for (const [path, body, headers] of requests) {
+      const response = await postAccount(broken, path, body, headers);
       const text = await response.text();
       expect([path, response.status]).toEqual([path, expect.toBeOneOf([422, 500])]);
       expect(text).not.toMatch(/insert|update "|Canary|scrypt|horse/i);
@@ -119,23 +122,4 @@ describe('a database that fails', () => {
 
 function newEmail(): string {
   return `ada-${crypto.randomUUID()}@example.com`;
-}
-
-async function auth(
-  { url }: TestServer,
-  path: string,
-  body: object,
-  token?: string,
-  headers: Record<string, string> = {},
-): Promise<Response> {
-  return await fetch(`${url}/api/auth/${path}`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      origin: url,
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...headers,
-    },
-    body: JSON.stringify(body),
-  });
 }

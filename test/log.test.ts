@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { bearer, postAccount } from './kit/account-request.ts';
 import { endOfAnswer } from './kit/api-key.ts';
 import { eventually } from './kit/eventually.ts';
 import { captureLog } from './kit/log.ts';
 import type { Person } from './kit/person.ts';
 import { openSocket } from './kit/raw-socket.ts';
-import { DEFAULT_ATTEMPTS, startTestServer, type TestServer } from './kit/server.ts';
+import { DEFAULT_ATTEMPTS, startTestServer } from './kit/server.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -29,11 +30,16 @@ describe('a line is logged', () => {
     const lines = captureLog();
     const password = `canary-${crypto.randomUUID()}`;
     const tries = [
-      await auth(server, 'sign-in/email', { email, password }),
-      await auth(server, 'change-password', { currentPassword: password, newPassword: password }, token),
-      await auth(server, 'sign-in/email', { email, password }),
-      await auth(server, 'sign-up/email', { email, password, name: 'Ada' }),
-      await auth(server, 'sign-up/email', { email: 'x', password, name: 'Ada' }),
+      await postAccount(server, 'sign-in/email', { email, password }),
+      await postAccount(
+        server,
+        'change-password',
+        { currentPassword: password, newPassword: password },
+        bearer(token),
+      ),
+      await postAccount(server, 'sign-in/email', { email, password }),
+      await postAccount(server, 'sign-up/email', { email, password, name: 'Ada' }),
+      await postAccount(server, 'sign-up/email', { email: 'x', password, name: 'Ada' }),
     ];
     await eventually('all are logged', () => lines.length >= 5);
     const logged = lines.map((line) => JSON.parse(line) as Line);
@@ -122,18 +128,6 @@ async function send({ url, token }: Pick<Person, 'url' | 'token'>, query: string
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: JSON.stringify({ query }),
-  });
-}
-
-async function auth({ url }: TestServer, path: string, body: object, token?: string): Promise<Response> {
-  return await fetch(`${url}/api/auth/${path}`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      origin: url,
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
   });
 }
 

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { readConfig, takeConfig } from '../src/config.ts';
 import { verifications } from '../src/db/tables/user.ts';
 import { createPasswordReset } from '../src/workspaces/control-account.ts';
+import { bearer, postAccount } from './kit/account-request.ts';
 import { captureLog } from './kit/log.ts';
 import { type Person, post } from './kit/person.ts';
 import { openFor } from './kit/raw-socket.ts';
@@ -30,9 +31,9 @@ describe('a person who forgot their password', () => {
   test('is sent a link that sets a new one once and ends all sessions', async () => {
     const ada = await server.signUp();
     const socket = await openFor(ada);
-    expect((await auth(server, 'request-password-reset', { email: ada.email.toUpperCase() })).status).toBe(
-      200,
-    );
+    expect(
+      (await postAccount(server, 'request-password-reset', { email: ada.email.toUpperCase() })).status,
+    ).toBe(200);
     const mail = await smtp.mailTo(ada.email);
     expect(mail.from).toBe('chat@example.com');
     expect(mail.headers.get('from')).toBe('The chat <chat@example.com>');
@@ -58,7 +59,7 @@ describe('a person who forgot their password', () => {
     const ada = await server.signUp();
     const answers: string[] = [];
     for (const email of ['nobody@example.com', ada.email]) {
-      const response = await auth(server, 'request-password-reset', { email });
+      const response = await postAccount(server, 'request-password-reset', { email });
       answers.push(`${response.status} ${await response.text()}`);
     }
     expect(answers[0]).toBe(answers[1]);
@@ -74,7 +75,7 @@ describe('a person who forgot their password', () => {
     const ada = await limited.signUp(); // from 127.0.0.1, which is known from then on
     const ask = async (email: string, address?: string) => {
       const more = address === undefined ? {} : { 'x-forwarded-for': address };
-      const response = await auth(limited, 'request-password-reset', { email }, undefined, more);
+      const response = await postAccount(limited, 'request-password-reset', { email }, more);
       return response.status;
     };
     const askThrice = async (email: string, address: string) => {
@@ -92,7 +93,7 @@ describe('a person who forgot their password', () => {
 
   test('loses the links of before when the password is changed', async () => {
     const ada = await server.signUp();
-    await auth(server, 'request-password-reset', { email: ada.email });
+    await postAccount(server, 'request-password-reset', { email: ada.email });
     const { token } = await smtp.mailTo(ada.email);
     const byOperator = await createPasswordReset(server.app, { userId: ada.id });
     const change = { currentPassword: password, newPassword };
@@ -130,7 +131,7 @@ describe('another email', () => {
   test('is not taken once the password was set anew: whoever asked for it may have known the old one', async () => {
     const ada = await server.signUp();
     const newEmail = `thief-${ada.email}`;
-    await auth(server, 'change-email', { newEmail, password }, ada.token);
+    await postAccount(server, 'change-email', { newEmail, password }, bearer(ada.token));
     const { token } = await smtp.mailTo(newEmail);
     const reset = await createPasswordReset(server.app, { userId: ada.id });
     expect(await codeOf(server, 'reset-password', { token: reset.token, newPassword })).toBe('200 undefined');
@@ -145,7 +146,7 @@ describe('another email', () => {
     const bob = await server.signUp('Bob');
     const free = `free-${ada.email}`;
     const ask = async (newEmail: string) => {
-      const response = await auth(server, 'change-email', { newEmail, password }, ada.token);
+      const response = await postAccount(server, 'change-email', { newEmail, password }, bearer(ada.token));
       return `${response.status} ${await response.text()}`;
     };
     expect(await ask(bob.email)).toBe(await ask(free));
@@ -162,7 +163,7 @@ describe('a server without mail', () => {
   test('says in a sentence what to do instead', async () => {
     await using without = await startTestServer();
     const ada = await without.signUp();
-    const reset = await auth(without, 'request-password-reset', { email: ada.email });
+    const reset = await postAccount(without, 'request-password-reset', { email: ada.email });
     expect({ status: reset.status, body: await reset.json() }).toEqual({
       status: 400,
       body: {
@@ -172,7 +173,7 @@ describe('a server without mail', () => {
       },
     });
     const input = { newEmail: `new-${ada.email}`, password };
-    const change = await auth(without, 'change-email', input, ada.token);
+    const change = await postAccount(without, 'change-email', input, bearer(ada.token));
     expect({ status: change.status, body: await change.json() }).toEqual({
       status: 400,
       body: {
@@ -200,7 +201,7 @@ describe('a mail that cannot be sent', () => {
     await using away = await startTestServer({ LATCHKEY_SMTP_URL: refusing.url });
     const ada = await away.signUp();
     const lines = captureLog();
-    expect((await auth(away, 'request-password-reset', { email: ada.email })).status).toBe(200);
+    expect((await postAccount(away, 'request-password-reset', { email: ada.email })).status).toBe(200);
     const line = await vi.waitUntil(() => lines.find((each) => each.includes('could not be sent')));
     expect(JSON.parse(line)).toMatchObject({
       level: 40,
@@ -217,7 +218,7 @@ describe('a mail that cannot be sent', () => {
     await using silent = await startSmtpServer('silent');
     const waiting = await startTestServer({ LATCHKEY_SMTP_URL: silent.url });
     const ada = await waiting.signUp();
-    expect((await auth(waiting, 'request-password-reset', { email: ada.email })).status).toBe(200);
+    expect((await postAccount(waiting, 'request-password-reset', { email: ada.email })).status).toBe(200);
     await vi.waitUntil(() => silent.connections() === 1);
     const lines = captureLog();
     const startedAt = performance.now();
@@ -229,9 +230,9 @@ describe('a mail that cannot be sent', () => {
   test('and one that was sent leaves no trace of its link in any log line', async () => {
     const ada = await server.signUp();
     const lines = captureLog();
-    await auth(server, 'request-password-reset', { email: ada.email });
+    await postAccount(server, 'request-password-reset', { email: ada.email });
     const newEmail = `log-${ada.email}`;
-    await auth(server, 'change-email', { newEmail, password }, ada.token);
+    await postAccount(server, 'change-email', { newEmail, password }, bearer(ada.token));
     const tokens = [(await smtp.mailTo(newEmail)).token, (await smtp.mailTo(ada.email)).token];
     expect(await confirm(server, tokens[0])).toBe('200 undefined');
     expect(await confirm(server, tokens[0])).toBe('400 INVALID_TOKEN');
@@ -307,27 +308,8 @@ describe('the settings', () => {
   });
 });
 
-async function auth(
-  { url }: TestServer,
-  path: string,
-  body: object,
-  token?: string,
-  more: Record<string, string> = {},
-): Promise<Response> {
-  return await fetch(`${url}/api/auth/${path}`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      origin: url,
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...more,
-    },
-    body: JSON.stringify(body),
-  });
-}
-
 async function codeOf(on: TestServer, path: string, body: object, token?: string): Promise<string> {
-  return await describeResponse(await auth(on, path, body, token));
+  return await describeResponse(await postAccount(on, path, body, token === undefined ? {} : bearer(token)));
 }
 
 /** What the page behind the link does. */

@@ -7,6 +7,7 @@ import {
   setAccountDisabled,
   signOutAccount,
 } from '../src/workspaces/control-account.ts';
+import { bearer, postAccount } from './kit/account-request.ts';
 import { freshDatabase } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import { post } from './kit/person.ts';
@@ -38,7 +39,7 @@ describe('a disabled person', () => {
     expect(await setAccountDisabled(server.app, { userId: ada.id }, false)).toMatchObject({
       account: { disabledAt: null },
     });
-    expect((await auth(server, 'sign-in/email', { email: ada.email, password })).status).toBe(200);
+    expect((await postAccount(server, 'sign-in/email', { email: ada.email, password })).status).toBe(200);
     expect(await setAccountDisabled(server.app, { userId: ada.id }, false)).toMatchObject({
       account: { openSessionCount: 1 },
       endedSessionCount: 0,
@@ -51,7 +52,7 @@ describe('a disabled person', () => {
     await setAccountDisabled(server.app, { userId: ada.id }, true);
     await setAccountDisabled(server.app, { userId: ada.id }, true);
     await setAccountDisabled(server.app, { userId: ada.id }, false);
-    const again = (await auth(server, 'sign-in/email', { email: ada.email, password })).headers.get(
+    const again = (await postAccount(server, 'sign-in/email', { email: ada.email, password })).headers.get(
       'set-auth-token',
     );
     const query = '{ viewer { personalWorkspace { auditLog { nodes { action } } } } }';
@@ -83,7 +84,7 @@ test('a person lists their sessions without a token among them, and ends one by 
   await using server = await startTestServer();
   const ada = await server.signUp();
   const eve = await server.signUp('Eve');
-  await auth(server, 'sign-in/email', { email: ada.email, password });
+  await postAccount(server, 'sign-in/email', { email: ada.email, password });
   const list = async () =>
     (await (
       await fetch(`${server.url}/api/auth/list-sessions`, {
@@ -101,9 +102,9 @@ test('a person lists their sessions without a token among them, and ends one by 
     'isCurrent',
   ]);
   const other = open.find(({ isCurrent }) => !isCurrent)?.id;
-  await auth(server, 'revoke-session', { id: other }, eve.token);
+  await postAccount(server, 'revoke-session', { id: other }, bearer(eve.token));
   expect(await list()).toHaveLength(2);
-  expect((await auth(server, 'revoke-session', { id: other }, ada.token)).status).toBe(200);
+  expect((await postAccount(server, 'revoke-session', { id: other }, bearer(ada.token))).status).toBe(200);
   expect(await list()).toMatchObject([{ isCurrent: true }]);
 }, 60_000);
 
@@ -111,13 +112,13 @@ test('a person ends all their other sessions, or all of them, and with a new pas
   await using server = await startTestServer();
   const ada = await server.signUp();
   const signIn = async (word = password) => {
-    const response = await auth(server, 'sign-in/email', { email: ada.email, password: word });
+    const response = await postAccount(server, 'sign-in/email', { email: ada.email, password: word });
     return response.headers.get('set-auth-token') ?? '';
   };
   const isOpen = async (token: string) =>
     (await post(server.url, token, { query: '{ viewer { id } }' })).errors === undefined;
   const other = await signIn();
-  expect((await auth(server, 'revoke-other-sessions', {}, ada.token)).status).toBe(200);
+  expect((await postAccount(server, 'revoke-other-sessions', {}, bearer(ada.token))).status).toBe(200);
   expect([await isOpen(ada.token), await isOpen(other)]).toEqual([true, false]);
 
   const another = await signIn();
@@ -126,12 +127,12 @@ test('a person ends all their other sessions, or all of them, and with a new pas
     newPassword: 'another horse battery',
     revokeOtherSessions: true,
   };
-  const changed = await auth(server, 'change-password', change, ada.token);
+  const changed = await postAccount(server, 'change-password', change, bearer(ada.token));
   const fresh = changed.headers.get('set-auth-token') ?? '';
   expect([await isOpen(fresh), await isOpen(another), await isOpen(ada.token)]).toEqual([true, false, false]);
 
   const last = await signIn('another horse battery');
-  expect((await auth(server, 'revoke-sessions', {}, fresh)).status).toBe(200);
+  expect((await postAccount(server, 'revoke-sessions', {}, bearer(fresh))).status).toBe(200);
   expect([await isOpen(fresh), await isOpen(last)]).toEqual([false, false]);
 }, 60_000);
 
@@ -141,7 +142,7 @@ test('what has expired is deleted, and nothing else', async () => {
   const ada = await server.signUp();
   await server.signUp('Bob');
   await database.db.update(sessions).set({ expiresAt: new Date(0) });
-  await auth(server, 'sign-in/email', { email: ada.email, password });
+  await postAccount(server, 'sign-in/email', { email: ada.email, password });
   await sweepExpired(database);
   expect(await database.db.select().from(sessions)).toMatchObject([{ userId: ada.id }]);
   expect(await database.db.$count(users)).toBe(2);
@@ -165,20 +166,8 @@ test('a server that starts deletes what expired while it was away', async () => 
   await eventually('an empty table', async () => (await database.db.$count(verifications)) === 0);
 }, 60_000);
 
-async function auth({ url }: TestServer, path: string, body: object, token?: string): Promise<Response> {
-  return await fetch(`${url}/api/auth/${path}`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      origin: url,
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-  });
-}
-
 async function codeOf(server: TestServer, path: string, body: object): Promise<string> {
-  const response = await auth(server, path, body);
+  const response = await postAccount(server, path, body);
   const { code } = (await response.json()) as { code?: string };
   return `${response.status} ${code}`;
 }
