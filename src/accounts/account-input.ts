@@ -1,8 +1,8 @@
 import { UNSHOWABLE } from '../sanitize-line.ts';
 
 /**
- * What is wrong with the fields of an account that somebody sends to this path, as a sentence; null if nothing is. better-auth
- * stores whatever has the right type, and deletes an account or changes its email without its password.
+ * Checks the fields of a request to an account endpoint. Returns a sentence about the first wrong field, null if there is
+ * none. better-auth stores any value of the right type, and deletes an account or changes its email without its password.
  */
 export function validateAccountInput(path: string, input: Readonly<Record<string, unknown>>): string | null {
   if ((path === '/delete-user' || path === '/change-email') && !input.password)
@@ -23,8 +23,8 @@ function isLonger(value: unknown, length: number): boolean {
   return typeof value === 'string' && value.length > length;
 }
 
-/** Only hashes of them are stored. */
+/** Not checked for control characters, since only hashes of them are stored. */
 const PASSWORDS = ['password', 'currentPassword', 'newPassword'];
 const MAX_NAME_LENGTH = 100;
-/** Of SMTP. */
+/** The limit of SMTP. */
 export const MAX_EMAIL_LENGTH = 254;

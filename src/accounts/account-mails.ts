@@ -6,7 +6,7 @@ export function passwordResetMail(to: string, url: string): Mail {
     purpose: 'password-reset',
     to,
     subject: 'Latchkey: set a new password',
-    text: `Somebody asked for a new password for the account with this address at ${new URL(url).origin}.
+    text: `A new password was requested for the account with this address at ${new URL(url).origin}.
 
 Set one here, within an hour:
 
@@ -19,13 +19,13 @@ If you did not ask for it, do nothing: the password stays as it is.
   };
 }
 
-/** The mail that proves that a person reads the address that they want to sign in with. */
+/** The mail to a new address, with the link that proves that its reader asked for the change. */
 export function emailChangeMail(to: string, url: string): Mail {
   return {
     purpose: 'email-change',
     to,
     subject: 'Latchkey: confirm this address',
-    text: `Somebody wants to sign in at ${new URL(url).origin} with this address in place of the one they have.
+    text: `A person with an account at ${new URL(url).origin} wants to sign in with this address in place of their old one.
 
 Confirm it here, within an hour:
 
@@ -36,13 +36,13 @@ The link works once. If it was not you, do nothing: nothing changes.
   };
 }
 
-/** The mail to the address that is about to be replaced: whoever reads it may not be who asked for that. */
+/** The mail to the address that is about to be replaced: its reader may not be the person who asked for the change. */
 export function emailChangeNotice(to: string, publicUrl: string): Mail {
   return {
     purpose: 'email-change-notice',
     to,
     subject: 'Latchkey: your address is about to be changed',
-    text: `Somebody who is signed in to your account at ${publicUrl}, and knows its password, asked to sign in with another address
+    text: `A person who is signed in to your account at ${publicUrl}, and knows its password, asked to sign in with another address
 from now on. It changes when they confirm that address, within an hour.
 
 If it was not you, set a new password at once: that takes the link back and ends all sessions.

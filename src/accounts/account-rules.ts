@@ -8,7 +8,7 @@ import { findAttempted } from './sign-in-address.ts';
 
 /** A request to an account. */
 export interface AccountRequest {
-  /** Of the endpoint, however the URL spells it. */
+  /** Path of the endpoint as better-auth normalised it. */
   path: string;
   body: Readonly<Record<string, unknown>>;
   headers: Headers | undefined;
@@ -19,13 +19,13 @@ export interface AccountRulesDeps {
   limits?: AttemptLimits | undefined;
   /** Whether this server sends mail. */
   sendsMail: boolean;
-  /** Whose session is in the headers; null for nobody's. */
+  /** Id of the user whose session is in the headers; null without one. */
   userIdOf(headers: Headers): Promise<string | null>;
 }
 
 /**
- * Lets a request go on to its endpoint if it is one that is needed here, is not tried too often and has fields that can be
- * stored. Throws an APIError.
+ * Checks a request before better-auth's endpoint runs: the endpoint is one of ENDPOINTS, no rate limit is reached and its
+ * fields can be stored. Throws an APIError.
  */
 export async function requireAllowed(deps: AccountRulesDeps, request: AccountRequest): Promise<void> {
   if (!ENDPOINTS.has(request.path)) throw new APIError('NOT_FOUND');
@@ -39,7 +39,7 @@ export async function requireAllowed(deps: AccountRulesDeps, request: AccountReq
 }
 
 /** Takes back the count of a password that was right. */
-export function countNoAttempt({ limits }: Pick<AccountRulesDeps, 'limits'>): void {
+export function giveBackAttempt({ limits }: Pick<AccountRulesDeps, 'limits'>): void {
   const attempt = accountScope.getStore()?.attempt;
   if (attempt !== undefined) limits?.giveBackPassword(attempt);
 }
@@ -90,22 +90,22 @@ function tooMany(retryAt: Date): APIError {
   );
 }
 
-/** Header with the network address of a request. Whoever calls the endpoints sets it, or takes it out. */
+/** Header with the network address of a request. The caller of the endpoints sets it or removes the client's own. */
 export const ADDRESS_HEADER = 'x-latchkey-address';
 
-/** Those that say whether a password is right. */
+/** Endpoints whose response reveals whether a password is right. */
 const WITH_PASSWORD = new Set(['/sign-in/email', '/change-password', '/change-email', '/delete-user']);
 
-/** Those that send a mail, and what to do where none can be sent. */
+/** Endpoints that send a mail, with the sentence for a server that sends none. */
 const WITHOUT_MAIL: Readonly<Record<string, string | undefined>> = {
   '/request-password-reset':
     'This server sends no mail. Ask its operator for a link that sets a new password; they make one with: latchkey user reset-password EMAIL',
   '/change-email':
-    'This server sends no mail, so nobody can confirm another address. Ask its operator to set LATCHKEY_SMTP_URL.',
+    'This server sends no mail, so another address cannot be confirmed. Ask its operator to set LATCHKEY_SMTP_URL.',
 };
 const WITH_MAIL = new Set(Object.keys(WITHOUT_MAIL));
 
-/** Those of better-auth that are needed here. */
+/** Those endpoints of better-auth that are needed here. */
 export const ENDPOINTS: ReadonlySet<string> = new Set([
   ...WITH_PASSWORD,
   ...WITH_MAIL,

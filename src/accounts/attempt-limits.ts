@@ -1,13 +1,13 @@
 import { type Networks, networkOf } from '../networks.ts';
 import { SlidingWindow } from '../sliding-window.ts';
 
-/** How often may be tried. */
+/** The limits on tries. */
 export interface AttemptNumbers {
   /** Wrong passwords for one account from one network address in ten minutes; twice that from all new addresses together. */
   signInsPerAccount: number;
   /** Passwords for all accounts from one network address in ten minutes. */
   signInsPerAddress: number;
-  /** From one network address in an hour. */
+  /** Accounts made from one network address in an hour. */
   signUpsPerAddress: number;
   /** Mails that one account causes from one network address in an hour; twice that from all new addresses together. */
   mailsPerAccount: number;
@@ -15,9 +15,9 @@ export interface AttemptNumbers {
   mailsPerAddress: number;
 }
 
-/** A password that is tried, or a mail that is asked for. */
+/** One try of a password, or one request for a mail. */
 export interface PasswordAttempt {
-  /** Id of the account it is for, else the email it was given with; null for nobody's, who is counted by address alone. */
+  /** Id of the account it is for, else the email that was given; null without either, which is counted by address alone. */
   account: string | null;
   /** Network address of the client. */
   address: string;
@@ -26,9 +26,9 @@ export interface PasswordAttempt {
 }
 
 /**
- * Limits how often passwords are tried, accounts are made and mails are asked for. Passwords are counted by the account they are for, whichever
- * request carries them. An address from which the account has been signed in to has tries of its own, so that nobody can
- * lock its person out by failing in their name from elsewhere.
+ * Limits how often passwords are tried, accounts are made and mails are requested. Passwords are counted by the account they
+ * are for, on every endpoint that takes one. An address that has signed in to the account before has its own count, so that
+ * an attacker elsewhere cannot lock the user out with wrong passwords.
  */
 export class AttemptLimits {
   readonly #numbers: AttemptNumbers;
@@ -43,23 +43,23 @@ export class AttemptLimits {
     this.#unlimited = unlimited;
   }
 
-  /** Counts one password. Null if it may be looked at, else when to come back. */
+  /** Counts one password. Null if it may be tried, else when to retry. */
   takePassword(attempt: PasswordAttempt): Date | null {
     const { signInsPerAccount, signInsPerAddress } = this.#numbers;
     return this.#passwords.take(this.#byBoth(attempt, signInsPerAccount, signInsPerAddress));
   }
 
-  /** Takes the count off the account again, since the password was right. It stays with the address. */
+  /** Takes back the account's count, since the password was right. The count of the address stays. */
   giveBackPassword(attempt: PasswordAttempt): void {
     this.#passwords.giveBack([...subjectsFromHere(attempt), ...subjectsFromNew(attempt)]);
   }
 
-  /** Counts one account that is made. Null if it may be, else when to come back. */
+  /** Counts one new account. Null if it may be made, else when to retry. */
   takeSignUp(address: string): Date | null {
     return this.#signUps.take(this.#byAddress(address, this.#numbers.signUpsPerAddress));
   }
 
-  /** Counts one mail. Null if it may be sent, else when to come back. */
+  /** Counts one mail. Null if it may be sent, else when to retry. */
   takeMail(attempt: PasswordAttempt): Date | null {
     const { mailsPerAccount, mailsPerAddress } = this.#numbers;
     return this.#mails.take(this.#byBoth(attempt, mailsPerAccount, mailsPerAddress));

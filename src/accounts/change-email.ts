@@ -6,8 +6,8 @@ import { takeLink } from './one-time-link.ts';
 import { MAX_PASSWORD_LENGTH, type PasswordHashes } from './password-hash.ts';
 
 /**
- * better-auth changes the email of whoever is signed in; whoever finds a device unlocked could then have the password sent to
- * themselves. So it takes the password here. Nobody's session is left to the endpoint, which refuses it. Throws an APIError.
+ * Checks the password before an email is changed: better-auth asks for none, so a person at an unlocked device could have a
+ * password reset sent to themselves. Without a session the endpoint itself refuses. Throws an APIError.
  */
 export async function requirePassword(
   deps: { db: Database; userIdOf(headers: Headers): Promise<string | null> },
@@ -21,27 +21,27 @@ export async function requirePassword(
     .select({ hash: accounts.password })
     .from(accounts)
     .where(and(eq(accounts.userId, userId), eq(accounts.providerId, 'credential')));
-  const isRight =
+  const isValid =
     typeof password === 'string' &&
     password.length <= MAX_PASSWORD_LENGTH &&
     account?.hash != null &&
     (await hashes.verify({ hash: account.hash, password }));
-  if (!isRight) throw new APIError('BAD_REQUEST', WRONG_PASSWORD);
+  if (!isValid) throw new APIError('BAD_REQUEST', WRONG_PASSWORD);
 }
 
-/** better-auth's own token is good for an hour, however often it is used and whatever happens meanwhile. Throws an APIError. */
+/** Uses up the link: better-auth's own token can be used again for an hour and cannot be revoked. Throws an APIError. */
 export async function requireEmailLink(deps: { db: Database }, token: unknown): Promise<void> {
   if (typeof token === 'string' && (await takeLink(deps, 'change-email', token))) return;
   throw new APIError('BAD_REQUEST', INVALID_LINK);
 }
 
-/** Somebody may have signed up with the address since the link was sent to it. Throws an APIError. */
+/** Another person may have signed up with the address since the link was sent to it. Throws an APIError. */
 export async function requireFreeEmail({ db }: { db: Database }, email: string): Promise<void> {
   const [other] = await db.select({ id: users.id }).from(users).where(eq(users.email, email));
   if (other !== undefined) throw new APIError('CONFLICT', EMAIL_TAKEN);
 }
 
-/** As better-auth says it where it asks for the password itself. */
+/** The same code and text as better-auth's own. */
 const WRONG_PASSWORD = { code: 'INVALID_PASSWORD', message: 'Invalid password' };
 
 const INVALID_LINK = {

@@ -3,30 +3,29 @@ import { networkOf } from '../networks.ts';
 import { SlidingWindow } from '../sliding-window.ts';
 
 /**
- * The word by which a program of whoever runs this server is known, such as a billing system or the command line. It stands
- * for no person and opens nothing but what asks for it. Wrong ones are counted by the address they come from.
+ * The secret by which a program of the operator is recognised, such as a billing system or the command line. It belongs to no
+ * user and gives access only to the operator's fields. Wrong tokens are counted by network address.
  */
 export class OperatorToken {
   readonly #digest: Uint8Array | null;
   readonly #wrong = new SlidingWindow(WINDOW_MS);
 
-  /** Without a token nobody is known. */
+  /** Null accepts no token. */
   constructor(token: string | null) {
     this.#digest = token === null ? null : digestOf(token);
   }
 
   /**
-   * Judges what a request gives as the token. After too many wrong ones from an address the right one is not looked at
-   * either: `retryAt` is when it is again.
+   * Compares a request's token. After too many wrong ones from an address the right one is refused as well, until `retryAt`.
    */
-  verify(given: string, address: string): { isRight: boolean; retryAt: Date | null } {
+  verify(given: string, address: string): { isValid: boolean; retryAt: Date | null } {
     const limits = [{ subject: networkOf(address), most: WRONG_PER_ADDRESS }];
     const retryAt = this.#wrong.retryAt(limits);
-    if (retryAt !== null) return { isRight: false, retryAt };
-    // Digests have the same length whatever was given, and how far they agree tells nothing about the token.
-    const isRight = this.#digest !== null && timingSafeEqual(digestOf(given), this.#digest);
-    if (!isRight) this.#wrong.take(limits);
-    return { isRight, retryAt: null };
+    if (retryAt !== null) return { isValid: false, retryAt };
+    // Digests have the same length whatever was given, and the time of comparing them reveals nothing about the token.
+    const isValid = this.#digest !== null && timingSafeEqual(digestOf(given), this.#digest);
+    if (!isValid) this.#wrong.take(limits);
+    return { isValid, retryAt: null };
   }
 }
 

@@ -4,8 +4,8 @@ import { hashPassword, verifyPassword } from 'better-auth/crypto';
 import type { PasswordAttempt } from './attempt-limits.ts';
 
 /**
- * Hashes passwords a few at a time: each takes 16 MiB and a thread for a twentieth of a second. More wait in line, and
- * beyond that are refused. Its methods throw an APIError then.
+ * Hashes passwords a few at a time: each takes 16 MiB and a thread for a twentieth of a second. Further ones wait in a queue.
+ * When the queue is full, the methods throw an APIError.
  */
 export class PasswordHashes {
   readonly #scrypt: Scrypt;
@@ -40,7 +40,7 @@ export class PasswordHashes {
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#running--;
-      else next(); // which runs in the place of this one
+      else next(); // the next one takes over this slot, so the count stays
     }
   }
 
@@ -58,19 +58,19 @@ interface Scrypt {
 
 export const MAX_PASSWORD_LENGTH = 128; // better-auth's; a longer one is refused before it is hashed
 
-const AT_ONCE = 3; // libuv has four threads, and look-ups of names need one
-const MAX_WAITING = 300; // the last in line waits for a few seconds
+const AT_ONCE = 3; // libuv has four threads, and DNS lookups need one
+const MAX_WAITING = 300; // the last in the queue waits for a few seconds
 
 const OVERLOADED = {
   code: 'OVERLOADED',
   message: 'Too many people are signing in at this moment. Try again in a few seconds.',
 };
 
-/** What has been found out about the request to an account that is being answered. */
+/** What is known so far about the account request that is being answered. */
 export const accountScope = new AsyncLocalStorage<AccountScope>();
 
 export interface AccountScope {
-  /** Counted already. */
+  /** The attempt that was counted for this request. */
   attempt?: PasswordAttempt;
   /** A hash that was made before the transaction that stores it. */
   prepared?: { password: string; hash: string };

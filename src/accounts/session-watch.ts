@@ -5,8 +5,8 @@ import { sessions } from '../db/tables/user.ts';
 import { failureName, log } from '../log.ts';
 
 /**
- * Tells when a session has ended: at once when that is announced, and within a second when it runs out, another process ended
- * it or the announcement was lost. The database is asked which of those that are watched have ended, in batches.
+ * Calls back when a session ends: at once when that is announced, and within a second when it expires, when another process
+ * ended it or when the announcement was lost. One query asks the database about a batch of watched sessions.
  */
 export class SessionWatch {
   readonly #deps: { db: Database; changes: Changes };
@@ -66,9 +66,9 @@ export class SessionWatch {
     }
   }
 
-  /** A session in use is prolonged, so the database says each time when it runs out. */
+  /** Reads the expiry from the database each time, since a session in use is renewed. */
   async #endThoseThatHave(due: ReadonlyMap<string, Watched>): Promise<void> {
-    // All ids are one parameter, and only what has ended is a row: most looks find nothing.
+    // All ids are one parameter, and only ended sessions are rows, so that most queries return nothing.
     const ids = sql`string_to_array(${[...due.keys()].join(',')}, ',')`;
     const rows = await this.#deps.db
       .select({ endedSessionId: sql<string>`watched.id` })
@@ -87,5 +87,5 @@ interface Watched {
   announcements: ChangeListener;
 }
 
-const CHECK_MS = 500; // a person who is disabled has lost what is open within a second
+const CHECK_MS = 500; // the sockets of a disabled account are closed within a second
 const BATCH_SESSIONS = 2_000; // the embedded database holds up the event loop for a few milliseconds with each

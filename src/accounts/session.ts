@@ -9,7 +9,7 @@ import { accounts, sessions, users, verifications } from '../db/tables/user.ts';
 import { ConflictError } from '../errors.ts';
 import type { Mailer } from '../mail.ts';
 import { emailChangeMail, emailChangeNotice, passwordResetMail } from './account-mails.ts';
-import { ADDRESS_HEADER, countNoAttempt, requireAllowed } from './account-rules.ts';
+import { ADDRESS_HEADER, giveBackAttempt, requireAllowed } from './account-rules.ts';
 import type { AttemptLimits } from './attempt-limits.ts';
 import { requireEmailLink, requireFreeEmail, requirePassword } from './change-email.ts';
 import { dropLinks, LINK_SECONDS, linkUrl, saveLink } from './one-time-link.ts';
@@ -17,15 +17,15 @@ import { accountScope, MAX_PASSWORD_LENGTH, PasswordHashes } from './password-ha
 import { rememberAddress } from './sign-in-address.ts';
 import { hasAnyUser, isDisabled } from './user.ts';
 
-/** Who may sign up: anybody, the first person and then whoever brings an invitation, or nobody. */
+/** Who may sign up: every visitor (`open`), the first person and then holders of an invitation (`invited`), or no one (`closed`). */
 export type SignUp = 'open' | 'invited' | 'closed';
 
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** The person behind a session. */
+/** The person who is signed in. */
 export interface Viewer {
   id: string;
-  /** Of the session that speaks for them. */
+  /** Id of the session that the request used. */
   sessionId: string;
   name: string;
   email: string;
@@ -34,10 +34,10 @@ export interface Viewer {
 }
 
 /**
- * Accounts by email and password, with sessions as a cookie or a signed bearer token. better-auth does the work; it is told
- * to take only signed tokens, to keep no copy of a session in a cookie (a signed-out one would live on) and to log nothing,
- * since it would print whole database errors. It prints them without its logger too unless it may throw them, so callers of
- * `handler` catch what it throws.
+ * Accounts by email and password, with sessions as a cookie or a signed bearer token. better-auth does the work. It is set to
+ * accept only signed tokens, to cache no session in a cookie (it would outlive signing out) and to log nothing, since it
+ * would print whole database errors. Unless it may throw them it prints them even without its logger, so callers of `handler`
+ * catch what it throws.
  */
 export function createSessions(options: {
   db: Database;
@@ -48,19 +48,19 @@ export function createSessions(options: {
   /** Further origins whose pages may sign in. */
   allowedOrigins: readonly string[];
   signUp: SignUp;
-  /** Hashes passwords as strongly as accounts deserve, unless a test brings others. */
+  /** Password hashing; tests pass a cheaper one. */
   hashes?: PasswordHashes;
-  /** Limits requests with an address; without it nothing is limited. */
+  /** Rate limits for requests that carry an address; without it there are none. */
   limits?: AttemptLimits;
-  /** Without it nobody can reset a password by mail or change their email. */
+  /** Without it no password can be reset by mail and no email can be changed. */
   mailer?: Mailer | null;
-  /** Whether this token opens an invitation. Without it nobody but the first person is invited. */
+  /** Whether this token is that of an open invitation. Without it only the first person can sign up by invitation. */
   isInvited?: (token: string) => Promise<boolean>;
-  /** Called after a session was ended by its owner, however that came about, other than with the account. */
+  /** Called after a session was ended by its user in any way other than by deleting the account. */
   onSessionEnd?: (sessionId: string) => void;
   /**
-   * Deletes an account whose password was given, its own rows and sessions with everything else, at once or not at all.
-   * Throws ConflictError if it has to stay. Without it nobody can delete an account.
+   * Deletes an account whose password was given, with its rows and sessions, in one transaction. Throws ConflictError if it
+   * cannot be deleted. Without it no account can be deleted.
    */
   removeAccount?: (userId: string) => Promise<void>;
 }) {
@@ -78,7 +78,7 @@ export function createSessions(options: {
     telemetry: { enabled: false },
     logger: { disabled: true },
     onAPIError: { throw: true },
-    rateLimit: { enabled: false }, // it counts by headers that anybody can write
+    rateLimit: { enabled: false }, // it counts by headers that any client can set
     database: drizzleAdapter(options.db, {
       provider: 'pg',
       transaction: true,
@@ -131,7 +131,7 @@ export function createSessions(options: {
       emailVerification: {
         expiresIn: LINK_SECONDS,
         sendOnSignUp: false,
-        /** Called for an address that is to replace another one, and for nothing else. */
+        /** Called only for an address that will replace another one. */
         sendVerificationEmail: async ({ user, token }) => {
           await saveLink(options, { purpose: 'change-email', token, userId: user.id });
           mailer.send(emailChangeMail(user.email, linkUrl(publicUrl, 'change-email', token)));
@@ -142,8 +142,8 @@ export function createSessions(options: {
       changeEmail: { enabled: mailer !== null },
       deleteUser: {
         enabled: options.removeAccount !== undefined,
-        // better-auth goes on to delete the rows one by one and finds them gone: a crash in the middle of that would leave
-        // an address without a password, which nobody could use, delete or sign up with again.
+        // better-auth then deletes the rows one by one and finds them gone. If it deleted them itself, a crash in between
+        // would leave an address without a password, which could not be used, deleted or signed up with again.
         beforeDelete: async ({ id }) => await options.removeAccount?.(id).catch(refuse),
       },
     },
@@ -159,14 +159,14 @@ export function createSessions(options: {
         if (path === '/verify-email') await requireEmailLink(options, context.query?.token);
         if (path !== '/sign-up/email') return undefined;
         await requireSignUp(body);
-        // better-auth would hash it while it holds a connection, and fifty people would wait for ten of them.
+        // better-auth would hash it while it holds a database connection, and fifty sign-ups would wait for ten connections.
         if (typeof body.password === 'string' && body.password.length <= MAX_PASSWORD_LENGTH)
           await hashes.prepare(body.password);
         return undefined;
       }),
       after: createAuthMiddleware(async ({ path, context, json }) => {
         if (context.returned instanceof Error) return undefined;
-        countNoAttempt(rules);
+        giveBackAttempt(rules);
         const person = context.session?.user;
         if (path === '/change-password' && person !== undefined) await dropLinks(options, person.id);
         if (path === '/change-email' && person !== undefined)
@@ -181,12 +181,12 @@ export function createSessions(options: {
     try {
       return await auth.api.getSession({ headers });
     } catch (error) {
-      // What the database said tells callers whether it is away, busy or broken; around it is nothing but a status.
+      // The database error shows callers whether it is away, busy or broken; the APIError around it has only a status.
       throw error instanceof APIError && error.cause !== undefined ? error.cause : error;
     }
   }
 
-  /** better-auth ends a session by its token, and only one of the person who asks. */
+  /** The token of a session: better-auth ends a session by its token, and only one of the viewer. */
   async function tokenOf(sessionId: string): Promise<string> {
     const [session] = await options.db
       .select({ token: sessions.token })
@@ -201,17 +201,17 @@ export function createSessions(options: {
     throw new APIError('FORBIDDEN', { code: 'SIGN_UP_CLOSED', message: CLOSED[signUp] });
   }
 
-  /** The token stays good: whoever has signed up accepts the invitation with it. */
+  /** The token stays valid: the new user accepts the invitation with it afterwards. */
   async function isInvitedOrFirst({ invitationToken }: { invitationToken?: unknown }): Promise<boolean> {
     if (typeof invitationToken === 'string' && (await options.isInvited?.(invitationToken))) return true;
     return !(await hasAnyUser(options));
   }
 
   return {
-    /** Answers `/api/auth/*`. Rejects with the raw error of whatever failed. */
+    /** Answers `/api/auth/*`. Rejects with the raw error of a failure. */
     handler: (request: Request): Promise<Response> => accountScope.run({}, () => auth.handler(request)),
 
-    /** The viewer whose cookie or bearer token is in the headers, null for nobody. */
+    /** The viewer whose cookie or bearer token is in the headers; null without a valid session. */
     async viewerOf(headers: Headers, address: string): Promise<Viewer | null> {
       const session = await sessionOf(headers);
       if (session === null) return null;
@@ -220,8 +220,8 @@ export function createSessions(options: {
     },
 
     /**
-     * The viewer as they are now, while their session is open and not due to be renewed; null says only that `viewerOf` has
-     * to decide. It is much cheaper than that: sockets look before every operation.
+     * The viewer with their current name and email, while the session is open and not due to be renewed. Null means only that
+     * `viewerOf` has to decide. It is much cheaper than `viewerOf`: sockets call it before every operation.
      */
     async findAgain(viewer: Viewer): Promise<Viewer | null> {
       const restSeconds = SESSION_SECONDS - RENEWED_AFTER_SECONDS;
@@ -240,19 +240,19 @@ export function createSessions(options: {
   };
 }
 
-/** A session as its person sees it: without the token, which is nobody else's business. */
+/** A session as its user may see it: without the token, with which a script could act as another session. */
 function describe(session: Record<string, unknown>, currentId: string | undefined) {
   const { id, createdAt, expiresAt, ipAddress, userAgent } = session;
   return { id, createdAt, expiresAt, ipAddress, userAgent, isCurrent: id === currentId };
 }
 
-/** What is used here of a session as better-auth gives it. */
+/** The parts of better-auth's session that are used here. */
 interface OpenSession {
   session: { id: string };
   user: { id: string; name: string; email: string };
 }
 
-/** Said to whoever gave the right password. */
+/** Shown only after the right password was given. */
 const DISABLED = {
   code: 'ACCOUNT_DISABLED',
   message: 'This account is disabled. Ask the operator of this server.',
@@ -260,7 +260,7 @@ const DISABLED = {
 
 const CLOSED = {
   invited:
-    'Sign-up on this server needs an invitation that is still good. Ask whoever invited you for another one.',
+    'Sign-up on this server needs an invitation that is still good. Ask the person who invited you for another one.',
   closed: 'Sign-up is closed on this server. Ask its operator for an account.',
 } as const satisfies Record<Exclude<SignUp, 'open'>, string>;
 

@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts';
 import { signInAddresses, users } from '../db/tables/user.ts';
 import { networkOf } from '../networks.ts';
 
-/** Which account a password is tried for, and whether it has been signed in to from this address. */
+/** The account that a password is tried for, and whether this address has signed in to it before. */
 export async function findAttempted(
   { db }: { db: Database },
   account: { email: string } | { userId: string },
@@ -24,7 +24,7 @@ function knownAddress(db: Database, address: string) {
     .where(and(eq(signInAddresses.userId, users.id), eq(signInAddresses.network, networkOf(address))));
 }
 
-/** Remembers that an account was signed in to from this address. The newest ones are kept, and none for long. */
+/** Records that an account was signed in to from this address. Keeps the newest 50 of the last 90 days. */
 export async function rememberAddress(
   { db }: { db: Database },
   userId: string,

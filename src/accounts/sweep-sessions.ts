@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts';
 import { sessions, verifications } from '../db/tables/user.ts';
 import { failureName, log } from '../log.ts';
 
-/** Deletes sessions and links that have expired, at the start and once an hour. Returns what stops it. */
+/** Deletes expired sessions and links, at the start and once an hour. Returns a function that stops it. */
 export function startSessionSweeps(deps: { db: Database }): () => Promise<void> {
   let sweeping: Promise<void> | undefined;
   function sweep(): void {
@@ -23,7 +23,7 @@ export function startSessionSweeps(deps: { db: Database }): () => Promise<void> 
   };
 }
 
-/** Deletes what has expired. */
+/** Deletes expired sessions and links once. */
 export async function sweepExpired({ db }: { db: Database }): Promise<void> {
   const now = new Date();
   await db.delete(sessions).where(lt(sessions.expiresAt, now));

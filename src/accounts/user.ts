@@ -8,7 +8,7 @@ export interface User {
   name: string;
 }
 
-/** The users with these ids. Whoever can see the id of a user may see the name. */
+/** The users with these ids. A viewer who can see the id of a user may see the name. */
 export async function findUsers({ db }: { db: Database }, ids: readonly string[]): Promise<User[]> {
   return await db
     .select({ id: users.id, name: users.name })

@@ -1,9 +1,8 @@
 import type { SealError } from '../vault/seal.ts';
 
 /**
- * Everything that is recorded: what it means, which details it has, and the sentence that is made of them, in which
- * `{person}` is the name of the user it was done to. Entries are never rewritten, so an action or detail may be added but
- * never comes to mean something else.
+ * All recorded actions: their meaning, their details and the sentence for a reader, in which `{person}` is the name of the
+ * affected user. Entries are never rewritten, so an action or detail may be added, but its meaning never changes.
  */
 export const AUDIT_ACTIONS = {
   KEY_ADDED: {
@@ -79,7 +78,7 @@ export const AUDIT_ACTIONS = {
   INVITATION_CREATED: {
     description: 'An invitation was created.',
     details: ['role'],
-    sentence: 'Invited somebody as {role}.',
+    sentence: 'Invited a person as {role}.',
   },
   INVITATION_REVOKED: {
     description: 'An invitation was revoked before it was accepted.',
@@ -136,7 +135,7 @@ export interface AuditActionFacts {
   sentence: string;
 }
 
-/** Something to be recorded. What has no actor was done by the server or its operator. */
+/** Something to be recorded. */
 export type AuditEvent = {
   [Action in AuditAction]: { action: Action; details: AuditDetails<Action> };
 }[AuditAction] & {
@@ -154,12 +153,12 @@ type AuditDetails<Action extends AuditAction> = {
 
 const ROLE_WORDS = { OWNER: 'owner', ADMIN: 'admin', MEMBER: 'member', VIEWER: 'viewer' } as const;
 
-/** How plans are called in sentences. */
+/** Names of the plans in sentences. */
 export const PLAN_WORDS = { FREE: 'Free', PREMIUM: 'Premium', BUSINESS: 'Business' } as const;
 
 /**
- * What entries can tell beside who, what and when, which is everything they can tell: a name that people here gave, or one
- * of a few words with how it reads in a sentence. There is no place for a secret, an address or a provider's own text.
+ * All details that an entry can have beside actor, action, subject and time: a name that a person gave (`text`), or one of a
+ * few words with its form in a sentence. There is no place for a secret, an address or a provider's own text.
  */
 export const AUDIT_DETAILS = {
   provider: 'text',

@@ -11,15 +11,15 @@ import {
   sealRecord,
 } from '../vault/seal.ts';
 
-/** What the audit log of one tenant hangs on: its sealed key, how many entries it has and the hash of the last one. */
+/** The row of one tenant's audit log: its sealed key, the number of its entries and the hash of the last one. */
 export type Chain = typeof auditChains.$inferSelect;
 
-/** A chain's row as far as it takes part in sealing. */
+/** The columns of a chain that sealing uses. */
 export type SealedChain = Omit<Chain, 'length' | 'head'>;
 
 /**
- * The hash of an entry. Only who holds the chain's key can make it, and each rests on the one before: an entry cannot be
- * changed, moved, left out or put in without the key. `previous` is the hash before it.
+ * The keyed hash of an entry. It covers the hash of the entry before, `previous`, so that without the chain's key no entry can
+ * be changed, moved, removed or inserted.
  */
 export function entryHash(
   chainKey: Uint8Array,
@@ -29,12 +29,12 @@ export function entryHash(
   return keyedHash(chainKey, 'latchkey/audit-entry/v1', previous, tenantId, position, content);
 }
 
-/** What stands for the hash before the first entry. */
+/** The `previous` of the first entry. */
 export const FIRST_HEAD: Uint8Array = new Uint8Array(32);
 
 /**
- * Makes the random key of a new chain and seals it. It stays the same for as long as there is the chain. That is why a new
- * root key only seals it again, and a new generation of its tenant's sealing key leaves it alone: an older generation can
+ * Makes the random key of a new chain and seals it. The key stays the same as long as the chain exists. So a rotation of the
+ * root key only seals it again, and a new generation of the tenant's sealing key leaves it alone: an older generation can
  * always be derived again, and an older copy of the row would hold the same key anyway.
  */
 export function sealChainKey(root: RootKey, tenantId: string): Omit<SealedChain, 'tenantId'> {
@@ -52,7 +52,7 @@ export function openChainKey(rootKeys: readonly RootKey[], chain: SealedChain): 
   return openRecord(rootKeys, chainContext(chain), chain);
 }
 
-/** Seals the key of a chain with the first root key. False if the row was changed since it was read. Throws SealError. */
+/** Seals the key of a chain again with the first root key. False if the row was changed since it was read. Throws SealError. */
 export async function resealChain(
   { db, rootKeys }: { db: Pick<Database, 'update'>; rootKeys: readonly [RootKey, ...RootKey[]] },
   chain: SealedChain,
@@ -68,7 +68,7 @@ export async function resealChain(
   return updated.length > 0;
 }
 
-/** Reads the chains that meet the condition, by tenant. One that comes to meet it behind the place reached is missed. */
+/** Reads the chains that meet the condition, by tenant. A chain behind the cursor that meets it only later is missed. */
 export function readSealedChains(
   db: Pick<Database, 'select'>,
   condition: SQL | undefined,
@@ -85,7 +85,7 @@ export function readSealedChains(
   );
 }
 
-/** No provider key has these, so none can be passed off as a chain's, nor the other way round. */
+/** No provider key has these values, so its record does not open as a chain's key, nor the other way round. */
 function chainContext({
   tenantId,
   generation,

@@ -12,11 +12,11 @@ import {
   type AuditDetailName,
 } from './action.ts';
 
-/** One thing that was done to a workspace or team. Nobody has verified it: that is what `verifyAudit` is for. */
+/** One recorded action on a workspace or team. Its hash has not been checked: `verifyAudit` does that. */
 export interface AuditEntry {
   /** Its place in the log of its tenant, from 1. */
   position: number;
-  /** UNREADABLE for what somebody else than this version of the server wrote; then everything below is empty. */
+  /** UNREADABLE for an entry that this version of the server cannot have written; then everything below is empty. */
   action: AuditAction | 'UNREADABLE';
   at: Date | null;
   actorId: string | null;
@@ -24,7 +24,7 @@ export interface AuditEntry {
   details: Readonly<Record<string, string>>;
 }
 
-/** The audit log of a workspace or team, newest first. Whoever calls this makes sure that the viewer may read it. */
+/** The audit log of a workspace or team, newest first. The caller makes sure that the viewer may read it. */
 export async function listAuditEntries(
   { db }: { db: Pick<Database, 'select'> },
   tenantId: string,
@@ -54,11 +54,11 @@ export function describeAuditEntry(
 ): string {
   if (action === 'UNREADABLE') return 'This entry cannot be read.';
   const facts: AuditActionFacts = AUDIT_ACTIONS[action];
-  const told = new Map<string, string>(facts.details.map((name) => [name, wordFor(name, details[name])]));
+  const values = new Map<string, string>(facts.details.map((name) => [name, wordFor(name, details[name])]));
   const provider = details.provider;
-  if (provider !== undefined) told.set('provider', words.titleOfProvider(provider));
-  told.set('person', words.person ?? 'somebody');
-  return facts.sentence.replace(/\{(\w+)\}/g, (_place, name: string) => told.get(name) ?? UNKNOWN);
+  if (provider !== undefined) values.set('provider', words.titleOfProvider(provider));
+  values.set('person', words.person ?? 'a person');
+  return facts.sentence.replace(/\{(\w+)\}/g, (_place, name: string) => values.get(name) ?? UNKNOWN);
 }
 
 function wordFor(name: AuditDetailName, value = UNKNOWN): string {
@@ -68,7 +68,7 @@ function wordFor(name: AuditDetailName, value = UNKNOWN): string {
 
 const UNKNOWN = '…';
 
-/** Never throws: somebody may have written into the table by hand, and the rest of the log stays readable. */
+/** Never throws, so that one row that was written by hand leaves the rest of the log readable. */
 function readContent(content: string): Omit<AuditEntry, 'position'> {
   try {
     return Content.parse(JSON.parse(content));
@@ -77,7 +77,7 @@ function readContent(content: string): Omit<AuditEntry, 'position'> {
   }
 }
 
-/** Ids are looked up in the database, which does not take every text. */
+/** An id with a known prefix. Ids are looked up in the database, which refuses some texts. */
 const id = z.string().refine((text) => prefixOf(text) !== undefined);
 
 const Content = z.object({

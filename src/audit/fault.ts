@@ -5,9 +5,9 @@ import type { SealError } from '../vault/seal.ts';
 export type AuditFault =
   /** The row is gone. */
   | { type: 'missing'; from: number; to: number }
-  /** It comes after a missing one, whose hash it rests on. */
+  /** Its hash covers that of a missing entry. */
   | { type: 'unchecked'; at: number }
-  /** What stands there is not what was recorded there, or not after that entry. */
+  /** The content is not what was recorded at this position, or not after the entry before. */
   | { type: 'changed'; from: number; to: number }
   /** More entries than the chain counts. */
   | { type: 'surplus'; from: number; to: number }
@@ -19,14 +19,14 @@ export type AuditFault =
   | { type: 'unopened'; reason: SealError['type'] }
   /** A kept head is further on than the log. */
   | { type: 'cut'; after: number; length: number }
-  /** The entry of a kept head is another one. */
+  /** The entry at a kept head's position has another hash. */
   | { type: 'differs'; at: number }
-  /** A kept head is of a tenant that has no log. */
+  /** A kept head belongs to a tenant without a log. */
   | { type: 'gone'; length: number }
-  /** Faults that are not listed. */
+  /** The number of faults that are not listed. */
   | { type: 'more'; faults: number };
 
-/** What is wrong, for the operator. */
+/** The sentence about a fault, for the operator. */
 export function faultSentence(fault: AuditFault): string {
   switch (fault.type) {
     case 'missing':
@@ -38,9 +38,9 @@ export function faultSentence(fault: AuditFault): string {
         ? `Entry ${fault.from} is not what was recorded there.`
         : `Entries ${fault.from} to ${fault.to} do not follow one another as they were recorded: one was edited, inserted, removed or moved.`;
     case 'surplus':
-      return `${entries(fault)} beyond the end that the chain itself remembers.`;
+      return `${entries(fault)} beyond the end that the chain's own row states.`;
     case 'head':
-      return 'The end that the chain itself remembers is not its last entry.';
+      return "The end that the chain's own row states is not its last entry.";
     case 'no-chain':
       return 'There are entries, but their chain is missing, so none of them can be checked.';
     case 'unopened':
@@ -60,7 +60,7 @@ export function faultSentence(fault: AuditFault): string {
   }
 }
 
-/** Gathers faults in the order in which they are found. Neighbours become one; of very many, only the first are kept. */
+/** Collects faults in the order in which they are found. Adjacent positions are merged; after a hundred faults, further ones are only counted. */
 export class FaultList {
   readonly #faults: AuditFault[] = [];
   #more = 0;
@@ -69,7 +69,7 @@ export class FaultList {
     return this.#more === 0 ? this.#faults : [...this.#faults, { type: 'more', faults: this.#more }];
   }
 
-  /** Adds one of some positions, or extends the one before. */
+  /** Adds a fault of a range of positions, or extends the last fault. */
   add(type: 'missing' | 'changed' | 'surplus', from: number, to: number): void {
     const before = this.#faults.at(-1);
     if (before?.type === type && before.to === from - 1) before.to = to;
@@ -82,7 +82,7 @@ export class FaultList {
   }
 }
 
-/** Whoever reads a hundred has understood, and memory stays small. */
+/** Enough for an operator to see the damage, and memory stays small. */
 const MOST_FAULTS = 100;
 
 function entries({ from, to }: { from: number; to: number }): string {

@@ -1,6 +1,6 @@
 import { prefixOf } from '../db/id.ts';
 
-/** The end of a chain at some moment. Kept where nobody can change it, it proves all that was recorded until then. */
+/** The end of a chain at some moment. Kept where an attacker cannot change it, it proves all entries up to then. */
 export interface AuditHead {
   tenantId: string;
   /** How many entries there were. */

@@ -6,12 +6,12 @@ import { AUDIT_ACTIONS, type AuditDetailName, type AuditEvent } from './action.t
 import { type Chain, entryHash, FIRST_HEAD, openChainKey, sealChainKey } from './chain.ts';
 
 /**
- * Appends to the audit log of a workspace or team what is being done to it. It belongs into the transaction of the deed itself,
- * last: one is never there without the other, and nobody waits for the chain longer than that. Who records on two chains in
- * one transaction does so on the workspace's first, or two of them could wait for each other.
+ * Appends an entry to the audit log of a workspace or team. Call it in the transaction of the recorded change, as its last
+ * statement: then neither is committed without the other, and the lock on the chain is held as briefly as possible. A
+ * transaction that records on two chains does so on the workspace's first, or two transactions could deadlock.
  *
- * What cannot be recorded is not done: this throws SealError if the chain's key does not open, and the database refuses a
- * place in the chain that is taken, which is what a chain looks like that was cut by hand.
+ * A change that cannot be recorded is rolled back: this throws SealError if the chain's key does not open, and the database
+ * refuses a position that exists already, as in a chain that was shortened by hand.
  */
 export async function recordAudit(
   tx: Transaction,
@@ -30,7 +30,7 @@ export async function recordAudit(
   await tx.update(auditChains).set({ length: position, head }).where(eq(auditChains.tenantId, tenantId));
 }
 
-/** The `tx` of `db.transaction`: without one, two entries could take the same place. */
+/** The `tx` of `db.transaction`: without one, two entries could take the same position. */
 export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
 
 export interface AuditDeps {
@@ -38,13 +38,13 @@ export interface AuditDeps {
   rootKeys: readonly [RootKey, ...RootKey[]];
 }
 
-/** Until the transaction ends, others wait here for their place. */
+/** Reads and locks the chain: other transactions wait here for their position until this one ends. */
 async function lockChain(tx: Transaction, tenantId: string): Promise<Chain | undefined> {
   const [chain] = await tx.select().from(auditChains).where(eq(auditChains.tenantId, tenantId)).for('update');
   return chain;
 }
 
-/** Two may begin at once: the second one waits for the first and then finds its chain. */
+/** Inserts the chain. Of two transactions that do so at once, the second waits for the first and then reads its chain. */
 async function beginChain(tx: Transaction, root: RootKey, tenantId: string): Promise<Chain> {
   await tx
     .insert(auditChains)
@@ -55,7 +55,7 @@ async function beginChain(tx: Transaction, root: RootKey, tenantId: string): Pro
   return chain;
 }
 
-/** The text that is hashed. Details that do not belong to the action stay out, whatever object the caller had at hand. */
+/** The text that is hashed. Properties of `details` that do not belong to the action are left out. */
 function contentOf({ action, actorId, subjectId, details: given }: AuditEvent, at: Date): string {
   const details: Partial<Record<AuditDetailName, string>> = given;
   const own = AUDIT_ACTIONS[action].details.map((name: AuditDetailName) => [name, details[name]]);

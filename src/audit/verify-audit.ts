@@ -9,9 +9,9 @@ import type { AuditHead } from './head.ts';
 import type { Transaction } from './record-audit.ts';
 
 /**
- * Recomputes every audit log from its first entry on, changing nothing, and says of each what is wrong with it. Who cuts
- * entries off the end and sets the chain's row back leaves a shorter log in which nothing is wrong, and who deletes a whole
- * log leaves nothing at all: only a head that was kept elsewhere tells.
+ * Recomputes every audit log from its first entry on, without changing anything, and reports its faults. An attacker with
+ * write access to the database can remove the last entries and restore an older row of the chain, which leaves a shorter
+ * log without faults, or delete a whole log. Only a head that was kept elsewhere reveals either.
  */
 export async function* verifyAudit(
   { db, rootKeys }: { db: Database; rootKeys: readonly RootKey[] },
@@ -19,7 +19,7 @@ export async function* verifyAudit(
 ): AsyncGenerator<VerifiedLog> {
   const pinned = Map.groupBy(heads, ({ tenantId }) => tenantId);
   for await (const { tenantId } of readSealedChains(db, undefined)) {
-    // One moment for chain and entries: a running server goes on recording meanwhile.
+    // One snapshot for chain and entries: a running server goes on recording meanwhile.
     const log = await db.transaction((tx) => verifyLog(tx, rootKeys, tenantId, pinned.get(tenantId) ?? []), {
       isolationLevel: 'repeatable read',
       accessMode: 'read only',
@@ -42,7 +42,7 @@ export interface VerifiedLog {
   tenantId: string;
   /** How many entries were found. */
   entries: number;
-  /** Null if anything is wrong: who kept such a head would prove the wrong thing with it. */
+  /** Null if anything is wrong: a kept head of a changed log would prove the wrong entries. */
   head: AuditHead | null;
   faults: readonly AuditFault[];
 }
@@ -69,7 +69,7 @@ async function verifyLog(
   }
 }
 
-/** Follows a chain from entry to entry, and compares its end with what the chain's row remembers and with the heads. */
+/** Follows a chain from entry to entry, and compares its end with the chain's row and with the kept heads. */
 async function walk(
   tx: Transaction,
   chain: Chain,
@@ -78,7 +78,7 @@ async function walk(
 ): Promise<VerifiedLog> {
   const { tenantId } = chain;
   const faults = new FaultList();
-  const met = new Set<AuditHead>();
+  const confirmed = new Set<AuditHead>();
   let entries = 0;
   let last = 0;
   let previous = FIRST_HEAD;
@@ -92,7 +92,7 @@ async function walk(
       faults.add('changed', position, position);
     }
     if (position < 1) continue;
-    for (const head of kept) if (head.length === position && head.hash === toHex(hash)) met.add(head);
+    for (const head of kept) if (head.length === position && head.hash === toHex(hash)) confirmed.add(head);
     previous = hash;
     last = position;
   }
@@ -103,7 +103,7 @@ async function walk(
   else if (!isEqual(previous, chain.head)) faults.note({ type: 'head' });
   for (const head of kept) {
     if (head.length > Math.max(last, length)) faults.note({ type: 'cut', after: last, length: head.length });
-    else if (head.length <= last && !met.has(head)) faults.note({ type: 'differs', at: head.length });
+    else if (head.length <= last && !confirmed.has(head)) faults.note({ type: 'differs', at: head.length });
   }
   const isSound = faults.all.length === 0;
   return {
@@ -152,7 +152,7 @@ async function* readTenantsWithoutChain(db: Database): AsyncGenerator<string> {
   for await (const { tenantId } of tenants) yield tenantId;
 }
 
-/** A log of which nothing but this can be said. */
+/** A log that cannot be checked any further, with its only fault. */
 async function broken(
   db: Pick<Database, '$count'>,
   tenantId: string,

@@ -82,8 +82,8 @@ export function restsOnCookie(request: IncomingMessage): boolean {
 export function isFromOperator(request: IncomingMessage, token: OperatorToken, address: string): boolean {
   const given = request.headers['x-latchkey-operator-token'];
   if (given === undefined) return false;
-  const { isRight, retryAt } = token.verify(String(given), address);
-  if (retryAt === null) return isRight;
+  const { isValid, retryAt } = token.verify(String(given), address);
+  if (retryAt === null) return isValid;
   const seconds = Math.max(1, Math.ceil((retryAt.getTime() - Date.now()) / 1_000));
   throw new GraphQLError(
     'Too many wrong operator tokens. Correct the token, wait a little, then try again.',
