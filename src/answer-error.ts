@@ -11,7 +11,7 @@ export function answerErrorCode(stored: string): AnswerErrorCode {
   return Object.hasOwn(ANSWER_ERRORS, stored) ? (stored as AnswerErrorCode) : 'PROVIDER_ERROR';
 }
 
-/** For each way an answer can fail: who can mend it, and the sentence shown. The provider's title is passed in. */
+/** For each way an answer can fail: who can fix it, and the sentence shown. The provider's title is passed in. */
 export const ANSWER_ERRORS: Record<
   AnswerErrorCode,
   { fixableBy: FixableBy; sentence: (providerTitle: string) => string }
@@ -73,7 +73,7 @@ export const ANSWER_ERRORS: Record<
   NETWORK: {
     fixableBy: 'OPERATOR',
     sentence: (provider) =>
-      `${provider} could not be reached from this server. Try again; if it stays so, tell its operator.`,
+      `${provider} could not be reached from this server. Try again; if that does not help, ask its operator.`,
   },
   TIMEOUT: {
     fixableBy: 'PROVIDER',
@@ -107,7 +107,7 @@ export const ANSWER_ERRORS: Record<
   NO_KEY: {
     fixableBy: 'KEY_MANAGER',
     sentence: (provider) =>
-      `No usable ${provider} key offers this model here. Add or mend one, or choose another model.`,
+      `No usable ${provider} key offers this model here. Add or fix one, or choose another model.`,
   },
   KEY_REMOVED: {
     fixableBy: 'KEY_MANAGER',
@@ -116,17 +116,16 @@ export const ANSWER_ERRORS: Record<
   },
   KEY_UNAVAILABLE: {
     fixableBy: 'OPERATOR',
-    sentence: () =>
-      'The stored key could not be opened on this server. Enter it again, or tell the operator.',
+    sentence: () => 'The stored key could not be opened on this server. Enter it again, or ask its operator.',
   },
   PLAN_REQUIRED: {
     fixableBy: 'WORKSPACE_ADMIN',
     sentence: () =>
-      'The plan does not include this provider key. The owner of the workspace or team can ask whoever runs this server to change it.',
+      'The plan does not include this provider key. The owner of the workspace or team can ask the operator of this server to change it.',
   },
   NOT_PERMITTED: {
     fixableBy: 'WORKSPACE_ADMIN',
-    sentence: () => 'Whoever asked for this answer may no longer write here. The text so far is kept.',
+    sentence: () => 'The person who asked for this answer may no longer write here. The text so far is kept.',
   },
   BUDGET_EXCEEDED: {
     fixableBy: 'WORKSPACE_ADMIN',
@@ -134,23 +133,23 @@ export const ANSWER_ERRORS: Record<
   },
 };
 
-/** The sentence for one reader. What is wrong with a key is for those who manage it; others are told whom to turn to. */
+/** The sentence for one reader. Details about a key are for its managers; other readers are told whom to ask. */
 export function answerSentence(code: AnswerErrorCode, providerTitle: string, managesKey: boolean): string {
   const { sentence, fixableBy } = ANSWER_ERRORS[code];
   const isAboutKey = fixableBy === 'KEY_MANAGER' || code === 'KEY_UNAVAILABLE';
   if (managesKey || !isAboutKey || code === 'KEY_REMOVED') return sentence(providerTitle);
   return code === 'NO_KEY'
-    ? `No usable ${providerTitle} key offers this model here. Choose another model, or ask whoever manages the keys for one.`
-    : `The ${providerTitle} key for this model cannot be used at the moment. Choose another model, or tell whoever manages the key.`;
+    ? `No usable ${providerTitle} key offers this model here. Choose another model, or ask the person who manages the keys for one.`
+    : `The ${providerTitle} key for this model cannot be used at the moment. Choose another model, or ask the person who manages the key.`;
 }
 
-/** Why an answer failed, or a stored key could not be asked. */
+/** Why an answer failed, or a stored key could not be used. */
 export class AnswerError extends UserError {
   constructor(
     code: AnswerErrorCode,
     providerTitle: string,
     retryAt: Date | null = null,
-    /** Whether it is for somebody who manages the key. */
+    /** Whether the reader manages the key. */
     managesKey = true,
     /** A further sentence. */
     hint: string | null = null,

@@ -30,41 +30,41 @@ import { InvitationLimits } from './workspaces/invitation.ts';
 import { isInvited } from './workspaces/invite.ts';
 import { saveDefaultPlan } from './workspaces/plan.ts';
 
-/** The product without its sockets: what resolvers and commands work with. */
+/** The server without its sockets: everything that resolvers work with. */
 export interface App extends SendDeps {
   engine: string;
   /** Signs sessions. */
   authSecret: string;
-  /** Whoever sends it may do what the operator does over the API; null if nobody may. */
+  /** A request that carries it acts as the operator; null if none can. */
   operatorToken: string | null;
-  /** Null where no mail can be sent. */
+  /** Null if no mail server is set. */
   mailer: Mailer | null;
   invitationLimits: InvitationLimits;
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
   sharedReads: SharedReads;
-  /** Whether this token opens an invitation, so that whoever brings it may sign up. */
+  /** Whether this is the token of an open invitation, with which a person may sign up. */
   isInvited(token: string): Promise<boolean>;
-  /** Deletes an account with what is its own. Throws ConflictError if it has to stay. */
+  /** Deletes an account with everything that is its own. Throws ConflictError if it cannot be deleted. */
   removeAccount(userId: string): Promise<void>;
-  /** Takes no further answers, ends those that are being written as INTERRUPTED, and tells their followers. */
+  /** Accepts no further answers, ends running ones as INTERRUPTED and waits until their followers have received the end. */
   endAnswers(): Promise<void>;
   /** Ends the answers, then closes everything in reverse order. */
   close(): Promise<void>;
 }
 
-/** Opens database, keys, providers and answers, in that order. `say` tells the operator about secrets that were made and migrations that ran. */
+/** Opens database, keys, providers and answers, in that order. `report` receives sentences about new secrets and migrations. */
 export async function openApp(
   config: Config,
-  say: (sentence: string) => void,
+  report: (sentence: string) => void,
   /** An embedded database that is already open; tests share one. */
   opened?: OpenDatabase,
-  /** How long to wait, at most, until keys that are due to be checked are looked for; tests say when. */
+  /** Longest time between two searches for keys that are due to be checked; tests set it. */
   recheckEveryMs?: number,
 ): Promise<App> {
-  const database = opened ?? (await openDatabase(config, say));
+  const database = opened ?? (await openDatabase(config, report));
   try {
-    return await openOn(database, config, say, recheckEveryMs);
+    return await openOn(database, config, report, recheckEveryMs);
   } catch (error) {
     await database.close();
     throw error;
@@ -74,7 +74,7 @@ export async function openApp(
 async function openOn(
   database: OpenDatabase,
   config: Config,
-  say: (sentence: string) => void,
+  report: (sentence: string) => void,
   recheckEveryMs: number | undefined,
 ): Promise<App> {
   const { db } = database;
@@ -86,7 +86,7 @@ async function openOn(
     isEmbedded,
     isLoopback: config.isLoopback,
     rowsByRootId: () => rowsByRootId(db),
-    say,
+    report,
   });
   const authSecret = await loadSecret(
     {
@@ -96,7 +96,7 @@ async function openOn(
       inventedFile: madeSecretFile(config.dataDir, 'auth.secret'),
       mayInvent: isEmbedded && config.isLoopback,
     },
-    say,
+    report,
   );
   const operatorToken = await loadOptionalSecret({
     name: 'LATCHKEY_OPERATOR_TOKEN',
@@ -127,7 +127,7 @@ async function openOn(
   await saveDefaultPlan(db, config.defaultPlan);
   const interrupted = await recoverAnswers(deps);
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
-  // The embedded database admits one process, so nobody else could read this.
+  // One process alone can open the embedded database, so no other one could read this record.
   const removeRecord = isEmbedded ? undefined : await recordRoots(deps, deps.writerId);
   const stopCheckpoints = startCheckpoints(deps);
   const stopRechecks = startRechecks(deps, recheckEveryMs);
@@ -138,9 +138,9 @@ async function openOn(
     const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
     const begun = running.begun();
     await Promise.all(begun.map((live) => endAnswer(deps, live, ending)));
-    // Those that are being committed now begin, find the server closing, and end too.
+    // Answers whose transaction is being committed now start, find the server closing, and end too.
     await ended;
-    await untilTold(begun);
+    await untilDelivered(begun);
   }
 
   return {
@@ -171,21 +171,21 @@ async function openOn(
   };
 }
 
-/** Waits until every follower knows, for as long as more of them do: one that has stopped reading is not waited for. */
-async function untilTold(ended: readonly LiveAnswer[]): Promise<void> {
+/** Waits until every follower has received the end, and stops waiting when no more of them do: a reader may be stalled. */
+async function untilDelivered(ended: readonly LiveAnswer[]): Promise<void> {
   let left = ended.length;
-  const told = Promise.all(
+  const delivered = Promise.all(
     ended.map(async (live) => {
       await live.told;
       left -= 1;
     }),
   );
-  const giveUpAtMs = performance.now() + LONGEST_FAREWELL_MS;
+  const giveUpAtMs = performance.now() + LONGEST_DELIVERY_MS;
   for (let before = Number.POSITIVE_INFINITY; left > 0 && left < before && performance.now() < giveUpAtMs; ) {
     before = left;
-    await Promise.race([told, sleep(FAREWELL_MS, undefined, { ref: false })]);
+    await Promise.race([delivered, sleep(DELIVERY_STEP_MS, undefined, { ref: false })]);
   }
 }
 
-const FAREWELL_MS = 2_000;
-const LONGEST_FAREWELL_MS = 5_000; // service managers wait ten seconds or more before they kill
+const DELIVERY_STEP_MS = 2_000;
+const LONGEST_DELIVERY_MS = 5_000; // service managers wait ten seconds or more before they kill

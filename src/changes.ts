@@ -1,6 +1,6 @@
 /**
- * What was committed, told once after the commit. A listener has a set of dirty ids and re-reads the database for them:
- * however slow it is, nothing queues. It is the fast path only; nothing may be wrong when an announcement is lost.
+ * Announces committed changes once, after the commit. A listener keeps a set of dirty ids and re-reads the database for them,
+ * so nothing queues up for a slow listener. This is only the fast path: a lost announcement must not make anything wrong.
  *
  * A topic is an id: a thread's for what happens in it; a workspace's or team's for its keys, members, threads and itself; a
  * person's for what they may do, with the ids of the workspaces and teams where that changed; a session's for its end.
@@ -14,7 +14,7 @@ export class Changes {
     return this.#revision;
   }
 
-  /** Tells everyone who listens to `topic` that the things with these ids changed. */
+  /** Marks these ids as changed for every listener of `topic`. */
   announce(topic: string, ids: Iterable<string>): void {
     this.#revision += 1;
     const listeners = this.#listeners.get(topic);

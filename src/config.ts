@@ -14,7 +14,7 @@ import {
   readUrl,
 } from './read-setting.ts';
 
-/** Everything that the environment decides. Nothing else in the project reads it. */
+/** All settings of the environment. Nothing else in the project reads them. */
 export interface Config {
   port: number;
   host: string;
@@ -34,7 +34,7 @@ export interface Config {
   operatorToken: string | undefined;
   operatorTokenFile: string | undefined;
   signUp: 'open' | 'invited' | 'closed';
-  /** Null where no mail can be sent. */
+  /** Null if no mail server is set. */
   mail: MailSettings | null;
   defaultPlan: 'FREE' | 'PREMIUM' | 'BUSINESS';
   /** Which ways of submitting a key are refused: none, an unsealed one, or also a sealed one of version 1. */
@@ -60,7 +60,7 @@ export interface Config {
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Proxies whose X-Forwarded-For header is believed. */
   trustedProxies: Networks;
-  /** How often may be tried; see the limits themselves. */
+  /** Rate limits on tries; see AttemptNumbers and CheckLimits. */
   attempts: {
     signInsPerAccount: number;
     signInsPerAddress: number;
@@ -74,7 +74,7 @@ export interface Config {
   unlimitedNetworks: Networks;
 }
 
-/** Reads the configuration. Throws ConfigError. Secrets are judged where they are used. */
+/** Reads the configuration. Throws ConfigError. Secrets are checked where they are used. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const host = env.HOST ?? '127.0.0.1';
   const publicUrl =
@@ -229,7 +229,7 @@ function readProviderUrls(text: string | undefined): Record<string, string> {
       if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:/.test(url))
         throw new ConfigError(`LATCHKEY_PROVIDER_URLS has no http(s) URL for ${provider}. ${help}`);
       const { username, password } = new URL(url);
-      // A path is added to it, which a query or fragment would swallow; a password would be sent to nobody and kept in logs.
+      // A path is appended to it, which a query or fragment would swallow; a password would not be sent and would get into logs.
       if (/[?#]/.test(url) || username !== '' || password !== '')
         throw new ConfigError(
           `LATCHKEY_PROVIDER_URLS has a query, a fragment or a user name in the URL for ${provider}. Leave it out. ${help}`,
@@ -251,7 +251,7 @@ function checkPrivateHost(text: string): string {
 
 const MIB = 1024 * 1024;
 
-/** CUSTOM keys bring their own base URL. */
+/** Providers whose base URL can be replaced; a CUSTOM key has its own. */
 const OVERRIDABLE = ['OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL', 'PERPLEXITY', 'XAI', 'NOVITA'];
 
 const SECRET_SETTINGS = [

@@ -1,5 +1,5 @@
 /**
- * The errors that a person can mend. Each says what happened, then what to do, and who can do it.
+ * The errors that a person can fix. Each says what happened, then what to do, and who can do it.
  * Texts are written here and never forwarded from elsewhere: providers echo parts of keys and prompts.
  */
 export const ERROR_CODES = [
@@ -37,14 +37,14 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** Who can mend an error. */
+/** Who can fix an error. */
 export type FixableBy = 'YOU' | 'KEY_MANAGER' | 'WORKSPACE_ADMIN' | 'OPERATOR' | 'PROVIDER' | 'NOBODY';
 
-/** An error that someone can mend: the API returns it as a member of a result union. */
+/** An error that a person can fix: the API returns it as a member of a result union. */
 export abstract class UserError extends Error {
   readonly code: ErrorCode;
   readonly fixableBy: FixableBy;
-  /** When the same request may succeed without a change; null if waiting does not help or nobody said. */
+  /** When the same request may succeed without a change; null if waiting does not help or the time is unknown. */
   readonly retryAt: Date | null;
 
   constructor(code: ErrorCode, message: string, fixableBy: FixableBy, retryAt: Date | null = null) {
@@ -89,7 +89,7 @@ export class NotPermittedError extends UserError {
     super(
       'NOT_PERMITTED',
       requiredRole === null
-        ? `Only whoever runs this server may ${action}.`
+        ? `Only the operator of this server may ${action}.`
         : `Your role does not allow you to ${action}. Ask ${whom}.`,
       requiredRole === null ? 'OPERATOR' : 'WORKSPACE_ADMIN',
     );
@@ -97,7 +97,7 @@ export class NotPermittedError extends UserError {
   }
 }
 
-/** Nothing there, or not the viewer's: the two must not be told apart. */
+/** Nothing there, or not the viewer's: clients must not be able to distinguish the two. */
 export class NotFoundError extends UserError {
   /** `hint` is a further sentence, for what can be gone in several ways. */
   constructor(noun: string, hint: string | null = null) {
@@ -122,7 +122,7 @@ export class ModelUnavailableError extends UserError {
   }
 }
 
-/** The box was sealed for a key pair that is no longer in use; `sealingKey` is the one to seal for now. */
+/** The submitted secret was sealed with a sealing key that is no longer in use; `sealingKey` is the current one. */
 export class StaleSealingKeyError extends UserError {
   readonly sealingKey: { id: string; publicKey: string };
 

@@ -1,16 +1,17 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Takes a text whole or not at all, without waiting. False if it does not take it. */
+/** Where log lines go. */
 export interface Sink {
+  /** Writes the whole text or nothing, without blocking. False if it was not written. */
   write(text: string): boolean;
   /** Whether everything has left the process. */
   isFlushed(): boolean;
 }
 
 /**
- * Writes log lines and never holds up the process: a line that cannot be written now is lost, and how many were is logged
- * once there is room again.
+ * Writes log lines and never blocks the process: a line that cannot be written now is lost, and the number of lost lines is
+ * logged once writing works again.
  */
 export class LogOutput {
   readonly #sink: Sink;
@@ -27,7 +28,7 @@ export class LogOutput {
     this.#retry ??= setInterval(() => this.#reportLoss(), RETRY_MS).unref();
   }
 
-  /** Resolves once everything is written, or after the time a process has for its farewell. */
+  /** Resolves once everything is written, at the latest after FLUSH_MS. */
   async flush(): Promise<void> {
     const giveUpAt = performance.now() + FLUSH_MS;
     while (!this.#sink.isFlushed() && performance.now() < giveUpAt) await sleep(10);
@@ -46,7 +47,7 @@ export class LogOutput {
   }
 }
 
-/** Standard output, whatever it is: a file whose disk may be full, or a pipe that nobody may be reading. */
+/** Standard output, which may be a file on a full disk or a pipe without a reader. */
 export function standardOutput(): Sink {
   const { fd, isTTY } = process.stdout;
   return !isTTY && isFile(fd) ? fileSink(fd) : streamSink(process.stdout);
@@ -61,7 +62,7 @@ function isFile(fd: number): boolean {
   }
 }
 
-/** Files do not make anyone wait, but can take a part of a line. */
+/** Writes to a file do not block, but can write a part of a line. */
 function fileSink(fd: number): Sink {
   let endsLine = true;
   return {
@@ -79,7 +80,7 @@ function fileSink(fd: number): Sink {
   };
 }
 
-/** What a stopped reader leaves unread waits in memory up to a limit. A reader that is gone never comes back. */
+/** Text that a stalled reader has not read waits in memory up to a limit. */
 function streamSink(stream: NodeJS.WriteStream): Sink {
   stream.on('error', () => {});
   return {

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino } from 'pino';
 import { LogOutput, standardOutput } from './log-output.ts';
 
-/** Where the lines go. */
+/** The output of `log`. */
 export const logOutput = new LogOutput(standardOutput());
 
 /**
@@ -24,19 +24,19 @@ export const log = pino(
   logOutput,
 );
 
-/** What all lines carry that are written on behalf of one request or operation. */
+/** Fields of all lines that are written on behalf of one request or operation. */
 export const logScope = new AsyncLocalStorage<LogScope>();
 
 export interface LogScope {
   /** Also sent to the client in `x-request-id`; operations on one socket share that of its handshake. */
   requestId: string;
-  /** By the process's own time; lines tell the milliseconds since. */
+  /** On the clock of `performance.now()`; lines carry the milliseconds since. */
   startedAtMs?: number;
   /** The name that the client gave the operation. */
   operation?: string;
-  /** Who sends the request, or whose account it acts on, once that is known. */
+  /** Id of the user who sends the request or whose account it acts on, once known. */
   userId?: string;
-  /** Network address of the client, where an account is acted on. */
+  /** Network address of the client, for requests to an account. */
   address?: string;
   /** Why a request to an account was refused. */
   code?: string | undefined;

@@ -3,20 +3,20 @@ import { failureName, log } from './log.ts';
 
 /** A mail in plain text, to one person. */
 export interface Mail {
-  /** What it is for, as the log calls it. */
+  /** What it is for, under the name that the log uses. */
   purpose: 'password-reset' | 'email-change' | 'email-change-notice';
   to: string;
   subject: string;
   text: string;
 }
 
-/** A mail server and who its mails come from. */
+/** A mail server and the sender of its mails. */
 export interface MailSettings {
   host: string;
   port: number;
   /** TLS from the first byte (`smtps:`). */
   isTls: boolean;
-  /** Whether a connection that cannot be made private with STARTTLS is given up. */
+  /** Whether a connection without STARTTLS is refused. */
   requiresTls: boolean;
   /** Null for a server that asks for no password. */
   credentials: { user: string; pass: string } | null;
@@ -24,8 +24,8 @@ export interface MailSettings {
 }
 
 /**
- * Sends mails beside the requests that cause them, so that how long a response takes says nothing about whether a mail was
- * sent. One that cannot be sent within the deadline is logged by its purpose and lost: its person can ask for another one.
+ * Sends mails without making the request wait, so that the time of a response does not reveal whether a mail was sent. A mail
+ * that cannot be sent within the deadline is logged by its purpose and lost: the person can ask for another one.
  */
 export class Mailer {
   readonly #transporter: Transporter;
@@ -58,9 +58,9 @@ export class Mailer {
     this.#sending.add(sending);
   }
 
-  /** Gives mails that are on their way a last moment. */
+  /** Waits a few seconds for mails that are being sent, then aborts them. */
   async close(): Promise<void> {
-    const giveUp = setTimeout(() => this.#closing.abort(), FAREWELL_MS);
+    const giveUp = setTimeout(() => this.#closing.abort(), CLOSE_TIMEOUT_MS);
     await Promise.all(this.#sending);
     clearTimeout(giveUp);
     this.#closing.abort();
@@ -70,11 +70,11 @@ export class Mailer {
     try {
       await this.#transporter.sendMail({
         from: this.#from,
-        to: { name: '', address: to }, // taken as it is: a text would be parsed for further addresses
+        to: { name: '', address: to }, // an object is used as it is: a text would be parsed for further addresses
         subject,
         text,
         signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]),
-        headers: { 'auto-submitted': 'auto-generated' }, // RFC 3834: no reply from people on holiday
+        headers: { 'auto-submitted': 'auto-generated' }, // RFC 3834: no automatic replies
       });
       log.info({ mail: purpose }, 'a mail was sent');
     } catch (error) {
@@ -85,5 +85,5 @@ export class Mailer {
 }
 
 const SEND_TIMEOUT_MS = 30_000; // a server that greets slowly to keep spam away takes up to 20 seconds
-const FAREWELL_MS = 3_000; // the whole server should have ended within ten
-const MOST_AT_ONCE = 50; // each holds a connection; more wait for nothing when the server is away
+const CLOSE_TIMEOUT_MS = 3_000; // the whole server should have ended within ten
+const MOST_AT_ONCE = 50; // each holds a connection; more would wait in vain when the server is away

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { explainFailure } from './command/exit-code.ts';
 import { HELP, UsageError } from './command/help.ts';
-import { hasLostOutput, print, printError, say } from './command/terminal.ts';
+import { hasLostOutput, print, printError, printLine } from './command/terminal.ts';
 import { type Config, takeConfig, unknownSettings } from './config.ts';
 import { failureName, log, logOutput } from './log.ts';
 
 process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
 process.on('exit', () => {
-  if (hasLostOutput()) process.exitCode ||= 1; // a command is for what it prints
+  if (hasLostOutput()) process.exitCode ||= 1; // a command whose output was lost has failed
 });
 
 try {
@@ -21,7 +21,7 @@ try {
   process.exitCode = exitCode;
 }
 
-/** Does what the arguments ask for and returns the exit code. Each command loads only what it needs, so that help is at hand. */
+/** Runs the command of the arguments and returns the exit code. Each command loads only what it needs, so that `--help` is fast. */
 async function run([command = 'serve', ...rest]: string[]): Promise<number> {
   switch (command) {
     case '--help':
@@ -30,14 +30,14 @@ async function run([command = 'serve', ...rest]: string[]): Promise<number> {
       print(HELP);
       return 0;
     case '--version':
-      say(readVersion());
+      printLine(readVersion());
       return 0;
     case 'serve': {
       readArguments(rest, {}, 0);
       const { serve } = await import('./command/serve.ts');
       const exitCode = await serve(readSettings());
       await logOutput.flush();
-      return process.exit(exitCode); // lines that nobody reads would keep the process
+      return process.exit(exitCode); // lines in a pipe without a reader would keep the process alive
     }
     case 'migrate': {
       readArguments(rest, {}, 0);
@@ -111,7 +111,7 @@ function readVersion(): string {
   return `Latchkey ${(JSON.parse(file) as { version: string }).version}`;
 }
 
-/** After a failure that nobody awaited nothing is known for certain, so nothing goes on. */
+/** Ends the process after a failure that no code caught: its state is unknown then. */
 function crash(error: unknown): void {
   log.fatal({ failure: failureName(error) }, 'an unexpected failure ended the process');
   process.exit(1);

@@ -33,7 +33,7 @@ export function readMailSettings(
 function readMailServer(name: string, text: string | undefined): URL | undefined {
   const url = URL.parse(readUrl(name, text, ['smtp:', 'smtps:']) ?? '');
   if (url === null) return undefined;
-  // The sentences repeat nothing of it, since it may hold a password.
+  // The sentences quote nothing of the URL, since it may hold a password.
   const help = 'Write it like smtps://user:password@mail.example.com or smtp://127.0.0.1:25.';
   if (url.hostname === '') throw new ConfigError(`${name} names no host. ${help}`);
   if (!/^\/?$/.test(url.pathname) || url.search !== '' || url.hash !== '')
@@ -52,7 +52,7 @@ function isPercentEncoded(text: string): boolean {
   }
 }
 
-/** Who mails come from: an address, or a name with the address in angle brackets. */
+/** The sender of mails: an address, or a name with the address in angle brackets. */
 function readSender(name: string, text: string): { name: string; address: string } {
   const [, title = '', bracketed, bare] =
     /^(?:([^<>"\p{Cc}]*)<([^\s<>@]+@[^\s<>@]+)>|([^\s<>@]+@[^\s<>@]+))$/u.exec(text.trim()) ?? [];

@@ -42,7 +42,7 @@ export function readUrl(
 /** An origin of the web, or of an app whose pages have a scheme of their own. */
 export function readOrigin(name: string, text: string, mayBeApp: boolean): string {
   const help = mayBeApp ? 'https://chat.example.com or capacitor://localhost' : 'https://chat.example.com';
-  // better-auth would take it for a pattern, and the rest of the server for a host of that name.
+  // better-auth would read it as a pattern, and the rest of the server as the name of a host.
   if (text.includes('*'))
     throw new ConfigError(`${name} has a wildcard: "${text}". Name every origin in full, like ${help}.`);
   const { protocol = '', host = '' } = URL.parse(text) ?? {};
@@ -70,7 +70,7 @@ export function readSwitch(name: string, text: string | undefined, fallback: boo
   return readChoice(name, text, ['on', 'off'], fallback ? 'on' : 'off') === 'on';
 }
 
-/** What stands between commas, without blanks. */
+/** The parts of a comma-separated list, without blanks. */
 export function readList(text: string | undefined): string[] {
   return (text ?? '')
     .split(',')

@@ -1,6 +1,6 @@
 /**
- * One line of text from outside, fit to be stored and shown among others: without control characters and direction overrides,
- * with which a name can look like another one, without lone surrogates and without blank space around it.
+ * One line of text from outside, made fit to be stored and shown: without control characters and direction overrides, with
+ * which a name can look like another one, without lone surrogates and without blank space around it.
  */
 export function sanitizeLine(text: string): string {
   return text.replaceAll(LINE_BREAK, ' ').replaceAll(UNSHOWABLE, '').toWellFormed().trim();

@@ -1,12 +1,12 @@
-/** While something is under way for an id, whoever asks for the same joins in and gets the same result. */
+/** Runs one piece of work at a time for an id. Callers that ask while it runs share its result. */
 export class SingleFlight<Result> {
-  readonly #underWay = new Map<string, Promise<Result>>();
+  readonly #running = new Map<string, Promise<Result>>();
 
   run(id: string, begin: () => Promise<Result>): Promise<Result> {
-    const joined = this.#underWay.get(id);
-    if (joined !== undefined) return joined;
-    const begun = begin().finally(() => this.#underWay.delete(id));
-    this.#underWay.set(id, begun);
-    return begun;
+    const running = this.#running.get(id);
+    if (running !== undefined) return running;
+    const started = begin().finally(() => this.#running.delete(id));
+    this.#running.set(id, started);
+    return started;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Counts what subjects did within the last so many milliseconds of the process's own time, which no setting of the clock
- * moves. Counts live in memory: a restart forgets them, and several processes would each count for themselves.
+ * A rate limit by sliding window: counts what each subject did within the last milliseconds of the process's monotonic clock,
+ * which setting the system time does not move. Counts live in memory: a restart forgets them, and each process has its own.
  */
 export class SlidingWindow {
   readonly #windowMs: number;
@@ -12,8 +12,8 @@ export class SlidingWindow {
   }
 
   /**
-   * Counts one for every subject if each has one left of the most it may do, and returns null. Else it counts nothing and
-   * returns when to come back.
+   * Counts one for every subject if each is below its limit, and returns null. Else it counts nothing and returns when to
+   * retry.
    */
   take(limits: readonly Limit[], nowMs: number = performance.now()): Date | null {
     this.#sweep(nowMs);
@@ -23,12 +23,12 @@ export class SlidingWindow {
     return null;
   }
 
-  /** Takes back the newest count of each subject, for what turned out to be no try. */
+  /** Takes back the newest count of each subject, for a try that should not have counted. */
   giveBack(subjects: readonly string[]): void {
     for (const subject of subjects) this.#times.get(subject)?.pop();
   }
 
-  /** When every subject has one left; null for now. Counts nothing, for those who are counted only if they fail. */
+  /** When every subject is below its limit; null for now. Counts nothing, for callers that count only failures. */
   retryAt(limits: readonly Limit[], nowMs: number = performance.now()): Date | null {
     const waits = limits.map(({ subject, most }) => {
       const oldest = this.#recent(subject, nowMs).at(-most);
@@ -50,7 +50,7 @@ export class SlidingWindow {
     return (this.#times.get(subject) ?? []).filter((time) => time > nowMs - this.#windowMs);
   }
 
-  /** Forgets every subject that did nothing lately; once per window, so that many subjects do not make each count slow. */
+  /** Removes subjects without recent counts; once per window, so that many subjects do not make each count slow. */
   #sweep(nowMs: number): void {
     if (nowMs < this.#sweptAtMs + this.#windowMs) return;
     this.#sweptAtMs = nowMs;
@@ -60,11 +60,11 @@ export class SlidingWindow {
 }
 
 export interface Limit {
-  /** Who or what is counted, e.g. `address 203.0.113.7`. */
+  /** What is counted, e.g. `address 203.0.113.7`. */
   subject: string;
   /** How often within the window, at least 1. */
   most: number;
 }
 
-/** Whoever has that many addresses has no use for one count less; the memory is a few dozen mebibytes. */
+/** An attacker with that many addresses gains nothing from a dropped count; the memory is a few dozen mebibytes. */
 const MAX_SUBJECTS = 100_000;

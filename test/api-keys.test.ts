@@ -170,7 +170,7 @@ describe('a key whose provider cannot say yes', () => {
         'CUSTOM',
         'sk-sim-nobody',
         'UNVERIFIED',
-        'OpenAI-compatible server could not be reached from this server. Try again; if it stays so, tell its operator.',
+        'OpenAI-compatible server could not be reached from this server. Try again; if that does not help, ask its operator.',
         0,
         null,
       ],
@@ -517,7 +517,7 @@ test('a plan without keys takes none, suspends those there are, and a better pla
               {
                 status: 'SUSPENDED',
                 statusMessage:
-                  'The plan does not include this provider key. The owner of the workspace or team can ask whoever runs this server to change it.',
+                  'The plan does not include this provider key. The owner of the workspace or team can ask the operator of this server to change it.',
                 isEnabled: true,
               },
             ],

@@ -144,10 +144,10 @@ describe('what is recorded', () => {
       Left (admin).
       Left (member).
       Left (viewer).
-      Invited somebody as owner.
-      Invited somebody as admin.
-      Invited somebody as member.
-      Invited somebody as viewer.
+      Invited a person as owner.
+      Invited a person as admin.
+      Invited a person as member.
+      Invited a person as viewer.
       Revoked an invitation as owner.
       Revoked an invitation as admin.
       Revoked an invitation as member.
@@ -407,7 +407,7 @@ const MANIPULATIONS: [
     (log) => insert(log, 13, randomBytes(32)),
     [
       'Entry 13 is not what was recorded there.',
-      'Entry 13 is beyond the end that the chain itself remembers.',
+      "Entry 13 is beyond the end that the chain's own row states.",
     ],
   ],
   [
@@ -458,13 +458,13 @@ const MANIPULATIONS: [
   [
     'the chain set back only',
     async (log) => setChain(log, { length: 9, head: await hashAt(log, 9) }),
-    ['Entries 10 to 12 are beyond the end that the chain itself remembers.'],
+    ["Entries 10 to 12 are beyond the end that the chain's own row states."],
   ],
   ['the chain set ahead', (log) => setChain(log, { length: 14 }), ['Entries 13 to 14 are missing.']],
   [
     'the end of the chain changed',
     (log) => setChain(log, { head: randomBytes(32) }),
-    ['The end that the chain itself remembers is not its last entry.'],
+    ["The end that the chain's own row states is not its last entry."],
   ],
   ['every entry removed', (log) => remove(log, 1, 12), ['Entries 1 to 12 are missing.']],
   [
@@ -653,7 +653,7 @@ describe('the command', () => {
         <one>: 12 entries. Head: <one>.12.<hash>
         <two>: 12 entries. Head: <two>.12.<hash>
         3 audit logs, 25 entries, all as recorded.
-        Entries cut off the end are only noticed with a head of before: keep these heads where nobody can change them and give them with --head."
+        Entries cut off the end are noticed only with an earlier head: keep these heads where an attacker cannot change them, and pass them with --head."
       `);
 
       await inDataFolder(env.LATCHKEY_DATA_DIR, async () => {

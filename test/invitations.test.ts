@@ -295,7 +295,7 @@ describe('signing up with an invitation', () => {
     const closed = {
       code: 'SIGN_UP_CLOSED',
       message:
-        'Sign-up on this server needs an invitation that is still good. Ask whoever invited you for another one.',
+        'Sign-up on this server needs an invitation that is still good. Ask the person who invited you for another one.',
     };
     for (const wrong of [undefined, null, 7, '', 'made up', [token]])
       expect(await signUp(wrong)).toMatchObject({ status: 403, body: closed });

@@ -29,11 +29,11 @@ afterEach(() => vi.restoreAllMocks());
 describe('a key', () => {
   const works = 'It answers.';
   const neutral = (title: string) =>
-    `The ${title} key for this model cannot be used at the moment. Choose another model, or tell whoever manages the key.`;
+    `The ${title} key for this model cannot be used at the moment. Choose another model, or ask the person who manages the key.`;
   const withoutCredit = (title: string) =>
     `The account behind this key has no credit or quota left. Add some at ${title}.`;
   const withoutPlan =
-    'The plan does not include this provider key. The owner of the workspace or team can ask whoever runs this server to change it.';
+    'The plan does not include this provider key. The owner of the workspace or team can ask the operator of this server to change it.';
 
   /** How a key that worked comes to stand so: by a fault of the simulator, or by what the product itself offers. */
   const ways: Way[] = [
@@ -107,7 +107,7 @@ describe('a key', () => {
       manager: 'This key is switched off. Switch it on to use it again.',
       member: [
         'NO_KEY',
-        'No usable OpenAI key offers this model here. Choose another model, or ask whoever manages the keys for one.',
+        'No usable OpenAI key offers this model here. Choose another model, or ask the person who manages the keys for one.',
       ],
     },
     {

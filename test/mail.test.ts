@@ -179,7 +179,7 @@ describe('a server without mail', () => {
       body: {
         code: 'MAIL_NOT_SET_UP',
         message:
-          'This server sends no mail, so nobody can confirm another address. Ask its operator to set LATCHKEY_SMTP_URL.',
+          'This server sends no mail, so another address cannot be confirmed. Ask its operator to set LATCHKEY_SMTP_URL.',
       },
     });
   });

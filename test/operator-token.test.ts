@@ -154,7 +154,7 @@ describe('everybody else', () => {
             setPlan: {
               __typename: 'NotPermittedError',
               code: 'NOT_PERMITTED',
-              message: 'Only whoever runs this server may set plans.',
+              message: 'Only the operator of this server may set plans.',
               fixableBy: 'OPERATOR',
               retryAt: null,
               requiredRole: null,

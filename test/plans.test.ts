@@ -16,7 +16,7 @@ import { startTestServer, type TestServer } from './kit/server.ts';
 const MODEL = 'gpt-4.1-nano';
 const env = { LATCHKEY_OPERATOR_TOKEN: OPERATOR_TOKEN };
 const SUSPENDED =
-  'The plan does not include this provider key. The owner of the workspace or team can ask whoever runs this server to change it.';
+  'The plan does not include this provider key. The owner of the workspace or team can ask the operator of this server to change it.';
 
 /** What is needed to try a scope: who pays, where the key is, and where it is asked with. */
 interface Place {

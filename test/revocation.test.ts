@@ -221,7 +221,7 @@ test.each(Object.keys(TRANSPORTS) as Transport[])(
         status: 'FAILED',
         error: {
           code: 'NOT_PERMITTED',
-          message: 'Whoever asked for this answer may no longer write here. The text so far is kept.',
+          message: 'The person who asked for this answer may no longer write here. The text so far is kept.',
           fixableBy: 'WORKSPACE_ADMIN',
         },
       });

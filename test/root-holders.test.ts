@@ -8,7 +8,7 @@ import { apiKeys } from '../src/db/tables/api-key.ts';
 import { servers } from '../src/db/tables/server.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
-import { findHindrances, recordRoots } from '../src/keys/root-holders.ts';
+import { findRotationObstacles, recordRoots } from '../src/keys/root-holders.ts';
 import { rowsByRootId } from '../src/keys/rotate.ts';
 import { RootKey, sealRecord } from '../src/vault/seal.ts';
 import { freshDatabase } from './kit/database.ts';
@@ -34,8 +34,8 @@ test('no key is sealed with a root that a running server does not hold', async (
   const rootKeys = [newRoot, oldRoot] as const;
   const rowsBefore = await rowsByRootId(db);
   for (const command of [
-    (say: Say) => rotateRootCommand({ db, rootKeys, say }),
-    (say: Say) => rotateTenantCommand({ db, rootKeys, say }, workspaceId),
+    (printLine: PrintLine) => rotateRootCommand({ db, rootKeys, printLine }),
+    (printLine: PrintLine) => rotateTenantCommand({ db, rootKeys, printLine }, workspaceId),
   ]) {
     const { exitCode, said } = await run(command);
     expect({ exitCode, said }).toEqual({ exitCode: 1, said: [NAME] });
@@ -49,7 +49,7 @@ test('no key is sealed with a root that a running server does not hold', async (
 test('the old root key is not given up while a running server seals with it', async () => {
   const rootKeys = [newRoot, oldRoot] as const;
   const server = await startServer([oldRoot, newRoot]);
-  const early = await run((say) => rotateRootCommand({ db, rootKeys, say }));
+  const early = await run((printLine) => rotateRootCommand({ db, rootKeys, printLine }));
   expect(early.exitCode).toBe(1);
   expect(early.said.slice(-2)).toEqual([
     expect.stringMatching(
@@ -61,7 +61,7 @@ test('the old root key is not given up while a running server seals with it', as
 
   await server[Symbol.asyncDispose]();
   await using _restarted = await startServer([newRoot, oldRoot]);
-  const late = await run((say) => rotateRootCommand({ db, rootKeys, say }));
+  const late = await run((printLine) => rotateRootCommand({ db, rootKeys, printLine }));
   expect(late).toMatchObject({ exitCode: 0 });
   expect(late.said.at(-1)).toContain('The old root key can be taken out');
 });
@@ -74,16 +74,20 @@ test('the record of a server that crashed counts for half a minute, and is swept
   await seenAgo('run_crashed_just_now', '25 seconds');
   await seenAgo('run_crashed', '31 seconds');
   await seenAgo('run_of_last_week', '7 days');
-  expect(await findHindrances(db, newRoot.id)).toEqual([expect.stringContaining('run_crashed_just_now')]);
+  expect(await findRotationObstacles(db, newRoot.id)).toEqual([
+    expect.stringContaining('run_crashed_just_now'),
+  ]);
   await using _server = await startServer([newRoot]);
   expect((await db.select({ id: servers.id }).from(servers)).map(({ id }) => id)).not.toContain(
     'run_of_last_week',
   );
 });
 
-type Say = (sentence: string) => void;
+type PrintLine = (sentence: string) => void;
 
-async function run(command: (say: Say) => Promise<number>): Promise<{ exitCode: number; said: string[] }> {
+async function run(
+  command: (printLine: PrintLine) => Promise<number>,
+): Promise<{ exitCode: number; said: string[] }> {
   const said: string[] = [];
   return { exitCode: await command((sentence) => said.push(sentence)), said };
 }

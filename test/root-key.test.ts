@@ -272,12 +272,12 @@ describe('a secret that was made up', () => {
     expect(await loadSecret(source, (sentence) => said.push(sentence))).toBe(made);
     expect(said).toHaveLength(1);
 
-    const say = () => expect.unreachable();
-    await expect(loadSecret({ ...source, mayInvent: false }, say)).rejects.toThrow(
+    const report = () => expect.unreachable();
+    await expect(loadSecret({ ...source, mayInvent: false }, report)).rejects.toThrow(
       'LATCHKEY_AUTH_SECRET_FILE is not set',
     );
-    await expect(loadSecret({ ...source, value: 'changeme' }, say)).rejects.toThrow(SecretSourceError);
-    expect(await loadSecret({ ...source, value: ` ${newKey}\n` }, say)).toBe(newKey);
+    await expect(loadSecret({ ...source, value: 'changeme' }, report)).rejects.toThrow(SecretSourceError);
+    expect(await loadSecret({ ...source, value: ` ${newKey}\n` }, report)).toBe(newKey);
   });
 });
 
@@ -301,7 +301,7 @@ async function boot(title: string, situation: Situation) {
       isEmbedded: situation.isEmbedded,
       isLoopback: situation.isLoopback,
       rowsByRootId: async () => situation.rows ?? new Map(),
-      say: (sentence) => said.push(sentence),
+      report: (sentence) => said.push(sentence),
     });
     ids = rootKeys.map(({ id }) => id);
   } catch (error) {

@@ -433,30 +433,34 @@ describe('the commands tell without any secret', () => {
   test('that the root was rotated and what to do next', async () => {
     await addKeys(Array.from({ length: 3 }, () => ({ owner: owners[0], root: oldRoot })));
     expect(
-      await told((say) => verifyCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+      await printed((printLine) => verifyCommand({ db, rootKeys: [newRoot, oldRoot], printLine })),
     ).toMatchInlineSnapshot(`
-      "RootKey <old root>, generation 1: 3 keys opened.
+      "Root key <old root>, generation 1: 3 keys opened.
       Every key opens: 3 keys.
       Some are not sealed with the first root, <new root>, yet. To seal them with it, run keys rotate-root.
       exit code 0"
     `);
     expect(
-      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+      await printed((printLine) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], printLine })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
-      3 keys sealed anew.
+      3 keys sealed again.
       Every key is sealed with root <new root> and opens: 3 keys.
       The old root key can be taken out of LATCHKEY_ROOT_KEY or its file now. Store it for as long as you keep older backups: they need it.
       exit code 0"
     `);
-    expect(await told((say) => verifyCommand({ db, rootKeys: [newRoot], say }))).toMatchInlineSnapshot(`
-      "RootKey <new root>, generation 1: 3 keys opened.
+    expect(
+      await printed((printLine) => verifyCommand({ db, rootKeys: [newRoot], printLine })),
+    ).toMatchInlineSnapshot(`
+      "Root key <new root>, generation 1: 3 keys opened.
       Every key opens: 3 keys.
       exit code 0"
     `);
-    expect(await told((say) => rotateRootCommand({ db, rootKeys: [newRoot], say }))).toMatchInlineSnapshot(`
+    expect(
+      await printed((printLine) => rotateRootCommand({ db, rootKeys: [newRoot], printLine })),
+    ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
-      0 keys sealed anew.
+      0 keys sealed again.
       Every key is sealed with root <new root> and opens: 3 keys.
       It is the only root key given. To change it, put a new one and a comma before it in LATCHKEY_ROOT_KEY or its file, restart the server and run this again.
       exit code 0"
@@ -471,10 +475,10 @@ describe('the commands tell without any secret', () => {
     ]);
     await tamper((await storedKeys())[0]?.id ?? '');
     expect(
-      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+      await printed((printLine) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], printLine })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
-      0 keys sealed anew.
+      0 keys sealed again.
       1 key skipped, waiting for the secret to be pasted again.
       <key 1> does not open: tampered.
       <key 2> does not open: unknown-root.
@@ -485,7 +489,7 @@ describe('the commands tell without any secret', () => {
       exit code 1"
     `);
     expect(
-      await told((say) => verifyCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+      await printed((printLine) => verifyCommand({ db, rootKeys: [newRoot, oldRoot], printLine })),
     ).toMatchInlineSnapshot(`
       "1 key skipped, waiting for the secret to be pasted again.
       <key 1> does not open: tampered.
@@ -511,19 +515,21 @@ describe('the commands tell without any secret', () => {
       return await run();
     });
     expect(
-      await told((say) => rotateRootCommand({ db: crowded, rootKeys: [newRoot, oldRoot], say })),
+      await printed((printLine) =>
+        rotateRootCommand({ db: crowded, rootKeys: [newRoot, oldRoot], printLine }),
+      ),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
-      1 key sealed anew.
+      1 key sealed again.
       1 key sealed with another root meanwhile, by a server that still runs with the old order of roots.
       Restart every server with <new root> as its first root, then run this again.
       exit code 1"
     `);
     expect(
-      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+      await printed((printLine) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], printLine })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
-      1 key sealed anew.
+      1 key sealed again.
       Every key is sealed with root <new root> and opens: 2 keys.
       The old root key can be taken out of LATCHKEY_ROOT_KEY or its file now. Store it for as long as you keep older backups: they need it.
       exit code 0"
@@ -534,10 +540,10 @@ describe('the commands tell without any secret', () => {
     await addKeys([{ owner: owners[0], root: oldRoot }]);
     await db.update(apiKeys).set({ rootId: newRoot.id });
     expect(
-      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+      await printed((printLine) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], printLine })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
-      0 keys sealed anew.
+      0 keys sealed again.
       <key 1> does not open: tampered.
       1 key left as found.
       tampered: the row was changed outside Latchkey. Restore it from a backup; a key can also be replaced or removed.
@@ -551,18 +557,20 @@ describe('the commands tell without any secret', () => {
     await addLog(owners[0], oldRoot);
     await addLog(owners[1], oldRoot);
     expect(
-      await told((say) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], say })),
+      await printed((printLine) => rotateRootCommand({ db, rootKeys: [newRoot, oldRoot], printLine })),
     ).toMatchInlineSnapshot(`
       "Sealing every key with root <new root>. If this is interrupted, run it again.
-      1 key and 2 audit logs sealed anew.
+      1 key and 2 audit logs sealed again.
       Every key is sealed with root <new root> and opens: 1 key and 2 audit logs.
       The old root key can be taken out of LATCHKEY_ROOT_KEY or its file now. Store it for as long as you keep older backups: they need it.
       exit code 0"
     `);
     await tamperLog(owners[0]);
     await tamperLog(owners[1]);
-    expect(await told((say) => verifyCommand({ db, rootKeys: [newRoot], say }))).toMatchInlineSnapshot(`
-      "RootKey <new root>, generation 1: 1 key opened.
+    expect(
+      await printed((printLine) => verifyCommand({ db, rootKeys: [newRoot], printLine })),
+    ).toMatchInlineSnapshot(`
+      "Root key <new root>, generation 1: 1 key opened.
       The audit log of <workspace> does not open: tampered.
       The audit log of <workspace> does not open: tampered.
       2 audit logs left as found.
@@ -577,28 +585,34 @@ describe('the commands tell without any secret', () => {
       { owner: owners[0], root: newRoot },
     ]);
     const deps = { db, rootKeys: [newRoot] as const };
-    expect(await told((say) => rotateTenantCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
-      "Sealing the keys of <workspace> anew. If this is interrupted, run it again.
-      2 keys sealed anew with generation 2.
+    expect(
+      await printed((printLine) => rotateTenantCommand({ ...deps, printLine }, owners[0])),
+    ).toMatchInlineSnapshot(`
+      "Sealing the keys of <workspace> again. If this is interrupted, run it again.
+      2 keys sealed again with generation 2.
       exit code 0"
     `);
     await db.update(sealingGenerations).set({ generation: 3 });
-    expect(await told((say) => rotateTenantCommand({ ...deps, say }, owners[0]))).toMatchInlineSnapshot(`
-      "Sealing the keys of <workspace> anew. If this is interrupted, run it again.
-      2 keys sealed anew with generation 3.
+    expect(
+      await printed((printLine) => rotateTenantCommand({ ...deps, printLine }, owners[0])),
+    ).toMatchInlineSnapshot(`
+      "Sealing the keys of <workspace> again. If this is interrupted, run it again.
+      2 keys sealed again with generation 3.
       This finished a rotation that was begun earlier. Run it again to begin a further generation.
       exit code 0"
     `);
     const team = await addTeam();
-    const said = await told((say) => rotateTenantCommand({ ...deps, say }, team));
+    const said = await printed((printLine) => rotateTenantCommand({ ...deps, printLine }, team));
     expect(said).toBe(
       [
-        `Sealing the keys of ${team} anew. If this is interrupted, run it again.`,
-        '0 keys sealed anew with generation 2.',
+        `Sealing the keys of ${team} again. If this is interrupted, run it again.`,
+        '0 keys sealed again with generation 2.',
         'exit code 0',
       ].join('\n'),
     );
-    expect(await told((say) => rotateTenantCommand({ ...deps, say }, 'wsp_nowhere'))).toMatchInlineSnapshot(`
+    expect(
+      await printed((printLine) => rotateTenantCommand({ ...deps, printLine }, 'wsp_nowhere')),
+    ).toMatchInlineSnapshot(`
       "There is no workspace or team with this id. Nothing was changed.
       exit code 1"
     `);
@@ -748,7 +762,7 @@ function aroundStatements(
 }
 
 /** What a command says, with its exit code as the last line and ids as names. */
-async function told(command: (say: (sentence: string) => void) => Promise<number>): Promise<string> {
+async function printed(command: (printLine: (sentence: string) => void) => Promise<number>): Promise<string> {
   const lines: string[] = [];
   lines.push(`exit code ${await command((sentence) => lines.push(sentence))}`);
   const names = new Map([

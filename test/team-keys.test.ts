@@ -274,7 +274,7 @@ describe('of a key of a team', () => {
     const model = models.slice(0, 1);
     const answer = await answerOf(inWorkspace(cast.member, lab), model[0] ?? { id: '' });
     const neutral =
-      'The OpenAI key for this model cannot be used at the moment. Choose another model, or tell whoever manages the key.';
+      'The OpenAI key for this model cannot be used at the moment. Choose another model, or ask the person who manages the key.';
     for (const [person, message] of [
       [cast.admin, 'The account behind this key has no credit or quota left. Add some at OpenAI.'],
       [localAdmin, neutral],

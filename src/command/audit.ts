@@ -4,7 +4,7 @@ import { verifyAudit } from '../audit/verify-audit.ts';
 import type { Config } from '../config.ts';
 import { counted } from '../counted.ts';
 import { UsageError } from './help.ts';
-import { say } from './terminal.ts';
+import { printLine } from './terminal.ts';
 import { type SealedData, withSealedData } from './with-sealed-data.ts';
 
 /** Runs `audit verify` and returns its exit code. `heads` are those that an earlier run printed. */
@@ -27,25 +27,25 @@ async function verifyAuditLogs(data: SealedData, heads: readonly AuditHead[]): P
     logs += 1;
     total += entries;
     if (head !== null) {
-      say(`${tenantId}: ${counted(entries, 'entry', 'entries')}. Head: ${formatHead(head)}`);
+      printLine(`${tenantId}: ${counted(entries, 'entry', 'entries')}. Head: ${formatHead(head)}`);
       continue;
     }
     broken += 1;
-    say(`${tenantId}: ${counted(entries, 'entry', 'entries')}, not as recorded:`);
-    for (const fault of faults) say(`  ${faultSentence(fault)}`);
+    printLine(`${tenantId}: ${counted(entries, 'entry', 'entries')}, not as recorded:`);
+    for (const fault of faults) printLine(`  ${faultSentence(fault)}`);
   }
   const found = `${counted(logs, 'audit log')}, ${counted(total, 'entry', 'entries')}`;
   if (broken > 0) {
-    say(`${found}. Not as recorded: ${counted(broken, 'audit log')}.`);
+    printLine(`${found}. Not as recorded: ${counted(broken, 'audit log')}.`);
     return 1;
   }
-  say(`${found}, all as recorded.`);
-  if (heads.length === 0 && logs > 0) say(HEADS_SENTENCE);
+  printLine(`${found}, all as recorded.`);
+  if (heads.length === 0 && logs > 0) printLine(HEADS_SENTENCE);
   return 0;
 }
 
 const HEADS_SENTENCE =
-  'Entries cut off the end are only noticed with a head of before: keep these heads where nobody can change them and give them with --head.';
+  'Entries cut off the end are noticed only with an earlier head: keep these heads where an attacker cannot change them, and pass them with --head.';
 
 function readHead(text: string): AuditHead {
   const head = parseHead(text);

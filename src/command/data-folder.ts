@@ -5,9 +5,9 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Config } from '../config.ts';
 import { ConfigError } from '../read-setting.ts';
 
-/** Another Latchkey uses the data folder. The message names it and says what to do. */
+/** Another Latchkey process uses the data folder. The message names it and says what to do. */
 export class DataFolderHeldError extends ConfigError {
-  /** Where that process listens; null if it is no server, or one that is only just starting. */
+  /** URL where that process listens; null if it is no server, or one that is still starting. */
   readonly serverUrl: string | null;
 
   constructor(dataDir: string) {
@@ -20,25 +20,25 @@ export class DataFolderHeldError extends ConfigError {
 }
 
 /**
- * Keeps every other Latchkey away from the embedded database, which two processes would ruin. The hold is a lock of the
- * operating system on a file in the folder. It ends with the process, however that ends, so none is ever left behind; it
- * belongs to the file, so other containers that share the folder meet it too. Returns what lets go; throws
- * DataFolderHeldError if another process holds the folder, and ConfigError if it cannot be locked. A database server needs no hold.
+ * Locks the data folder against every other Latchkey process: two of them would corrupt the embedded database. The lock is the
+ * operating system's, on a file in the folder. It ends with the process, even after a crash, and holds for other containers
+ * that share the folder. Returns a function that releases it. With a database server there is nothing to lock.
+ * Throws DataFolderHeldError if another process holds the lock, and ConfigError if the folder cannot be locked.
  */
-export async function holdDataFolder({ databaseUrl, dataDir }: FolderSettings): Promise<() => Promise<void>> {
+export async function lockDataFolder({ databaseUrl, dataDir }: FolderSettings): Promise<() => Promise<void>> {
   if (databaseUrl !== undefined) return async () => {};
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const lock = lockFolder(dataDir);
+  const lock = openLock(dataDir);
   return async () => {
     rmSync(nameFileOf(dataDir), { force: true });
-    lock.close(); // last, since the next holder may write its name from here on
+    lock.close(); // last, since the next holder may write its name as soon as the lock is free
   };
 }
 
-/** Tells the commands that are refused the folder where the server listens that holds it. For the holder alone to call. */
+/** Writes the URL of the server that holds the lock, for commands that cannot get it. Only the holder may call this. */
 export function publishServerUrl({ databaseUrl, dataDir }: FolderSettings, url: string): void {
   if (databaseUrl !== undefined) return;
-  // What listens on every address is reached from here over loopback.
+  // A server that listens on every address is reached over loopback.
   const reachable = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
   writeFileSync(nameFileOf(dataDir), `${OWN_NAME}\n${reachable}\n`);
 }
@@ -46,10 +46,10 @@ export function publishServerUrl({ databaseUrl, dataDir }: FolderSettings, url: 
 type FolderSettings = Pick<Config, 'databaseUrl' | 'dataDir'>;
 
 /**
- * Node locks files by way of SQLite only, so the lock is a transaction that never ends on a database that stays empty.
- * Nothing else in this process may open that file: closing any descriptor of a file gives up all locks of the process on it.
+ * Node can lock files only through SQLite, so the lock is a transaction that never ends, on a database that stays empty.
+ * Nothing else in this process may open that file: closing any descriptor of a file releases all locks of the process on it.
  */
-function lockFolder(dataDir: string): DatabaseSync {
+function openLock(dataDir: string): DatabaseSync {
   let lock: DatabaseSync | undefined;
   try {
     lock = new DatabaseSync(join(dataDir, 'latchkey.lock'), { timeout: PATIENCE_MS });
@@ -60,7 +60,7 @@ function lockFolder(dataDir: string): DatabaseSync {
     lock?.close();
     if (isBusy(error)) throw new DataFolderHeldError(dataDir);
     throw new ConfigError(
-      `The data folder ${dataDir} cannot be locked: this user may not write in it, its disk is full, or its file system has no locks. Mend that, or set LATCHKEY_DATA_DIR.`,
+      `The data folder ${dataDir} cannot be locked: this user may not write in it, its disk is full, or its file system has no locks. Fix that, or set LATCHKEY_DATA_DIR.`,
     );
   }
 }
@@ -70,8 +70,8 @@ function isBusy(error: unknown): boolean {
 }
 
 /**
- * The file that says who holds the folder and, on its second line, where that server listens. Whether it is held is for the lock
- * to say: a crash leaves this file behind, and the next holder writes it anew.
+ * The file that names the holder and, on its second line, the URL where it listens. It does not show whether the folder is
+ * locked: a crash leaves this file behind, and the next holder overwrites it.
  */
 function nameFileOf(dataDir: string): string {
   return join(dataDir, 'latchkey.holder');

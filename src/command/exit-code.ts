@@ -6,7 +6,7 @@ import { SecretSourceError } from '../vault/secret-source.ts';
 import { UsageError } from './help.ts';
 import { ServerRefusalError } from './operator-client.ts';
 
-/** What to say about a failure that ends the process, and its exit code. Foreign messages may quote data, so they stay out. */
+/** The sentence and exit code for a failure that ends the process. Messages from elsewhere may quote data, so they are left out. */
 export function explainFailure(error: unknown): { sentence: string; exitCode: number } {
   if (
     error instanceof ConfigError ||
@@ -26,7 +26,7 @@ export function explainFailure(error: unknown): { sentence: string; exitCode: nu
 
 const NO_ANSWER = 'The database at DATABASE_URL does not answer. Start it, or correct the host and port.';
 
-/** By the codes of Node (listening, dialling), the driver and PostgreSQL. */
+/** Failures that may pass by themselves, by the codes of Node (listening, connecting), the driver and PostgreSQL. */
 const PASSING_FAILURES: Readonly<Record<string, string | undefined>> = {
   EADDRINUSE: 'The port is in use, maybe by another Latchkey. Stop that one, or set PORT to another number.',
   EACCES: 'This user may not listen on the port, or not use the data folder. Set PORT or LATCHKEY_DATA_DIR.',
@@ -41,19 +41,20 @@ const PASSING_FAILURES: Readonly<Record<string, string | undefined>> = {
   NO_REPLY: NO_ANSWER,
   ENOTFOUND: 'The host of DATABASE_URL or HOST does not exist. Correct its name.',
   EAI_AGAIN:
-    'The name of the host in DATABASE_URL cannot be looked up. Mend the network, or correct the name.',
+    'The name of the host in DATABASE_URL cannot be looked up. Fix the network, or correct the name.',
   '53100':
     'The disk of the database is full. Make room, at least 48 MiB in the data folder for the embedded one, then start again.',
   '57P03': 'The database server is starting up. Wait until it is ready.',
   '53300': 'The database server takes no further connections. Let it take more, or stop others that use it.',
 };
 
-/** What no later try mends, by the same codes: a setting has to be put right. */
+/** Failures that need another setting and that no retry fixes, by the same codes. */
 const WRONG_SETTINGS: Readonly<Record<string, string | undefined>> = {
   '28P01': 'The database refused the user or password of DATABASE_URL. Correct them.',
   SASL_SIGNATURE_MISMATCH:
     'The database server could not prove that it knows the password of DATABASE_URL. Correct the password, or the host.',
-  '28000': 'The database refused the user of DATABASE_URL. Correct it, or let it in on the database server.',
+  '28000':
+    'The database refused the user of DATABASE_URL. Correct it, or allow it to connect on the database server.',
   AUTH_TYPE_NOT_IMPLEMENTED:
     'The database server asks for a way of signing in that Latchkey does not know. Let it ask for scram-sha-256.',
   '3D000': 'The database server has no database of the name in DATABASE_URL. Create it first.',

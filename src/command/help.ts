@@ -22,7 +22,7 @@ export const HELP = `Latchkey: a GraphQL backend for AI chat on your own provide
 
   keys verify                     Open every saved key, changing nothing.
   keys rotate-root                Seal every key with the first root key given.
-  keys rotate-owner <id>          Seal the keys of one workspace or team anew.
+  keys rotate-owner <id>          Seal the keys of one workspace or team with a new key pair.
 
   audit verify [--head <head>]…   Recompute every audit log, changing nothing, and print its head. With heads of
                                   an earlier run it also finds entries that were cut off the end.
@@ -36,7 +36,7 @@ with a data folder. The other user commands ask a running server, with LATCHKEY_
 Exit codes: 0 done · 1 failed · 64 wrong arguments · 78 wrong settings.
 `;
 
-/** The arguments make no sense. The message says which. */
+/** Wrong arguments on the command line. The message says which. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly exitCode = 64; // EX_USAGE of sysexits.h

@@ -1,15 +1,15 @@
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
-import { holdDataFolder } from './data-folder.ts';
-import { say } from './terminal.ts';
+import { lockDataFolder } from './data-folder.ts';
+import { printLine } from './terminal.ts';
 
-/** Brings the database up to date, which opening it does. */
+/** Migrates the database, which opening it does. */
 export async function migrate(config: Config): Promise<0> {
-  const release = await holdDataFolder(config);
+  const release = await lockDataFolder(config);
   try {
-    const database = await openDatabase(config, say);
+    const database = await openDatabase(config, printLine);
     await database.close();
-    say(`The database is up to date: ${database.engine}.`);
+    printLine(`The database is up to date: ${database.engine}.`);
     return 0;
   } finally {
     await release();

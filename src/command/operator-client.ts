@@ -1,13 +1,13 @@
 import { NotFoundError } from '../errors.ts';
 import type { Account, AccountInput, EndedSessions } from '../workspaces/control-account.ts';
 
-/** The running server did not do what a command asked it for. The message says why and what to do. */
+/** The running server refused a command. The message says why and what to do. */
 export class ServerRefusalError extends Error {
   override readonly name = 'ServerRefusalError';
   readonly exitCode = 1;
 }
 
-/** Asks a running server, with its operator token, for what it alone can do: its embedded database admits one process. */
+/** GraphQL client of a running server, with its operator token. Needed because one process alone can open an embedded database. */
 export class OperatorClient {
   readonly #url: string;
   readonly #token: string;
@@ -52,7 +52,7 @@ export class OperatorClient {
 
   /** The value of the document's only field. */
   async #send<Value>(query: string, variables: object): Promise<Value> {
-    let answer: { data?: Record<string, Value> | null; errors?: { message: string }[] };
+    let result: { data?: Record<string, Value> | null; errors?: { message: string }[] };
     try {
       const response = await fetch(`${this.#url}/graphql`, {
         method: 'POST',
@@ -61,14 +61,14 @@ export class OperatorClient {
         redirect: 'error', // the token is for this address alone
         signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       });
-      answer = (await response.json()) as typeof answer;
+      result = (await response.json()) as typeof result;
     } catch {
       throw new ServerRefusalError(
         `The server that uses the data folder does not answer at ${this.#url}. If it runs in another container, run the command there.`,
       );
     }
-    if (answer.data != null) return Object.values(answer.data)[0] as Value;
-    throw new ServerRefusalError(`The server at ${this.#url} refused: ${answer.errors?.[0]?.message}`);
+    if (result.data != null) return Object.values(result.data)[0] as Value;
+    throw new ServerRefusalError(`The server at ${this.#url} refused: ${result.errors?.[0]?.message}`);
   }
 
   #notOperator(): ServerRefusalError {
@@ -78,7 +78,7 @@ export class OperatorClient {
   }
 }
 
-/** As JSON has it. */
+/** An account in JSON, where times are strings. */
 type WireAccount = Omit<Account, 'createdAt' | 'disabledAt'> & {
   createdAt: string;
   disabledAt: string | null;
@@ -124,4 +124,4 @@ const RESET = `mutation CreatePasswordReset($input: CreatePasswordResetInput!) {
   createPasswordReset(input: $input) { ... on CreatePasswordResetPayload { ${ACCOUNT} url } ${ERRORS} }
 }`;
 
-const ANSWER_TIMEOUT_MS = 30_000; // a server under load is slow, and nobody types the next command sooner
+const ANSWER_TIMEOUT_MS = 30_000; // a server under load is slow

@@ -18,7 +18,7 @@ import type { PeopleDeps } from '../workspaces/member.ts';
 import { DataFolderHeldError } from './data-folder.ts';
 import { UsageError } from './help.ts';
 import { OperatorClient } from './operator-client.ts';
-import { printError, say } from './terminal.ts';
+import { printError, printLine } from './terminal.ts';
 import { withSealedData } from './with-sealed-data.ts';
 
 /** Runs `user list`, `disable`, `enable`, `sign-out` and `reset-password`, and returns the exit code. */
@@ -34,7 +34,7 @@ export async function runPeopleCommand(
     throw new UsageError(`user ${action} needs an email or the id of a user.`);
   const config = readSettings();
   try {
-    // A server that runs beside this, on PostgreSQL, finds the change when it looks, within a second.
+    // A server that runs on the same PostgreSQL database finds the change within a second.
     return await withSealedData(config, ({ db, rootKeys }) =>
       run(inDatabase({ db, rootKeys, changes: new Changes() }, config), action, name),
     );
@@ -46,7 +46,7 @@ export async function runPeopleCommand(
 
 const ACTIONS = ['disable', 'enable', 'sign-out', 'reset-password'];
 
-/** What the commands do, whichever way: in the database, or by asking the server that has it. */
+/** The actions of the commands, done in the database or by asking the server that uses it. */
 type AccountControl = Pick<OperatorClient, 'accounts' | 'setDisabled' | 'signOut' | 'createPasswordReset'>;
 
 function inDatabase(deps: PeopleDeps, config: Config): AccountControl {
@@ -83,8 +83,8 @@ async function atServer(url: string, config: Config): Promise<AccountControl> {
 
 async function run(control: AccountControl, action: string, name: string | undefined): Promise<0 | 1> {
   try {
-    if (name === undefined) await sayAll(control);
-    else say(await act(control, action, name));
+    if (name === undefined) await printAll(control);
+    else printLine(await act(control, action, name));
     return 0;
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error;
@@ -109,12 +109,12 @@ async function act(control: AccountControl, action: string, name: string): Promi
   return `${person} is disabled: ${counted(endedSessionCount, 'session')} ended.`;
 }
 
-async function sayAll(control: AccountControl): Promise<void> {
+async function printAll(control: AccountControl): Promise<void> {
   for await (const { userId, email, name, createdAt, disabledAt, openSessionCount } of control.accounts()) {
     const state =
       disabledAt === null
         ? counted(openSessionCount, 'session')
         : `disabled since ${disabledAt.toISOString()}`;
-    say(`${userId}  ${email}  ${name}  since ${createdAt.toISOString().slice(0, 10)}  ${state}`);
+    printLine(`${userId}  ${email}  ${name}  since ${createdAt.toISOString().slice(0, 10)}  ${state}`);
   }
 }

@@ -4,11 +4,11 @@ import type { Config } from '../config.ts';
 import { counted } from '../counted.ts';
 import { prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
-import { findHindrances } from '../keys/root-holders.ts';
+import { findRotationObstacles } from '../keys/root-holders.ts';
 import { PLANS, type Plan } from '../workspaces/plan.ts';
 import { findPlan, type PayerInput, type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { UsageError } from './help.ts';
-import { printError, say } from './terminal.ts';
+import { printError, printLine } from './terminal.ts';
 import { withSealedData } from './with-sealed-data.ts';
 
 /** Runs `plan set` or `plan show` and returns its exit code. */
@@ -23,14 +23,14 @@ export async function runPlanCommand(
   const plan = isSet ? readPlan(planName) : null;
   const config = readSettings();
   return await withSealedData(config, async ({ db, rootKeys }) => {
-    // A server that runs beside this, on PostgreSQL, is not told; it finds the change when it looks.
-    const hindrances = isSet ? await findHindrances(db, rootKeys[0].id) : [];
-    for (const sentence of hindrances) printError(sentence);
-    if (hindrances.length > 0) return 1;
+    // A server on the same PostgreSQL database gets no announcement; it finds the change at its next read.
+    const obstacles = isSet ? await findRotationObstacles(db, rootKeys[0].id) : [];
+    for (const sentence of obstacles) printError(sentence);
+    if (obstacles.length > 0) return 1;
     const deps = { db, rootKeys, changes: new Changes() };
     try {
       const found = isSet ? await setPlan(deps, payerOf(name), plan) : await findPlan(deps, payerOf(name));
-      say(describe(name, found));
+      printLine(describe(name, found));
       return 0;
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;

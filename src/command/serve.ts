@@ -1,35 +1,35 @@
 import { openApp } from '../app.ts';
 import type { Config } from '../config.ts';
 import { reachDatabase } from '../db/reach-database.ts';
-import { holdDatabaseServer } from '../db/server-hold.ts';
+import { lockDatabaseServer } from '../db/server-hold.ts';
 import { failureName, log } from '../log.ts';
 import { startServer } from '../server/http.ts';
 import { serveWaiting } from '../server/waiting.ts';
 import { missingSecretSentence, SecretSourceError } from '../vault/secret-source.ts';
-import { holdDataFolder, publishServerUrl } from './data-folder.ts';
+import { lockDataFolder, publishServerUrl } from './data-folder.ts';
 import { explainFailure } from './exit-code.ts';
-import { printError, say, shutdownSignal } from './terminal.ts';
+import { printError, printLine, shutdownSignal } from './terminal.ts';
 
-/** Serves until the process is told to stop, then closes everything in order. */
+/** Serves until a signal stops the process, then closes everything in order. */
 export async function serve(config: Config): Promise<0> {
   requireSecrets(config);
   if (!config.isLoopback && config.publicUrl === undefined) printError(PUBLIC_URL_SENTENCE);
   const isTerminal = process.stdout.isTTY === true;
-  const report = isTerminal ? say : (sentence: string) => log.info(sentence);
+  const report = isTerminal ? printLine : (sentence: string) => log.info(sentence);
   if (config.isLoopback && config.isPublic) report(proxySentence(config));
   await waitForDatabase(config, isTerminal);
-  const release = await holdDatabase(config);
+  const release = await lockDatabase(config);
   try {
     const app = await openApp(config, report);
     try {
-      // Listened for before it is said to be ready: whoever waits for that word may stop it at once.
-      const toldToStop = shutdownSignal();
+      // Listens before the ready line is printed: a process that waits for that line may send the signal at once.
+      const stopped = shutdownSignal();
       const server = await startServer(app, config);
       publishServerUrl(config, server.url);
       if (isTerminal) greet(config, server.url, app.engine);
       else log.info({ engine: app.engine, url: server.url }, 'Latchkey is ready');
-      await toldToStop;
-      await app.endAnswers(); // first, so that whoever follows one still hears how it ended
+      await stopped;
+      await app.endAnswers(); // first, so that the followers of an answer still receive how it ended
       await server.close();
     } finally {
       await app.close();
@@ -37,12 +37,12 @@ export async function serve(config: Config): Promise<0> {
   } finally {
     await release();
   }
-  if (isTerminal) say('Latchkey has stopped.');
+  if (isTerminal) printLine('Latchkey has stopped.');
   else log.info('Latchkey has stopped');
   return 0;
 }
 
-/** Waits for a database server that comes up later. Whoever looks after this process is told meanwhile that it lives. */
+/** Waits for a database server that starts later. Meanwhile health checks are answered, so that no service manager restarts this process. */
 async function waitForDatabase(config: Config, isTerminal: boolean): Promise<void> {
   if (config.databaseUrl === undefined) return;
   let stopAnswering: (() => Promise<void>) | undefined;
@@ -58,17 +58,17 @@ async function waitForDatabase(config: Config, isTerminal: boolean): Promise<voi
   }
 }
 
-/** Keeps every other server away from the database. Returns what lets go. */
-async function holdDatabase(config: Config): Promise<() => Promise<void>> {
-  if (config.databaseUrl === undefined) return await holdDataFolder(config);
-  return await holdDatabaseServer(config.databaseUrl, () => {
-    // Its first act was to end our answers; whatever we would still write is not ours any more.
+/** Locks the database against every other server. Returns a function that releases it. */
+async function lockDatabase(config: Config): Promise<() => Promise<void>> {
+  if (config.databaseUrl === undefined) return await lockDataFolder(config);
+  return await lockDatabaseServer(config.databaseUrl, () => {
+    // The other server has ended our answers at its start, so nothing may be written here any more.
     log.fatal('another server has taken the database');
     process.exit(1);
   });
 }
 
-/** Refuses before the database is dialled what would be refused afterwards. */
+/** Checks before connecting to the database that the secrets are set, which would otherwise be refused only afterwards. */
 function requireSecrets(config: Config): void {
   if (config.databaseUrl === undefined) return;
   if (config.rootKey === undefined && config.rootKeyFile === undefined)
@@ -80,21 +80,21 @@ function requireSecrets(config: Config): void {
 function greet(config: Config, listeningUrl: string, engine: string): void {
   const url = config.publicUrl ?? listeningUrl;
   const socketUrl = url.replace(/^http/, 'ws');
-  say('');
-  say('Latchkey is ready. Ctrl-C stops it.');
-  say('');
-  say(`  Sign up and in   ${url}`);
-  if (config.graphiql) say(`  GraphiQL         ${url}/graphql`);
-  say(`  GraphQL          ${url}/graphql  ${socketUrl}/graphql`);
-  say(`  Database         ${engine}`);
-  if (config.databaseUrl === undefined) say(`  Data folder      ${config.dataDir}`);
-  say('');
+  printLine('');
+  printLine('Latchkey is ready. Ctrl-C stops it.');
+  printLine('');
+  printLine(`  Sign up and in   ${url}`);
+  if (config.graphiql) printLine(`  GraphiQL         ${url}/graphql`);
+  printLine(`  GraphQL          ${url}/graphql  ${socketUrl}/graphql`);
+  printLine(`  Database         ${engine}`);
+  if (config.databaseUrl === undefined) printLine(`  Data folder      ${config.dataDir}`);
+  printLine('');
 }
 
-/** Behind a proxy on this machine, HOST says nothing of who comes. */
+/** For a server behind a proxy on this machine, where HOST does not show that people on other machines reach it. */
 function proxySentence({ signUp, graphiql }: Config): string {
   return (
-    `LATCHKEY_PUBLIC_URL brings people from other machines, so the defaults are those of an open HOST: sign-up is ${signUp} ` +
+    `LATCHKEY_PUBLIC_URL makes this server reachable from other machines, so the defaults are those of an open HOST: sign-up is ${signUp} ` +
     `and GraphiQL ${graphiql ? 'on' : 'off'}. LATCHKEY_SIGN_UP and LATCHKEY_GRAPHIQL change that.`
   );
 }

@@ -2,30 +2,30 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
-/** Tells the person at the terminal. Control characters are left out: names from the database could steer the terminal. */
-export function say(sentence: string): void {
+/** Prints a line on standard output. Control characters are left out: names from the database could control the terminal. */
+export function printLine(sentence: string): void {
   print(`${printable(sentence)}\n`);
 }
 
-/** Prints a text as it is. */
+/** Prints a text unchanged on standard output. */
 export function print(text: string): void {
   process.stdout.write(text, (error) => {
     hasLost ||= error != null;
   });
 }
 
-/** Tells the person at the terminal what is wrong. */
+/** Prints a line on standard error. */
 export function printError(sentence: string): void {
   process.stderr.write(`${printable(sentence)}\n`);
 }
 
-/** Whether something that was printed was lost, such as on a full disk. Known when the process ends. */
+/** Whether output was lost, such as on a full disk. Known for certain only when the process ends. */
 export function hasLostOutput(): boolean {
   return hasLost;
 }
 
 let hasLost = false;
-// Without listeners a full disk, or a reader that has left, would end the process.
+// Without listeners a full disk or a closed pipe would end the process.
 process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 
@@ -47,20 +47,20 @@ export async function readPassword(prompt: string): Promise<string> {
 }
 
 /**
- * Resolves when the process is told to stop. From then on a second signal ends it at once. On Ctrl-C npm passes the signal on
- * to a process that the terminal has told already, so what follows within a second is the same wish.
+ * Resolves at the first signal to stop. From then on a second signal ends the process at once. On Ctrl-C npm forwards the
+ * signal to a process that has received it from the terminal already, so another one within a second counts as the same.
  */
 export async function shutdownSignal(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let toldAtMs: number | undefined;
+  let firstSignalAtMs: number | undefined;
   function stop(): void {
-    if (toldAtMs !== undefined && performance.now() - toldAtMs > 1_000) process.exit(1);
-    toldAtMs ??= performance.now();
+    if (firstSignalAtMs !== undefined && performance.now() - firstSignalAtMs > 1_000) process.exit(1);
+    firstSignalAtMs ??= performance.now();
     resolve();
   }
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('SIGHUP', stop); // of a terminal that is closed
+  process.on('SIGHUP', stop); // sent when the terminal is closed
   await promise;
 }
 

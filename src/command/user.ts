@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { createSessions } from '../accounts/session.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
-import { holdDataFolder } from './data-folder.ts';
+import { lockDataFolder } from './data-folder.ts';
 import { UsageError } from './help.ts';
-import { printError, readPassword, say } from './terminal.ts';
+import { printError, printLine, readPassword } from './terminal.ts';
 
-/** Runs `user add` and returns its exit code. It makes accounts whoever may sign up by themselves. */
+/** Runs `user add` and returns its exit code. It makes accounts whether or not sign-up is open. */
 export async function addUser(
   readSettings: () => Config,
   [action, email]: readonly string[],
@@ -15,25 +15,25 @@ export async function addUser(
   if (action !== 'add' || email === undefined || name === undefined)
     throw new UsageError('Write: user add <email> --name <name>.');
   const config = readSettings();
-  const release = await holdDataFolder(config);
+  const release = await lockDataFolder(config);
   try {
     const password = await readPassword(`Password for ${email}: `);
-    const { db, close } = await openDatabase(config, say);
+    const { db, close } = await openDatabase(config, printLine);
     try {
       const sessions = createSessions({
         db,
-        // It signs a session that ends three lines below, so any secret will do.
+        // It signs only a session that ends three lines below, so any secret will do.
         secret: randomBytes(32).toString('base64'),
         publicUrl: HERE,
         allowedOrigins: [],
         signUp: 'open',
       });
-      const made = await sessions.handler(post('/sign-up/email', { email, name, password }));
-      const token = made.headers.get('set-auth-token');
+      const response = await sessions.handler(post('/sign-up/email', { email, name, password }));
+      const token = response.headers.get('set-auth-token');
       if (token !== null) await sessions.handler(post('/sign-out', {}, token));
-      if (made.ok) say(`Made an account for ${email}.`);
-      else printError(sentenceOf((await made.json()) as { code?: string }));
-      return made.ok ? 0 : 1;
+      if (response.ok) printLine(`Made an account for ${email}.`);
+      else printError(sentenceOf((await response.json()) as { code?: string }));
+      return response.ok ? 0 : 1;
     } finally {
       await close();
     }

@@ -5,30 +5,30 @@ import { rowsByRootId } from '../keys/rotate.ts';
 import { loadRootKeys } from '../vault/root-key.ts';
 import type { RootKey } from '../vault/seal.ts';
 import { madeSecretFile } from '../vault/secret-source.ts';
-import { holdDataFolder } from './data-folder.ts';
-import { say } from './terminal.ts';
+import { lockDataFolder } from './data-folder.ts';
+import { printLine } from './terminal.ts';
 
 /**
- * Lends the database and the root keys to a command that works on what is sealed. It works on them alone: opening the whole
- * app would take every answer that a running server is writing for one that a crash left behind.
+ * Opens the database and the root keys for a command that works on sealed rows. It does not open the whole app, which would
+ * take every answer that a running server is writing for one that a crash left behind.
  */
 export async function withSealedData<Result>(
   config: Config,
   use: (data: SealedData) => Promise<Result>,
 ): Promise<Result> {
-  const release = await holdDataFolder(config);
+  const release = await lockDataFolder(config);
   try {
-    const { db, close } = await openDatabase(config, say);
+    const { db, close } = await openDatabase(config, printLine);
     try {
       const rootKeys = await loadRootKeys({
         rootKey: config.rootKey,
         rootKeyFile: config.rootKeyFile ?? existingRootKeyFile(config),
         dataDir: config.dataDir,
         isEmbedded: config.databaseUrl === undefined,
-        // A root key is made where a server starts, never by a look at what is saved.
+        // Only a starting server makes a root key, never a command that reads saved rows.
         isLoopback: false,
         rowsByRootId: () => rowsByRootId(db),
-        say,
+        report: printLine,
       });
       return await use({ db, rootKeys });
     } finally {
@@ -39,14 +39,14 @@ export async function withSealedData<Result>(
   }
 }
 
-/** What commands that open sealed rows work with. */
+/** The database and root keys for commands that open sealed rows. */
 export interface SealedData {
   db: Database;
   /** The first one seals, all of them open. */
   rootKeys: readonly [RootKey, ...RootKey[]];
 }
 
-/** The root key that a server on a laptop has made for itself, under the conditions under which that server uses it. */
+/** The file of the root key that a server on loopback has made for itself, on the conditions on which that server uses it. */
 function existingRootKeyFile(config: Config): string | undefined {
   const file = madeSecretFile(config.dataDir, 'root.key');
   const isUsed = config.rootKey === undefined && config.databaseUrl === undefined && config.isLoopback;

@@ -1,8 +1,8 @@
 import { type Connection, DatabaseAwayError } from './connection.ts';
 
 /**
- * Connections that are lent to one piece of work at a time. One that broke is replaced when the next work needs it, so
- * nothing is mended in the background; nobody waits long for one that is free.
+ * A pool of connections, each used by one piece of work at a time. A broken one is replaced when the next work needs it, so
+ * nothing reconnects in the background. Waiting for a free connection fails after a few seconds.
  */
 export class ConnectionPool {
   readonly #open: () => Connection;
@@ -34,7 +34,7 @@ export class ConnectionPool {
 
   async #take(): Promise<Connection> {
     if (this.#isClosed) throw new DatabaseAwayError('CONNECTION_CLOSED');
-    // The one used last is the least likely to have been forgotten by something between here and the server.
+    // The one used last is the least likely to have been dropped by a firewall or proxy on the way.
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       if (!idle.isBroken) return idle;
       this.#connections.delete(idle);
@@ -71,4 +71,4 @@ export class ConnectionPool {
 
 type Waiting = PromiseWithResolvers<Connection>;
 
-const PATIENCE_MS = 3_000; // a person waits; work that goes on without one tries again
+const PATIENCE_MS = 3_000; // a person waits for requests; background work retries

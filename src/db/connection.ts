@@ -3,10 +3,10 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 
 /**
- * A connection to a PostgreSQL server on which nobody waits for ever: it breaks when a statement gets no reply in time, and
- * stays broken. The driver would dial again by itself, but takes over what came before: of a transaction under way it sends
- * the rest on the new connection, or writes to the socket that is gone, where nobody can catch what that throws. So a
- * client of the driver has one socket here, and both end together.
+ * A connection to a PostgreSQL server with a reply timeout: it breaks when a statement gets no reply in time, and stays broken.
+ * The driver reconnects by itself, which is unsafe in a transaction: it sends the remaining statements on the new connection,
+ * or writes to the closed socket, whose error no caller can catch. So a client of the driver has one socket here, and both
+ * end together.
  */
 export class Connection {
   readonly #client: postgres.Sql;
@@ -26,7 +26,7 @@ export class Connection {
     },
   ) {
     const driverOptions = {
-      max: 1, // only then may a transaction be begun by a statement
+      max: 1, // only then does the driver allow `begin` as a statement
       max_lifetime: null,
       connect_timeout: CONNECT_TIMEOUT_SECONDS,
       connection: options.session ?? {},
@@ -35,16 +35,16 @@ export class Connection {
       onnotice: () => {},
     };
     this.#client = postgres(databaseUrl, driverOptions);
-    drizzle({ client: this.#client }); // which tells the client to leave times as they come
+    drizzle({ client: this.#client }); // sets the client's parsers, which leave times as text
     this.#replyWithinSeconds = options.replyWithinSeconds;
   }
 
-  /** Runs a statement. It may have been carried out even if this rejects, unless the server itself refused it. */
+  /** Runs a statement. It may have been executed even if this rejects, unless the server itself refused it. */
   async run<Reply>(statement: (client: postgres.Sql) => PromiseLike<Reply>): Promise<Reply> {
     if (this.#failure !== undefined) throw this.#failure.cause;
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
     this.#waiting.add(reject);
-    // Seconds are counted one by one: a process that was held up itself must not blame the database for it.
+    // Seconds are counted one by one: time during which this process itself was blocked must not count as a missing reply.
     let seconds = 0;
     const clock = setInterval(() => {
       seconds += 1;
@@ -68,7 +68,7 @@ export class Connection {
     return this.#failure !== undefined;
   }
 
-  /** Ends the connection at once; whatever waits for a reply fails with `cause`. */
+  /** Ends the connection at once; statements that wait for a reply fail with `cause`. */
   break(cause: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { cause };
@@ -76,13 +76,13 @@ export class Connection {
     for (const reject of this.#waiting) reject(cause);
   }
 
-  /** Takes leave of the server, for which it has a second. */
+  /** Closes the connection in order, within a second. */
   async close(): Promise<void> {
     if (!this.isBroken) await this.#client.end({ timeout: CLOSE_TIMEOUT_SECONDS });
     this.break(new DatabaseAwayError('CONNECTION_CLOSED'));
   }
 
-  /** Each host of the URL gets one try. */
+  /** Connects to the hosts of the URL, one after the other and once each. */
   #dial({ host, port, path }: DialTarget): Socket {
     const turn = this.#dialled++;
     if (turn >= host.length) this.break(new DatabaseAwayError('CONNECTION_CLOSED'));
@@ -92,7 +92,7 @@ export class Connection {
       if (turn === host.length - 1) this.break(error);
     });
     this.#socket = socket;
-    return Object.assign(socket, { host: host[turn] }); // where the driver looks for the name that TLS checks
+    return Object.assign(socket, { host: host[turn] }); // the driver takes the name for TLS from here
   }
 }
 
@@ -107,7 +107,7 @@ export class DatabaseAwayError extends Error {
   }
 }
 
-/** What the driver has read from the URL; `path` is that of a Unix socket. */
+/** The driver's parsed URL; `path` is that of a Unix socket. */
 interface DialTarget {
   host: string[];
   port: number[];
@@ -115,5 +115,5 @@ interface DialTarget {
 }
 
 const DEFAULT_PORT = 5432;
-const CONNECT_TIMEOUT_SECONDS = 4; // a little less than statements get, since this failure says more
+const CONNECT_TIMEOUT_SECONDS = 4; // below the reply timeout, since this failure is more precise
 const CLOSE_TIMEOUT_SECONDS = 1;

@@ -10,8 +10,8 @@ import { DiskFullError, EmbeddedClient, RESERVE_BYTES } from './embedded-client.
 import { migrateEmbedded, migrateServer, type Report } from './migrate.ts';
 
 /**
- * The one database type of the project, whichever engine is behind it. Inside a transaction only its `tx` may be used: on
- * the embedded engine a query through the outer handle would wait for ever.
+ * The database on either engine. Inside a transaction only its `tx` may be used: on the embedded engine a query through the
+ * outer handle would wait for ever.
  */
 export type Database = PgAsyncDatabase<PgQueryResultHKT>;
 
@@ -23,8 +23,8 @@ export interface OpenDatabase {
 }
 
 /**
- * Opens and migrates the database: the server at `databaseUrl`, else an embedded one in the data folder. `report` hears of
- * each migration that ran. Throws NewerDatabaseError and DiskFullError.
+ * Opens and migrates the database: the server at `databaseUrl`, else an embedded one in the data folder. `report` receives a
+ * sentence for each migration that ran. Throws NewerDatabaseError and DiskFullError.
  */
 export async function openDatabase(
   options: { databaseUrl: string | undefined; dataDir: string },
@@ -41,7 +41,7 @@ export async function openDatabase(
   return await openEmbedded(await PGlite.create(folder), report, freeBytes);
 }
 
-/** Uses an embedded database that is already running; tests bring their own. */
+/** Uses an embedded database that is already running; tests pass their own. */
 export async function openEmbedded(
   client: PGlite,
   report: Report = () => {},
@@ -76,9 +76,9 @@ async function openServer(databaseUrl: string, report: Report): Promise<OpenData
 const POOL_SIZE = 10; // no request holds a connection while it streams, so ten serve many
 
 const CONNECTION_OPTIONS = {
-  replyWithinSeconds: 5, // a person waits; work that goes on without one tries again
+  replyWithinSeconds: 5, // a person waits for requests; background work retries
   session: {
-    statement_timeout: 4_500, // milliseconds, as all of PostgreSQL's; a slow statement then costs no connection
-    idle_in_transaction_session_timeout: 10_000, // or what a lost connection had locked would stay locked for hours
+    statement_timeout: 4_500, // in milliseconds; shorter than the reply timeout, so that a slow statement does not cost the connection
+    idle_in_transaction_session_timeout: 10_000, // or rows locked by a lost connection would stay locked for hours
   },
 };

@@ -3,17 +3,17 @@ import type postgres from 'postgres';
 import type { Connection } from './connection.ts';
 import { retryConflicts } from './retry-conflicts.ts';
 
-/** Lends a connection to a piece of work. */
+/** Runs a piece of work with a connection that no other work uses meanwhile. */
 export type Lend = <Result>(work: (connection: Connection) => Promise<Result>) => Promise<Result>;
 
 /**
- * Drizzle over connections that are lent. It is given what it uses of the driver's client: single statements and
+ * Drizzle over our own connections. It gets the two parts of the driver's client that it uses: single statements and
  * transactions.
  */
 export function drizzleOver(lend: Lend): PostgresJsDatabase {
   const client = {
     options: { parsers: {}, serializers: {} },
-    // By itself a statement is a transaction, and can be run again as a whole.
+    // A single statement is a transaction of its own, and can be retried as a whole.
     unsafe: statementsOver((run) => retryConflicts(() => lend((connection) => connection.run(run)))),
     begin: <Result>(work: (client: object) => Promise<Result>) =>
       lend((connection) => transaction(connection, work)),
@@ -29,7 +29,7 @@ async function transaction<Result>(
   let savepoints = 0;
   const client = {
     unsafe: statementsOver((run) => {
-      // The connection may be in the hands of another transaction by now.
+      // Another transaction may be using the connection by now.
       if (isOver) throw new Error('a statement came after the end of its transaction');
       return connection.run(run);
     }),
@@ -42,12 +42,12 @@ async function transaction<Result>(
       isOver = true;
     });
     const { command } = await connection.run((driver) => driver.unsafe('commit'));
-    // PostgreSQL answers so when a statement had failed and somebody went on nevertheless.
+    // PostgreSQL replies ROLLBACK when a statement failed and the caller committed nevertheless.
     if (command !== 'COMMIT')
       throw new Error('a transaction was committed after one of its statements failed');
     return result;
   } catch (error) {
-    // One that cannot be rolled back must not be lent again.
+    // A connection that cannot be rolled back must not be used again.
     await connection.run((driver) => driver.unsafe('rollback')).catch((failure) => connection.break(failure));
     throw error;
   }
@@ -69,7 +69,7 @@ async function savepoint<Result>(
 
 type Run = (statement: (driver: postgres.Sql) => PromiseLike<unknown>) => Promise<unknown>;
 
-/** Statements as the driver takes them: each waits for the end of this turn, until when its rows may be asked for as arrays. */
+/** Statements with the driver's interface: each starts in a microtask, until when the caller may ask for its rows as arrays. */
 function statementsOver(run: Run) {
   return (
     text: string,

@@ -2,9 +2,9 @@ import type { PGlite, QueryOptions, Transaction } from '@electric-sql/pglite';
 import { failureName, log } from '../log.ts';
 
 /**
- * The embedded database as Drizzle uses it: one statement or transaction at a time, and none that finds what a failed one
- * left open. While its disk is nearly full it only reads: PostgreSQL ends itself when its log finds no room, which inside
- * this process is a loop without an end.
+ * The embedded database as Drizzle uses it: runs one statement or transaction at a time, and rolls back a transaction that a
+ * failed one left open. While the disk is nearly full it is read-only: PostgreSQL exits when its WAL finds no room, which
+ * inside this process is an endless loop.
  */
 export class EmbeddedClient {
   readonly #client: PGlite;
@@ -12,7 +12,7 @@ export class EmbeddedClient {
   #lastUse: Promise<unknown> = Promise.resolve();
   #isReadOnly = false;
 
-  /** `freeBytes` tells how much room the disk has. */
+  /** `freeBytes` returns the free space of the disk. */
   constructor(client: PGlite, freeBytes: () => number) {
     this.#client = client;
     this.#freeBytes = freeBytes;
@@ -39,11 +39,11 @@ export class EmbeddedClient {
     );
   }
 
-  /** PGlite goes on to the next statement when a COMMIT or ROLLBACK fails, and all of them fail in the old transaction. */
+  /** When a COMMIT or ROLLBACK fails, PGlite would run the next statements in the old transaction, where all of them fail. */
   async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
     const use = this.#lastUse.then(async () => {
-      await this.#rollBack(); // it may not have been possible before
-      await this.#followRoom();
+      await this.#rollBack(); // it may have failed before
+      await this.#updateReadOnly();
       try {
         return await work();
       } finally {
@@ -60,7 +60,7 @@ export class EmbeddedClient {
     if (this.#client.isInTransaction()) await this.#client.exec('rollback');
   }
 
-  async #followRoom(): Promise<void> {
+  async #updateReadOnly(): Promise<void> {
     const isFull = !this.#hasRoom();
     if (isFull === this.#isReadOnly) return;
     await this.#client.exec(`set default_transaction_read_only = ${isFull ? 'on' : 'off'}`);
@@ -75,7 +75,7 @@ export class EmbeddedClient {
   }
 }
 
-/** There is too little room on the disk for writing. With PostgreSQL's code, since it would say the same a little later. */
+/** Too little disk space for writing. It has PostgreSQL's code, which PostgreSQL itself would throw a little later. */
 export class DiskFullError extends Error {
   override readonly name = 'DiskFullError';
   readonly code = '53100';
@@ -85,5 +85,5 @@ export class DiskFullError extends Error {
   }
 }
 
-/** Two files of PostgreSQL's log, which it makes in full before it writes to them, and what is written between two looks. */
+/** Two WAL segments, which PostgreSQL allocates in full before it writes to them, and what is written between two checks. */
 export const RESERVE_BYTES = 48 * 2 ** 20;

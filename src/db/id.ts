@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** What each id prefix stands for. The same string is the id in tables, API and log. */
+/** Prefix of an id, one for each kind of row. The same string is the id in tables, API and log. */
 export type IdPrefix =
   | 'usr'
   | 'ses'
@@ -35,8 +35,8 @@ export function prefixOf(id: string): IdPrefix | undefined {
 }
 
 /**
- * Those of the given ids that can be one of this kind. Others name nothing, and are not worth asking the database for: it
- * refuses a NUL with an error.
+ * The given ids that have this prefix. Other texts name no row and must not reach the database, which fails on a NUL
+ * character.
  */
 export function idsOf(prefix: IdPrefix, ids: readonly string[]): string[] {
   return ids.filter((id) => prefixOf(id) === prefix);

@@ -7,40 +7,40 @@ import { users } from './tables/user.ts';
 import { memberships, workspaces } from './tables/workspace.ts';
 
 /*
- * The order in which every transaction takes row locks, so that two of them wait for each other and never deadlock:
+ * The order in which every transaction takes row locks, so that one waits for the other and they never deadlock:
  *
  *   1. teams        2. workspaces   3. threads      4. api_keys
  *   5. messages     6. users        7. audit_chains, those of workspaces before those of teams
  *
- * and rows of one table in the order of their ids. A lock lasts until its transaction ends. `for update` keeps out everybody,
- * also a row that only refers to the locked one; `for no key update` lets such rows be saved; `for key share` only keeps the
- * row from being deleted. Threads and messages are locked by the UPDATE that counts or saves them (`threads/positions`,
- * `answers/end-answer`), audit chains by `audit/record-audit`.
+ * and rows of one table in the order of their ids. A lock lasts until its transaction ends. `for update` conflicts with every
+ * other lock, also with inserting a row that refers to the locked one; `for no key update` allows such inserts; `for key share`
+ * only prevents the row from being deleted. Threads and messages are locked by the UPDATE that counts or saves them
+ * (`threads/positions`, `answers/end-answer`), audit chains by `audit/record-audit`.
  *
  * Two statements cannot keep the order: the checkpoint of answers renews many messages and skips locked rows, and deleting a
- * key nulls `api_key_id` on running answers in an order of its own. What meets those runs under `retryConflicts`.
+ * key nulls `api_key_id` on running answers in another order. Transactions that can meet those run under `retryConflicts`.
  */
 
 type Locking = Pick<Database, 'select'>;
 
-/** Locks a workspace or team. A workspace of a team comes after its team, on whose members its own depend. */
+/** Locks a workspace or team. A workspace of a team is locked after its team, since its members depend on the team's. */
 export async function lockTenantForUpdate(tx: Locking, tenantId: string): Promise<void> {
   if (prefixOf(tenantId) === 'tem') return await lockTeamForUpdate(tx, tenantId);
   const isTenant = eq(workspaces.id, tenantId);
-  // It never moves to another team, so this can be read before the lock.
+  // A workspace never moves to another team, so this can be read before the lock.
   const [workspace] = await tx.select({ teamId: workspaces.teamId }).from(workspaces).where(isTenant);
   if (workspace?.teamId != null) await lockTeamForUpdate(tx, workspace.teamId);
   await tx.select({ id: workspaces.id }).from(workspaces).where(isTenant).for('update');
 }
 
-/** Keeps a workspace or team from being deleted, and blocks nothing else. False if there is none. Taken before its keys. */
+/** Prevents a workspace or team from being deleted, and blocks nothing else. False if there is none. Taken before its keys. */
 export async function lockTenantForKeyShare(tx: Locking, tenantId: string): Promise<boolean> {
   const table = prefixOf(tenantId) === 'tem' ? teams : workspaces;
   const rows = await tx.select({ id: table.id }).from(table).where(eq(table.id, tenantId)).for('key share');
   return rows.length > 0;
 }
 
-/** Locks every team and workspace that a person is a member of, or owns: no membership of theirs changes meanwhile. */
+/** Locks every team and workspace that a user owns or is a member of, so that no membership of the user changes meanwhile. */
 export async function lockTenantsOfUserForUpdate(tx: Locking, userId: string): Promise<void> {
   const inTeam = tx
     .select()
@@ -59,12 +59,12 @@ export async function lockTenantsOfUserForUpdate(tx: Locking, userId: string): P
     .for('update');
 }
 
-/** Locks a key, so that what is found out about it is written onto the secret it was found out about. */
+/** Locks a key, so that its secret cannot be replaced while the row is read and written. */
 export async function lockKeyForUpdate(tx: Locking, apiKeyId: string): Promise<void> {
   await tx.select({ id: apiKeys.id }).from(apiKeys).where(eq(apiKeys.id, apiKeyId)).for('update');
 }
 
-/** Keeps these keys from being changed or removed; a later read sees what was changed before. */
+/** Prevents these keys from being removed or locked for update; a later read sees earlier changes. */
 export async function lockKeysForKeyShare(tx: Locking, apiKeyIds: readonly string[]): Promise<void> {
   await tx
     .select({ id: apiKeys.id })
@@ -74,12 +74,12 @@ export async function lockKeysForKeyShare(tx: Locking, apiKeyIds: readonly strin
     .for('key share');
 }
 
-/** Locks an account: a session that begins waits, and then finds what became of the account. */
+/** Locks an account: inserting a session waits until this transaction ends, and then finds the account changed or gone. */
 export async function lockUserForUpdate(tx: Locking, userId: string): Promise<void> {
   await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update');
 }
 
-/** Locks an account against a second count of what it owns; sessions and messages of the person need not wait. */
+/** Locks an account so that what it owns is counted by one transaction at a time; inserting sessions and messages need not wait. */
 export async function lockUserForNoKeyUpdate(tx: Locking, userId: string): Promise<void> {
   await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update');
 }

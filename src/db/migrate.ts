@@ -8,13 +8,13 @@ import { failureCode } from '../log.ts';
 import { Connection } from './connection.ts';
 import { drizzleOver } from './driver.ts';
 
-/** Brings the embedded database up to date. `report` hears of each migration that ran. Throws NewerDatabaseError. */
+/** Migrates the embedded database. `report` receives a sentence for each migration that ran. Throws NewerDatabaseError. */
 export async function migrateEmbedded(db: PgliteDatabase, report: Report): Promise<void> {
   await migrate(db, report, () => applyEmbedded(db, { migrationsFolder }));
 }
 
 /**
- * Brings a PostgreSQL server up to date. The lock is held from before the first look at what is applied until the end: the
+ * Migrates a PostgreSQL server. An advisory lock is held from before the applied migrations are read until the end: Drizzle's
  * migrator takes none, and two servers that start together would both run the same migration. Throws NewerDatabaseError.
  */
 export async function migrateServer(databaseUrl: string, report: Report): Promise<void> {
@@ -28,7 +28,7 @@ export async function migrateServer(databaseUrl: string, report: Report): Promis
   }
 }
 
-/** Tells the operator. */
+/** Receives sentences for the operator. */
 export type Report = (sentence: string) => void;
 
 /** The database has a migration that this program does not know. The message names the newest one of both. */
@@ -46,7 +46,7 @@ export class NewerDatabaseError extends Error {
 
 type AnyDatabase = PgAsyncDatabase<PgQueryResultHKT>;
 
-/** A newer program may have moved or removed what this one reads and writes, so it does neither. */
+/** Refuses a database of a newer program, which may have moved or removed columns that this one uses. */
 async function migrate(db: AnyDatabase, report: Report, apply: () => Promise<unknown>): Promise<void> {
   const known = readMigrationFiles({ migrationsFolder }).map(({ name }) => name);
   const applied = await readApplied(db);
@@ -70,10 +70,10 @@ async function readApplied(db: AnyDatabase): Promise<string[]> {
   }
 }
 
-/** Where Drizzle's migrator keeps what it has applied. */
+/** The table in which Drizzle's migrator records what it has applied. */
 const appliedMigrations = pgSchema('drizzle').table('__drizzle_migrations', { name: text('name').notNull() });
 
 const UNDEFINED_TABLE = '42P01';
 const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
-const MIGRATION_LOCK = 7_345_001; // any number, as long as nobody else on the same database uses it
-const PATIENCE_SECONDS = 600; // a migration may rewrite a table, and another server may be at it first
+const MIGRATION_LOCK = 7_345_001; // any number that no other program on the same database uses
+const PATIENCE_SECONDS = 600; // a migration may rewrite a table, and another server may be migrating first

@@ -11,19 +11,19 @@ export interface PageInput {
 }
 
 export interface Page<Row> {
-  /** In the list's own order, whichever end they were counted from. */
+  /** In the list's own order, also with `last`. */
   rows: Row[];
   hasNextPage: boolean;
   hasPreviousPage: boolean;
   cursorOf(row: Row): string;
 }
 
-/** A list of which pages are read. */
+/** A list that is read in pages. */
 export interface PagedList<Row> {
-  /** Unique. Orders the list, or the rows that `leading` leaves in a tie. */
+  /** Unique. Orders the list, or the rows with an equal `leading` value. */
   column: PgColumn;
   valueOf(row: Row): string | number;
-  /** A time that comes first in the order. It may change meanwhile: a cursor holds it as it was. */
+  /** A time by which the list is ordered first. It may change between two pages: a cursor holds the earlier value. */
   leading?: { column: PgColumn; valueOf(row: Row): Date };
   order: 'ascending' | 'descending';
   /** Most rows of one page. */
@@ -32,7 +32,7 @@ export interface PagedList<Row> {
   read(conditions: SQL[], orderBy: SQL, limit: number): Promise<Row[]>;
 }
 
-/** Reads one page of a list: one row more than asked for shows whether there are further ones. */
+/** Reads one page of a list, and one row more to see whether there are further ones. */
 export async function readPage<Row>(input: PageInput, list: PagedList<Row>): Promise<Page<Row>> {
   const isBackward = input.last != null;
   const size = pageSize(input, list.maxRows);

@@ -4,9 +4,9 @@ import { Connection } from './connection.ts';
 import { isUnreachable } from './passing-failure.ts';
 
 /**
- * Waits for a database server that is not there yet, as when both are started together: tries for a minute, telling
- * `onFailure` of every attempt that failed, and then throws what the last one failed with. What waiting cannot mend, such
- * as a wrong password, is thrown at once.
+ * Waits for a database server that is not up yet, as when both are started together: retries for a minute, calls `onFailure`
+ * for every failed attempt, and then throws the last failure. A failure that waiting cannot fix, such as a wrong password, is
+ * thrown at once.
  */
 export async function reachDatabase(
   databaseUrl: string,

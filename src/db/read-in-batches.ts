@@ -1,19 +1,19 @@
 /**
- * Reads rows in the order of a unique column, some at a time, so that memory stays small however many there are. `read`
- * gets the place that the last row had, undefined at the beginning, and how many rows to read at most.
+ * Reads rows in the order of a unique column, in batches, so that memory stays small with many rows. `read` gets the cursor of
+ * the last row, undefined at the beginning, and the number of rows to read at most.
  */
-export async function* readInBatches<Row, Place>(
-  placeOf: (row: Row) => Place,
-  read: (after: Place | undefined, rows: number) => Promise<Row[]>,
+export async function* readInBatches<Row, Cursor>(
+  cursorOf: (row: Row) => Cursor,
+  read: (after: Cursor | undefined, rows: number) => Promise<Row[]>,
 ): AsyncGenerator<Row> {
-  let after: Place | undefined;
+  let after: Cursor | undefined;
   for (;;) {
     const rows = await read(after, BATCH_ROWS);
     yield* rows;
     const last = rows.at(-1);
     if (last === undefined) return;
-    after = placeOf(last);
+    after = cursorOf(last);
   }
 }
 
-const BATCH_ROWS = 100; // enough that the way to the database does not count
+const BATCH_ROWS = 100; // enough that round trips to the database do not matter

@@ -2,9 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { failureCode } from '../log.ts';
 
 /**
- * Does again what the database undid because others were at the same rows: two that waited for each other, or one that had
- * read what somebody then changed. The work must leave no trace elsewhere when it fails. Others of PostgreSQL's codes count
- * as such where the work says so.
+ * Retries work that the database rolled back because of concurrent transactions: a deadlock or a serialization failure. The
+ * work must have no effect outside the database when it fails. The caller can name further PostgreSQL codes to retry.
  */
 export async function retryConflicts<Result>(
   work: () => Promise<Result>,
@@ -16,12 +15,12 @@ export async function retryConflicts<Result>(
     } catch (error) {
       const code = failureCode(error) ?? '';
       if (attempt === MAX_ATTEMPTS || !(CONFLICTS.includes(code) || otherCodes.includes(code))) throw error;
-      await sleep(Math.random() * LONGEST_DELAY_MS); // not in step with the other one
+      await sleep(Math.random() * LONGEST_DELAY_MS); // random, so that two conflicting transactions do not retry in step
     }
   }
 }
 
-/** A deadlock, and a transaction that cannot be put in line with others. */
+/** `deadlock_detected` and `serialization_failure`. */
 const CONFLICTS = ['40P01', '40001'];
 
 const MAX_ATTEMPTS = 4;

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
 
-/** Names the session of a connection for as long as the server runs; process ids alone are used again. */
+/** Name of the session of a connection, unique while PostgreSQL runs; process ids alone are reused. */
 export async function nameSession(connection: Connection): Promise<string> {
   const [row] = await connection.run(
     (client) => client<{ name: string }[]>`
@@ -10,12 +10,13 @@ export async function nameSession(connection: Connection): Promise<string> {
 }
 
 /** Takes the lock for the session of this connection. False if another one has it. */
-export async function tryToHold(connection: Connection): Promise<boolean> {
+export async function tryLockSession(connection: Connection): Promise<boolean> {
   const [row] = await connection.run((client) => client`select pg_try_advisory_lock(${LOCK}) as held`);
   return row?.held === true;
 }
 
-export async function isHeld(connection: Connection): Promise<boolean> {
+/** Whether the session of this connection has the lock. */
+export async function hasLock(connection: Connection): Promise<boolean> {
   const rows = await connection.run(
     (client) => client`
       select 1 from pg_locks where locktype = 'advisory' and objid = ${LOCK} and pid = pg_backend_pid() and granted`,
@@ -23,7 +24,7 @@ export async function isHeld(connection: Connection): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Ends what there is of these sessions besides that of the connection itself. False if there is none. */
+/** Ends those of these sessions that still exist, except that of the connection itself. False if there are none. */
 export async function endSessions(connection: Connection, names: readonly string[]): Promise<boolean> {
   const rows = await connection.run(
     (client) => client`
@@ -33,7 +34,7 @@ export async function endSessions(connection: Connection, names: readonly string
   return rows.length > 0;
 }
 
-/** Who has the lock, for people. */
+/** Name of the process that has the lock, for a message. */
 export async function nameHolder(connection: Connection): Promise<string> {
   const [row] = await connection.run(
     (client) => client<{ name: string; since: string }[]>`

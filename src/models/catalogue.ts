@@ -10,7 +10,7 @@ import { workspaceMembers } from '../db/tables/workspace.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 
-/** Something that a workspace or a team can call. Whether it can be called now depends on the keys. */
+/** A model that a workspace or team knows. Whether it can be called now depends on the keys. */
 export type Model = Omit<typeof models.$inferSelect, 'provider'> & { provider: ProviderName };
 
 /** The models with these ids that the viewer may see: those of workspaces and teams the viewer is in. */
@@ -34,8 +34,8 @@ export async function findModels(
 }
 
 /**
- * The models of a workspace in the order they became known, those without a usable key included. A model that its team calls
- * too is listed once: the workspace's own keys come first, the team's pay for it when those cannot.
+ * The models of a workspace in the order they became known, including those without a usable key. A model that its team has
+ * too is listed once: the workspace's own keys come first, and the team's pay for it when those cannot.
  */
 export async function listModels(
   { db }: { db: Database },
@@ -75,8 +75,8 @@ function isListedIn(db: Database, workspace: Pick<Workspace, 'id' | 'teamId'>) {
 }
 
 /**
- * What these ids ask for in a workspace, by the id asked for: the workspace's own entry of the same model where there is one,
- * so that its own keys come first whichever of the two a client knows.
+ * Resolves model ids in a workspace, by the given id: an id of the team's row leads to the workspace's own row of the same
+ * model if there is one, so that the workspace's own keys come first with either id.
  */
 export async function modelsInWorkspace(
   { db }: { db: Database },
@@ -117,4 +117,4 @@ export async function modelsOfKey({ db }: { db: Database }, apiKeyId: string): P
 const asked = alias(models, 'asked');
 const own = alias(models, 'own');
 
-const MAX_MODELS = 500; // gateways list hundreds, and a model selector wants them all
+const MAX_MODELS = 500; // gateways list hundreds, and a model selector needs them all

@@ -4,8 +4,8 @@ import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { Model } from './catalogue.ts';
 
 /**
- * Ids of the other models in a workspace that some key offers, those of the most similar name first; without those whose
- * context window is known to be smaller than so many tokens.
+ * Ids of the other models in a workspace that some key offers, those with the most similar name first, without those whose
+ * context window is known to be smaller than `tokens`.
  */
 export async function nearestModels(
   { db }: { db: Database },
@@ -35,7 +35,7 @@ export async function nearestModels(
     .map((model) => model.id);
 }
 
-/** The fewer pairs of neighbouring letters two names share, the further apart they are: from 0 to 1. */
+/** Distance of two names from 0 to 1, by the pairs of neighbouring letters they share (Dice coefficient). */
 function distanceBetween(left: Set<string>, right: Set<string>): number {
   return 1 - (2 * left.intersection(right).size) / (left.size + right.size || 1);
 }

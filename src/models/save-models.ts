@@ -7,28 +7,28 @@ import { cleanCount, sanitizeText } from '../providers/wire/clean-facts.ts';
 import { tenantColumns } from '../workspaces/tenant.ts';
 
 /**
- * Makes what the provider listed, as `cleanModels` gives it, the models of this key: known ones keep their id, missing ones are no longer offered. Writes
- * nothing and returns false if they were that already, which is what nearly every check finds.
+ * Saves the provider's list, cleaned by `cleanModels`, as the models of this key: known ones keep their id, missing ones are no
+ * longer offered. Writes nothing and returns false if the list is unchanged, as after nearly every check.
  */
 export async function saveKeyModels(
   tx: Pick<Database, 'select' | 'insert' | 'delete'>,
   key: { id: string; tenantId: string; provider: ProviderName; baseUrl: string },
   listed: readonly ListedModel[],
 ): Promise<boolean> {
-  const wanted = listed.map((model) => factsOf(key, model));
+  const current = listed.map((model) => factsOf(key, model));
   const known = await tx
     .select(factColumns)
     .from(apiKeyModels)
     .innerJoin(models, eq(models.id, apiKeyModels.modelId))
     .where(eq(apiKeyModels.apiKeyId, key.id))
     .orderBy(asc(apiKeyModels.position));
-  if (isSame(known, wanted)) return false;
+  if (isSame(known, current)) return false;
 
   await tx.delete(apiKeyModels).where(eq(apiKeyModels.apiKeyId, key.id));
-  if (wanted.length === 0) return true;
+  if (current.length === 0) return true;
   const saved = await tx
     .insert(models)
-    .values(inLockOrder(wanted).map((model) => ({ ...model, ...tenantColumns(key.tenantId) })))
+    .values(inLockOrder(current).map((model) => ({ ...model, ...tenantColumns(key.tenantId) })))
     .onConflictDoUpdate({
       target: [models.tenantId, models.provider, models.baseUrl, models.name],
       set: {
@@ -42,7 +42,7 @@ export async function saveKeyModels(
       },
     })
     .returning({ id: models.id, name: models.name });
-  const positions = new Map(wanted.map((model, position) => [model.name, position]));
+  const positions = new Map(current.map((model, position) => [model.name, position]));
   await tx
     .insert(apiKeyModels)
     .values(
@@ -51,7 +51,7 @@ export async function saveKeyModels(
   return true;
 }
 
-/** A model where the key can be used, and what its provider tells of it, as it is stored. */
+/** A listed model as columns: its place (provider, base URL, name) and the provider's facts about it. */
 function factsOf(
   { provider, baseUrl }: { provider: string; baseUrl: string },
   { name, title, contextWindow, maxOutputTokens, capabilities, price }: ListedModel,
@@ -85,23 +85,23 @@ const factColumns = {
   cachedInputPrice: models.cachedInputPrice,
 };
 
-function isSame(known: readonly Facts[], wanted: readonly Facts[]): boolean {
-  return JSON.stringify(known) === JSON.stringify(wanted);
+function isSame(known: readonly Facts[], current: readonly Facts[]): boolean {
+  return JSON.stringify(known) === JSON.stringify(current);
 }
 
 /**
- * Two refreshes may list the same models in different orders; rows are locked by name, so that neither waits for the other.
- * Ids are given before, in the provider's order.
+ * The rows in the order of their names, in which they are locked: two refreshes may list the same models in different orders,
+ * and could deadlock. Ids are made before, in the provider's order.
  */
-function inLockOrder(wanted: readonly Facts[]) {
-  return wanted
+function inLockOrder(current: readonly Facts[]) {
+  return current
     .map((model) => ({ ...model, id: newId('mdl') }))
     .sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
 /**
- * The part of a provider's list that can be stored and shown: the first two thousand models. One whose name would have to be
- * changed for that is left out, since asking for the changed name would ask for another model.
+ * The part of a provider's list that can be stored and shown: the first two thousand models. A model whose name would have to
+ * be sanitised is left out, since the changed name would be that of another model.
  */
 export function cleanModels(listed: readonly ListedModel[]): ListedModel[] {
   return listed
@@ -116,5 +116,5 @@ export function cleanModels(listed: readonly ListedModel[]): ListedModel[] {
 }
 
 const MAX_LISTED_MODELS = 2_000; // gateways list hundreds; one statement takes 65,535 parameters, eleven for each model
-const MAX_NAME_LENGTH = 200; // with the base URL it must fit into an entry of an index
+const MAX_NAME_LENGTH = 200; // with the base URL it must fit into an index entry
 const MAX_TITLE_LENGTH = 200;

@@ -8,9 +8,9 @@ export function sealingKeyOf(root: RootKey, tenantId: string, generation: number
 }
 
 /**
- * Opens what a client sealed, if it was sealed for exactly this tenant, provider and base URL: a box seen on its way must not
- * send its key to another place. Only the tenant's newest generation opens, under any of the given roots: a page may have
- * fetched its sealing key just before a new root was put first.
+ * Opens a client's box if it was sealed for exactly this tenant, provider and base URL: an attacker who captured a box must not
+ * be able to have its key sent elsewhere. Only the tenant's newest generation opens, under any of the given root keys: a page
+ * may have fetched its sealing key just before a new root key was put first.
  *
  * Throws SealError: `stale` if the named key is not the tenant's newest, `tampered` if the box was not sealed with the named
  * key, `malformed` if it does not hold what `schema/seal.js` writes, `misdirected` if it was sealed for another tenant,
@@ -33,11 +33,11 @@ export function openClientBox(
     Buffer.from(box, 'base64'),
     parseContent,
   );
-  const isForHere =
+  const isAddressedHere =
     content.owner === expected.tenantId &&
     content.provider === expected.provider &&
     content.baseUrl === expected.baseUrl;
-  if (!isForHere) throw new SealError('misdirected');
+  if (!isAddressedHere) throw new SealError('misdirected');
   if (content.v === 1) return { secret: content.secret, box: null };
 
   const sealedAtMs = Date.parse(content.at);
@@ -52,17 +52,17 @@ export function openClientBox(
 
 export interface OpenedBox {
   secret: string;
-  /** Null for version 1, which has neither id nor time: it is good as often as it is sent. */
+  /** Null for version 1, which has neither id nor time, so it can be replayed. */
   box: TimedBox | null;
 }
 
-/** What makes a box good once and not for ever: the caller records the id and refuses it a second time. */
+/** Protects a box against replay: the caller records the id and refuses it a second time. */
 export interface TimedBox {
   boxId: string;
   validUntil: Date;
 }
 
-/** Why a box that opens is refused: by its time, or because it holds headers, which no provider is sent yet. */
+/** Why a box that opens is refused: its time, or its headers, which are not sent to any provider yet. */
 export class ClientBoxError extends Error {
   override readonly name = 'ClientBoxError';
   readonly type: 'expired' | 'ahead' | 'headers';
@@ -80,7 +80,7 @@ export interface SealingKey {
   publicKey: string;
 }
 
-/** Where a submitted key is meant to go, as the mutation around it says. */
+/** The destination of a submitted key according to the mutation around it. */
 export interface BoxRecipient {
   tenantId: string;
   /** The tenant's newest generation. */
@@ -92,7 +92,7 @@ export interface BoxRecipient {
 
 export interface ClientBox {
   keyId: string;
-  /** Base64 in either alphabet: libsodium in browsers writes the one for URLs unless told otherwise. */
+  /** Base64 in either alphabet: libsodium in browsers writes the URL-safe one by default. */
   box: string;
 }
 
@@ -125,12 +125,12 @@ function parseContent(bytes: Uint8Array): z.infer<typeof BoxContent> {
     const content = BoxContent.parse(JSON.parse(text));
     if (content.v === 1 || bytes.length % PADDED_TO_BYTES === 0) return content;
   } catch {
-    // The causes quote what they could not read.
+    // The errors themselves are dropped, since they quote the content.
   }
   throw new SealError('malformed');
 }
 
-/** Hides the length of the secret from whoever sees the box. */
+/** Hides the length of the secret from an observer of the box. */
 const PADDED_TO_BYTES = 256;
 
 const VALID_FOR_MS = 24 * 60 * 60 * 1_000; // a form may wait overnight in an open page

@@ -1,8 +1,8 @@
 import { SealError } from './seal.ts';
 
 /**
- * Seals every row again that `read` gives, in passes, until no other process changed a row during a whole pass. Killed at
- * any point, the next run does the rest.
+ * Seals the rows of `read` again, in passes, until no other process changed a row during a whole pass. After a crash at any
+ * point, the next run does the rest.
  */
 export async function resealRows<Row>(rows: ResealableRows<Row>): Promise<Resealed> {
   let resealed = 0;
@@ -13,7 +13,7 @@ export async function resealRows<Row>(rows: ResealableRows<Row>): Promise<Reseal
   }
 }
 
-/** Opens every row, changing nothing: how many open by root key and generation, and which do not. */
+/** Opens every row without changing any. Counts those that open by root key and generation, and lists those that do not. */
 export async function verifyRows<Row extends SealedBy>(rows: SealedRows<Row>): Promise<Verified> {
   const opened = new Map<string, OpenedRows>();
   const failures: SealFailure[] = [];

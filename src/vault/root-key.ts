@@ -10,8 +10,8 @@ import {
 } from './secret-source.ts';
 
 /**
- * The root keys to start with: the first seals, all of them open. Before anything is sealed or made up it is certain that
- * they open every saved key; otherwise this throws SecretSourceError, whose sentence names root keys by id only.
+ * Loads the root keys: the first seals, all of them open. Checks that every saved key was sealed with one of them before
+ * anything is sealed or a new root key is made. Throws SecretSourceError otherwise, whose sentence names root keys by id only.
  */
 export async function loadRootKeys(input: RootKeyInput): Promise<[RootKey, ...RootKey[]]> {
   const inventedFile = madeSecretFile(input.dataDir, 'root.key');
@@ -38,7 +38,7 @@ export async function loadRootKeys(input: RootKeyInput): Promise<[RootKey, ...Ro
       throw new SecretSourceError(decision.sentence);
     case 'invent': {
       const rootKeys = parseRootKeys(await inventSecretFile(inventedFile), inventedFile);
-      input.say(
+      input.report(
         `Made a root key and saved it as ${inventedFile}. Back it up apart from the database: no saved key opens without it.`,
       );
       return rootKeys;
@@ -56,20 +56,20 @@ export interface RootKeyInput {
   dataDir: string;
   isEmbedded: boolean;
   isLoopback: boolean;
-  /** Counts the saved keys under each root id, without those that have to be pasted again anyway. */
+  /** Counts the saved keys under each root id, without those whose secret has to be pasted again anyway. */
   rowsByRootId: () => Promise<ReadonlyMap<string, number>>;
-  /** Tells the person at the terminal. */
-  say: (sentence: string) => void;
+  /** Receives sentences for the operator. */
+  report: (sentence: string) => void;
 }
 
-/** What to do about root keys, given all the facts. A key is made up only where none could have been in use before. */
+/** Decides which root keys to use. A new one is made only if no saved key needs another one. */
 function decideRootKeys(facts: RootKeyFacts): RootDecision {
   const [primary, ...others] = facts.given;
   const known = new Set(facts.given.map(({ id }) => id));
-  const wanted = [...facts.rowsByRootId].filter(([id, rows]) => rows > 0 && !known.has(id));
+  const missing = [...facts.rowsByRootId].filter(([id, rows]) => rows > 0 && !known.has(id));
 
-  if (wanted.length > 0) {
-    const needed = wanted.map(([id, rows]) => `${id} (${counted(rows, 'saved key')})`);
+  if (missing.length > 0) {
+    const needed = missing.map(([id, rows]) => `${id} (${counted(rows, 'saved key')})`);
     const sentence =
       `Root key needed: ${needed.join(', ')}. Given: ${[...known].join(', ') || 'none'}. ` +
       'Name the file that holds it in LATCHKEY_ROOT_KEY_FILE; several keys are separated by commas, the first one seals. ' +

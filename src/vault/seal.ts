@@ -3,10 +3,10 @@ import sodium from 'libsodium-wrappers';
 await sodium.ready;
 
 /**
- * Seals a provider key for its row: a box that only the holder of the root key opens, and a tag that only that holder can
- * make. The box alone would not do: it has no sender, so whoever writes to the database could put in one of their own.
+ * Seals a provider key for its row: a box that only the holder of the root key can open, and a tag that only that holder can
+ * make. The box alone would not be enough: it is anonymous, so an attacker with write access to the database could replace it.
  *
- * A string is what a person pasted; bytes are what `openRecord` returned.
+ * `secret` is a string when a person pasted it, and bytes when `openRecord` returned it.
  * Throws SealError `malformed` for text that has no UTF-8 form and for numbers that do not fit 32 bits.
  */
 export function sealRecord(root: RootKey, context: RecordContext, secret: string | Uint8Array): SealedRecord {
@@ -24,8 +24,8 @@ export function sealRecord(root: RootKey, context: RecordContext, secret: string
 }
 
 /**
- * Opens a row's record: tag first, then the box, then the context inside it. The caller must not keep or log the returned
- * bytes and overwrites them with `fill(0)` when done; they share memory with nothing else.
+ * Opens a row's record: checks the tag, opens the box, then checks the context inside it. The caller must not keep or log the
+ * returned bytes and overwrites them with `fill(0)` when done; they share memory with nothing else.
  *
  * What cannot be wiped: libsodium's own copies in WebAssembly memory, which last until later calls overwrite them, and
  * every JavaScript string made of the bytes.
@@ -55,8 +55,8 @@ export function openRecord(
 }
 
 /**
- * Seals what a record holds with the first root key, for a later generation or version of the same row. The content is wiped
- * before this returns. Throws SealError as `openRecord` does.
+ * Seals the content of a record again with the first root key, for a later generation or version of the same row. The content
+ * is wiped before this returns. Throws SealError as `openRecord` does.
  */
 export function resealRecord(
   rootKeys: readonly [RootKey, ...RootKey[]],
@@ -72,13 +72,13 @@ export function resealRecord(
   }
 }
 
-/** Everything that a record is bound to, apart from its root: change one of them and it does not open. */
+/** Everything that a record is bound to, apart from its root key: with another value in one of them it does not open. */
 export interface RecordContext {
   /** The workspace or team that owns the key. */
   tenantId: string;
   apiKeyId: string;
   provider: string;
-  /** Whole, with its path: on a gateway another path is another party. */
+  /** With its path: on a gateway another path can lead to another company. */
   baseUrl: string;
   /** Which of the tenant's key pairs, from 1. */
   generation: number;
@@ -93,11 +93,11 @@ export interface SealedRecord {
 }
 
 /**
- * A root key: 32 random bytes that everything sealed rests on. They can be used through `derive` but not read, so no log
- * line, error or copy of the object can hold them.
+ * A root key: 32 random bytes from which all sealing keys are derived. They can be used through `derive` but not read, so no
+ * log line, error or copy of the object can hold them.
  */
 export class RootKey {
-  /** 16 hexadecimal characters that tell root keys apart and reveal nothing of them. */
+  /** 16 hexadecimal characters that distinguish root keys and reveal nothing of them. */
   readonly id: string;
   readonly #bytes: Uint8Array;
 
@@ -114,8 +114,8 @@ export class RootKey {
 }
 
 /**
- * The public half of a tenant's key pair. It is derived each time and read from nowhere: a stored one could be swapped, and
- * its swapper would read every key pasted from then on.
+ * The public half of a tenant's key pair. It is derived each time and never stored: an attacker could replace a stored one, and
+ * read every key pasted from then on.
  */
 export function tenantPublicKey(root: RootKey, tenantId: string, generation: number): Uint8Array {
   const { publicKey, privateKey } = tenantKeyPair(root, tenantId, generation);
@@ -124,8 +124,8 @@ export function tenantPublicKey(root: RootKey, tenantId: string, generation: num
 }
 
 /**
- * Opens a box sealed with `tenantPublicKey`, lends its content to `read` and wipes it afterwards. It proves nothing about
- * who sealed the box. Throws SealError `tampered` if it does not open.
+ * Opens a box sealed with `tenantPublicKey`, passes its content to `read` and wipes it afterwards. It proves nothing about the
+ * sender of the box. Throws SealError `tampered` if it does not open.
  */
 export function openTenantBox<Result>(
   root: RootKey,
@@ -155,7 +155,7 @@ export function keyedHash(key: Uint8Array, ...parts: (string | number | Uint8Arr
   return sodium.crypto_generichash(32, lengthPrefixed(...parts), key);
 }
 
-/** Why something sealed did not open. Holds no bytes, no ids and no cause, so it may be logged. */
+/** Why a record or box did not open. Holds no bytes, no ids and no cause, so it may be logged. */
 export class SealError extends Error {
   override readonly name = 'SealError';
   readonly type: keyof typeof SEAL_ERROR_MESSAGES;
@@ -174,7 +174,7 @@ const SEAL_ERROR_MESSAGES = {
   misdirected: 'The box was sealed for another owner, provider or base URL.',
 } as const;
 
-/** Hides the length of a secret: those of up to 215 bytes, which provider keys are, give ciphertexts of one length. */
+/** Hides the length of a secret: all of up to 215 bytes, as provider keys are, give ciphertexts of the same length. */
 const PADDED_TO_BYTES = 256;
 
 /** Length prefixes are 32 bits, big-endian. */

@@ -4,10 +4,10 @@ import { mkdir, open, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /**
- * The secret of this server from exactly one of a variable, a file, or, on a laptop, a file that is made at the first start
- * and used again at the next. Throws SecretSourceError.
+ * Loads a secret of this server from exactly one of a variable, a file, or, on loopback with the embedded database, a file that
+ * is made at the first start and used again at the next. Throws SecretSourceError.
  */
-export async function loadSecret(source: SecretSource, say: (sentence: string) => void): Promise<string> {
+export async function loadSecret(source: SecretSource, report: (sentence: string) => void): Promise<string> {
   const found = await readSecret(source);
   if (found !== null) {
     parseSecret(found.text, found.place);
@@ -15,11 +15,11 @@ export async function loadSecret(source: SecretSource, say: (sentence: string) =
   }
   if (!source.mayInvent) throw new SecretSourceError(missingSecretSentence(source.name));
   const secret = await inventSecretFile(source.inventedFile);
-  say(`Made ${source.name} and saved it as ${source.inventedFile}.`);
+  report(`Made ${source.name} and saved it as ${source.inventedFile}.`);
   return secret;
 }
 
-/** The secret from a variable or a file, judged like the one above; null if there is none. Throws SecretSourceError. */
+/** Loads a secret from a variable or a file with the same checks; null if there is none. Throws SecretSourceError. */
 export async function loadOptionalSecret(
   source: Pick<SecretSource, 'name' | 'value' | 'file'>,
 ): Promise<string | null> {
@@ -39,14 +39,14 @@ export interface SecretSource {
   mayInvent: boolean;
 }
 
-/** Why this server cannot start, in a sentence that says how to mend it and never holds a secret. */
+/** Why this server cannot start, in a sentence that says how to fix it and never holds a secret. */
 export class SecretSourceError extends Error {
   override readonly name = 'SecretSourceError';
-  /** EX_CONFIG of sysexits.h. Service managers can be told not to start again after it. */
+  /** EX_CONFIG of sysexits.h. Service managers can be set not to restart after it. */
   readonly exitCode = 78;
 }
 
-/** Reads a secret without judging it, with the place it came from for use in sentences; null if there is none. */
+/** Reads a secret without checking it, with the place it came from for use in sentences; null if there is none. */
 export async function readSecret(source: SecretSource): Promise<{ text: string; place: string } | null> {
   const { name, value, file, inventedFile } = source;
   if (value !== undefined && file !== undefined) {
@@ -63,7 +63,7 @@ export async function readSecret(source: SecretSource): Promise<{ text: string; 
   return text === null ? null : { text, place: inventedFile };
 }
 
-/** The bytes of a secret that was made at random. Refuses what was typed, repeated, counted or cut. */
+/** The bytes of a random secret. Refuses text that was typed, repeated, counted or cut. Throws SecretSourceError. */
 export function parseSecret(text: string, place: string): Uint8Array {
   const isHexadecimal = /^[0-9a-f]{64}$/i.test(text);
   const bytes = new Uint8Array(Buffer.from(text, isHexadecimal ? 'hex' : 'base64'));
@@ -76,7 +76,7 @@ export function parseSecret(text: string, place: string): Uint8Array {
   );
 }
 
-/** What to say where no secret is given and none may be invented. */
+/** The sentence for a missing secret where none may be invented. */
 export function missingSecretSentence(name: string): string {
   return (
     `${name}_FILE is not set. A secret is made up only with the embedded database and HOST on loopback. ` +
@@ -85,8 +85,8 @@ export function missingSecretSentence(name: string): string {
 }
 
 /**
- * Where a secret that was made up lies: apart from the database, so that each can be backed up elsewhere. Version 0.1 put it
- * beside the database's folder. It stays there, since somebody's backup may count on its place.
+ * Path of a secret that was made here: outside the database's folder, so that the two can be backed up in different places.
+ * Version 0.1 put it beside that folder. It stays there, since an operator's backup may rely on the path.
  */
 export function madeSecretFile(dataDir: string, name: 'root.key' | 'auth.secret'): string {
   const file = join(dataDir, 'secrets', name);
@@ -155,7 +155,7 @@ async function writeNewFile(path: string, text: string): Promise<void> {
     await file.writeFile(text);
     await file.sync();
   } catch (error) {
-    // Half a secret would be refused at every start from now on.
+    // A partly written secret would be refused at every later start.
     await unlink(path);
     throw error;
   } finally {

@@ -18,10 +18,10 @@ export const apiKeys = pgTable(
       .$defaultFn(() => newId('key')),
     workspaceId: text('workspace_id').references(() => workspaces.id, { onDelete: 'cascade' }),
     teamId: text('team_id').references(() => teams.id, { onDelete: 'cascade' }),
-    /** Whichever of the two owns it. The sealed record is bound to it. */
+    /** The one of the two that owns the key. The sealed record is bound to it. */
     tenantId: tenantId(),
     provider: text('provider').notNull(),
-    /** Which key of this tenant and provider is asked first, from 1. */
+    /** Place among the tenant's keys of this provider, in the order in which they are tried, from 1. */
     position: integer('position').notNull(),
     baseUrl: text('base_url').notNull(),
     label: text('label').notNull(),
@@ -36,7 +36,7 @@ export const apiKeys = pgTable(
     health: text('health', { enum: ['UNVERIFIED', 'ACTIVE', 'INVALID', 'EXPIRED', 'EXHAUSTED'] }).notNull(),
     healthReason: text('health_reason'),
     rateLimitedUntil: instant('rate_limited_until'),
-    /** When the provider first refused it without words of its own, which one refusal does not prove; null for not at all. */
+    /** When the provider first refused it with a bare status, which does not prove that the key is bad; null for not at all. */
     refusedAt: instant('refused_at'),
     isEnabled: boolean('is_enabled').notNull().default(true),
     expiresAt: instant('expires_at'),
@@ -46,7 +46,7 @@ export const apiKeys = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     lastUsedAt: instant('last_used_at'),
     modelsRefreshedAt: instant('models_refreshed_at'),
-    /** When the server asks the provider about it by itself; null for not at all. */
+    /** When the server next checks it by itself; null for not at all. */
     recheckAt: instant('recheck_at'),
   },
   (table) => [
@@ -58,7 +58,7 @@ export const apiKeys = pgTable(
   ],
 );
 
-/** How far a tenant's sealing key pair has been renewed; no row means generation 1. */
+/** The newest generation of a tenant's sealing key pair; no row means generation 1. */
 export const sealingGenerations = pgTable('sealing_generations', {
   tenantId: text('owner_id').primaryKey(),
   generation: integer('generation').notNull(),
@@ -70,7 +70,7 @@ export const usedBoxes = pgTable(
   {
     /** The workspace or team it was sealed for. */
     tenantId: text('owner_id').notNull(),
-    /** Random, chosen by whoever sealed it. */
+    /** Random, chosen by the client that sealed it. */
     boxId: text('box_id').notNull(),
     validUntil: instant('valid_until').notNull(),
   },

@@ -2,8 +2,8 @@ import { integer, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
 import { bytes } from './column.ts';
 
 /**
- * The record of one tenant (a workspace or a team), which outlives the tenant. `rootId` to `tag` hold the random key of its
- * chain, sealed like a provider key, so that the chain survives a new root key.
+ * The audit log of one tenant (a workspace or a team), which outlives the tenant. `rootId` to `tag` hold the random key of its
+ * hash chain, sealed like a provider key, so that the chain survives a new root key.
  */
 export const auditChains = pgTable('audit_chains', {
   tenantId: text('owner_id').primaryKey(),
@@ -18,7 +18,7 @@ export const auditChains = pgTable('audit_chains', {
   head: bytes('head').notNull(),
 });
 
-/** One thing that was done. `content` is the JSON text that was hashed, byte for byte; everything read is read from it. */
+/** One recorded action. `content` is the JSON text that was hashed, byte for byte; readers parse it. */
 export const auditEntries = pgTable(
   'audit_entries',
   {

@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm';
 import { customType, text, timestamp } from 'drizzle-orm/pg-core';
 
 /**
- * A point in time. Milliseconds, because that is what a JavaScript Date holds: with PostgreSQL's microseconds a row read
- * and compared with itself would not be equal.
+ * A point in time, in the milliseconds of a JavaScript Date: with PostgreSQL's microseconds a value that was read would not
+ * be equal to the stored one.
  */
 export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 

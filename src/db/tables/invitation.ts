@@ -16,7 +16,7 @@ export const invitations = pgTable(
     workspaceId: text('workspace_id').references(() => workspaces.id, { onDelete: 'cascade' }),
     teamId: text('team_id').references(() => teams.id, { onDelete: 'cascade' }),
     role: text('role', { enum: ['ADMIN', 'MEMBER', 'VIEWER'] }).notNull(),
-    /** SHA-256 of the token. The token itself is in nothing but the link. */
+    /** SHA-256 of the token. The token itself is only in the link. */
     tokenHash: bytes('token_hash').notNull().unique(),
     /** An invitation ends with the account that made it. */
     createdBy: text('created_by')

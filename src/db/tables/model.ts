@@ -15,7 +15,7 @@ import { instant, tenantId } from './column.ts';
 import { teams } from './team.ts';
 import { workspaces } from './workspace.ts';
 
-/** What a tenant can call. It outlives any one key: `apiKeyModels` says which keys offer it at the moment. */
+/** A model that a tenant can call. It outlives any one key: `apiKeyModels` has the keys that offer it at the moment. */
 export const models = pgTable(
   'models',
   {
@@ -24,7 +24,7 @@ export const models = pgTable(
       .$defaultFn(() => newId('mdl')),
     workspaceId: text('workspace_id').references(() => workspaces.id, { onDelete: 'cascade' }),
     teamId: text('team_id').references(() => teams.id, { onDelete: 'cascade' }),
-    /** Whichever of the two owns the keys through which it became known. */
+    /** The one of the two that owns the keys which list it. */
     tenantId: tenantId(),
     provider: text('provider').notNull(),
     baseUrl: text('base_url').notNull(),
@@ -47,7 +47,7 @@ export const models = pgTable(
   ],
 );
 
-/** Which keys offer which model; `position` is its place in the provider's own list. */
+/** Which keys offer which model; `position` is the model's place in the provider's own list. */
 export const apiKeyModels = pgTable(
   'api_key_models',
   {

@@ -2,9 +2,9 @@ import { sql } from 'drizzle-orm';
 import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core';
 import { instant } from './column.ts';
 
-/** The servers that run on this database, one row each, and which root keys they hold. A row that is not renewed is dead. */
+/** The servers that run on this database, one row each, and the root keys they hold. A row that is not renewed has expired. */
 export const servers = pgTable('servers', {
-  /** Made anew at every start. */
+  /** New at every start. */
   id: text('id').primaryKey(),
   /** Host and process, for people. */
   name: text('name').notNull(),
@@ -13,7 +13,7 @@ export const servers = pgTable('servers', {
   seenAt: instant('seen_at').notNull(),
 });
 
-/** Settings that queries need: one row, which the migration that made the table wrote and every start updates. */
+/** Settings that queries need: one row, inserted by a migration and updated at every start. */
 export const settings = pgTable(
   'settings',
   {

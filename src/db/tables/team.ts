@@ -4,7 +4,7 @@ import { newId } from '../id.ts';
 import { instant } from './column.ts';
 import { users } from './user.ts';
 
-/** Owns shared workspaces and team keys. `plan` is its own, since it is the payer; null means the server's default plan. */
+/** A team owns shared workspaces and team keys, and pays for them with its own `plan`; null means the server's default plan. */
 export const teams = pgTable(
   'teams',
   {
@@ -12,7 +12,7 @@ export const teams = pgTable(
       .primaryKey()
       .$defaultFn(() => newId('tem')),
     name: text('name').notNull(),
-    /** The OWNER. A column that cannot be null is what makes it exactly one. */
+    /** The OWNER. The column cannot be null, so a team has exactly one. */
     ownerUserId: text('owner_user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'restrict' }),
@@ -22,7 +22,7 @@ export const teams = pgTable(
   (table) => [index('teams_owner_user_id').on(table.ownerUserId)],
 );
 
-/** The members of a team apart from its OWNER. Rules read `teamMembers`, which has all of them. */
+/** The members of a team without its OWNER. Rules read `teamMembers`, which has all of them. */
 export const teamMemberships = pgTable(
   'team_memberships',
   {
@@ -41,7 +41,7 @@ export const teamMemberships = pgTable(
   ],
 );
 
-/** Everybody in a team and what they are there: one row a person. */
+/** All members of a team with their role, one row for each person. */
 export const teamMembers = pgView('team_members', {
   teamId: text('team_id').notNull(),
   userId: text('user_id').notNull(),

@@ -70,7 +70,7 @@ export const messages = pgTable(
     text: text('text').notNull(),
     reasoning: text('reasoning').notNull().default(''),
     citations: jsonb('citations').$type<StoredCitation[]>().notNull().default([]),
-    /** Who wrote the message, or asked for the answer. */
+    /** The user who wrote the message or asked for the answer. */
     authorId: text('author_id').references(() => users.id, { onDelete: 'set null' }),
     idempotencyKey: text('idempotency_key'),
     /** Hash of the whole input that came with the idempotency key. */
@@ -101,7 +101,7 @@ export const messages = pgTable(
     unique('messages_position').on(table.threadId, table.position),
     unique('messages_idempotency_key').on(table.threadId, table.authorId, table.idempotencyKey),
     index('messages_parent_id').on(table.parentId),
-    // What they name can be removed, and the database then looks for all that named it.
+    // Deleting a user, model or key makes the database look for the messages that refer to it.
     index('messages_author_id').on(table.authorId),
     index('messages_model_id').on(table.modelId),
     index('messages_api_key_id').on(table.apiKeyId),

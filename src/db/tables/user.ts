@@ -36,7 +36,7 @@ export const sessions = pgTable(
   },
   (table) => [
     index('sessions_user_id').on(table.userId),
-    index('sessions_expires_at').on(table.expiresAt), // those that have expired are deleted
+    index('sessions_expires_at').on(table.expiresAt), // for deleting expired ones
   ],
 );
 
@@ -63,7 +63,7 @@ export const accounts = pgTable(
   (table) => [index('accounts_user_id').on(table.userId)],
 );
 
-/** What a link that was sent proves. The identifier holds a hash of what is in the link. */
+/** A one-time link that was sent. The identifier is a hash of the link's token. */
 export const verifications = pgTable(
   'verifications',
   {
@@ -77,7 +77,7 @@ export const verifications = pgTable(
   (table) => [index('verifications_identifier').on(table.identifier)],
 );
 
-/** Networks from which an account was signed in to; limits of attempts count them apart from others. */
+/** Networks from which an account was signed in to; attempt limits count them separately from new ones. */
 export const signInAddresses = pgTable(
   'sign_in_addresses',
   {

@@ -21,14 +21,14 @@ export const workspaces = pgTable(
   (table) => [
     check('workspaces_one_payer', sql`num_nonnulls(owner_user_id, team_id) = 1`),
     check('workspaces_personal_payer', sql`kind = 'SHARED' or owner_user_id is not null`),
-    // One personal workspace a user: "insert … on conflict do nothing" rests on it.
+    // One personal workspace for each user: "insert … on conflict do nothing" relies on it.
     uniqueIndex('workspaces_personal').on(table.ownerUserId).where(sql`kind = 'PERSONAL'`),
     index('workspaces_owner_user_id').on(table.ownerUserId),
     index('workspaces_team_id').on(table.teamId),
   ],
 );
 
-/** Those who were let into a workspace, apart from its OWNER. Rules read `workspaceMembers`, which has everybody. */
+/** The members that were added to a workspace, without its OWNER. Rules read `workspaceMembers`, which has all members. */
 export const memberships = pgTable(
   'memberships',
   {
@@ -48,9 +48,9 @@ export const memberships = pgTable(
 );
 
 /**
- * Everybody in a workspace and what they are there, one row a person: the user who owns it; the OWNER and the ADMINs of the
- * team that owns it, who are the same in all of its workspaces; and those who were let in, in a team's workspace only as
- * long as they are in the team. Every rule about who may see or do what rests on this view and on `teamMembers`.
+ * All members of a workspace with their role, one row for each person: the user who owns it; the OWNER and the ADMINs of the
+ * team that owns it, with the same role in all of its workspaces; and the added members, in a team's workspace only as long as
+ * they are in the team. All authorisation relies on this view and on `teamMembers`.
  */
 export const workspaceMembers = pgView('workspace_members', {
   workspaceId: text('workspace_id').notNull(),
