@@ -26,8 +26,8 @@ export class Changes {
   /** Starts to listen to one topic or several. Listen first, read the state after: then no change falls between the two. */
   listen(topics: string | readonly string[], wake: () => void): ChangeListener {
     const listener = new Listener(wake);
-    const heard = new Set([topics].flat());
-    for (const topic of heard)
+    const listened = new Set([topics].flat());
+    for (const topic of listened)
       this.#listeners.set(topic, (this.#listeners.get(topic) ?? new Set()).add(listener));
     return {
       take: () => listener.take(),
@@ -35,7 +35,7 @@ export class Changes {
         return listener.isDirty;
       },
       close: () => {
-        for (const topic of heard) this.#remove(topic, listener);
+        for (const topic of listened) this.#remove(topic, listener);
       },
     };
   }

@@ -17,7 +17,7 @@ import { accountScope, MAX_PASSWORD_LENGTH, PasswordHashes } from './password-ha
 import { rememberAddress } from './sign-in-address.ts';
 import { hasAnyUser, isDisabled } from './user.ts';
 
-/** Who may sign up: every visitor (`open`), the first person and then holders of an invitation (`invited`), or no one (`closed`). */
+/** Who may sign up: `open` every visitor; `invited` the first person, then holders of an invitation; `closed` no one. */
 export type SignUp = 'open' | 'invited' | 'closed';
 
 export type Sessions = ReturnType<typeof createSessions>;

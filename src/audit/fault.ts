@@ -60,7 +60,7 @@ export function faultSentence(fault: AuditFault): string {
   }
 }
 
-/** Collects faults in the order in which they are found. Adjacent positions are merged; after a hundred faults, further ones are only counted. */
+/** Collects faults in the order in which they are found. Adjacent positions are merged; beyond a hundred faults they are only counted. */
 export class FaultList {
   readonly #faults: AuditFault[] = [];
   #more = 0;

@@ -42,7 +42,7 @@ export async function serve(config: Config): Promise<0> {
   return 0;
 }
 
-/** Waits for a database server that starts later. Meanwhile health checks are answered, so that no service manager restarts this process. */
+/** Waits for a database server that starts later. Answers health checks meanwhile, or a service manager would restart this. */
 async function waitForDatabase(config: Config, isTerminal: boolean): Promise<void> {
   if (config.databaseUrl === undefined) return;
   let stopAnswering: (() => Promise<void>) | undefined;

@@ -78,7 +78,7 @@ const POOL_SIZE = 10; // no request holds a connection while it streams, so ten 
 const CONNECTION_OPTIONS = {
   replyWithinSeconds: 5, // a person waits for requests; background work retries
   session: {
-    statement_timeout: 4_500, // in milliseconds; shorter than the reply timeout, so that a slow statement does not cost the connection
+    statement_timeout: 4_500, // in milliseconds; below the reply timeout, so that a slow statement costs no connection
     idle_in_transaction_session_timeout: 10_000, // or rows locked by a lost connection would stay locked for hours
   },
 };

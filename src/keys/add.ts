@@ -26,8 +26,8 @@ import {
 } from './submitted-secret.ts';
 
 /**
- * Adds a provider key: checks it with its provider, lists its models, seals it and stores all of that at once. A key that
- * the provider refuses is not stored; one whose provider cannot be reached is stored UNVERIFIED.
+ * Adds a provider key: checks it with its provider, lists its models, seals it and stores all of that in one transaction. A key
+ * that the provider refuses is not stored; one whose provider cannot be reached is stored UNVERIFIED.
  */
 export async function addApiKey(
   deps: KeyDeps,
@@ -50,7 +50,7 @@ export async function addApiKey(
   const { secret, box, result } = await checkSubmittedSecret(deps, viewer, input, key, input.baseUrl ?? null);
 
   await deps.db.transaction(async (tx) => {
-    // The check took seconds: whoever lost the role meanwhile adds nothing.
+    // The check took seconds: the viewer may have lost the role meanwhile.
     await lockAndAuthorizeTenant(tx, viewer, input, 'manageKeys');
     await requireRoomForKey(tx, tenant);
     await useBox(tx, tenant.id, box);

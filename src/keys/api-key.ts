@@ -21,10 +21,10 @@ import type { CheckLimits } from './check-limits.ts';
 import type { CheckedKey } from './health.ts';
 import { type KeyFacts, type KeyStatus, statusOnPlan } from './status.ts';
 
-/** A provider key as those who may manage it see it. Its sealed record stays in this folder. */
+/** A provider key for viewers who may manage it. Its sealed record stays in this folder. */
 export interface ApiKey extends Omit<KeyFacts, 'planAllowsKeys'> {
   id: string;
-  /** One of the two is set: whose key it is. */
+  /** One of the two is set: the owner of the key. */
   workspaceId: string | null;
   teamId: string | null;
   tenantId: string;
@@ -34,7 +34,7 @@ export interface ApiKey extends Omit<KeyFacts, 'planAllowsKeys'> {
   /** The last four characters of the secret; null for a short one. */
   hint: string | null;
   scope: KeyScope;
-  /** Which key of this tenant and provider is asked first, from 1. */
+  /** Place among the tenant's keys of this provider, in the order in which they are tried, from 1. */
   position: number;
   status: KeyStatus;
   /** The error code behind the health, if the provider gave a reason. */
@@ -49,7 +49,7 @@ export const KEY_SCOPES = ['PERSONAL', 'WORKSPACE', 'TEAM'] as const;
 
 export type KeyScope = (typeof KEY_SCOPES)[number];
 
-/** What working with keys needs. */
+/** Dependencies of the functions of this folder. */
 export interface KeyDeps {
   db: Database;
   changes: Changes;
@@ -57,7 +57,7 @@ export interface KeyDeps {
   /** The first one seals, all of them open. */
   rootKeys: readonly [RootKey, ...RootKey[]];
   checkLimits: CheckLimits;
-  /** The checks of stored keys that are under way, by the key's id. */
+  /** The running checks of stored keys, by the key's id. */
   checks: SingleFlight<CheckedKey>;
   /** Which ways of sending a secret are refused: none, unsealed ones, or also sealed ones of version 1. */
   requireSealedKeys: 'off' | 'on' | 'v2';
@@ -111,7 +111,7 @@ export async function listApiKeys(
   });
 }
 
-/** The key, if the viewer may manage it. Else NotFoundError or NotPermittedError. */
+/** The key, if the viewer may manage it. Throws NotFoundError or NotPermittedError. */
 export async function requireApiKey(deps: { db: Database }, viewer: Viewer, id: string): Promise<ApiKey> {
   const [row] = await deps.db
     .select(keyColumns)
@@ -125,8 +125,8 @@ export async function requireApiKey(deps: { db: Database }, viewer: Viewer, id: 
 }
 
 /**
- * Runs what somebody does to a key, in one transaction: `change` finds the key as it is then and records what it did last.
- * Whoever lost the role meanwhile does nothing. Throws NotFoundError or NotPermittedError.
+ * Changes a key in one transaction, with the viewer's role checked under lock: `change` gets the key's current state and writes
+ * the audit entry as its last statement. Throws NotFoundError or NotPermittedError.
  */
 export async function changeApiKey<Result>(
   deps: Pick<KeyDeps, 'db' | 'changes'>,
@@ -135,7 +135,7 @@ export async function changeApiKey<Result>(
   change: (tx: Transaction, apiKey: ApiKey) => Promise<Result>,
 ): Promise<Result> {
   const { tenantId, workspaceId, teamId } = await requireApiKey(deps, viewer, id);
-  // A checkpoint renews the answers that a key is paying for in an order of its own, and a removal reaches them as well.
+  // Removing a key nulls `api_key_id` on running answers in another row order than a checkpoint locks them: retry deadlocks.
   const result = await retryConflicts(() =>
     deps.db.transaction(async (tx) => {
       await lockAndAuthorizeTenant(tx, viewer, { workspaceId, teamId }, 'manageKeys');
@@ -154,14 +154,14 @@ export function checkLabel(text: string): string {
   throw new InvalidInputError('label', `A label has between 1 and ${MAX_LABEL_LENGTH} characters.`);
 }
 
-/** A key as the server follows it. Whether a viewer may see it has to be checked apart from this. */
+/** The state of a key, for followers. The caller has to check whether a viewer may see it. */
 export interface KeyState extends Pick<typeof apiKeys.$inferSelect, keyof typeof keyColumns> {
   status: KeyStatus;
   /** When time alone will change its status; null for never. */
   changesAt: Date | null;
 }
 
-/** The keys of these tenants as they are now, whoever may manage them, in the order of their ids. */
+/** The current state of these tenants' keys, whether or not a viewer may manage them, in the order of their ids. */
 export async function readKeyStates(
   { db }: { db: Database },
   tenants: readonly Tenant[],

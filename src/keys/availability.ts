@@ -24,7 +24,7 @@ export type ModelAvailability = { apiKeyIds: string[] } & (
 export async function findAvailability(
   { db }: { db: Database },
   modelIds: readonly string[],
-  /** As if this key were not there. */
+  /** Leaves this key out. */
   { withoutApiKeyId }: { withoutApiKeyId?: string } = {},
 ): Promise<Map<string, ModelAvailability>> {
   const rows = (await readCandidates(db, modelIds)).filter(({ apiKeyId }) => apiKeyId !== withoutApiKeyId);
@@ -43,7 +43,7 @@ export async function findAvailability(
 
 type Candidate = Awaited<ReturnType<typeof readCandidates>>[number] & { status: KeyStatus };
 
-/** Every key that lists one of these models and may pay for it, in the order in which they are asked. */
+/** Every key that lists one of these models and may pay for it, in the order in which they are tried. */
 async function readCandidates(db: Database, modelIds: readonly string[]) {
   const wanted = wantedModels(db, modelIds);
   return await db
@@ -77,9 +77,9 @@ async function readCandidates(db: Database, modelIds: readonly string[]) {
 }
 
 /**
- * The models asked about, once for each tenant whose keys may pay: their own, and the team that theirs belongs to. `unnest`
- * and not `or` in the join to the same models of these tenants, which then is one look by identity each; with `or`, thousands
- * of models that were added a moment ago are compared pair by pair.
+ * The given models, once for each tenant whose keys may pay: their own, and the team of their workspace. With `unnest`, the join
+ * to the same models of these tenants is one index lookup each; with `or`, the planner compares thousands of models that were
+ * added a moment ago pair by pair.
  */
 function wantedModels(db: Database, modelIds: readonly string[]) {
   return db
@@ -96,7 +96,7 @@ function wantedModels(db: Database, modelIds: readonly string[]) {
     .as('wanted');
 }
 
-/** Not three equations: they would let the planner begin with the keys, and meet every model of each. */
+/** Not three equalities: with them the planner could start with the keys and read every model of each. */
 const isForPlaceOfModel = sql`(${apiKeys.tenantId}, ${apiKeys.provider}, ${apiKeys.baseUrl})
   is not distinct from (${models.tenantId}, ${models.provider}, ${models.baseUrl})`;
 
@@ -121,7 +121,7 @@ function firstToAsk(keys: readonly Candidate[]): Candidate | undefined {
   return keys.find((key) => key.status === 'ACTIVE') ?? keys.find((key) => isUsable(key.status));
 }
 
-/** What an answer is refused with for a key of this status; undefined for no key at all. */
+/** The code with which an answer is refused for a key of this status; undefined for no key at all. */
 export function codeForStatus(status: KeyStatus | undefined): AnswerErrorCode {
   switch (status) {
     case 'SUSPENDED':
@@ -137,7 +137,7 @@ export function codeForStatus(status: KeyStatus | undefined): AnswerErrorCode {
   }
 }
 
-/** Why a key may not be asked any more on behalf of an answer that it is paying for; null if it may. */
+/** Why a key may no longer pay for a running answer; null if it may. */
 export async function keyFailureCode(
   { db }: { db: Database },
   apiKeyId: string,
@@ -166,7 +166,7 @@ export function unavailableCode(availability: ModelAvailability | null): AnswerE
   return availability.isAvailable ? null : availability.code;
 }
 
-/** Ids of the keys that list a model, in the order in which they are asked; null if the viewer may not manage keys there. */
+/** Ids of the keys that list a model, in the order in which they are tried; null if the viewer may not manage keys there. */
 export function managedKeyIds(
   tenant: Tenant | null,
   availability: ModelAvailability | null,

@@ -5,15 +5,15 @@ import { SlidingWindow } from '../sliding-window.ts';
 import type { CheckResult } from './health.ts';
 
 /**
- * Limits how often keys are checked with their providers: a check is an oracle for stolen keys. Refused checks are what a
- * guesser makes, so few of them are allowed; a person who adds a key of every provider makes many that are not.
+ * Limits how often keys are checked with their providers: a check is an oracle for stolen keys. An attacker who tries keys gets
+ * refusals, so few refused checks are allowed; a person who adds a key of every provider makes many accepted ones.
  */
 export class CheckLimits {
   readonly #numbers: CheckNumbers;
   readonly #unlimited: Networks;
   readonly #all = new SlidingWindow(WINDOW_MS);
   readonly #refused = new SlidingWindow(WINDOW_MS);
-  readonly #underWay = new Map<string, number>();
+  readonly #running = new Map<string, number>();
   #ended = Promise.withResolvers<void>();
 
   /** Addresses in `unlimited` are not counted by address: many people share them. */
@@ -23,9 +23,9 @@ export class CheckLimits {
   }
 
   /**
-   * Runs a check for this person at this address. Throws BusyError when either has none left. A check under way may yet be
-   * refused and counts as such until it ends, so that no more can be tried at once than one after the other; one that would
-   * exceed the limit by that waits.
+   * Runs a check for this person at this address. Throws BusyError when either has reached its limit. A running check counts as
+   * refused until it ends, so that concurrent checks cannot exceed the limit; a check that would exceed it only for that reason
+   * waits.
    */
   async run<Checked extends { result: CheckResult }>(
     viewer: Viewer,
@@ -57,24 +57,24 @@ export class CheckLimits {
     return [person, { subject: `address ${networkOf(address)}`, most: keyChecksPerAddress }];
   }
 
-  /** Whether no subject reaches its limit even if every check under way is refused. */
+  /** Whether no subject reaches its limit even if every running check is refused. */
   #hasRoom(subjects: readonly { subject: string; most: number }[]): boolean {
     return subjects.every(({ subject, most }) => {
-      const left = most - (this.#underWay.get(subject) ?? 0);
+      const left = most - (this.#running.get(subject) ?? 0);
       return left > 0 && this.#refused.retryAt([{ subject, most: left }]) === null;
     });
   }
 
   #count(subjects: readonly { subject: string }[], change: number): void {
     for (const { subject } of subjects) {
-      const count = (this.#underWay.get(subject) ?? 0) + change;
-      if (count === 0) this.#underWay.delete(subject);
-      else this.#underWay.set(subject, count);
+      const count = (this.#running.get(subject) ?? 0) + change;
+      if (count === 0) this.#running.delete(subject);
+      else this.#running.set(subject, count);
     }
   }
 }
 
-/** How many refused ones in ten minutes. */
+/** Limits on refused checks in ten minutes. */
 export interface CheckNumbers {
   keyChecksPerPerson: number;
   keyChecksPerAddress: number;
@@ -88,5 +88,5 @@ function requireRoom(retryAt: Date | null): void {
   );
 }
 
-const CHECKS = 100; // whatever comes of them, for a person and for an address
+const CHECKS = 100; // accepted or refused, for a person and for an address
 const WINDOW_MS = 10 * 60 * 1_000;

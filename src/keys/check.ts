@@ -16,8 +16,8 @@ import { saveCheckResult } from './record-outcome.ts';
 import { adviceFor } from './status.ts';
 
 /**
- * Asks the provider again whether it accepts a stored key, and saves what it says. Throws AnswerError if the provider could
- * not say; the key then stands as before.
+ * Checks a stored key with its provider again and saves the result. Throws AnswerError if the check gave no result; the key is
+ * unchanged then.
  */
 export async function checkApiKey(deps: KeyDeps, viewer: Viewer, id: string): Promise<ApiKey> {
   const { provider, result } = await checkAndSave(deps, viewer, id);
@@ -28,7 +28,7 @@ export async function checkApiKey(deps: KeyDeps, viewer: Viewer, id: string): Pr
   return apiKey;
 }
 
-/** Fetches the list of models of a key anew. Throws AnswerError if the provider does not give it. */
+/** Fetches the models of a key again. Throws AnswerError if the provider does not list them. */
 export async function refreshModels(deps: KeyDeps, viewer: Viewer, id: string): Promise<Model[]> {
   const { provider, result } = await checkAndSave(deps, viewer, id);
   if (result.models === null) throw providerUnavailable(result, provider.title);
@@ -36,8 +36,8 @@ export async function refreshModels(deps: KeyDeps, viewer: Viewer, id: string): 
 }
 
 /**
- * Checks a stored key. There is never more than one such check of a key under way: whoever comes meanwhile gets its result.
- * Throws NotFoundError, SealError, and the signal's reason once that is aborted.
+ * Checks a stored key. Only one check of a key runs at a time; callers during it get its result. Throws NotFoundError,
+ * SealError, and the signal's reason once that is aborted.
  */
 export async function checkStoredKey(
   deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys' | 'providers' | 'checks'>,
@@ -53,9 +53,9 @@ export async function checkStoredKey(
 }
 
 /**
- * Asks the provider whether it accepts the secret and what it lists, both within one deadline. A definite refusal is
+ * Asks the provider whether it accepts the secret and which models it lists, both within one deadline. A definite refusal is
  * reported as health INVALID or EXPIRED; a provider that cannot be reached, or lists no model, as UNVERIFIED with the reason.
- * Throws the reason of `stop` once that is aborted: what was cut off says nothing about the key.
+ * Throws the reason of `stop` once that is aborted: an aborted check says nothing about the key.
  */
 export async function checkSecret(
   { providers }: Pick<KeyDeps, 'providers'>,
@@ -76,7 +76,7 @@ export async function checkSecret(
   }
   try {
     models = cleanModels(models ?? (await provider.listModels(call)));
-    // A working key that offers nothing to ask is no good to anybody, and its managers have to read why.
+    // A working key without a model is useless, and its managers need the reason.
     if (models.length === 0)
       return {
         health: 'UNVERIFIED',
@@ -99,7 +99,7 @@ export function requireAccepted(
   provider: { name: ProviderName; title: string },
   secret: string,
 ): void {
-  // Any 401 asks for another key, and here somebody can give one. A bare 403 may be anybody's between here and there.
+  // At a bare 401 the person can enter another key at once. A bare 403 may come from any proxy on the way.
   if (result.refusal === null) return;
   if (result.refusal === 'unclear' && result.healthReason !== 'INVALID_KEY') return;
   const code = result.healthReason ?? 'INVALID_KEY';
@@ -140,7 +140,7 @@ function resultOfFailure({ code, retryAt, isExplicit }: Failure): CheckResult {
     case 'QUOTA_EXCEEDED':
       return { ...common, health: 'EXHAUSTED' };
     case 'RATE_LIMITED':
-      // Only a known key is counted against a limit.
+      // Providers count only requests with a valid key against a rate limit.
       return { ...common, health: 'ACTIVE', rateLimitedUntil: rateLimitEndsAt(retryAt, new Date()) };
     default:
       return { ...common, health: 'UNVERIFIED' };

@@ -3,38 +3,38 @@ import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import type { OpenedKey } from './open-secret.ts';
 import type { KeyFacts, KeyHealth } from './status.ts';
 
-/** What the provider is known to think of a key: facts that change only together. */
+/** The provider's last known verdict on a key: facts that change only together. */
 export interface HealthFacts extends Pick<KeyFacts, 'health' | 'rateLimitedUntil'> {
-  /** The error code behind the health; null if there is nothing to say. */
+  /** The error code behind the health; null if there is none. */
   healthReason: string | null;
-  /** When the provider first refused the key without words of its own; null if it does not refuse it, or says why. */
+  /** When the provider first refused the key with a bare status; null if it does not refuse it, or explains why. */
   refusedAt: Date | null;
 }
 
-/** What a check of a key found out. */
+/** The result of a check. */
 export interface CheckResult {
   health: KeyHealth;
-  /** Why the health is not ACTIVE, or why a working key's models could not be listed; null if all went well. */
+  /** Why the health is not ACTIVE, or why a working key's models could not be listed; null without a failure. */
   healthReason: AnswerErrorCode | null;
   rateLimitedUntil: Date | null;
-  /** Whether the provider refused the key: in words of its own, or with nothing but a status that others send too. */
+  /** Whether the provider refused the key: with an explanation, or with a bare status, which proxies send too. */
   refusal: 'explicit' | 'unclear' | null;
-  /** What the provider lists, fit to be stored; null if it could not be asked. */
+  /** The provider's list of models, fit to be stored; null if it could not be fetched. */
   models: ListedModel[] | null;
-  /** Why the base URL may not be called, if that is the reason: its name leads into a private network. */
+  /** Why the base URL may not be called, if its name resolves into a private network. */
   forbidden?: string;
 }
 
-/** A stored key that was checked. */
+/** A checked key and its result. */
 export interface CheckedKey {
-  /** What was asked about: by now the key may hold another secret. */
+  /** The key as it was checked: by now it may hold another secret. */
   key: OpenedKey;
   result: CheckResult;
 }
 
 /**
- * The facts after the first check of a secret. A key is not ACTIVE before its provider has listed a model: until then it
- * offers nothing to ask.
+ * The facts after the first check of a secret. A key is not ACTIVE before its provider has listed a model, since it has no
+ * model to ask until then.
  */
 export function healthAfterFirstCheck(
   { health, healthReason, rateLimitedUntil, models, refusal }: CheckResult,
@@ -50,8 +50,9 @@ export function healthAfterFirstCheck(
 }
 
 /**
- * The facts after a check of a stored key. What could not be told changes nothing, so that a provider's bad hour is not taken
- * for the key's; a list without a model is an answer. `by` says who asked: a person learns more than the server acts on by itself.
+ * The facts after a check of a stored key. A check without a result changes nothing, so that an outage of the provider is not
+ * taken for a fault of the key; an empty list of models is a result. For a check that a person asked for, `by`, the facts
+ * follow the result more closely than for one by the server.
  */
 export function healthAfterCheck(
   before: HealthFacts & { provider: ProviderName; modelsRefreshedAt: Date | null },
@@ -64,7 +65,7 @@ export function healthAfterCheck(
   if (health === 'UNVERIFIED' && models === null && before.health !== 'UNVERIFIED') return before;
   const isAccepted = health === 'ACTIVE' || models !== null;
   if (by === 'server' && isAccepted && before.health === 'EXHAUSTED') {
-    if (!CHECK_TELLS_CREDIT.has(before.provider)) return { ...before, refusedAt: null };
+    if (!CHECK_SHOWS_CREDIT.has(before.provider)) return { ...before, refusedAt: null };
   }
   if (models === null && health === 'ACTIVE') {
     const isUnlisted = before.health === 'UNVERIFIED' || before.modelsRefreshedAt === null;
@@ -77,8 +78,8 @@ export function healthAfterCheck(
 }
 
 /**
- * The facts after a refusal of which nobody can tell whose it is: a proxy or an overloaded gateway answers 401 and 403 to keys
- * that are good. The first one changes nothing that is seen; the same some time later is believed.
+ * The facts after a bare refusal, whose sender is unknown: proxies and overloaded gateways answer valid keys with 401 and 403
+ * too. The first one makes no visible change; a second one some time later makes the key INVALID.
  */
 function healthAfterUnclearRefusal(before: HealthFacts, code: string | null, now: Date): HealthFacts {
   if (before.health === 'INVALID' || before.health === 'EXPIRED') return before;
@@ -91,9 +92,9 @@ function isConfirmable(refusedAt: Date, now: Date): boolean {
   return now.getTime() - refusedAt.getTime() >= CONFIRMED_AFTER_MS;
 }
 
-/** How an answer ended, as far as it concerns the key that paid for it. */
+/** The end of an answer, as far as it concerns the key that paid for it. */
 export interface KeyOutcome {
-  /** What the answer failed with; null if it did not fail. */
+  /** The code that the answer failed with; null if it did not fail. */
   code: AnswerErrorCode | null;
   retryAt: Date | null;
   /** Whether the provider's own words say so (see ProviderError). */
@@ -123,12 +124,12 @@ export function healthAfterAnswer(
   }
 }
 
-/** Until when a key is taken for limited, where the provider may not have said. */
+/** When a rate limit ends: as the provider said, else in a minute. */
 export function rateLimitEndsAt(retryAt: Date | null, now: Date): Date {
-  return retryAt ?? new Date(now.getTime() + UNTOLD_LIMIT_MS);
+  return retryAt ?? new Date(now.getTime() + DEFAULT_LIMIT_MS);
 }
 
-/** Whether those who see the key would see no difference. That a rate limit only moves its end is none. */
+/** Whether viewers of the key see no difference. A rate limit whose end only moves is no difference. */
 export function isSameHealth(before: HealthFacts, after: HealthFacts, now: Date): boolean {
   const isLimited = ({ rateLimitedUntil }: HealthFacts) =>
     rateLimitedUntil !== null && rateLimitedUntil > now;
@@ -139,18 +140,18 @@ export function isSameHealth(before: HealthFacts, after: HealthFacts, now: Date)
   );
 }
 
-/** Whether a check brought no result that lasts: it is worth another one soon. */
+/** Whether a check gave no lasting result and should be repeated soon. */
 export function isInconclusive({ health, healthReason, models }: CheckResult): boolean {
   return health === 'UNVERIFIED' || (models === null && isTransient(healthReason));
 }
 
-/** When the server checks a key by itself again. `inconclusive` counts the checks in a row that brought no result. */
+/** When the server next checks a key. `inconclusive` is the number of consecutive checks without a result. */
 export function nextRecheckAt(
   key: { health: KeyHealth; provider: ProviderName; refusedAt: Date | null },
   now: Date,
   inconclusive: number,
 ): Date {
-  // Keys that were refused together, or came together, are not all due together.
+  // Random, so that keys that were refused or added together are not all due together.
   return new Date(now.getTime() + intervalMs(key, now, inconclusive) * (1 + 0.2 * Math.random()));
 }
 
@@ -160,20 +161,20 @@ function intervalMs(
   inconclusive: number,
 ): number {
   if (refusedAt !== null) {
-    if (health === 'INVALID') return HOUR_MS; // nobody said why, so it may be good again
+    if (health === 'INVALID') return HOUR_MS; // the provider did not say why, so the key may work again
     if (!isConfirmable(refusedAt, now)) return CONFIRMED_AFTER_MS;
   }
   if (inconclusive > 0) return (BACKOFF_MINUTES[inconclusive - 1] ?? LONGEST_BACKOFF_MINUTES) * MINUTE_MS;
-  if (health === 'EXHAUSTED' && CHECK_TELLS_CREDIT.has(provider)) return HOUR_MS;
+  if (health === 'EXHAUSTED' && CHECK_SHOWS_CREDIT.has(provider)) return HOUR_MS;
   return DAY_MS * 0.9;
 }
 
-/** Whether a reason is one that goes away by itself. */
+/** Whether a failure goes away by itself. */
 function isTransient(reason: string | null): boolean {
-  return reason !== null && PASSING.has(reason);
+  return reason !== null && TRANSIENT.has(reason);
 }
 
-const PASSING: ReadonlySet<string> = new Set([
+const TRANSIENT: ReadonlySet<string> = new Set([
   'RATE_LIMITED',
   'PROVIDER_OVERLOADED',
   'PROVIDER_ERROR',
@@ -182,13 +183,13 @@ const PASSING: ReadonlySet<string> = new Set([
   'STREAM_CUT',
 ] satisfies AnswerErrorCode[]);
 
-/** The others accept a key without any credit: only an answer shows that there is some again. */
-const CHECK_TELLS_CREDIT: ReadonlySet<ProviderName> = new Set(['NOVITA']);
+/** Providers whose check fails without credit. The others accept such a key: only an answer shows that credit was added. */
+const CHECK_SHOWS_CREDIT: ReadonlySet<ProviderName> = new Set(['NOVITA']);
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-const CONFIRMED_AFTER_MS = MINUTE_MS; // an overloaded gateway has come to itself by then, or the refusal is meant
+const CONFIRMED_AFTER_MS = MINUTE_MS; // an overloaded gateway has usually recovered by then
 const BACKOFF_MINUTES = [1, 5, 15]; // most outages are short
 const LONGEST_BACKOFF_MINUTES = 60;
-const UNTOLD_LIMIT_MS = MINUTE_MS; // providers count requests by the minute
+const DEFAULT_LIMIT_MS = MINUTE_MS; // providers count requests by the minute

@@ -10,8 +10,8 @@ import type { ProviderName } from '../providers/provider.ts';
 import { openRecord, type RecordContext, type RootKey, SealError, type SealedRecord } from '../vault/seal.ts';
 
 /**
- * Opens a stored key and lends its secret to `use`: the only way to plaintext. `use` must neither keep nor log it. The bytes
- * are wiped afterwards; the string made of them is dropped, since JavaScript strings cannot be wiped.
+ * Opens a stored key and passes its secret to `use`: the only way to plaintext. `use` must neither keep nor log it. The bytes
+ * are wiped afterwards; the string made of them is only dropped, since JavaScript strings cannot be wiped.
  * Throws NotFoundError if the key is gone and SealError if it does not open, which is recorded.
  */
 export async function withSecret<Result>(
@@ -37,17 +37,17 @@ interface OpenDeps {
   rootKeys: readonly [RootKey, ...RootKey[]];
 }
 
-/** What a secret was sealed with: nobody who can only write to the database can have changed it. */
+/** The sealed context of a secret: an attacker with write access to the database cannot have changed it. */
 export interface OpenedKey {
   provider: ProviderName;
   baseUrl: string;
   /** The workspace or team that owns it. */
   tenantId: string;
-  /** Grows with every sealing, so that what is learned about one secret is not written onto the next. */
+  /** Grows with every sealing, so that a result for one secret is not written to the row of the next. */
   version: number;
 }
 
-/** A key's row as far as it takes part in sealing. */
+/** The columns of a key that sealing uses. */
 export interface SealedKey extends Omit<RecordContext, 'apiKeyId'>, SealedRecord {
   id: string;
   needsReentry: boolean;
@@ -58,7 +58,7 @@ export function openSealedKey(rootKeys: readonly RootKey[], key: SealedKey): Uin
   return openRecord(rootKeys, contextOf(key), key);
 }
 
-/** What a row's record is bound to. */
+/** The context that a row's record is bound to. */
 export function contextOf({
   id,
   tenantId,
@@ -94,7 +94,7 @@ async function open(deps: OpenDeps, key: SealedKey): Promise<Uint8Array> {
   }
 }
 
-/** Makes it part of the key's health, so that it is recorded once for each secret and not with every attempt. */
+/** Records the failure in the audit log, and in the key's health so that this happens once for each secret. */
 async function recordNotOpened(
   deps: OpenDeps,
   { id, tenantId, version }: SealedKey,
@@ -125,7 +125,7 @@ async function recordNotOpened(
   if (isRecorded) deps.changes.announce(tenantId, [id]);
 }
 
-/** The row was changed in this database, so its audit log may not open either. The failure itself has been logged. */
+/** Logs that the audit log could not be written: where the key's row was tampered with, the log may not open either. */
 function logUnrecorded(error: unknown): void {
   log.error({ failure: failureName(error) }, 'a key that did not open could not be recorded');
 }

@@ -4,7 +4,7 @@ import { apiKeys } from '../db/tables/api-key.ts';
 import { ConflictError, InvalidInputError } from '../errors.ts';
 import type { ProviderName } from '../providers/provider.ts';
 
-/** Throws ConflictError if a tenant, whose row is held, has as many keys as may be. */
+/** Throws ConflictError if a tenant, whose row is locked, has the maximum number of keys. */
 export async function requireRoomForKey(
   tx: Pick<Database, '$count'>,
   tenant: { id: string; type: 'workspace' | 'team' },
@@ -13,7 +13,7 @@ export async function requireRoomForKey(
     throw new ConflictError(`This ${tenant.type} has ${MAX_KEYS} keys, which is the most. Remove one first.`);
 }
 
-/** The place of a new key: after those there are. */
+/** The position of a new key: the last one. */
 export async function nextPosition(tx: Pick<Database, 'select'>, group: KeyGroup): Promise<number> {
   const [row] = await tx
     .select({ last: max(apiKeys.position) })
@@ -22,7 +22,7 @@ export async function nextPosition(tx: Pick<Database, 'select'>, group: KeyGroup
   return (row?.last ?? 0) + 1;
 }
 
-/** Moves a key to a position, the last one if there are fewer, and the others close up. False if it was there already. */
+/** Moves a key to a position, or to the end if the position is higher, and renumbers the others. False if it was there already. */
 export async function moveKey(
   tx: Pick<Database, 'select' | 'update'>,
   key: KeyGroup & { id: string },
@@ -47,8 +47,8 @@ export function checkPosition(position: number): number {
 }
 
 /**
- * Keys that are asked one after the other: positions from 1 without gaps. Whoever changes the order holds the tenant's row,
- * which keeps others from changing it too.
+ * Keys of one tenant and provider, which are tried in the order of their positions, from 1 without gaps. A transaction that
+ * changes the order locks the tenant's row first.
  */
 interface KeyGroup {
   tenantId: string;
@@ -66,7 +66,7 @@ async function idsInOrder(tx: Pick<Database, 'select'>, group: KeyGroup): Promis
 
 async function numberFromOne(tx: Pick<Database, 'update'>, ids: readonly string[]): Promise<void> {
   const numbered = ids.map((id, index) => ({ id, position: index + 1 }));
-  // Always in the same order, so that two who have rows of keys locked never wait for each other.
+  // Always in the same order, so that two transactions that lock keys never deadlock.
   for (const { id, position } of numbered.toSorted((left, right) => (left.id < right.id ? -1 : 1)))
     await tx
       .update(apiKeys)
@@ -78,4 +78,4 @@ function isIn({ tenantId, provider }: KeyGroup) {
   return and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.provider, provider));
 }
 
-const MAX_KEYS = 50; // each is looked through for every model, and checked by the server itself
+const MAX_KEYS = 50; // availability is computed over all of them, and the server checks each by itself

@@ -12,10 +12,10 @@ import { isInconclusive } from './health.ts';
 import { saveCheckResult } from './record-outcome.ts';
 
 /**
- * Checks stored keys with their providers by itself, a few at a time and each only when it is due, so that a key's status
- * is true also while nobody uses it. Returns a function that ends this, together with a check that is under way.
+ * Starts checking stored keys with their providers, a few at a time and each when it is due, so that the status of unused keys
+ * stays current. Returns a function that stops this and aborts running checks.
  */
-export function startRechecks(deps: KeyDeps, lookEveryMs: number = LOOK_EVERY_MS): () => Promise<void> {
+export function startRechecks(deps: KeyDeps, searchEveryMs: number = SEARCH_EVERY_MS): () => Promise<void> {
   const stopping = new AbortController();
   const recheckDeps = { ...deps, inconclusive: new Map<string, number>(), stopping: stopping.signal };
   const ended = run();
@@ -25,21 +25,21 @@ export function startRechecks(deps: KeyDeps, lookEveryMs: number = LOOK_EVERY_MS
   };
 
   async function run(): Promise<void> {
-    let delayMs = lookEveryMs;
+    let delayMs = searchEveryMs;
     while (await waited(delayMs, stopping.signal)) {
       const dueInMs = await recheckDueKeys(recheckDeps).catch(logFailure);
-      delayMs = Math.min(dueInMs ?? lookEveryMs, lookEveryMs);
+      delayMs = Math.min(dueInMs ?? searchEveryMs, searchEveryMs);
     }
   }
 }
 
 export interface RecheckDeps extends KeyDeps {
-  /** How many checks in a row brought no result, by key. Lost with a restart, which costs a few checks. */
+  /** Number of consecutive checks without a result, by key. Lost with a restart, which costs a few checks. */
   inconclusive: Map<string, number>;
   stopping: AbortSignal;
 }
 
-/** Checks every key that is due. Gives the milliseconds until the next one is; null if none will be. */
+/** Checks every key that is due. Returns the milliseconds until the next one is; null if none will be. */
 export async function recheckDueKeys(deps: RecheckDeps): Promise<number | null> {
   while (!deps.stopping.aborted) {
     const next = await findNext(deps);
@@ -53,7 +53,7 @@ export async function recheckDueKeys(deps: RecheckDeps): Promise<number | null> 
   return null;
 }
 
-/** The keys that are or will be due first, of those that would be used if the provider says that they work. */
+/** The keys that are or will be due first, without those that could not be used even if the provider accepts them. */
 async function findNext({ db }: { db: Database }): Promise<Due[]> {
   const plansFor = (whose: 'workspace' | 'team') => PLANS.filter((each) => planAllowsKeys(each, whose));
   const rows = await db
@@ -82,29 +82,29 @@ interface Due {
 }
 
 async function recheck(deps: RecheckDeps, { id, recheckAt }: Due): Promise<void> {
-  // Put off before it is begun: a check that fails in a way nobody thought of must not be the next one for ever.
-  const putOff = await deps.db
+  // Postponed before the check: one that fails unexpectedly must not be the next one due for ever.
+  const postponed = await deps.db
     .update(apiKeys)
-    .set({ recheckAt: new Date(Date.now() + PUT_OFF_MS) })
+    .set({ recheckAt: new Date(Date.now() + POSTPONE_MS) })
     .where(and(eq(apiKeys.id, id), eq(apiKeys.recheckAt, recheckAt)))
     .returning({ id: apiKeys.id });
-  if (putOff.length === 0) return;
+  if (postponed.length === 0) return;
   try {
     const checked = await checkStoredKey(deps, id, deps.stopping);
     const inconclusive = isInconclusive(checked.result) ? (deps.inconclusive.get(id) ?? 1) + 1 : 0;
-    remember(deps.inconclusive, id, inconclusive);
+    setInconclusive(deps.inconclusive, id, inconclusive);
     await saveCheckResult(deps, id, checked, { type: 'server', inconclusive });
   } catch (error) {
-    remember(deps.inconclusive, id, 0);
-    // It was removed meanwhile, does not open, which is recorded, or the server shuts down.
+    setInconclusive(deps.inconclusive, id, 0);
+    // The key was removed meanwhile or does not open, which is recorded already, or the server shuts down.
     if (error instanceof NotFoundError || error instanceof SealError || deps.stopping.aborted) return;
     log.error({ apiKeyId: id, failure: failureName(error) }, 'a stored key could not be checked');
   }
 }
 
-function remember(inconclusive: Map<string, number>, id: string, count: number): void {
+function setInconclusive(inconclusive: Map<string, number>, id: string, count: number): void {
   inconclusive.delete(id);
-  if (inconclusive.size >= MOST_REMEMBERED) inconclusive.clear(); // removed keys among them; the others are checked early once
+  if (inconclusive.size >= MAX_COUNTED) inconclusive.clear(); // drops removed keys; the others are checked early once
   if (count > 0) inconclusive.set(id, count);
 }
 
@@ -113,12 +113,12 @@ function logFailure(error: unknown): null {
   return null;
 }
 
-/** True once the time has passed, false if the wait was ended. */
+/** True once the time has passed, false if the wait was aborted. */
 async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
   return await sleep(ms, true, { signal }).catch(() => false);
 }
 
-const AT_ONCE = 8; // or a few servers that never reply would keep everybody else's keys waiting
-const LOOK_EVERY_MS = 60_000; // one small query; a key that became due meanwhile waits no longer
-const PUT_OFF_MS = 60 * 60_000;
-const MOST_REMEMBERED = 10_000;
+const AT_ONCE = 8; // or a few servers that never reply would delay the checks of all other keys
+const SEARCH_EVERY_MS = 60_000; // one small query; a key that became due meanwhile waits no longer
+const POSTPONE_MS = 60 * 60_000;
+const MAX_COUNTED = 10_000;

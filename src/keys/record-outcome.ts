@@ -22,9 +22,9 @@ import {
 import type { OpenedKey } from './open-secret.ts';
 
 /**
- * Saves what a check of a stored key found and tells of it if anybody could see a difference. Nothing if the key was sealed
- * anew meanwhile, because the secret may be another one. Throws NotFoundError if it was removed, and that or
- * NotPermittedError if whoever wanted the check may not manage the key any more: nothing of it is for them.
+ * Saves the result of a check of a stored key, and announces a visible change. Does nothing if the key was sealed again
+ * meanwhile, because the secret may be another one. Throws NotFoundError if the key was removed, and NotFoundError or
+ * NotPermittedError if the person who asked for the check may not manage it any more and must not see the result.
  */
 export async function saveCheckResult(
   deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys'>,
@@ -37,7 +37,7 @@ export async function saveCheckResult(
     if (!(await lockTenantForKeyShare(tx, tenantId))) throw new NotFoundError('API key');
     const [before] = await tx.select(checkedColumns).from(apiKeys).where(eq(apiKeys.id, id)).for('update');
     if (before === undefined) throw new NotFoundError('API key');
-    // The check took seconds.
+    // The check took seconds: the viewer may have lost the role meanwhile.
     if (by.type === 'person') await requireApiKey({ ...deps, db: tx }, by.viewer, id);
     if (before.version !== key.version) return false;
 
@@ -66,9 +66,8 @@ export async function saveCheckResult(
 }
 
 /**
- * Learns from an answer how the key that paid for it stands.
- * Codes that say nothing about the key change nothing, and neither does an answer paid with a secret since replaced. It is
- * told only if anybody could see a difference: most answers find the key as the one before did.
+ * Updates the health of the key that paid for an answer. Codes that say nothing about the key change nothing, and neither does
+ * an answer paid with a secret that has been replaced. Only a visible change is announced: most answers change nothing.
  */
 export async function recordKeyOutcome(
   deps: Pick<KeyDeps, 'db' | 'changes'>,
@@ -78,7 +77,7 @@ export async function recordKeyOutcome(
 ): Promise<void> {
   const now = new Date();
   const hasVisibleChange = await deps.db.transaction(async (tx) => {
-    const isThatSecret = and(eq(apiKeys.id, id), eq(apiKeys.version, version));
+    const isSameSecret = and(eq(apiKeys.id, id), eq(apiKeys.version, version));
     const [before] = await tx
       .select({
         health: apiKeys.health,
@@ -87,7 +86,7 @@ export async function recordKeyOutcome(
         refusedAt: apiKeys.refusedAt,
       })
       .from(apiKeys)
-      .where(isThatSecret)
+      .where(isSameSecret)
       .for('no key update');
     if (before === undefined) return false;
     const after = healthAfterAnswer(before, outcome, now);
@@ -96,13 +95,13 @@ export async function recordKeyOutcome(
     await tx
       .update(apiKeys)
       .set({ ...after, lastUsedAt: now, recheckAt })
-      .where(isThatSecret);
+      .where(isSameSecret);
     return !isSameHealth(before, after, now);
   });
   if (hasVisibleChange) deps.changes.announce(tenantId, [id]);
 }
 
-/** Who wanted the check. `inconclusive` is how many checks in a row brought no result, if this one did not either. */
+/** The initiator of a check. `inconclusive` is the number of consecutive checks without a result, this one included. */
 export type CheckedBy = { type: 'person'; viewer: Viewer } | { type: 'server'; inconclusive: number };
 
 /** The columns that the first check of a secret decides. */

@@ -13,8 +13,8 @@ import { findAvailability } from './availability.ts';
 import { closeUp } from './order.ts';
 
 /**
- * Removes a key for good. Its models and everything they answered stay; they can no longer be asked through this key, and
- * answers that it is paying for end.
+ * Removes a key for good. Its models and their answers stay; the models can no longer be asked through this key, and answers
+ * that it is paying for end.
  */
 export async function removeApiKey(
   deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys'>,
@@ -35,17 +35,17 @@ export async function removeApiKey(
   });
 }
 
-/** What removing a key would do, as things are now. */
+/** What removing a key would do at this moment. */
 export interface RemovalImpact {
   /** Its models that could no longer be asked, in the provider's order: no other usable key offers them. */
   models: Model[];
-  /** Threads whose newest answer is by a model that could no longer be asked, whoever may see them. */
+  /** Number of threads whose newest answer is by a model that could no longer be asked, also threads the viewer may not see. */
   threadCount: number;
-  /** Answers that it is paying for, which would end. */
+  /** Number of answers that it is paying for, which would end. */
   runningAnswerCount: number;
 }
 
-/** Finds out what removing a key would do. The caller has made sure that the viewer may manage the key. */
+/** Finds out what removing a key would do. The caller makes sure that the viewer may manage the key. */
 export async function removalImpact(
   deps: { db: Database },
   apiKey: Pick<ApiKey, 'id' | 'tenantId'>,

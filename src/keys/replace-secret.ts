@@ -17,8 +17,8 @@ import {
 } from './submitted-secret.ts';
 
 /**
- * Puts another secret into a key, which keeps its id and label. For a CUSTOM key the base URL may change with it, never
- * without it: a stored secret goes only where it was checked.
+ * Replaces the secret of a key, which keeps its id and label. For a CUSTOM key the base URL may change with it, never without
+ * it: a stored secret is sent only to the base URL it was checked with.
  */
 export async function replaceApiKeySecret(
   deps: KeyDeps,
@@ -54,7 +54,7 @@ export async function replaceApiKeySecret(
         ...firstHealthColumns(provider.name, result),
       })
       .where(eq(apiKeys.id, key.id));
-    // What was listed at another place is not offered at this one.
+    // Models that another base URL listed are not offered at this one.
     const models = result.models ?? (baseUrl === before.baseUrl ? null : []);
     if (models !== null) await saveKeyModels(tx, key, models);
     await recordAudit(tx, deps, tenant.id, {

@@ -6,9 +6,9 @@ import { failureName, log } from '../log.ts';
 import type { RootKey } from '../vault/seal.ts';
 
 /**
- * Records for as long as this server runs which root keys it holds, so that nobody seals with one that it cannot open, and
- * nobody takes away one that it still seals with. The record is renewed: one that a crash left behind counts for half a
- * minute. All times are the database's. Returns what removes the record.
+ * Records which root keys this server holds while it runs, so that no command seals with a root key that it lacks or reports one
+ * as unused that it still seals with. The record is a lease that is renewed: one that a crash left behind expires in half a
+ * minute. All times are the database's. Returns a function that removes the record.
  */
 export async function recordRoots(
   { db, rootKeys }: { db: Database; rootKeys: readonly RootKey[] },
@@ -60,8 +60,8 @@ export interface RootHolder {
   rootIds: string[];
 }
 
-/** Why a command must not seal with this root now, one sentence a server that cannot open what it seals; empty if it may. */
-export async function findHindrances(db: Pick<Database, 'select'>, rootId: string): Promise<string[]> {
+/** Why a command must not seal with this root key now: one sentence for each running server that lacks it. */
+export async function findRotationObstacles(db: Pick<Database, 'select'>, rootId: string): Promise<string[]> {
   const without = (await findRootHolders(db)).filter(({ rootIds }) => !rootIds.includes(rootId));
   return without.map(
     ({ name, rootIds }) =>

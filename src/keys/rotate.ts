@@ -17,7 +17,7 @@ import { type RootKey, resealRecord } from '../vault/seal.ts';
 import { contextOf, openSealedKey, type SealedKey, sealedKeyColumns } from './open-secret.ts';
 import { beginGeneration, tenantGeneration } from './sealing-key.ts';
 
-/** Seals with the first root key what another one sealed: provider keys and the keys of audit logs. */
+/** Seals all provider keys and keys of audit logs that another root key sealed again with the first one. */
 export async function rotateRoot(deps: RotateDeps): Promise<RootRotation> {
   const rootId = deps.rootKeys[0].id;
   const keys = await resealRows(keyRows(deps, ne(apiKeys.rootId, rootId)));
@@ -28,9 +28,9 @@ export async function rotateRoot(deps: RotateDeps): Promise<RootRotation> {
 /**
  * Begins a new generation of a tenant's sealing key and seals the tenant's keys with it.
  *
- * A run that was killed left keys on an older generation. The next run only finishes that and begins none of its own, or
- * every kill would use one up. Keys that do not open stay behind for ever and so do not count as unfinished. The tenant's
- * audit log has no part in this: see `sealChainKey`.
+ * A run that was killed leaves keys on an older generation. The next run only finishes that rotation and begins no generation
+ * of its own, or every kill would use one up. Keys that do not open stay on the old generation for ever and so do not count as
+ * unfinished. The key of the tenant's audit log is not rotated: see `sealChainKey`.
  */
 export async function rotateTenant(deps: RotateDeps, tenantId: string): Promise<TenantRotation> {
   const newest = await tenantGeneration(deps.db, tenantId);
@@ -42,7 +42,7 @@ export async function rotateTenant(deps: RotateDeps, tenantId: string): Promise<
   return { ...rotation, type: 'begun', generation };
 }
 
-/** Opens every saved key and the key of every audit log with the given root keys, changing nothing. */
+/** Opens every saved key and the key of every audit log with the given root keys, without changing any. */
 export async function verifyKeys(deps: RotateDeps): Promise<Verification> {
   const keys = await verifyRows(keyRows(deps, undefined));
   const logs = await verifyRows(chainRows(deps, undefined));
@@ -84,7 +84,7 @@ export interface RotateDeps {
 }
 
 export interface RootRotation extends Resealed {
-  /** Of how many audit logs the key was sealed again. */
+  /** Number of audit logs whose key was sealed again. */
   resealedLogs: number;
 }
 
@@ -95,11 +95,11 @@ export interface TenantRotation extends Resealed {
 }
 
 export interface Verification {
-  /** What opens, counted by what sealed it. */
+  /** Numbers of rows that open, by root key and generation. */
   opened: OpenedKeys[];
   /** How many were not tried because their secret has to be entered again anyway. */
   skipped: number;
-  /** A key by its id, or the key of an audit log by the id of its tenant. */
+  /** Rows that do not open: a provider key by its id, the key of an audit log by the id of its tenant. */
   failures: SealFailure[];
 }
 
@@ -132,7 +132,7 @@ function chainRows(deps: RotateDeps, condition: SQL | undefined): Rows<SealedCha
 
 type Rows<Row> = SealedRows<Row> & ResealableRows<Row>;
 
-/** By id. A row that comes to meet the condition behind the place reached is missed. */
+/** Reads the keys that meet the condition, by id. A key behind the cursor that meets it only later is missed. */
 function readSealedKeys(db: Pick<Database, 'select'>, condition: SQL | undefined): AsyncGenerator<SealedKey> {
   return readInBatches(
     ({ id }) => id,
@@ -147,7 +147,7 @@ function readSealedKeys(db: Pick<Database, 'select'>, condition: SQL | undefined
 }
 
 async function resealKey({ db, rootKeys }: RotateDeps, key: SealedKey): Promise<boolean> {
-  // Never backwards: an older generation may be the one that was rotated away for a reason.
+  // Never an older generation than the row has: it may have been rotated because it leaked.
   const generation = Math.max(key.generation, await tenantGeneration(db, key.tenantId));
   const version = key.version + 1;
   const record = resealRecord(rootKeys, contextOf(key), key, { generation, version });

@@ -2,7 +2,7 @@ import { ANSWER_ERRORS, type AnswerErrorCode } from '../answer-error.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { type Plan, planAllowsKeys } from '../workspaces/plan.ts';
 
-/** Status of a key, the same everywhere it is shown. The first that applies, in this order. */
+/** Status of a key: the first in this order that applies. */
 export const KEY_STATUSES = [
   'NEEDS_REENTRY',
   'SUSPENDED',
@@ -18,8 +18,8 @@ export const KEY_STATUSES = [
 export type KeyStatus = (typeof KEY_STATUSES)[number];
 
 /**
- * Derives a key's status from separate facts, each with its own writer. Nothing stores the result: a downgrade, a passing
- * minute or a switch changes it without writing to the key's row.
+ * Derives a key's status from separate facts, each with its own writer. The result is never stored: a downgrade or the passing
+ * of time changes it without a write to the key's row.
  */
 export function keyStatus(facts: KeyFacts, now: Date): KeyStatus {
   if (facts.needsReentry) return 'NEEDS_REENTRY';
@@ -44,9 +44,9 @@ export function statusOnPlan(
 }
 
 /**
- * Whether a key of this status may pay for an answer. EXHAUSTED and RATE_LIMITED keys may: no provider tells when credit
- * was added or a limit lifted, so only trying shows it. INVALID and EXPIRED keys may not: every try would
- * be refused, and a check by a person who manages the key brings it back.
+ * Whether a key of this status may pay for an answer. EXHAUSTED and RATE_LIMITED keys may: no provider announces that credit
+ * was added or a rate limit ended, so only trying shows it. INVALID and EXPIRED keys may not: every try would be refused, and
+ * a check by a manager of the key makes it usable again.
  */
 export function isUsable(status: KeyStatus): boolean {
   switch (status) {
@@ -88,7 +88,7 @@ export function statusMessage(
       if (healthReason === 'KEY_EXPIRED') return ANSWER_ERRORS.KEY_EXPIRED.sentence(providerTitle);
       return 'The expiry date set for this key has passed. Set a later one to use it again.';
     case 'ACTIVE': // with a reason if its models could not be listed
-      if (healthReason === 'RATE_LIMITED') return null; // that is over, or this would not be its status
+      if (healthReason === 'RATE_LIMITED') return null; // the limit has ended, or the status would be RATE_LIMITED
       return reasonMessage(healthReason, provider, providerTitle);
     case 'INVALID':
     case 'EXHAUSTED':
@@ -99,20 +99,20 @@ export function statusMessage(
   }
 }
 
-/** What else may be behind a provider's refusal, for its managers; null where the code says it all. */
+/** A further sentence on a provider's refusal, for the key's managers; null where the code's own sentence is enough. */
 export function adviceFor(provider: ProviderName, code: AnswerErrorCode): string | null {
-  // A path that leads nowhere is answered with "not found", a web page, or anything else.
+  // Servers answer a wrong path with "not found", a web page, or anything else.
   if (provider === 'CUSTOM' && NAMES_BASE_URL.has(code))
     return code === 'BAD_REQUEST'
-      ? 'The base URL of most servers ends in /v1.' // its own sentence says already that it is to be checked
+      ? 'The base URL of most servers ends in /v1.' // the code's sentence says already to check it
       : 'Check that the base URL is right: that of most servers ends in /v1.';
-  // Documented for exhausted credits.
+  // Perplexity documents 401 for exhausted credits too.
   if (provider === 'PERPLEXITY' && code === 'INVALID_KEY')
     return 'Perplexity says the same of an account without credit.';
   return null;
 }
 
-/** What the provider last said about a key. UNVERIFIED: nothing yet that could be told. */
+/** The provider's last verdict on a key. UNVERIFIED: none yet. */
 export const KEY_HEALTHS = ['UNVERIFIED', 'ACTIVE', 'INVALID', 'EXPIRED', 'EXHAUSTED'] as const;
 
 export type KeyHealth = (typeof KEY_HEALTHS)[number];
@@ -123,10 +123,10 @@ export interface KeyFacts {
   /** Whether the plan of the key's payer includes keys of this scope. */
   planAllowsKeys: boolean;
   isEnabled: boolean;
-  /** Until when its tenant wants it used, the moment itself excluded; null for no end. */
+  /** Expiry date that a manager set, itself excluded; null for none. */
   expiresAt: Date | null;
   health: KeyHealth;
-  /** Until when the provider refuses it for being asked too often, the moment itself excluded; null for not at all. */
+  /** When the provider's rate limit ends, itself excluded; null for no rate limit. */
   rateLimitedUntil: Date | null;
 }
 

@@ -21,8 +21,8 @@ import type { CheckResult } from './health.ts';
 import { tenantGeneration } from './sealing-key.ts';
 
 /**
- * The submitted secret, once its provider has not refused it, and what the provider said. The caller uses up its box. Throws
- * InvalidInputError for a submitted base URL whose name leads into a private network.
+ * Opens a submitted secret and checks it with its provider. The caller then records its box with `useBox`. Throws
+ * ProviderRefusedError, and InvalidInputError for a submitted base URL whose name resolves into a private network.
  */
 export async function checkSubmittedSecret(
   deps: KeyDeps,
@@ -49,7 +49,7 @@ export interface CheckedSecret extends OpenedBox {
   result: CheckResult;
 }
 
-/** The columns that hold a secret. The generation is read here, because the check before took seconds. */
+/** The columns that hold a secret. The generation is read again here, because the check before took seconds. */
 export async function sealedColumns(
   tx: Pick<Database, 'select'>,
   root: RootKey,
@@ -62,7 +62,7 @@ export async function sealedColumns(
   return { hint: hintOf(secret), generation, version, ...sealRecord(root, context, secret) };
 }
 
-/** What a key is apart from its secret. */
+/** What the sealed record of a key is bound to. */
 export interface KeyIdentity {
   id: string;
   /** The workspace or team that owns it. */
@@ -98,10 +98,9 @@ export function checkKeyBaseUrl(
 }
 
 /**
- * Records that the secret of a box is stored, in the transaction that stores it. A box is used up by that and by nothing
- * else: a provider that refuses or does not answer, or a transaction that fails, leaves it good for another try until its
- * time is past, which bounds what somebody who captured it could do. Of two requests with one box, only one commits.
- * Throws InvalidInputError if the box was used before.
+ * Records a box as used, in the transaction that stores its secret. Nothing else uses it up: after a provider that refuses or
+ * does not answer, or a transaction that fails, the box can be sent again until it expires, which limits what an attacker who
+ * captured it can do. Of two requests with one box, only one commits. Throws InvalidInputError if the box was used before.
  */
 export async function useBox(
   tx: Pick<Database, 'insert'>,
@@ -118,8 +117,8 @@ export async function useBox(
 }
 
 /**
- * Refuses a used box before its provider is asked, so that a captured one does not go on telling whether a key works.
- * Throws InvalidInputError.
+ * Refuses a used box before its provider is asked, so that a captured box cannot be replayed to learn whether the key still
+ * works. Throws InvalidInputError.
  */
 export async function requireUnusedBox(
   db: Pick<Database, 'select' | 'delete'>,
@@ -135,15 +134,15 @@ export async function requireUnusedBox(
   if (used.length > 0) throw usedBefore();
 }
 
-/** A secret on its way in: either sealed by the client or, where the server allows it, as it is. */
+/** A submitted secret: either sealed by the client or, where the server allows it, in plain text. */
 export interface SecretInput {
   secret?: string | null | undefined;
   sealed?: ClientBox | null | undefined;
 }
 
 /**
- * The secret that was submitted, in the form the provider expects, and the box that may be used once, if it came in one. `baseUrl` is what the client sent with it, null for a
- * provider with a base URL of its own. Throws InvalidInputError or StaleSealingKeyError.
+ * Reads a submitted secret, in the form the provider expects, and its box if it was sealed. `baseUrl` is the one that the client
+ * sent with it, null for a provider with a base URL of its own. Throws InvalidInputError or StaleSealingKeyError.
  */
 export function readSubmittedSecret(
   deps: Pick<KeyDeps, 'rootKeys' | 'requireSealedKeys'>,
@@ -177,7 +176,7 @@ export function readSubmittedSecret(
   }
 }
 
-/** The end of the secret by which its tenant recognises it; null where so short that it would give much of it away. */
+/** The end of the secret, by which people recognise it; null for one so short that this would reveal much of it. */
 function hintOf(secret: string): string | null {
   return secret.length >= 20 ? secret.slice(-4) : null;
 }
@@ -188,7 +187,7 @@ function usedBefore(): InvalidInputError {
   return new InvalidInputError('sealed', message);
 }
 
-/** A clock that is set back must not find a box valid again whose row is gone. */
+/** Rows outlive their box, so that setting the clock back does not make a box valid again whose row is gone. */
 const KEPT_LONGER_MS = 60 * 60 * 1_000;
 
 function clean(path: string, text: string, provider: Provider): string {
@@ -199,7 +198,7 @@ function clean(path: string, text: string, provider: Provider): string {
     if (error instanceof SecretFormatError) throw new InvalidInputError(path, error.message);
     throw error;
   }
-  // A server of one's own may need no key at all.
+  // A self-hosted server may need no key at all.
   if (secret === '' && provider.baseUrl !== null)
     throw new InvalidInputError(path, 'The key is empty. Paste it.');
   return secret;

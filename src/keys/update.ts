@@ -7,7 +7,7 @@ import { type ApiKey, changeApiKey, checkLabel, type KeyDeps, requireApiKey } fr
 import { nextRecheckAt } from './health.ts';
 import { checkPosition, moveKey } from './order.ts';
 
-/** Changes what is known about a key besides its secret. What is left out stays as it is. */
+/** Changes the label, switch, expiry or position of a key. Fields that are left out stay as they are. */
 export async function updateApiKey(
   deps: Pick<KeyDeps, 'db' | 'changes' | 'rootKeys'>,
   viewer: Viewer,
@@ -15,7 +15,7 @@ export async function updateApiKey(
     id: string;
     label?: string | null | undefined;
     isEnabled?: boolean | null | undefined;
-    /** An expiry is taken away by an explicit null. */
+    /** An explicit null removes the expiry. */
     expiresAt?: Date | null | undefined;
     position?: number | null | undefined;
   },
@@ -29,7 +29,7 @@ export async function updateApiKey(
       expiresAt: input.expiresAt === undefined ? before.expiresAt : input.expiresAt,
     };
     const isMoved = position !== undefined && (await moveKey(tx, before, position));
-    // While it was switched off or had run out, nobody looked at it.
+    // A key that was switched off or expired was not checked meanwhile.
     const recheckAt = usabilityChanged(before, after)
       ? nextRecheckAt({ ...before, refusedAt: null }, new Date(), 1)
       : undefined;

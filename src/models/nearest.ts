@@ -10,7 +10,7 @@ import type { Model } from './catalogue.ts';
 export async function nearestModels(
   { db }: { db: Database },
   workspace: { id: string; teamId: string | null },
-  wanted: Model,
+  requested: Model,
   tokens: number,
 ): Promise<string[]> {
   const tenantIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
@@ -24,12 +24,12 @@ export async function nearestModels(
         or(isNull(models.contextWindow), gte(models.contextWindow, tokens)),
       ),
     );
-  const pairs = pairsOf(wanted.name);
+  const pairs = pairsOf(requested.name);
   return offered
-    .filter((model) => model.id !== wanted.id)
+    .filter((model) => model.id !== requested.id)
     .map((model) => ({
       id: model.id,
-      distance: distanceBetween(pairs, pairsOf(model.name)) + (model.provider === wanted.provider ? 0 : 1),
+      distance: distanceBetween(pairs, pairsOf(model.name)) + (model.provider === requested.provider ? 0 : 1),
     }))
     .sort((left, right) => left.distance - right.distance)
     .map((model) => model.id);

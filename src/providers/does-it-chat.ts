@@ -1,14 +1,14 @@
 import { asArray, asObject, asText, type JsonObject } from './json.ts';
 
 /**
- * Whether a listed model is one to chat with: by what the list says of it, and only where it says nothing by its name. A chat
- * model whose name merely contains such a word stays.
+ * Whether a listed model can chat: by the list's own fields, and by its name only if they say nothing. A chat model whose name
+ * merely contains one of the words stays.
  */
 export function doesItChat(entry: JsonObject, name: string, words: NameWords = ANY_VENDOR): boolean {
   return chatsByFields(entry) ?? chatsByName(name, words);
 }
 
-/** What the name of a model that does not chat has in it. */
+/** Words in the names of models that cannot chat. */
 export interface NameWords {
   /** Words of models that never chat. */
   never: RegExp;
@@ -22,7 +22,7 @@ export function anyWord(words: string): RegExp {
   return new RegExp(`(?<!${edge})(?:${words.trim().split(/\s+/).join('|')})(?!${edge})`, 'iu');
 }
 
-/** What the list's own fields say; null if they say nothing. One "no" outweighs every "yes". */
+/** Whether the model can chat by the list's own fields; null if they say nothing. One "no" outweighs every "yes". */
 export function chatsByFields(entry: JsonObject): boolean | null {
   const signs = [
     ...signsOfModalities(entry),
@@ -35,7 +35,7 @@ export function chatsByFields(entry: JsonObject): boolean | null {
   return signs.includes(true) ? true : null;
 }
 
-/** What a name says, word by word. */
+/** Whether the model can chat by the words of its name. */
 export function chatsByName(name: string, { never, unlessChat }: NameWords): boolean {
   if (never.test(name)) return false;
   return unlessChat === undefined || !unlessChat.test(name) || CHAT_WORDS.test(name);
@@ -63,7 +63,7 @@ function signsOfModalities(entry: JsonObject): Sign[] {
   ];
 }
 
-/** What goes into a model and comes out of it, in lower case; empty where the list does not say. */
+/** Input and output modalities of a model, in lower case; empty where the list does not say. */
 export function modalitiesOf(entry: JsonObject): { input: string[]; output: string[] } {
   const architecture = asObject(entry.architecture) ?? {};
   // OpenRouter's older form, e.g. `text+image->text`.
@@ -98,7 +98,7 @@ function signsOfTypes(entry: JsonObject): Sign[] {
 }
 
 function signOfType(type: string): Sign {
-  // Before what chats, because some of these are named after it, e.g. `speech-to-text`.
+  // Before the types that chat, because some names contain those, e.g. `speech-to-text`.
   if (/embed|rerank|speech.(to.text|recognition)/.test(type)) return false;
   if (/\b(chat|llm|vlm|language|text.generation)\b|.text.to.text$/.test(type)) return true;
   return NO_CHAT_TYPE.test(type) ? false : null;
@@ -123,5 +123,5 @@ function signsOfEndpoints(entry: JsonObject): Sign[] {
   return lists.map((words) => (words.length === 0 ? null : words.some((word) => CHAT_ENDPOINT.test(word))));
 }
 
-// Paths and their short names; some gateways name whose protocol it is.
+// Paths and their short names; some gateways name the vendor of the protocol.
 const CHAT_ENDPOINT = /chat|responses|messages|generatecontent|^(openai|openai-response|anthropic|gemini)$/;

@@ -2,8 +2,8 @@
 export type JsonObject = { readonly [name: string]: unknown };
 
 /**
- * The JSON value in a text; undefined if the text is not JSON, or nested deeper or made of more values than any provider's is:
- * a mebibyte of brackets takes half a second to parse, during which everybody waits.
+ * The JSON value in a text; undefined if the text is not JSON, or has deeper nesting or more values than any provider's: a
+ * mebibyte of brackets takes half a second to parse, which blocks the event loop.
  */
 export function parseJson(text: string, limits: JsonLimits = EVENT_LIMITS): unknown {
   if (!isWithin(text, limits)) return undefined;
@@ -19,17 +19,17 @@ export interface JsonLimits {
   depth: number;
   /** Most values in all. */
   values: number;
-  /** Most fields of objects in all; each name that was not seen before is the dearest part of parsing. */
+  /** Most fields of objects in all; new field names are the most expensive part of parsing. */
   fields: number;
 }
 
-/** For events and errors: a finished response repeated in full, with hundreds of sources, stays far below. */
+/** For events and errors: a finished response repeated in full, with hundreds of sources, is far smaller. */
 const EVENT_LIMITS: JsonLimits = { depth: 64, values: 10_000, fields: 10_000 };
 
 /** For whole documents: the longest lists of models have some forty thousand values. */
 export const DOCUMENT_LIMITS: JsonLimits = { depth: 64, values: 250_000, fields: 120_000 };
 
-/** Counts what stands outside of strings, without parsing: a millisecond for a mebibyte. */
+/** Counts brackets, commas and colons outside of strings, without parsing: a millisecond for a mebibyte. */
 function isWithin(text: string, limits: JsonLimits): boolean {
   // Most events carry one token; so few characters cannot exceed anything.
   if (text.length <= limits.depth) return true;
@@ -90,12 +90,12 @@ export function asObjects(value: unknown): JsonObject[] {
     .filter((entry) => entry !== null);
 }
 
-/** The value if it is a string with something in it, else null. */
+/** The value if it is a non-empty string, else null. */
 export function asText(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-/** The value if it is a number that can count something, else null. */
+/** The value if it is a number that can be a count, else null. */
 export function asCount(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
 }

@@ -1,13 +1,13 @@
 import type { ProviderName } from './provider.ts';
 
-/** Says what is wrong with a pasted key, in a sentence that never quotes it. */
+/** A pasted key that cannot be used. The message says why and never quotes it. */
 export class SecretFormatError extends Error {
   override name = 'SecretFormatError';
 }
 
 /**
- * The key inside of what a person pasted: without invisible characters, quotes, `Bearer ` or `export NAME=` around it.
- * May be empty, for servers that need no key. Throws SecretFormatError if the rest could not travel in a header.
+ * The key in a pasted text: without invisible characters, quotes, `Bearer ` or `export NAME=` around it. May be empty, for servers
+ * that need no key. Throws SecretFormatError if the rest cannot be sent in a header.
  */
 export function normaliseSecret(text: string): string {
   if (text.length > LONGEST_PASTE) throw tooLong();
@@ -28,9 +28,9 @@ export function normaliseSecret(text: string): string {
   return secret;
 }
 
-/** A soft hint that the secret is not a chat key of this provider; null if nothing speaks against it. Never a reason to refuse. */
+/** A hint that the secret looks like another provider's or is no chat key; null if not. Never a reason to refuse the key. */
 export function hintForeignKey(provider: ProviderName, secret: string): string | null {
-  // A server of one's own may stand in front of any provider.
+  // A CUSTOM server may be a gateway to any provider.
   if (provider === 'CUSTOM') return null;
   const shape = SHAPES.find(({ pattern }) => pattern.test(secret));
   if (shape === undefined || shape.provider === provider) return null;
@@ -44,13 +44,13 @@ function tooLong(): SecretFormatError {
 // Twenty times the longest key known; a pasted file is longer.
 const LONGEST_SECRET = 4_096;
 
-// What stands around a key is shorter than a key. Unwrapping takes time with the square of the length.
+// Text around a key is shorter than a key. Unwrapping takes quadratic time.
 const LONGEST_PASTE = 2 * LONGEST_SECRET;
 
-// Byte order mark, zero-width characters and direction marks come along when copying from web pages and chats.
+// Byte order mark, zero-width characters and direction marks, which are copied along from web pages and chats.
 const INVISIBLE = /[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\u00ad]/g;
 
-// What may stand around a key in a shell profile, a `.env` file, a header or a line of code.
+// Text around a key in a shell profile, a `.env` file, a header or a line of code.
 const WRAPPINGS = [
   /^(export\s+)?[A-Za-z_]\w*\s*=\s*(?=[^=\s])/,
   /^authorization\s*:\s*/i,
@@ -59,7 +59,7 @@ const WRAPPINGS = [
   /["'`“”‘’;,]+$/,
 ];
 
-// The first match counts, so longer prefixes stand before the shorter ones they begin with.
+// The first match counts, so longer prefixes come before the shorter ones they begin with.
 const SHAPES: readonly { pattern: RegExp; provider: ProviderName | null; owner: string }[] = [
   { pattern: /^sk-ant-admin/, provider: null, owner: 'an Anthropic admin key, which cannot chat' },
   { pattern: /^sk-ant-oat/, provider: null, owner: 'an Anthropic login token, which is not an API key' },

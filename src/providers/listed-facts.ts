@@ -2,7 +2,7 @@ import { modalitiesOf, wordsIn } from './does-it-chat.ts';
 import { asCount, asObject, asText, type JsonObject } from './json.ts';
 import type { ListedModel, ListedPrice, ModelCapability } from './provider.ts';
 
-/** What the lists of OpenAI-compatible servers say of a model beyond its name, each in its own words. */
+/** Facts about a model from the lists of OpenAI-compatible servers, each of which has its own field names. */
 export function listedFacts(entry: JsonObject, name: string): Partial<ListedModel> {
   const contextWindow = contextWindowIn(entry);
   return {
@@ -18,7 +18,7 @@ function contextWindowIn(entry: JsonObject): number | null {
   const limits = asObject(entry.limits);
   const supported = asObject(asObject(entry.capabilities)?.limits);
   return firstCount(
-    entry.loaded_context_length, // LM Studio: what the model runs with, which is less than it could
+    entry.loaded_context_length, // LM Studio: the context it runs with, which can be less than the model's maximum
     entry.max_model_len, // vLLM
     entry.context_length,
     entry.context_window,
@@ -28,7 +28,7 @@ function contextWindowIn(entry: JsonObject): number | null {
     supported?.max_context_window_tokens,
     limits?.max_input_tokens,
     entry.max_input_tokens,
-    // llama.cpp's `meta.n_ctx_train` is what the model was trained with, not what it runs with.
+    // Not llama.cpp's `meta.n_ctx_train`: the context the model was trained with, not the one it runs with.
   );
 }
 
@@ -41,7 +41,7 @@ function maxOutputTokensIn(entry: JsonObject, contextWindow: number | null): num
     supported?.max_output_tokens,
     asObject(entry.limits)?.max_output_tokens,
   );
-  // Some mean the output with it and some the context.
+  // Some servers mean the output by it and some the context.
   const unclear = asCount(entry.max_tokens);
   const isOutput = unclear !== null && contextWindow !== null && unclear < contextWindow;
   return stated ?? (isOutput ? unclear : null);
@@ -102,7 +102,7 @@ function perMillion(value: unknown): number | null {
   const text = asText(value);
   if (text === null) return null;
   const price = asPrice(Number(text) * 1_000_000);
-  // 0.00000025 times a million is 0.24999999999999997 for a computer.
+  // In floating point 0.00000025 times a million is 0.24999999999999997.
   return price === null ? null : Number(price.toPrecision(12));
 }
 
@@ -111,5 +111,5 @@ function asPrice(value: unknown): number | null {
   return price !== null && price <= HIGHEST_PRICE ? price : null;
 }
 
-// Dollars per million tokens; a price above is a mistake about the unit.
+// Dollars per million tokens; a higher price is in another unit.
 const HIGHEST_PRICE = 100_000;

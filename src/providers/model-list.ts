@@ -3,9 +3,9 @@ import { asObject, asObjects, type JsonObject } from './json.ts';
 import type { ListedModel, ProviderCall } from './provider.ts';
 
 /**
- * The entries of a list of models, in whichever envelope they come: a bare array (Together), `data`, `models` or `result`,
- * names alone as objects with an `id`. An envelope that is null is an empty list (Ollama, before a model is
- * pulled). Looks at the first five thousand. Throws PROVIDER_ERROR for JSON that is no list: what says nothing must not be taken for "there are none".
+ * The entries of a list of models in any known envelope: a bare array (Together), `data`, `models` or `result`. Bare names become
+ * objects with an `id`. An envelope that is null is an empty list (Ollama, before a model is pulled). Reads the first five
+ * thousand. Throws PROVIDER_ERROR for JSON that is no list, which must not count as an empty one.
  */
 export function listEntries(json: unknown): JsonObject[] {
   if (Array.isArray(json)) {
@@ -23,20 +23,20 @@ export function listEntries(json: unknown): JsonObject[] {
   throw new ProviderError('PROVIDER_ERROR');
 }
 
-// Two thousand models are stored at most, and others may stand between them.
+// Two thousand models are stored at most, and entries that cannot chat may come between them.
 const MOST_ENTRIES = 5_000;
 
 const ENVELOPES = ['data', 'models', 'result'];
 
-/** One page of a list, and what leads to the next one; null after the last. */
+/** One page of a list, and the cursor of the next one; null after the last. */
 export interface ListPage {
   models: readonly ListedModel[];
   next: string | null;
 }
 
 /**
- * The models of every page. When a later page fails or is too long in coming, those before it are all that is known, and
- * better than none. Throws what the first page throws, and the signal's reason.
+ * The models of every page. If a later page fails or takes too long, returns those of the pages before. Throws the error of the
+ * first page, and the signal's reason.
  */
 export async function readPages(
   call: ProviderCall,
@@ -60,12 +60,12 @@ export async function readPages(
   return models;
 }
 
-// A page holds a thousand models; the bound is for a server that says "more" for ever.
+// A page holds a thousand models; the limit is for a server that announces further pages for ever.
 const MOST_PAGES = 20;
-// A person waits, and most of their patience is for the first page.
+// A person is waiting, and the first page has taken most of the time.
 const LATER_PAGES_MS = 5_000;
 
-/** A listed model of which only the name is known yet; give what the provider's list says beyond it. */
+/** A listed model by its name, with further facts from the provider's list. */
 export function listedModel(name: string, known: Partial<ListedModel> = {}): ListedModel {
   return {
     name,
@@ -78,7 +78,7 @@ export function listedModel(name: string, known: Partial<ListedModel> = {}): Lis
   };
 }
 
-/** The models in order, each name once. */
+/** The models in the same order, each name once. */
 export function withoutDuplicates(models: readonly ListedModel[]): ListedModel[] {
   return [...new Map(models.toReversed().map((model) => [model.name, model])).values()].toReversed();
 }

@@ -1,5 +1,5 @@
 /**
- * What Latchkey asks of a provider, in Latchkey's own words. An adapter knows this file; this file knows no adapter.
+ * The interface of a provider. Adapters import this file; it imports no adapter.
  */
 export interface Provider {
   name: ProviderName;
@@ -9,14 +9,14 @@ export interface Provider {
   keysUrl: string | null;
   /** What a key of this provider looks like, e.g. `sk-proj-…`. */
   keyPlaceholder: string;
-  /** Published base URL without a trailing slash; null for CUSTOM, whose keys bring their own. */
+  /** Published base URL without a trailing slash; null for CUSTOM, whose keys have their own. */
   baseUrl: string | null;
 
   /**
    * Asks the provider whether it accepts the secret, for free where that is possible.
    * Resolves when it does: with the models where the check had to list them anyway, else with null.
    * Throws ProviderError: INVALID_KEY, KEY_EXPIRED, KEY_LACKS_PERMISSION are refusals; QUOTA_EXCEEDED and RATE_LIMITED
-   * prove that the key is known; every other code means "could not be told".
+   * prove that the key is known; every other code means that the check gave no result.
    */
   checkKey(call: ProviderCall): Promise<ListedModel[] | null>;
 
@@ -24,8 +24,8 @@ export interface Provider {
   listModels(call: ProviderCall): Promise<ListedModel[]>;
 
   /**
-   * Streams one answer into the sink and resolves when the provider has properly ended it. Throws ProviderError, also for
-   * errors inside a stream that began well; what the sink has received by then stays received.
+   * Streams one answer into the sink and resolves when the provider has properly ended it. Throws ProviderError, also for an
+   * error in the middle of the stream; the sink keeps the text that it has received by then.
    * An exception thrown by the sink ends the call and is passed on unchanged.
    */
   answer(call: ProviderCall, request: AnswerRequest, sink: AnswerSink): Promise<AnswerEnd>;
@@ -44,13 +44,13 @@ export const PROVIDER_NAMES = [
 
 export type ProviderName = (typeof PROVIDER_NAMES)[number];
 
-/** One call of a provider: where to, with which secret, on whose behalf, until when. */
+/** One call of a provider: its base URL, secret, tenant and abort signal. */
 export interface ProviderCall {
   /** Base URL that the key is bound to, without a trailing slash. */
   baseUrl: string;
   /** The opened key. Empty only for a CUSTOM server that needs none. Goes into headers, never into a URL. */
   secret: string;
-  /** Workspace or team that owns the key: connections are never shared between owners. */
+  /** Workspace or team that owns the key: connections are never shared between tenants. */
   tenantId: string;
   /** Ends the call when aborted; its reason is thrown. */
   signal: AbortSignal;
@@ -80,13 +80,13 @@ export interface AnswerSink {
   reasoning(delta: string, block: number): void;
   /** A source. The same one may come more than once. */
   citation(citation: Citation): void;
-  /** Token counts so far; a later call replaces an earlier one. Not final: the answer had not ended when they were made. */
+  /** Token counts so far; a later call replaces an earlier one. Not final if the answer had not ended when they were counted. */
   usage(usage: TokenUsage, isFinal: boolean): void;
 }
 
 export interface AnswerEnd {
   finishReason: FinishReason;
-  /** The provider's own word, kept as it came. */
+  /** The provider's own word, unchanged. */
   providerFinishReason: string;
 }
 

@@ -12,7 +12,7 @@ import type { Provider, ProviderName } from './provider.ts';
 /** Every provider by its name, in the order in which they are shown. */
 export type Providers = Readonly<Record<ProviderName, Provider>>;
 
-/** Creates all providers over one way out. */
+/** Creates all providers over one HTTP client. */
 export function createProviders(options: TransportOptions): Providers {
   return {
     OPENAI: createOpenAi(createTransport('OPENAI', options)),

@@ -6,8 +6,8 @@ import { MAX_ACCOUNT_REQUEST_BYTES } from './policy.ts';
 import { sendJson } from './response.ts';
 
 /**
- * Answers `/api/auth/*`. Nothing reaches better-auth that is too large or no JSON, and no header by which a client
- * could say where it is or what this server is called. Rejects with whatever failed.
+ * Answers `/api/auth/*`. Refuses bodies that are too large or no JSON object before they reach better-auth, and removes the
+ * headers with which a client could forge its address or this server's name. Rejects with the error of a failure.
  */
 export async function serveAccount(
   deps: { sessions: Sessions; publicUrl: string },
@@ -40,7 +40,7 @@ export async function serveAccount(
   await send(response, answer);
 }
 
-/** The whole body; undefined if it is too large, whether or not its length was told. */
+/** The whole body; undefined if it is too large, with or without a Content-Length. */
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > MAX_ACCOUNT_REQUEST_BYTES) return undefined;
   const chunks: Buffer[] = [];
@@ -72,8 +72,8 @@ function headersOf(request: IncomingMessage, address: string): Headers {
 }
 
 /**
- * A browser sends at least one of these with a POST, and what comes with one has to name an allowed origin. The `fetch` of Node
- * sends `sec-fetch-mode` and none of them: better-auth would take it for a browser that hides where it is.
+ * A browser sends at least one of these with a POST, and a request with one has to name an allowed origin. The `fetch` of Node
+ * sends `sec-fetch-mode` and none of them: better-auth would take it for a browser that hides its origin.
  */
 const BROWSER_HEADERS = ['cookie', 'origin', 'referer', 'sec-fetch-site', 'sec-fetch-dest'];
 
@@ -87,13 +87,13 @@ async function send(response: ServerResponse, answer: Response): Promise<void> {
   response.writeHead(answer.status).end(body);
 }
 
-/** better-auth puts the token into the JSON as it is stored, without the signature that makes it one that opens anything. */
+/** better-auth puts the stored token into the JSON, without the signature, without which it is not accepted. */
 function withSignedToken(body: string, token: string | null): string {
   const json = parseObject(body);
   return typeof json?.token === 'string' ? JSON.stringify({ ...json, token }) : body;
 }
 
-/** In the form in which better-auth refuses, so that clients have one to read. */
+/** Refuses in better-auth's own form, so that clients have only one to parse. */
 function refuse(response: ServerResponse, status: number, message: string, headers: object = {}): void {
   noteForLog({ code: CODES[status] });
   sendJson(response, status, { code: CODES[status], message }, headers);
@@ -104,7 +104,7 @@ function codeOf(body: string): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** What the line about the end of the request says. */
+/** Adds fields to the log line about the end of the request. */
 function noteForLog(facts: Partial<LogScope>): void {
   Object.assign(logScope.getStore() ?? {}, facts);
 }

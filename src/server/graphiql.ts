@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { CSS, HTML, type PageFile, readPage, SCRIPT } from './page-file.ts';
 
 /**
- * The page for exploring the API and what it is made of, all of it from this server. Yoga would send it as one page of nine
- * megabytes that runs scripts of its own text; cut into files it is kept by browsers, and nothing runs but these files.
+ * GraphiQL and its files, all from this server. Yoga would send it as one page of nine megabytes with inline scripts; as separate
+ * files it is cached by browsers, and the content security policy can forbid inline scripts.
  */
 export function graphiqlFiles(): Record<string, PageFile> {
   return {
@@ -21,7 +21,7 @@ export function graphiqlFiles(): Record<string, PageFile> {
   };
 }
 
-/** Nine megabytes of text that a server may never be asked for. */
+/** Imported only on request: nine megabytes of text that many servers never need. */
 async function parts() {
   return await import('@graphql-yoga/render-graphiql/graphiql');
 }
@@ -48,7 +48,7 @@ async function loadPage(): Promise<string> {
   return html.replace('{}', () => json(PLACE)).replace('[]', () => tabs);
 }
 
-/** Every document of `schema/operations`, in the order in which somebody new would want them. */
+/** Every document of `schema/operations`, in the order in which a new user would need them. */
 async function loadTabs(): Promise<{ query: string; variables: string }[]> {
   const folder = new URL('../../schema/operations/', import.meta.url);
   const names = (await readdir(folder)).map((file) => file.replace(/\.graphql$/, ''));
@@ -62,7 +62,7 @@ async function loadTabs(): Promise<{ query: string; variables: string }[]> {
   );
 }
 
-/** Ids that stand in variables, by what they are of. The page puts the person's own in their place, and new ones as they come. */
+/** Placeholders for ids in variables, by kind. The page replaces them with ids of the viewer, and of things that are made. */
 const PLACE = {
   workspace: 'id of the personal workspace',
   shared: 'id of a shared workspace',
@@ -76,10 +76,10 @@ const PLACE = {
   token: 'token of an invitation',
 } as const;
 
-/** No key of anybody. Simulated providers take it as they take any text. */
+/** Not a real key. Simulated providers accept it as they accept any text. */
 const SECRET = 'sk-paste-your-own-key-here';
 
-/** Example variables, in the order of the tabs: what makes a thing comes before what needs it, and what ends it after. */
+/** Example variables, in the order of the tabs: operations that create a thing come first, those that delete it last. */
 const VARIABLES: Readonly<Record<string, object>> = {
   viewer: {},
   providers: {},

@@ -38,7 +38,7 @@ import { serveWebSocket } from './websocket.ts';
 export interface RunningServer {
   /** Where it can be reached, without a trailing slash. */
   url: string;
-  /** Closes every connection within a few seconds. Answers go on until the app is closed. */
+  /** Closes every connection within a few seconds. Running answers go on until the app is closed. */
   close(): Promise<void>;
 }
 
@@ -112,7 +112,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
       else if (path === '/health/ready') await serveReadiness(app, response);
       else await servePage(path, request, response);
     } catch (error) {
-      if (request.destroyed && !request.complete) return; // who has left gets no answer
+      if (request.destroyed && !request.complete) return; // the client has disconnected
       log.error({ path: loggedPath(path), failure: failureName(error) }, 'a request failed');
       if (response.headersSent) response.destroy();
       else if (isPassingFailure(error))
@@ -142,14 +142,14 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
 }
 
 /**
- * Whether an offer to upgrade is taken. Any other, such as `h2c` from Java's HttpClient and `curl --http2`, is ignored as HTTP
- * says (RFC 9110 §7.8), and the request is answered as if there were none.
+ * Whether an Upgrade header is honoured. Any other, such as `h2c` from Java's HttpClient and `curl --http2`, is ignored (RFC 9110
+ * §7.8), and the request is answered without it.
  */
 function isForWebSocket({ headers }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket';
 }
 
-/** What was asked for is logged by a path that is known, since others can hold anything. */
+/** Logs the end of a request, with its path only if that is a known one: others can hold secrets. */
 function logEnd(request: IncomingMessage, response: ServerResponse): void {
   const { statusCode: status } = response;
   const path = loggedPath(request.url?.split('?')[0] ?? '/');
@@ -163,17 +163,20 @@ function loggedPath(path: string): string | undefined {
 
 const LOGGED_PATHS = ['/graphql', '/health/live', '/health/ready', '/seal.js', '/api/auth/'];
 
-/** Whether a response goes on for as long as its client stays. */
+/** Whether a response is an event stream, which ends only when its client leaves. */
 function isStream(response: ServerResponse): boolean {
   return String(response.getHeader('content-type')).startsWith('text/event-stream');
 }
 
-/** Whether a browser is being pointed at this path, rather than a program sending an operation. */
+/** Whether a browser navigates to this path, rather than a program sending an operation. */
 function isAskedForPage({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && headers.accept?.includes('text/html') === true;
 }
 
-/** A foreign page can make a browser send the cookie, but neither this header nor this content type. */
+/**
+ * Serves GraphQL over HTTP. A page of a foreign origin can make a browser send the cookie, but neither the CSRF header nor this
+ * content type.
+ */
 async function serveGraphQL(
   { pipeline, origins, place }: { pipeline: Pipeline; origins: Origins; place: Place },
   request: IncomingMessage,
@@ -195,7 +198,7 @@ async function serveReadiness(app: App, response: ServerResponse): Promise<void>
   else sendText(response, 503, 'The database does not answer, or takes no writes.');
 }
 
-/** How long and how large a request may be until it has arrived. */
+/** Limits on the time and size of a request. */
 export const REQUEST_LIMITS: ServerOptions = {
   maxHeaderSize: MAX_HEADER_BYTES,
   headersTimeout: HEADERS_TIMEOUT_MS,
@@ -203,7 +206,7 @@ export const REQUEST_LIMITS: ServerOptions = {
   connectionsCheckingInterval: TIMEOUT_CHECK_MS,
 };
 
-/** Listens where the configuration says. Rejects with what Node says if that cannot be had. */
+/** Listens on the configured host and port. Rejects with Node's error if that fails. */
 export async function listen(server: Server, { port, host }: Config): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,37 +1,38 @@
 import { sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 
-/** Whether the server can do its work: the database answers within two seconds and takes writes, as a standby or full one does not. */
+/** Whether the database answers within two seconds and takes writes; a standby or one with a full disk does not. */
 export async function isReady(db: Database): Promise<boolean> {
-  return (await look(db)) === 'writes';
+  return (await probe(db)) === 'writes';
 }
 
 /**
- * Tells whether the process should go on. It should whatever a database server does; an embedded database that has given
- * no answer for a while comes back with the next process alone. One that only reads, because its disk is full, does not.
+ * Returns a function that checks whether the process should go on. A database server is no reason to end it; an embedded
+ * database that gives no answer for a while recovers only in a new process. A full disk, with which it is read-only, is no
+ * reason: it would be full for the next process too.
  */
 export function createLiveness(db: Database, isEmbedded: boolean): () => Promise<boolean> {
   let silentSinceMs: number | undefined;
-  let looking: Promise<void> | undefined;
+  let checking: Promise<void> | undefined;
 
-  async function note(): Promise<void> {
+  async function check(): Promise<void> {
     const startedAtMs = performance.now();
-    if ((await look(db)) === 'silent') silentSinceMs ??= startedAtMs;
+    if ((await probe(db)) === 'silent') silentSinceMs ??= startedAtMs;
     else silentSinceMs = undefined;
   }
 
   return async () => {
     if (!isEmbedded) return true;
-    looking ??= note().finally(() => {
-      looking = undefined;
+    checking ??= check().finally(() => {
+      checking = undefined;
     });
-    await looking;
+    await checking;
     return silentSinceMs === undefined || performance.now() - silentSinceMs < SILENCE_MS;
   };
 }
 
-/** What the database does within two seconds. */
-async function look(db: Database): Promise<'writes' | 'reads' | 'silent'> {
+/** State of the database, from a statement with a timeout of two seconds. */
+async function probe(db: Database): Promise<'writes' | 'reads' | 'silent'> {
   const answered = db
     .select({ isReadOnly: sql<string>`current_setting('transaction_read_only')` })
     .from(sql`(select 1) as probe`)

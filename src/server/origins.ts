@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** The origins whose pages may use a session cookie here: this server's own and those that the operator named. */
+/** The origins whose pages may use a session cookie here: this server's own and those that the operator allowed. */
 export type Origins = ReadonlySet<string>;
 
 /**
- * Lets pages of allowed origins read the answer, and nobody else: without these headers a browser keeps it from the page.
- * Answers a browser's question beforehand itself and then returns true.
+ * Sets the CORS headers for pages of allowed origins: without them a browser does not let a page read the response. Answers a
+ * preflight request itself and then returns true.
  */
 export function allowOrigin(request: IncomingMessage, response: ServerResponse, origins: Origins): boolean {
   const { origin } = request.headers;
@@ -27,8 +27,8 @@ export function allowOrigin(request: IncomingMessage, response: ServerResponse, 
 }
 
 /**
- * Whether a request names the host it is for in a way that a URL can be made of. What is beneath us takes that for granted
- * and throws, so that anybody could fill the log.
+ * Whether a URL can be made with the Host header. The libraries used here assume so and throw otherwise, with which any client
+ * could fill the log.
  */
 export function hasUsableHost({ headers: { host } }: IncomingMessage): boolean {
   return host === undefined || (HOST.test(host) && URL.canParse(`http://${host}`));

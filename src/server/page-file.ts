@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 
-/** A file as browsers fetch it. */
+/** A file that browsers can fetch. */
 export interface PageFile {
   contentType: string;
-  /** Called once per process unless `varies`; the file is read or made when somebody asks for it. */
+  /** Called at the first request, and only once per process unless `varies`. */
   load(): Promise<string | Buffer>;
-  /** Whether `load` can give something else the next time. */
+  /** Whether `load` can return another content the next time. */
   varies?: boolean;
   headers?: Readonly<Record<string, string>>;
 }
@@ -18,11 +18,11 @@ export interface LoadedFile {
   content: Buffer;
   /** The content, gzipped. */
   packed: Buffer;
-  /** Names this content, in quotes. */
+  /** Entity tag of the content, with its quotes. */
   etag: string;
 }
 
-/** Loads a file and packs it once, however many fetch it. */
+/** Loads and gzips a file. */
 export async function loadFile(file: PageFile): Promise<LoadedFile> {
   const content = Buffer.from(await file.load());
   const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`;

@@ -8,8 +8,8 @@ import { CSS, HTML, type LoadedFile, loadFile, type PageFile, readPage, SCRIPT }
 import { sendText } from './response.ts';
 
 /**
- * Serves what browsers fetch from here: the front page, GraphiQL and `seal.js` with its types. Nothing is served that is not named below,
- * and no page asks another host for anything.
+ * Serves the files for browsers: the front page, the pages of one-time links, GraphiQL and `seal.js` with its types. Only the
+ * files named below are served, and no page loads anything from another host.
  */
 export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: string): ServePage {
   const files: Readonly<Record<string, PageFile | undefined>> = {
@@ -68,7 +68,7 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
     });
     const headers = {
       'content-type': file.contentType,
-      'cache-control': 'no-cache', // kept, but asked about each time: an upgrade must not mix old files with new ones
+      'cache-control': 'no-cache', // cached, but revalidated each time: an upgrade must not mix old files with new ones
       etag,
       vary: 'accept-encoding',
       ...file.headers,
@@ -88,10 +88,10 @@ export function createPages({ db }: Pick<App, 'db'>, config: Config, publicUrl: 
   };
 }
 
-/** Answers a request for the page at a path, with 404 if there is none. */
+/** Answers a request for the file at a path, with 404 if there is none. */
 export type ServePage = (path: string, request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-/** Forms are sent by script; were one sent without it, a password would end up where it does not belong. */
+/** Forms are sent by script: without it the browser would put a password into the URL, so `form-action` forbids that. */
 const FRONT_PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -103,7 +103,7 @@ const FRONT_PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** The page is shown as it is for this server, so that it can be read without running a script. */
+/** The front page with this server's settings filled in, so that it can be read without running a script. */
 async function loadFrontPage({ db }: Pick<App, 'db'>, config: Config): Promise<string> {
   const isOpen = config.signUp === 'open' || (config.signUp === 'invited' && !(await hasAnyUser({ db })));
   const html = await readPage('front-page.html');
@@ -114,8 +114,8 @@ async function loadFrontPage({ db }: Pick<App, 'db'>, config: Config): Promise<s
 }
 
 /**
- * Whether somebody on this machine wrote `localhost` for 127.0.0.1 or the like. To browsers these are different sites, and
- * signing in works on one of them.
+ * Whether the request uses another loopback name than the public URL, such as `localhost` for 127.0.0.1. To browsers these are
+ * different sites, and signing in works only on one of them.
  */
 function isAskedByOtherName({ headers }: IncomingMessage, config: Config, publicUrl: string): boolean {
   if (!config.isLoopback || config.publicUrl !== undefined) return false;

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-/** What every response says unless a page says it more exactly: nothing here is to be framed, guessed at or run. */
+/** Headers of every response, unless a page sets its own: no framing, no content sniffing, no scripts. */
 export const SAFE_HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-opener-policy': 'same-origin',

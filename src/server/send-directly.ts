@@ -2,9 +2,9 @@ import type { ExecutionResult } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 
 /**
- * Sends the results of a subscription as they come, while the socket takes them at once. What is left to the caller, who
- * waits until the socket has taken it, is a result with errors and any result for a socket that has not kept up: so a slow
- * reader still gets fewer and longer pieces, and nothing queues.
+ * Sends the results of a subscription as they come, while the socket has nothing buffered. Yields to graphql-ws only results
+ * with errors and results for a socket that has a backlog; graphql-ws waits until the socket has taken each. So a slow reader
+ * still gets fewer and longer deltas, and nothing queues.
  */
 export function sendDirectly(
   results: AsyncIterable<ExecutionResult>,

@@ -7,8 +7,8 @@ import { failureName, log, logScope } from '../log.ts';
 import { MAX_BUFFERED_BYTES, MAX_BYTES_BEFORE_READY, PING_EVERY_MS } from './policy.ts';
 
 /**
- * Carries the GraphQL protocol over one socket until it is closed. graphql-ws comes with an adapter of its own, which prints
- * what clients do wrong, reads on however much its answers pile up, and closes with 4500, after which clients stay away.
+ * Runs the GraphQL protocol over one socket until it is closed. It replaces graphql-ws's own adapter, which prints the errors of
+ * clients, goes on reading however many unread bytes are buffered, and closes with 4500, after which clients do not reconnect.
  */
 export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, extra: SocketExtra): void {
   limitUntilReady(socket, extra);
@@ -16,7 +16,7 @@ export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, ex
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
-      // Resolves when the text has left, so a subscription has one message under way and a stalled client costs no more.
+      // Resolves when the text has been written, so each subscription buffers at most one message for a stalled client.
       send: (text) =>
         new Promise((resolve) => {
           if (socket.readyState === socket.OPEN) socket.send(text, () => resolve());
@@ -29,7 +29,7 @@ export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, ex
           const scope = { requestId: extra.requestId, startedAtMs: performance.now() };
           void logScope.run(scope, () =>
             receive(String(data)).catch((error: unknown) => {
-              // Until then nothing of ours can fail.
+              // Before the socket is identified only the client's message can be at fault.
               if (extra.viewer === undefined || isServersMessage(error))
                 return socket.close(CloseCode.BadRequest, 'Invalid message received');
               log.error({ failure: failureName(error) }, 'a socket message failed');
@@ -50,7 +50,7 @@ export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, ex
   });
 }
 
-/** What is known of a socket besides the protocol's own state. */
+/** State of a socket besides the protocol's own. */
 export interface SocketExtra {
   socket: WebSocket;
   /** The handshake. */
@@ -58,36 +58,36 @@ export interface SocketExtra {
   requestId: string;
   /** From `connectionParams`; the handshake's own header or cookie is used without it. */
   authorization?: string | undefined;
-  /** Called when it is known who it is. */
+  /** Called when the viewer is known. */
   onIdentified(): void;
   /** The viewer, once the socket is identified. */
   viewer?: Viewer;
-  /** Where what is sent is counted until it is read. */
+  /** Counts the bytes of this socket that are sent and not yet read. */
   place?: Place;
 }
 
 /**
- * Cuts off a client that has said more than it takes to say who it is. Bytes are counted, since a message is not one until
- * it is whole.
+ * Terminates a socket that sends too much before it is identified. Counts bytes, since ws reports a message only when it is
+ * complete.
  */
 function limitUntilReady(socket: WebSocket, extra: SocketExtra): void {
   const wire = extra.request.socket;
   const most = wire.bytesRead + MAX_BYTES_BEFORE_READY;
-  function look(): void {
-    if (extra.viewer !== undefined) wire.off('data', look);
+  function check(): void {
+    if (extra.viewer !== undefined) wire.off('data', check);
     else if (wire.bytesRead > most) socket.terminate();
   }
-  wire.on('data', look);
+  wire.on('data', check);
 }
 
-/** Cuts off a client that goes on asking and does not read the answers. */
+/** Terminates a socket that goes on sending and does not read the results. */
 function isPilingUp(socket: WebSocket): boolean {
   if (socket.bufferedAmount <= MAX_BUFFERED_BYTES) return false;
   socket.terminate();
   return true;
 }
 
-/** Cuts off a client that is gone without having said so. */
+/** Terminates a socket whose client is gone without having closed it. */
 function pingRegularly(socket: WebSocket): () => void {
   let hasAnswered = true;
   socket.on('pong', () => {
@@ -101,14 +101,14 @@ function pingRegularly(socket: WebSocket): () => void {
   return () => clearInterval(timer);
 }
 
-/** What graphql-ws throws when a client sends what only servers send. */
+/** Whether graphql-ws threw because a client sent a message that only servers send. */
 function isServersMessage(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('Unexpected message of type ');
 }
 
-/** Clients connect again after these two. */
+/** Close codes after which clients reconnect. */
 export const TRY_AGAIN_LATER = 1013;
 export const RESTARTING = 1012;
 
-/** Clients connect again, and ask anew who they are, after this one. */
+/** The close code after which clients reconnect and fetch their viewer again. */
 export const FORBIDDEN = CloseCode.Forbidden;

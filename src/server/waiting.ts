@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import { listen, REQUEST_LIMITS } from './http.ts';
 import { SAFE_HEADERS, sendText } from './response.ts';
 
-/** Answers in the place of the server while the database is waited for: it lives, and is not ready. Returns what ends it. */
+/** Serves the health checks while the server waits for its database: live, not ready. Returns a function that stops it. */
 export async function serveWaiting(config: Config): Promise<() => Promise<void>> {
   const server = createServer(REQUEST_LIMITS, (request, response) => {
     response.setHeaders(new Map(Object.entries(SAFE_HEADERS)));

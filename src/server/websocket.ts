@@ -33,9 +33,9 @@ interface SocketDeps {
 }
 
 /**
- * Serves GraphQL over WebSocket at `/graphql`. The person is known from `connectionParams.authorization`, else from the
- * cookie, whose use is limited to allowed origins since browsers send it along for any page. An operation that fails never
- * takes down the socket and the live answers on it. Returns a function that closes all sockets.
+ * Serves GraphQL over WebSocket at `/graphql`. The viewer comes from `connectionParams.authorization`, else from the cookie,
+ * which is accepted only from allowed origins, since browsers send it for any page. An operation that fails never closes the
+ * socket with the live answers on it. Returns a function that closes all sockets.
  */
 export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<void> {
   const sockets = new WebSocketServer(SOCKET_OPTIONS);
@@ -43,7 +43,7 @@ export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<
   const unidentified = new Map<string, number>();
 
   server.on('upgrade', (request, socket, head) => {
-    // Node has taken its own listener off: without one, a connection that is reset would end the process.
+    // Node has removed its own listener: without one, a connection reset would end the process.
     socket.on('error', () => socket.destroy());
     const address = addressOf(request, deps.config.trustedProxies);
     const leave = openPlace(unidentified, address, policy.MAX_UNIDENTIFIED_SOCKETS);
@@ -63,7 +63,7 @@ export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<
   });
 
   return async () => {
-    // Those that do not answer the close frame are cut off by ws itself.
+    // ws itself terminates sockets that do not answer the close frame.
     for (const socket of sockets.clients) socket.close(RESTARTING, 'Server is restarting');
     await new Promise((resolve) => sockets.close(resolve));
   };
@@ -84,7 +84,7 @@ function createProtocol({ pipeline, sessions, sessionWatch, shares, config }: So
     (extra.viewer && (await findOnce(extra.viewer))) ?? (await viewerOf(extra));
   const lookups = new Map<string, Promise<Viewer | null>>();
 
-  /** One look at a session serves all operations that come while it is under way. */
+  /** Shares one session query among all operations that arrive while it runs. */
   function findOnce(viewer: Viewer): Promise<Viewer | null> {
     const { sessionId } = viewer;
     const known = lookups.get(sessionId);
@@ -108,7 +108,7 @@ function createProtocol({ pipeline, sessions, sessionWatch, shares, config }: So
     async onConnect({ extra, connectionParams }) {
       const { authorization = extra.request.headers.authorization } = connectionParams ?? {};
       if (authorization !== undefined && typeof authorization !== 'string') return refuseSocket();
-      // Only browsers say which page they connect for, and only they send a cookie that they were given elsewhere.
+      // Only browsers send an origin, and only they have a session cookie.
       if (authorization === undefined && extra.request.headers.origin === undefined) return refuseSocket();
       extra.authorization = authorization;
       try {
@@ -148,9 +148,9 @@ function createProtocol({ pipeline, sessions, sessionWatch, shares, config }: So
       try {
         noteViewer(extra.viewer ?? null);
         if (extra.viewer !== undefined) shares.limits.takeOperation(extra.viewer.id);
-        // The session may have run out since the socket was opened.
+        // The session may have expired since the socket was opened.
         const viewer = await viewerNow(extra);
-        // In turns too: hundreds of messages may have waited for one look at the session.
+        // Also in turns: hundreds of messages may have waited for one session query.
         if (viewer !== null)
           return await shares.limits.running.run(viewer.id, () =>
             prepareOperation(pipeline, viewer, params, extra.place),
@@ -173,7 +173,7 @@ function refusedWith(code: string, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } });
 }
 
-/** ws knows three more options than its types do. */
+/** ws has three options that its types lack. */
 const SOCKET_OPTIONS: ServerOptions & Record<'maxFragments' | 'maxBufferedChunks' | 'closeTimeout', number> =
   {
     noServer: true,
@@ -186,7 +186,7 @@ const SOCKET_OPTIONS: ServerOptions & Record<'maxFragments' | 'maxBufferedChunks
       protocols.has(GRAPHQL_TRANSPORT_WS_PROTOCOL) ? GRAPHQL_TRANSPORT_WS_PROTOCOL : false,
   };
 
-/** At most 123 bytes, which is what fits into a close frame. */
+/** At most 123 bytes, the limit of a close frame. */
 const TOO_MANY_SOCKETS = 'Too many sockets are open for this account. Close one, then try again.';
 const TOO_MANY_UNIDENTIFIED = '429 Too Many Requests';
 const TOO_MANY_OPERATIONS = `A socket carries at most ${policy.MAX_OPERATIONS_PER_SOCKET} operations.`;

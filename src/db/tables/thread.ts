@@ -52,7 +52,7 @@ export const threads = pgTable(
 
 /**
  * A message by a person or an answer by a model. An answer names its model, provider and payer by value as well, so that
- * an old thread stays readable when its model or key is gone. `writerId`, `leaseUntil` and `fence` say who is writing it.
+ * an old thread stays readable when its model or key is gone. `writerId`, `leaseUntil` and `fence` are the lease of its writer.
  */
 export const messages = pgTable(
   'messages',

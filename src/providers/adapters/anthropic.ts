@@ -61,7 +61,7 @@ function bodyOf(request: AnswerRequest): JsonObject {
   };
 }
 
-/** The field is required, and more than the model can write is refused. Every model since Claude 4 writes 32,000. */
+/** Value of the required `max_tokens`; more than the model can write is refused. Every model since Claude 4 writes 32,000. */
 export function mostTokensOf(model: string): number {
   if (/^claude-3-(opus|sonnet|haiku)/.test(model)) return 4_096;
   if (/^claude-3-5/.test(model)) return 8_192;

@@ -24,7 +24,7 @@ export function createCustom(transport: Transport): Provider {
       try {
         return await listModels(call);
       } catch (error) {
-        // Some proxies pass on chat and nothing else.
+        // Some proxies forward chat and nothing else.
         if (error instanceof ProviderError && error.status === 404) return null;
         throw error;
       }

@@ -43,7 +43,7 @@ const DOES_NOT_CHAT: NameWords = {
   `),
 };
 
-// As a query parameter the key would stand in every proxy's log, and keys of the current kind are refused there.
+// As a query parameter the key would get into the log of every proxy, and keys of the current kind are refused there.
 function headersOf(call: ProviderCall): Record<string, string> {
   return { 'x-goog-api-key': call.secret };
 }
@@ -65,7 +65,7 @@ function modelIn(entry: JsonObject): ListedModel | null {
 
 function bodyOf(request: AnswerRequest): JsonObject {
   const { system, turns } = request;
-  // Gemma refuses instructions in their own field; to it they are the beginning of what the user says.
+  // Gemma refuses the field for instructions, so they go to the beginning of the user's first turn.
   const isGemma = request.model.startsWith('gemma-');
   return {
     ...(!isGemma && system !== null && { systemInstruction: { parts: [{ text: system }] } }),

@@ -5,7 +5,7 @@ import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { answerByChat, chatMessages } from '../wire/chat.ts';
 
-/** Mistral: OpenAI chat, but a field it does not know fails the request. */
+/** Mistral: OpenAI chat, but an unknown field fails the request. */
 export function createMistral(transport: Transport): Provider {
   const listModels = async (call: ProviderCall): Promise<ListedModel[]> => {
     return modelsIn(await transport.getJson(call, '/models', bearer(call)));
@@ -26,8 +26,8 @@ export function createMistral(transport: Transport): Provider {
 }
 
 /**
- * One model is listed under several ids that name each other as aliases. Shown are the version it is, which stays as it is,
- * and every name that ends in `-latest`, which moves on to later versions. Its other names are left out.
+ * One model is listed under several ids that name each other as aliases. Kept are the id of its version, which never changes, and
+ * every name that ends in `-latest`, which moves to later versions. Other names are left out.
  */
 function modelsIn(json: unknown): ListedModel[] {
   const entries = listEntries(json).flatMap((entry) => {
@@ -59,12 +59,12 @@ function isLatest(name: string): boolean {
   return name.endsWith('-latest');
 }
 
-/** Whether the entry is listed under the name of the version that its aliases lead to. */
+/** Whether the entry's id is that of the version itself and not an alias. */
 function isVersion({ name, entry }: { name: string; entry: JsonObject }): boolean {
   return asText(entry.name) === name;
 }
 
-/** All names of an entry but those that move on, which versions must not be taken for one another by. */
+/** All names of an entry except `-latest` ones, which move and so must not make two versions equal. */
 function namesIn(entry: JsonObject): string[] {
   const names = [entry.id, entry.name, ...asArray(entry.aliases)].flatMap((word) => asText(word) ?? []);
   return names.filter((name) => !isLatest(name));

@@ -15,7 +15,7 @@ export function createNovita(transport: Transport): Provider {
     keyPlaceholder: 'sk_…',
     baseUrl: 'https://api.novita.ai/openai/v1',
 
-    /** Models are listed to anyone, so the check reads the account's balance, which lies beside the chat API. */
+    /** The list of models needs no key, so the check reads the account's balance, which is outside the chat API's path. */
     async checkKey(call) {
       const json = asObject(await transport.getJson(call, BALANCE_PATH, bearer(call)));
       const balance = asText(json?.availableBalance);
@@ -32,7 +32,7 @@ export function createNovita(transport: Transport): Provider {
       const body = bodyOf(request);
       return answerByChat(transport, call, sink, {
         body,
-        // The limit is documented as required and yet not asked for; a server that insists gets a modest one.
+        // The limit is documented as required but accepted without; a server that insists gets a modest one.
         ...(request.maxOutputTokens === null && {
           fallbackBody: { word: 'max_tokens', body: { ...body, max_tokens: 4_096 } },
         }),
@@ -41,7 +41,7 @@ export function createNovita(transport: Transport): Provider {
   };
 }
 
-// Up and out of `/openai/v1`; relative, so that it also leads there from an operator's own base URL.
+// Relative to `/openai/v1`, so that it also works below an operator's own base URL.
 const BALANCE_PATH = '/../../openapi/v1/billing/balance/detail';
 
 function modelIn(entry: JsonObject): ListedModel | null {

@@ -41,7 +41,7 @@ export function createOpenAi(transport: Transport): Provider {
       }
       return answerByResponses(transport, call, sink, {
         path: '/responses',
-        // Without a summary nothing at all is heard while the model thinks.
+        // Without a summary the stream is silent while the model thinks.
         body: { ...body, reasoning: { summary: 'auto' } },
         // Organisations that are not verified are refused the summary, not the answer.
         fallbackBody: { word: 'reasoning.summary', body },
@@ -55,7 +55,7 @@ function lacksScope(error: unknown): boolean {
   return /missing scopes|insufficient permissions/i.test(error.providerText ?? '');
 }
 
-// Where the list does not say what a model can do, its name has to.
+// Used where the list does not say what a model can do.
 const CHATS = /^(gpt-|o\d|chatgpt-|chat-|codex-)/;
 const DOES_NOT_CHAT: NameWords = {
   never: anyWord(`
@@ -81,7 +81,7 @@ function modelsIn(json: unknown): ListedModel[] {
   return withoutDuplicates(models);
 }
 
-/** What a fine-tuned model was made from, e.g. `gpt-4.1-mini` of `ft:gpt-4.1-mini:acme:image-bot:B7x`; of others the name. */
+/** The base of a fine-tuned model, e.g. `gpt-4.1-mini` of `ft:gpt-4.1-mini:acme:image-bot:B7x`; of other models the name. */
 function baseOf(model: string): string {
   const [prefix, base] = model.split(':');
   return prefix === 'ft' && base ? base : model;
@@ -118,10 +118,10 @@ function responsesBody(request: AnswerRequest): JsonObject {
     ...(request.system !== null && { instructions: request.system }),
     input: responsesInput(request),
     stream: true,
-    // Kept for 30 days otherwise.
+    // OpenAI would store the response for 30 days otherwise.
     store: false,
     ...(request.maxOutputTokens !== null && { max_output_tokens: request.maxOutputTokens }),
-    // Research without a source to search is refused.
+    // OpenAI refuses research models without a search tool.
     ...(request.model.includes('deep-research') && { tools: [{ type: 'web_search_preview' }] }),
   };
 }

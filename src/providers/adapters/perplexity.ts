@@ -17,13 +17,13 @@ export function createPerplexity(transport: Transport): Provider {
     keyPlaceholder: 'pplx-…',
     baseUrl: 'https://api.perplexity.ai',
 
-    /** Models are listed to anyone, so the check asks for an answer that cannot exist. */
+    /** The list of models needs no key, so the check requests a response that cannot exist. */
     async checkKey(call) {
       try {
         await transport.getJson(call, '/v1/responses/resp_00000000', bearer(call));
       } catch (error) {
         if (!(error instanceof ProviderError)) throw error;
-        // "No such answer" is said only to a key that is known; a gateway's own "not found" has no such words.
+        // Only a known key gets "no such response"; a gateway's own "not found" has other words.
         if (error.status === 404 && error.providerText !== null) return null;
         if (error.status !== 400 && error.status !== 404) throw error;
       }
@@ -46,7 +46,7 @@ function modelsIn(json: unknown): ListedModel[] {
   return listEntries(json).flatMap((entry) => {
     const name = asText(entry.id);
     if (name === null || !doesItChat(entry, name)) return [];
-    // The list does not say who takes images.
+    // The list does not say which models accept images.
     const isOwn = name.startsWith('perplexity/');
     const capabilities: ModelCapability[] = isOwn ? ['IMAGE_INPUT', 'WEB_SEARCH'] : ['WEB_SEARCH'];
     return listedModel(name, { ...listedFacts(entry, name), capabilities });
@@ -64,12 +64,12 @@ const PRESET_MODELS = ['fast', 'low', 'medium', 'high', 'xhigh'].map((preset) =>
   }),
 );
 
-/** The server decodes strictly: one field it does not know fails the request. */
+/** The server decodes strictly: one unknown field fails the request. */
 function bodyOf(request: AnswerRequest): JsonObject {
   const maxOutputTokens = request.maxOutputTokens ?? requiredOutputTokens(request.model);
   const isPreset = request.model.startsWith(PRESET_PREFIX);
   return {
-    // A preset chooses model and tools by itself.
+    // A preset sets model and tools itself.
     ...(isPreset
       ? { preset: request.model.slice(PRESET_PREFIX.length) }
       : { model: request.model, tools: [{ type: 'web_search' }] }),

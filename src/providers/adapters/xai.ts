@@ -17,7 +17,7 @@ export function createXai(transport: Transport): Provider {
 
     async checkKey(call) {
       const key = asObject(await transport.getJson(call, '/api-key', bearer(call)));
-      // A blocked key is still known here, but it answers nothing.
+      // xAI still knows a blocked key here, but refuses it for answers.
       if (key?.api_key_blocked === true || key?.api_key_disabled === true || key?.team_blocked === true) {
         throw new ProviderError('INVALID_KEY');
       }
@@ -38,7 +38,7 @@ export function createXai(transport: Transport): Provider {
   };
 }
 
-/** The general list by id: only it knows context lengths. The models are good without it. */
+/** The general list by id: only it has context lengths. Without it the models are listed all the same. */
 async function readExtras(transport: Transport, call: ProviderCall): Promise<Map<unknown, JsonObject>> {
   try {
     const json = await transport.getJson(call, '/models', bearer(call));
@@ -66,7 +66,7 @@ function modelIn(entry: JsonObject, extras: Map<unknown, JsonObject>): ListedMod
   });
 }
 
-// Refused by chat completions.
+// Models that chat completions refuse.
 const AGENTS = /\bmulti-agent\b/;
 
 /** Prices are stated in 1/10,000 of a dollar per million tokens. */

@@ -1,10 +1,10 @@
 import { asObject, asObjects, asText, type JsonObject, parseJson } from '../json.ts';
 
-/** What a provider's error says, whatever shape it came in. */
+/** A provider's error, read from any of the known shapes. */
 export interface ErrorDescription {
   /** The provider's own message, not redacted; null if there is none or it is a web page. */
   message: string | null;
-  /** What the failure table looks at: the error's types, codes and reasons, one per line, and the message last. */
+  /** Text that the failure table searches: the error's types, codes and reasons, one per line, and the message last. */
   evidence: string;
   /** HTTP status that the error itself names; null if it names none. */
   status: number | null;
@@ -22,10 +22,10 @@ export function describeErrorBody(body: string): ErrorDescription {
     .trim();
   const json = parseJson(text);
   if (json !== undefined) return describeError(json);
-  // A gateway's error page tells nothing that its status does not, and may speak of anything.
+  // A gateway's error page adds nothing to its status, and may contain any words.
   const isPage = text.startsWith('<');
   const evidence = isPage ? '' : text.slice(0, EVIDENCE_LENGTH);
-  // Not shown to anyone: plain text may come from a server that is no provider at all.
+  // Never shown: plain text may come from a server that is no provider at all.
   return { message: null, evidence, status: null, retryDelay: null, isPage };
 }
 
@@ -56,7 +56,7 @@ export function describeError(json: unknown): ErrorDescription {
 }
 
 const BODY_LENGTH = 65_536;
-// More than any provider has to say; less than what would take long to search.
+// Longer than any provider's error, and short enough to search fast.
 const EVIDENCE_LENGTH = 4_096;
 
 function findMessage(error: JsonObject, outer: JsonObject): string | null {

@@ -18,7 +18,7 @@ import {
   WRONG_KEY,
 } from './failure-words.ts';
 
-/** What a provider call can end with besides an answer. */
+/** The codes of failed provider calls. */
 export const PROVIDER_FAILURE_CODES = [
   'INVALID_KEY',
   'KEY_EXPIRED',
@@ -41,7 +41,7 @@ export const PROVIDER_FAILURE_CODES = [
 
 export type ProviderFailureCode = (typeof PROVIDER_FAILURE_CODES)[number];
 
-/** One line of what providers mean by their errors: if everything that the row names is true, its code is. */
+/** One row of the failure table: if all of its conditions hold, the error has its code. */
 export interface FailureRow {
   providers: readonly ProviderName[] | 'any';
   /** HTTP statuses, single or as an inclusive range; absent for every status. */
@@ -50,7 +50,7 @@ export interface FailureRow {
   says?: RegExp;
   /** Must not be found there. */
   unless?: RegExp;
-  /** The body must be a web page, which as a rule a server between here and the provider wrote. */
+  /** The body must be a web page, which usually comes from a proxy on the way to the provider. */
   isPage?: true;
   code: ProviderFailureCode;
 }
@@ -60,8 +60,8 @@ const CONTENT_STATUSES = [400, 403, 422, 451, 500] as const;
 const MODEL_STATUSES = [400, 401, 403, 404, 410, 422, 500] as const;
 
 /**
- * What every provider means by its errors; the first row that fits wins. Words stand before statuses, because providers send
- * them with the status of something else, and the words of one provider after those that mean the same everywhere.
+ * Meanings of the providers' errors; the first matching row wins. Rows by words come before rows by status, because providers
+ * send the words with other statuses, and the words of one provider come after those that mean the same everywhere.
  * Sources: the providers' API references and official SDKs, recorded responses, and public reports, November 2026.
  */
 export const FAILURE_ROWS: readonly FailureRow[] = [
@@ -74,7 +74,7 @@ export const FAILURE_ROWS: readonly FailureRow[] = [
     code: 'CONTEXT_TOO_LONG',
   },
   { providers: 'any', statuses: [413, 429], says: LARGER_THAN_LIMIT, code: 'CONTEXT_TOO_LONG' },
-  // Alibaba's word for the limit per minute, also where it speaks of a quota.
+  // Alibaba's word for the limit per minute, also where its text mentions a quota.
   { providers: 'any', says: /^throttling\b/im, code: 'RATE_LIMITED' },
   { providers: 'any', says: OUT_OF_CREDIT, code: 'QUOTA_EXCEEDED' },
   { providers: 'any', statuses: CONTENT_STATUSES, says: CONTENT_REFUSED, code: 'CONTENT_FILTERED' },
@@ -130,7 +130,7 @@ export const FAILURE_ROWS: readonly FailureRow[] = [
 
   { providers: ['MISTRAL'], statuses: [403], says: /subscription|\btier\b/i, code: 'KEY_LACKS_PERMISSION' },
 
-  // The retired chat endpoint answers valid keys with 403. Our mistake then, never the key's.
+  // The retired chat endpoint answers valid keys with 403: a bug here, not a fault of the key.
   {
     providers: ['PERPLEXITY'],
     statuses: [403],
@@ -180,7 +180,7 @@ export const FAILURE_ROWS: readonly FailureRow[] = [
     says: /\b(invalid|incorrect|unknown|wrong|expired|revoked)\b.{0,40}\b(keys?|tokens?|credentials?|password)\b|(user|token) not found|unable to find token|no such user/i,
     code: 'INVALID_KEY',
   },
-  // The others speak of quotas in codes of their own (above); in their texts the word also means the limit per minute.
+  // Other providers have codes of their own for quotas (above); in their texts the word also means the limit per minute.
   {
     providers: ['CUSTOM'],
     statuses: [429],
@@ -189,7 +189,7 @@ export const FAILURE_ROWS: readonly FailureRow[] = [
     code: 'QUOTA_EXCEEDED',
   },
 
-  // A challenge or a sign-in that stands before the provider says nothing about the key, and the provider was not reached.
+  // A challenge or sign-in page in front of the provider says nothing about the key: the provider was not reached.
   { providers: 'any', statuses: [401, 403, 407], isPage: true, code: 'NETWORK' },
   { providers: 'any', statuses: [407], code: 'NETWORK' },
   { providers: 'any', statuses: [429], isPage: true, code: 'PROVIDER_OVERLOADED' },
@@ -202,14 +202,14 @@ export const FAILURE_ROWS: readonly FailureRow[] = [
   { providers: 'any', statuses: [410], code: 'MODEL_UNAVAILABLE' },
   { providers: 'any', statuses: [408, 504, 524], code: 'TIMEOUT' },
   { providers: 'any', statuses: [429], code: 'RATE_LIMITED' },
-  // A redirect is as wrong an address as a path that is not there.
+  // A redirect means a wrong address, like a path that does not exist.
   { providers: 'any', statuses: [[300, 499]], code: 'BAD_REQUEST' },
   { providers: 'any', says: NO_SUCH_PATH, code: 'BAD_REQUEST' },
   { providers: 'any', statuses: [502, 503, 529, [520, 523]], code: 'PROVIDER_OVERLOADED' },
   { providers: 'any', code: 'PROVIDER_ERROR' },
 ];
 
-/** The first row that fits. */
+/** The first matching row. */
 export function findFailureRow(
   provider: ProviderName,
   status: number,

@@ -1,6 +1,6 @@
 /**
- * Words that mean the same whoever writes them: gateways forward the errors of every vendor, and vendors serve each other's
- * models. They are searched in an ErrorDescription's evidence, without regard to case.
+ * Words that mean the same for every sender: gateways forward the errors of all vendors, and vendors serve each other's models.
+ * They are searched in an ErrorDescription's evidence, case-insensitively.
  * Gaps are bounded (`.{0,100}`, never `.*`): a provider's text must not cost quadratic time.
  */
 
@@ -13,7 +13,7 @@ export const TOO_LONG = anyOf(
   /exceeds? the (available|model's) context (size|length)|exceed_context_size|context size (has been )?exceeded/,
   /reduce the length of (the|your|either) |tokens_limit_reached|exceeded model token limit|prompt exceeds max length/,
   /range of input length should be|trying to keep the first \d{1,12} tokens|string_above_max_length/,
-  // What is left for the answer once the conversation has its room.
+  // The tokens that the conversation leaves for the answer.
   /max_(completion_|new_)?tokens.{0,20} must be (at least 1|greater than 0|positive).{0,20}-\d|inputs?`? must have less than/,
   /max_new_tokens`? must be <=/,
 );

@@ -7,8 +7,8 @@ import { redact } from './redact.ts';
 import { findStreamStatus } from './stream-status.ts';
 
 /**
- * A provider call that failed. What a person is told about `code` is written in errors.ts. It carries no headers, body,
- * request, URL or `cause`, because each of them is a way for a key to reach a log.
+ * A failed provider call. The sentences for `code` are in answer-error.ts. It carries no headers, body, request, URL or `cause`,
+ * because each of them is a way for a key to reach a log.
  */
 export class ProviderError extends Error {
   override readonly name: string = 'ProviderError';
@@ -18,8 +18,8 @@ export class ProviderError extends Error {
   /** How long the provider asks to wait, at most an hour; null if it does not say or waiting would not help. */
   readonly retryAfterMs: number | null;
   /**
-   * Whether the provider's own words say it. False if only the status does: proxies, challenge pages and overloaded gateways
-   * send 401 and 403 too, so what such a reply says of a key is not certain.
+   * Whether the provider's own words state the failure. False if only the status does: proxies, challenge pages and overloaded
+   * gateways send 401 and 403 too, so such a response proves nothing about a key.
    */
   readonly isExplicit: boolean;
   readonly #providerText: string | null;
@@ -35,7 +35,7 @@ export class ProviderError extends Error {
 
   /**
    * The provider's own words, redacted and cut to 500 characters; null if it gave none. For those who manage the key and
-   * never for logs: providers echo parts of keys and prompts. Private underneath, so that no logger finds it by itself.
+   * never for logs: providers echo parts of keys and prompts. A private field, so that no logger serialises it.
    */
   get providerText(): string | null {
     return this.#providerText;
@@ -62,7 +62,7 @@ export interface FailedResponse {
   secret?: string;
 }
 
-/** Tells from a response with another status than 2xx what went wrong. `nowMs` is the time that HTTP dates are compared with. */
+/** Classifies a response with another status than 2xx. HTTP dates are compared with `nowMs`. */
 export function classifyFailure(
   provider: ProviderName,
   { status, headers, body, secret }: FailedResponse,
@@ -74,7 +74,7 @@ export function classifyFailure(
   return providerError(provider, status, description, { status, headers, secret, nowMs });
 }
 
-/** Tells from an error object inside a stream that began with status 200 what went wrong. */
+/** Classifies an error object inside a stream that began with status 200. */
 export function classifyStreamError(provider: ProviderName, json: unknown, secret?: string): ProviderError {
   const description = describeError(json);
   const status = description.status ?? findStreamStatus(description.evidence);
@@ -83,8 +83,8 @@ export function classifyStreamError(provider: ProviderName, json: unknown, secre
 }
 
 /**
- * Tells from an exception of the HTTP client why there was no response; a ProviderError is returned as it is.
- * An aborted call is no failure: whoever sees `signal.aborted` throws `signal.reason` and does not ask here.
+ * Classifies an exception of the HTTP client; a ProviderError is returned as it is. An aborted call is no failure: the caller
+ * checks `signal.aborted` first and throws `signal.reason`.
  */
 export function classifyNetworkError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
@@ -92,9 +92,8 @@ export function classifyNetworkError(error: unknown): ProviderError {
 }
 
 /**
- * Whether the same request may succeed if it is sent again: the provider is busy, or failed before it began to answer. Not after
- * a response of status 2xx that could not be used, because it is paid, nor after a gateway's timeout, because the answer that
- * it gave up on may be.
+ * Whether to retry the same request: the provider is busy, or failed before it began to answer. Not after an unusable response
+ * of status 2xx, because it is paid for, nor after a gateway's timeout, because the abandoned answer may be paid for too.
  */
 export function isWorthRepeating({ code, status }: ProviderError): boolean {
   switch (code) {
@@ -117,19 +116,19 @@ function providerError(
   facts: { status: number | null; headers: ResponseHeaders; secret: string | undefined; nowMs: number },
 ): ProviderError {
   const row = findFailureRow(provider, status, description);
-  const waits = CODES_THAT_PASS.has(row.code);
+  const waits = TRANSIENT_CODES.has(row.code);
   return new ProviderError(row.code, {
     status: facts.status,
     isExplicit: row.says !== undefined,
     retryAfterMs: waits ? readRetryAfter(facts.headers, description, facts.nowMs) : null,
-    // Redacted before it is cut, or the first half of a key could survive at the edge.
+    // Redacted before it is cut, or the first half of a key could survive at the cut.
     providerText:
       description.message && redact(description.message, facts.secret).slice(0, PROVIDER_TEXT_LENGTH),
   });
 }
 
-/** Gemini sends a short delay with a quota that lasts the day, so only these are believed when they say "wait". */
-const CODES_THAT_PASS: ReadonlySet<ProviderFailureCode> = new Set([
+/** Codes whose retry delay is used. With others it is wrong: Gemini sends a short delay with a quota per day. */
+const TRANSIENT_CODES: ReadonlySet<ProviderFailureCode> = new Set([
   'RATE_LIMITED',
   'PROVIDER_OVERLOADED',
   'PROVIDER_ERROR',

@@ -1,7 +1,7 @@
 /**
- * Takes keys and account names out of a provider's text. `secret` is the key of the call, taken out whatever its shape;
- * the shapes catch other keys and those that the provider has half masked itself. Best effort, and meant to err towards
- * taking out too much: what remains is a sentence for a person, not data.
+ * Redacts keys and account names in a provider's text. `secret` is the key of the call, redacted in any shape; the patterns catch
+ * other keys and those that the provider has half masked itself. Best effort, and rather too much than too little: the result
+ * is a sentence for a person, not data.
  */
 export function redact(text: string, secret = ''): string {
   const known = secret.length >= SHORTEST_SECRET_LENGTH ? text.replaceAll(secret, REPLACEMENT) : text;
@@ -10,7 +10,7 @@ export function redact(text: string, secret = ''): string {
 
 const REPLACEMENT = '[redacted]';
 
-// Taking out every "a" would spell out that the secret is "a".
+// Redacting every "a" would reveal that the secret is "a".
 const SHORTEST_SECRET_LENGTH = 4;
 
 // Every expression is one prefix and one run of characters: linear in the text's length.
@@ -24,7 +24,7 @@ const SHAPES: readonly RegExp[] = [
   // Accounts.
   /(?:org-|proj_)[\w*]{6,}/g,
   /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi,
-  // Keys without a prefix (Mistral: 32 letters and digits) or with something glued to it.
+  // Keys without a prefix (Mistral: 32 letters and digits) or with text joined to it.
   /[A-Za-z0-9]{24,}/g,
   /[\w-]{40,}/g,
 ];

@@ -1,6 +1,6 @@
 /**
- * The HTTP status that an error would have had, had it come before the stream and not inside it: there the status is 200
- * long since and only words remain. `evidence` is an ErrorDescription's. An error without a known word is the provider's: 500.
+ * The HTTP status that an error inside a stream would have had as a response of its own, from its words: the stream's status is
+ * 200 already. `evidence` is an ErrorDescription's. An error without a known word counts as the provider's: 500.
  */
 export function findStreamStatus(evidence: string): number {
   return STATUS_WORDS.find(([words]) => words.test(evidence))?.[1] ?? 500;

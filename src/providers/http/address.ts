@@ -2,9 +2,9 @@ import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 import { ProviderError } from '../failure/failure.ts';
 
 /**
- * An address that Latchkey does not call, because it is no provider's: it leads into the server's own network or is written
- * in a way that hides where it leads. The message says what to change. As input for a key it is the person's to mend; in the
- * middle of an answer (the name now leads elsewhere) it counts as what its code says, NETWORK.
+ * An address that Latchkey does not call: it resolves into the server's own network or is written in a way that hides where it
+ * leads. The message says what to change. In the input of a key the person can fix it; during an answer (the name now resolves
+ * elsewhere) it is a failure with the code NETWORK.
  */
 export class ForbiddenAddressError extends ProviderError {
   override readonly name = 'ForbiddenAddressError';
@@ -16,8 +16,8 @@ export class ForbiddenAddressError extends ProviderError {
 
 /**
  * Reads the base URL of a CUSTOM key: `https://` and a public host, or a private `host:port` that the operator allows. Returns
- * it as it is stored and bound: lower-case host, no default port, no slash at the end. Throws ForbiddenAddressError. Where
- * the host's name leads is not looked up here; the egress does when it dials.
+ * it as it is stored and bound: lower-case host, no default port, no slash at the end. Throws ForbiddenAddressError. The host is
+ * not resolved here; the egress does so when it connects.
  */
 export function checkBaseUrl(text: string, allowedPrivateHosts: readonly string[]): string {
   if (text.length > BASE_URL_LENGTH) throw new ForbiddenAddressError('The base URL is too long.');
@@ -25,12 +25,12 @@ export function checkBaseUrl(text: string, allowedPrivateHosts: readonly string[
     throw new ForbiddenAddressError('The base URL must not have a query. Remove it from the "?" on.');
   const url = checkUrl(text, allowedPrivateHosts);
   const baseUrl = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
-  // Longer than what was written: other letters than ASCII are spelled out in it.
+  // It can be longer than the text: letters outside ASCII are percent-encoded in it.
   if (baseUrl.length > BASE_URL_LENGTH) throw new ForbiddenAddressError('The base URL is too long.');
   return baseUrl;
 }
 
-/** Reads a URL and throws ForbiddenAddressError unless it may be called. The URL that is returned is the one to dial. */
+/** Reads a URL and throws ForbiddenAddressError unless it may be called. Connect only to the returned URL. */
 export function checkUrl(text: string, allowedPrivateHosts: readonly string[]): URL {
   if (!URL.canParse(text))
     throw new ForbiddenAddressError('This is not a URL. Write it like https://api.example.com/v1.');
@@ -46,7 +46,7 @@ export function checkUrl(text: string, allowedPrivateHosts: readonly string[]): 
   if (text.includes('#'))
     throw new ForbiddenAddressError('The URL must not have a "#". Remove it and what follows.');
 
-  // A name with a trailing dot is the same name, and would slip past every comparison below.
+  // A name with a trailing dot is the same name, and would pass every comparison below.
   url.hostname = url.hostname.replace(/\.$/, '');
   if (isAllowedPrivateHost(url, allowedPrivateHosts)) return url;
   if (url.protocol === 'http:') {
@@ -58,13 +58,13 @@ export function checkUrl(text: string, allowedPrivateHosts: readonly string[]): 
   return url;
 }
 
-/** Whether the operator lets keys name this host and port although it is private. Compared as written, never looked up. */
+/** Whether the operator allows keys to name this private host and port. Compared as text, never resolved. */
 export function isAllowedPrivateHost(url: URL, allowedPrivateHosts: readonly string[]): boolean {
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
   return allowedPrivateHosts.includes(`${url.hostname}:${port}`);
 }
 
-/** Whether an IP address belongs to the public internet. Anything that is no IP address does not. */
+/** Whether an IP address belongs to the public internet. False for text that is no IP address. */
 export function isPublicAddress(address: string): boolean {
   if (isIPv4(address)) return !NOT_PUBLIC.check(address, 'ipv4');
   if (!isIPv6(address) || address.includes('%')) return false;
@@ -72,8 +72,8 @@ export function isPublicAddress(address: string): boolean {
 }
 
 const ASK_THE_OPERATOR =
-  'If the server stands in your own network, ask whoever runs Latchkey to list it in LATCHKEY_ALLOWED_PRIVATE_HOSTS.';
-const BASE_URL_LENGTH = 1_024; // stands in an index, whose entries are short; real ones have a tenth
+  'If the server is in your own network, ask the operator of Latchkey to list it in LATCHKEY_ALLOWED_PRIVATE_HOSTS.';
+const BASE_URL_LENGTH = 1_024; // it must fit into an index entry; real ones have a tenth
 
 function isPublicHost(hostname: string): boolean {
   const literal = hostname.replace(/^\[|\]$/g, '');
@@ -95,10 +95,10 @@ const PRIVATE_NAMES = [
   'metadata.goog',
 ];
 
-/** Of IPv6, only this is given out for the internet (RFC 4291 §2.4); mapped IPv4 addresses need no way around IPv4's rules. */
+/** The only IPv6 range of the internet (RFC 4291 §2.4); it leaves out mapped IPv4 addresses, which could bypass the IPv4 rules. */
 const GLOBAL_UNICAST = blockList({ ipv6: ['2000::/3'] });
 
-/** IANA's special-purpose registries, without what is globally reachable; IPv6 as far as it lies within 2000::/3. */
+/** IANA's special-purpose registries without globally reachable ranges; of IPv6 only those within 2000::/3. */
 const NOT_PUBLIC = blockList({
   ipv4: [
     '0.0.0.0/8', // this host

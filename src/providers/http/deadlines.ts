@@ -1,12 +1,12 @@
-/** How long the parts of a provider call may take, in milliseconds. */
+/** Timeouts of a provider call, in milliseconds. */
 export interface Deadlines {
-  /** Until a connection stands, with its name lookup and, once more as long, its TLS handshake. */
+  /** For the name lookup and TCP connection, and once more as long for the TLS handshake. */
   connectMs: number;
-  /** Longest silence until the first character of the answer's text, the wait for the response's headers included. */
+  /** Longest silence until the first character of the answer's text, including the wait for the response's headers. */
   silenceBeforeTextMs: number;
   /** Longest silence from then on. */
   silenceAfterTextMs: number;
-  /** The whole answer, however lively it is. */
+  /** For the whole answer, also if it never pauses. */
   totalMs: number;
 }
 
@@ -14,9 +14,9 @@ export interface Deadlines {
 export const DEADLINES: Deadlines = {
   // A reachable provider connects within a second or two; more than ten means that it is not.
   connectMs: 10_000,
-  // Reasoning models think for minutes without a word.
+  // Reasoning models think for minutes without sending anything.
   silenceBeforeTextMs: 300_000,
-  // A model that has begun to write does not pause for long: a minute of nothing is a dead connection.
+  // A model that has begun to write does not pause for long: after a minute of silence the connection is dead.
   silenceAfterTextMs: 60_000,
   // Longer than any answer on record; ends a stream that keeps itself alive with comments alone.
   totalMs: 1_800_000,

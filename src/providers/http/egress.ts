@@ -7,30 +7,30 @@ import { checkUrl, ForbiddenAddressError, isAllowedPrivateHost, isPublicAddress 
 import { DEADLINES } from './deadlines.ts';
 import type { ResponseHeaders } from './retry-after.ts';
 
-/** The only way out: every HTTP request of Latchkey is made here, on behalf of one owner, to an address that may be called. */
+/** The only HTTP client: every request of Latchkey is made here, on behalf of one tenant, to an address that may be called. */
 export interface Egress {
   /**
    * Sends a request and resolves with the response once its headers are in, whatever its status. Redirects are not followed.
    * The caller must read the body or destroy it. Throws ProviderError, or `signal.reason` when aborted.
    */
   request(request: EgressRequest): Promise<EgressResponse>;
-  /** Ends all connections at once; requests under way fail. */
+  /** Ends all connections at once; running requests fail. */
   close(): Promise<void>;
 }
 
 export interface EgressRequest {
-  /** Workspace or team on whose behalf: connections are never shared between owners. */
+  /** Workspace or team that owns the key: connections are never shared between tenants. */
   tenantId: string;
   method: 'GET' | 'POST';
   url: string;
-  /** By lower-case name. Nothing else is sent but `host`, `connection`, `content-length` and what OWN_HEADERS says. */
+  /** By lower-case name. The only others sent are `host`, `connection`, `content-length` and OWN_HEADERS. */
   headers: Readonly<Record<string, string>>;
   body?: string;
   /** Ends the request, and the response body after it, when aborted. */
   signal: AbortSignal;
   /** How long to wait for the response's headers. */
   headersTimeoutMs?: number;
-  /** True for a URL that the operator configured: it may lead anywhere and use http. */
+  /** True for a URL that the operator configured: it may be private and use http. */
   isTrusted?: boolean;
 }
 
@@ -44,18 +44,18 @@ export interface EgressOptions {
   /** Private addresses that a CUSTOM key may name, as `host:port`; everything else must be https and public. */
   allowedPrivateHosts: readonly string[];
   connectTimeoutMs?: number;
-  /** How names become addresses; the system's way if absent. */
+  /** Name resolution; the system's if absent. */
   lookup?: LookupFunction;
 }
 
-/** Opens the way out. HTTP proxies from the environment are not used: they would look up names themselves, unchecked. */
+/** Creates the HTTP client. HTTP proxies from the environment are not used: they would resolve names themselves, unchecked. */
 export function createEgress(options: EgressOptions): Egress {
   const { allowedPrivateHosts, connectTimeoutMs = DEADLINES.connectMs, lookup = systemLookup } = options;
   const pools = new Map<string, Pool>();
   const retired = new Set<Pool>();
   let isClosed = false;
 
-  /** The owner's connections to the URL's origin. The map is in order of use, so its first is the one to let go. */
+  /** The tenant's connection pool for the URL's origin. The map is in order of use, so its first entry is evicted. */
   function poolOf(tenantId: string, url: URL, isTrusted: boolean): Pool {
     const name = JSON.stringify([tenantId, url.origin, isTrusted]);
     const isExempt = isTrusted || isAllowedPrivateHost(url, allowedPrivateHosts);
@@ -114,34 +114,34 @@ export function createEgress(options: EgressOptions): Egress {
   };
 }
 
-/** `identity`, because nothing here unpacks; a user agent, because some providers' edges refuse requests without one. */
+/** `identity`, because responses are not decompressed here; a user agent, because some providers refuse requests without one. */
 const OWN_HEADERS = { 'accept-encoding': 'identity', 'user-agent': 'latchkey' };
 
-// Owners that are active at the same moment rarely number more; one that was let go pays a handshake.
+// More tenants are rarely active at the same moment; a request after an eviction costs a handshake.
 const POOLS = 256;
 
 const POOL_OPTIONS = {
-  // One request at a time on a connection: a long answer must not hold up the next, nor share its fate.
+  // One request at a time on a connection: a long answer must not delay the next, nor fail together with it.
   pipelining: 1,
-  // HTTP/2 would put answers back on one connection, and abort with a reset that some gateways do not pass on.
+  // HTTP/2 would multiplex answers on one connection, and abort with a stream reset that some gateways do not forward.
   allowH2: false,
   // More than a process answers at once.
   connections: 256,
   // Long enough for the next message of a lively conversation.
   keepAliveTimeout: 30_000,
-  // Silence is measured by whoever reads, who knows how much of it is normal.
+  // Silence is measured by `readChunks`, with the timeout for that part of the answer.
   headersTimeout: 0,
   bodyTimeout: 0,
 };
 
-/** Dials whatever it is told. */
+/** Connects to any address. */
 function openConnector(timeoutMs: number, lookup: LookupFunction): buildConnector.connector {
   return buildConnector({ timeout: timeoutMs, allowH2: false, lookup });
 }
 
 /**
- * Dials public addresses only: every address of a name is checked before one is dialled, and the one that was reached is
- * checked before a byte is sent to it. Literal addresses are checked with the URL, since Node never looks them up.
+ * Connects to public addresses only: every address of a name is checked before connecting, and the remote address is checked
+ * again before a byte is sent. Literal addresses are checked with the URL, since Node never resolves them.
  */
 function guardedConnector(timeoutMs: number, lookup: LookupFunction): buildConnector.connector {
   const dial = openConnector(timeoutMs, publicLookup(lookup));
@@ -173,4 +173,4 @@ function publicLookup(lookup: LookupFunction): LookupFunction {
 }
 
 const LEADS_INSIDE =
-  'The name of this server leads into a private network. If that is meant, ask whoever runs Latchkey to list it in LATCHKEY_ALLOWED_PRIVATE_HOSTS.';
+  'The name of this server leads into a private network. If that is meant, ask the operator of Latchkey to list it in LATCHKEY_ALLOWED_PRIVATE_HOSTS.';

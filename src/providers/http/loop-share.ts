@@ -1,12 +1,12 @@
 /**
- * Divides the event loop between owners of keys, whose servers decide how much there is to read and how slow it is to parse. Work
- * within an owner's allowance is done at once. What is beyond it waits for its turn, owner by owner, and all of that together
- * takes at most half of the time in short pieces, so that nobody else waits for more than a few milliseconds.
+ * Divides the event loop between tenants, whose servers decide how much there is to read and how slow it is to parse. Work within
+ * a tenant's allowance is done at once. Further work waits for its turn, tenant by tenant, and all of it together takes at most
+ * half of the time in short slices, so that other work waits for a few milliseconds at most.
  */
 export interface LoopShare {
   /**
-   * Calls `step`, a small piece of work that returns whether there is more of it, until there is not. Returns true if all was
-   * done; false if the rest waits, and then calls `step` later.
+   * Calls `step`, a small piece of work that returns whether more is left, until it returns false. Returns true if all was done
+   * at once; false if the rest waits for later turns.
    */
   run(tenantId: string, step: () => boolean): boolean;
 }
@@ -35,7 +35,7 @@ export function createLoopShare(): LoopShare {
       account.at = now;
       return account;
     }
-    // Everybody then begins with a full allowance again, which is short.
+    // Dropping all accounts gives every tenant a full allowance again, which is short.
     if (accounts.size >= MOST_ACCOUNTS) accounts.clear();
     const opened = { creditMs: ALLOWANCE_MS, at: now };
     accounts.set(tenantId, opened);
@@ -52,7 +52,7 @@ export function createLoopShare(): LoopShare {
     let usedMs = 0;
     for (const [tenantId, [step, ...others]] of waiting) {
       waiting.delete(tenantId);
-      // Behind the others, and the owner behind all other owners: a Map goes on to what was added meanwhile.
+      // Goes behind the tenant's other work, and the tenant behind all others: iteration of a Map reaches entries added meanwhile.
       const isMore = step !== undefined && timed(tenantId, step);
       wait(tenantId, isMore ? [...others, step] : others);
       usedMs = performance.now() - start;
@@ -73,17 +73,17 @@ export function createLoopShare(): LoopShare {
   };
 }
 
-/** The share of the one event loop that there is. */
+/** The division of this process's event loop. */
 export const loopShare: LoopShare = createLoopShare();
 
 interface Account {
-  /** Milliseconds of work that are done at once; below zero after work that took longer. */
+  /** Milliseconds of work that may be done at once; below zero after work that took longer. */
   creditMs: number;
-  /** When that was right, in milliseconds. */
+  /** Time of that balance, in milliseconds. */
   at: number;
 }
 
-// A whole answer in one burst takes less; sixteen lively ones take less than a tenth of the time.
+// A whole answer in one burst takes less; sixteen fast ones take less than a tenth of the time.
 const ALLOWANCE_MS = 50;
 const EARNED_MS_PER_MS = 0.1;
 const TURN_MS = 4;

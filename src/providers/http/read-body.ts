@@ -5,8 +5,8 @@ import { type ReadOptions, readChunks } from './read-chunks.ts';
 import type { ResponseHeaders } from './retry-after.ts';
 
 /**
- * The whole of a response body as text, for answers that are no stream. Throws ProviderError: OUTPUT_TOO_LARGE beyond
- * `limitBytes` (10 MiB if absent; the longest model list has one), TIMEOUT and STREAM_CUT as `readChunks` does.
+ * The whole of a response body as text, for responses that are no stream. Throws ProviderError: OUTPUT_TOO_LARGE beyond
+ * `limitBytes` (default 10 MiB; the longest model list has 1 MiB), TIMEOUT and STREAM_CUT as `readChunks` does.
  */
 export async function readBody(
   body: Readable,
@@ -25,8 +25,8 @@ export async function readBody(
 }
 
 /**
- * Reads an error response and tells what went wrong. A body that is too long, stalls or breaks off is judged by what came
- * of it: the status alone says more than that the reading failed. Throws only `signal.reason`.
+ * Reads and classifies an error response. A body that is too long, stalls or breaks off is classified by the part that arrived:
+ * even the status alone is more precise than a failure to read it. Throws only `signal.reason`.
  */
 export async function readFailure(
   provider: ProviderName,
@@ -48,5 +48,5 @@ export async function readFailure(
 }
 
 const BODY_BYTES = 10_485_760;
-// As much as the classification looks at.
+// As much as the classification reads.
 const ERROR_BODY_LENGTH = 65_536;

@@ -5,19 +5,19 @@ import { loopShare } from './loop-share.ts';
 export interface ReadOptions {
   /** Ends the reading when aborted; its reason is thrown. */
   signal: AbortSignal;
-  /** Longest silence to bear from now on, in milliseconds; asked anew after every chunk. */
+  /** Longest silence from now on, in milliseconds; read again after every chunk. */
   silenceMs: () => number;
-  /** Workspace or team whose server is read: it gets no more than its share of the event loop. No limit if absent. */
+  /** Workspace or team that owns the key: reading gets no more than its share of the event loop. No limit if absent. */
   tenantId?: string | undefined;
-  /** Characters of text and reasoning that came of it so far; bytes that bring none are limited. No limit if absent. */
+  /** Characters of text and reasoning read so far; bytes without any are limited. No limit if absent. */
   shownLength?: (() => number) | undefined;
 }
 
 /**
- * Hands every chunk of a response body to a callback as it arrives, in pieces of at most 16 KiB, until the body or the callback
- * says 'end'. While the owner's share of the event loop is used up, the body waits, and the provider with it. Owns the body: it
- * is read out or destroyed when this settles. Throws ProviderError: TIMEOUT after too much silence, STREAM_CUT if the connection
- * is lost, OUTPUT_TOO_LARGE for more bytes than what came of them is worth; an exception of the callback is passed on unchanged.
+ * Passes every chunk of a response body to a callback as it arrives, in pieces of at most 16 KiB, until the body ends or the
+ * callback returns 'end'. While the tenant's share of the event loop is used up, the body is paused, which slows the provider
+ * down. The body is drained or destroyed when this settles. Throws ProviderError: TIMEOUT after too much silence, STREAM_CUT if
+ * the connection is lost, OUTPUT_TOO_LARGE for too many bytes without text; an exception of the callback is passed on unchanged.
  */
 export function readChunks(
   body: Readable,
@@ -31,9 +31,9 @@ export function readChunks(
   let readBytes = 0;
   let pieces: Uint8Array[] = [];
   let waitingBytes = 0;
-  /** Whether the rest is read when it is the owner's turn. */
+  /** Whether the rest is read at the tenant's next turn. */
   let isWaiting = false;
-  /** What the connection came to while something of it was waiting. */
+  /** How the connection ended while chunks were still waiting. */
   let ending: (() => void) | null = null;
 
   function fail(error: unknown) {
@@ -43,7 +43,7 @@ export function readChunks(
   }
   function listen() {
     const bearableMs = silenceMs();
-    // Setting a timer anew for each token costs more than reading the token.
+    // A new timer for each token costs more than reading the token.
     if (bearableMs === borneMs) return void silence?.refresh();
     clearTimeout(silence);
     borneMs = bearableMs;
@@ -60,7 +60,7 @@ export function readChunks(
       while (takeSome());
     } else if (!loopShare.run(tenantId, takeSome)) {
       isWaiting = true;
-      // The silence from now on is ours.
+      // While reading is paused here, silence is not the provider's fault.
       clearTimeout(silence);
       borneMs = 0;
     }
@@ -99,10 +99,10 @@ export function readChunks(
       return fail(error);
     }
     release();
-    readOut(body);
+    drain(body);
     resolve();
   }
-  /** What arrived before counts first. */
+  /** Ends the reading after the chunks that are still waiting. */
   function conclude(conclusion: () => void) {
     // A body that has ended also closes.
     if (isWaiting) ending ??= conclusion;
@@ -126,7 +126,7 @@ export function readChunks(
     body.off('data', take).off('end', end).off('close', cut);
   }
 
-  // Stays for good: a destroyed body emits one more error, and an error that nobody hears ends the process.
+  // Never removed: a destroyed body emits one more error, and an error without a listener ends the process.
   body.on('error', cut);
   if (signal.aborted || body.destroyed) {
     cut();
@@ -138,10 +138,10 @@ export function readChunks(
   return promise;
 }
 
-/** Lets the few bytes after the last event come in, so that the connection can serve another call; gives up soon. */
-function readOut(body: Readable): void {
-  let leftBytes = READ_OUT_BYTES;
-  const timer = setTimeout(() => body.destroy(), READ_OUT_MS);
+/** Reads the few bytes after the last event, so that the connection can be reused; gives up soon. */
+function drain(body: Readable): void {
+  let leftBytes = DRAIN_BYTES;
+  const timer = setTimeout(() => body.destroy(), DRAIN_MS);
   body.on('data', (chunk: Uint8Array) => {
     leftBytes -= chunk.length;
     if (leftBytes < 0) body.destroy();
@@ -158,9 +158,9 @@ const IDLE_BYTES = 16_777_216;
 // An event with one token takes a few hundred bytes, and a few thousand where it repeats all sources each time.
 const BYTES_A_CHARACTER = 1_024;
 
-// Small chunks are gathered meanwhile, or each would need a turn of its own.
+// Small chunks are collected while reading is paused, or each would need a turn of its own.
 const MOST_WAITING_BYTES = 65_536;
 
-// Cheaper than a new TLS handshake; what takes longer is not.
-const READ_OUT_BYTES = 65_536;
-const READ_OUT_MS = 500;
+// Up to here draining is cheaper than a new TLS handshake.
+const DRAIN_BYTES = 65_536;
+const DRAIN_MS = 500;

@@ -1,9 +1,9 @@
-/** Response headers by lower-case name, as undici gives them. */
+/** Response headers of undici, by lower-case name. */
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
- * How long a provider asks to wait, in milliseconds and at most an hour; null if it does not say. `said` is what the error
- * itself tells. In order of trust: the standard header, the exhausted limits' resets, RetryInfo (Gemini), the message.
+ * How long a provider asks to wait, in milliseconds and at most an hour; null if it does not say. `said` are the delays in the
+ * error itself. In order of trust: the standard header, the exhausted limits' resets, RetryInfo (Gemini), the message.
  */
 export function readRetryAfter(
   headers: ResponseHeaders,
@@ -48,7 +48,7 @@ function readResets(headers: ResponseHeaders, nowMs: number): number | null {
 
 const RESET_HEADER = /^(x-ratelimit-reset-(requests|tokens)|anthropic-ratelimit-[a-z-]{1,40}-reset)$/;
 
-/** The start of what follows "try again in" or "retry in"; a message can be long, a duration is not. */
+/** The first characters after "try again in" or "retry in". */
 function durationIn(message: string | null): string | null {
   const found = message === null ? null : /\b(?:try again|retry) in\s/i.exec(message);
   return found === null ? null : found.input.slice(found.index + found[0].length).slice(0, 40);

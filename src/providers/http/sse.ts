@@ -12,9 +12,10 @@ export interface ServerSentEvent {
 }
 
 /**
- * Hands every server-sent event of a response body to a callback, in order and at once: nothing queues in between. JSON that
- * stands in the body without `data:` is an event too, even if it is all of the body. A callback that returns 'end' has seen the last event it wants; the rest is dropped. An event that the body ends within is still
- * delivered, so its JSON may be cut. Resolves when the body ends, which proves nothing: only the provider's last event does.
+ * Passes every server-sent event of a response body to a callback, in order and at once: nothing queues in between. JSON in the
+ * body without `data:` is an event too, even if it is the whole body. After a callback that returns 'end' the rest is dropped.
+ * An event that is incomplete when the body ends is still delivered, so its JSON may be cut. Resolves when the body ends, which
+ * does not prove that the answer is complete: only the provider's last event does.
  *
  * Throws ProviderError: OUTPUT_TOO_LARGE for an event over a mebibyte, TIMEOUT and STREAM_CUT as `readChunks` does. An
  * exception of the callback ends the reading and is passed on unchanged.
@@ -25,7 +26,7 @@ export async function readEvents(
   onEvent: (event: ServerSentEvent) => 'end' | undefined,
 ): Promise<void> {
   let isEnded = false;
-  // The parser strips the byte order mark; two may not be stripped.
+  // The parser strips the byte order mark; the decoder must not strip a second one.
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const frame = createFramer();
   const parser = createParser({
@@ -48,6 +49,6 @@ export async function readEvents(
   if (!isEnded) parser.feed(frame(`${decoder.decode()}\n\n`));
 }
 
-// Events carry a few words; the largest known, a finished response repeated in full, stays far below. UTF-16 code units.
+// In UTF-16 code units. The largest known event, a finished response repeated in full, is far smaller.
 const EVENT_LENGTH = 1_048_576;
 const FIELD_NAME_LENGTH = 'data: '.length;

@@ -5,11 +5,11 @@ import { CUSTOM_DEADLINES, DEADLINES, type Deadlines } from './deadlines.ts';
 import type { Egress, EgressResponse } from './egress.ts';
 import { readBody, readFailure } from './read-body.ts';
 
-/** How an adapter reaches its provider. Paths are below the key's base URL; every failure is a ProviderError. */
+/** HTTP client of one adapter. Paths are below the key's base URL; every failure is a ProviderError. */
 export interface Transport {
   name: ProviderName;
   deadlines: Deadlines;
-  /** Reads a JSON document. Throws for a status other than 2xx, for an error told with status 200, and for what is no JSON. */
+  /** Reads a JSON document. Throws for a status other than 2xx, for an error sent with status 200, and for other text than JSON. */
   getJson(call: ProviderCall, path: string, headers: HeaderFields): Promise<unknown>;
   /** Sends a JSON document and resolves with a response of status 2xx, whose body the caller reads or destroys. */
   post(call: ProviderCall, post: Post): Promise<EgressResponse>;
@@ -22,7 +22,7 @@ export interface Post {
   fallbackBody?: FallbackBody | undefined;
 }
 
-/** Another body to send when the server refuses the first one as a bad request and names this word while doing so. */
+/** Another body to send when the server refuses the first one as a bad request with this word in its error. */
 export interface FallbackBody {
   word: string;
   body: JsonObject;
@@ -101,7 +101,7 @@ export function bearer(call: ProviderCall): HeaderFields {
   return call.secret === '' ? {} : { authorization: `Bearer ${call.secret}` };
 }
 
-/** A provider's word as part of a URL. Throws PROVIDER_ERROR for one with half a character, which no URL can hold. */
+/** A provider's cursor, encoded for a URL. Throws PROVIDER_ERROR for a lone surrogate, which no URL can hold. */
 export function queryValue(word: string): string {
   if (!word.isWellFormed()) throw new ProviderError('PROVIDER_ERROR');
   return encodeURIComponent(word);
@@ -111,8 +111,8 @@ function isSuccess({ status }: EgressResponse): boolean {
   return status >= 200 && status < 300;
 }
 
-// Lists are ready-made: one that does not begin to arrive by then is not coming.
+// Providers need no time to make a list, so one that has not begun to arrive by then will not come.
 const LIST_SILENCE_MS = 30_000;
 
-// A refusal that names a field is a few lines; what is longer is no such refusal.
+// A refusal that names a field is a few lines; a longer body is another error.
 const REFUSAL_BYTES = 65_536;

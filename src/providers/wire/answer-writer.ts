@@ -1,19 +1,19 @@
 import { asText } from '../json.ts';
 import type { AnswerSink, TokenUsage } from '../provider.ts';
 
-/** Writes what a stream says into a sink and keeps the sink's promises: nothing empty, blocks numbered, no dangerous links. */
+/** Writes an answer into a sink so that the sink's rules hold: no empty deltas, numbered blocks, no dangerous links. */
 export interface AnswerWriter {
   /** UTF-16 code units of text so far. */
   readonly textLength: number;
-  /** The same with reasoning. */
+  /** UTF-16 code units of text and reasoning so far. */
   readonly shownLength: number;
-  /** Takes a text delta; anything but a non-empty string is left out. */
+  /** Writes a text delta; anything but a non-empty string is left out. */
   text(delta: unknown): void;
-  /** Takes a reasoning delta. Another `part` than the last one begins a new block, and so does text in between. */
+  /** Writes a reasoning delta. Another `part` than the last one begins a new block, and so does text in between. */
   reasoning(delta: unknown, part: number): void;
-  /** Takes a source; only addresses that a browser may open are passed on. */
+  /** Writes a source; only http and https URLs are passed on. */
   citation(url: unknown, title: unknown, startOffset: number | null, endOffset: number | null): void;
-  /** Takes token counts; they are final once the answer has ended, and of a part of it before. */
+  /** Writes token counts; they are final once the answer has ended, and before that of a part of it. */
   usage(usage: TokenUsage, isFinal: boolean): void;
 }
 
@@ -49,7 +49,7 @@ export function createAnswerWriter(sink: AnswerSink): AnswerWriter {
       sink.reasoning(text, block);
     },
     citation(url, title, startOffset, endOffset) {
-      // A provider's search may be led to a `javascript:` address, and clients make links of what they get.
+      // A search result may have a `javascript:` URL, and clients make links of it.
       if (typeof url !== 'string' || !/^https?:\/\//i.test(url)) return;
       sink.citation({ url, title: asText(title), startOffset, endOffset });
     },

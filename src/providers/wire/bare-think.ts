@@ -1,6 +1,6 @@
 import { mayThinkInTags } from './think-tags.ts';
 
-/** The text and the reasoning of an answer, with what the text holds of the reasoning where it belongs. */
+/** Text and reasoning of an answer, after reasoning in the text was moved to the reasoning. */
 export function separateReasoning(
   provider: string | null,
   { text, reasoning }: { text: string; reasoning: string },
@@ -11,10 +11,10 @@ export function separateReasoning(
 }
 
 /**
- * Parts an answer from reasoning that has a closing tag and no opening one: some chat templates write `<think>` into the
- * prompt, so the model's own text begins within it. What stands before the last bare closing tag is reasoning, as the
- * templates of the models themselves have it. Null if there is none: a tag in code, in a pair, in quotes or in the middle of a
- * sentence belongs to an answer about such tags. The text is always an end of the one that was given.
+ * Separates reasoning that has a closing tag and no opening one: some chat templates write `<think>` into the prompt, so the
+ * model's own text begins within it. The text before the last bare closing tag is reasoning, as in the models' own templates.
+ * Null if there is none: a tag in code, in a pair, in quotes or in the middle of a sentence belongs to an answer about such
+ * tags. The returned text is always a suffix of the given one.
  */
 function splitBareReasoning(text: string): { reasoning: string; text: string } | null {
   if (!CLOSING.test(text)) return null;
@@ -41,7 +41,7 @@ function splitBareReasoning(text: string): { reasoning: string; text: string } |
 const TAGS = /<\/?(?:think|thinking|thought|reasoning|seed:think)>|\[\/?THINK\]|◁\/?think▷/g;
 const CLOSING = /<\/(?:think|thinking|thought|reasoning|seed:think)>|\[\/THINK\]|◁\/think▷/;
 
-/** The tags of a line that do not stand in code. */
+/** The tags of a line that are not in code. */
 function tagsIn(line: string): { tag: string; index: number }[] {
   let isCode = false;
   let from = 0;
@@ -52,7 +52,7 @@ function tagsIn(line: string): { tag: string; index: number }[] {
   });
 }
 
-/** Whether a sentence speaks of a tag: it quotes it, or goes on behind it with a mark or a small letter. */
+/** Whether a sentence mentions a tag: it quotes it, or goes on after it with a punctuation mark or a small letter. */
 function isProse(line: string, start: number, end: number): boolean {
   const after = line.slice(end, end + LOOK_AHEAD);
   if (/["'“‘«(*_]/.test(line.charAt(start - 1)) && /^["'”’»)*_]/.test(after)) return true;

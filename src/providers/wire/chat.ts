@@ -6,7 +6,7 @@ import { answerEnd, finishWord } from './finish-word.ts';
 import { streamAnswer, type WireReader } from './stream-answer.ts';
 import { createThinkTagReader, mayThinkInTags, type ThinkTagReader } from './think-tags.ts';
 
-/** How one vendor speaks the OpenAI chat protocol. */
+/** One vendor's dialect of the OpenAI chat protocol. */
 export interface ChatDialect {
   /** The whole body of a request. */
   body: JsonObject;
@@ -37,12 +37,12 @@ function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {
   let finish: string | null = null;
   let knowsFinishWords = false;
   let isBegun = false;
-  /** What ended an answer that no finish word has ended. */
+  /** The end mark of an answer without a finish word. */
   let endMark: string | null = null;
 
   return {
     done() {
-      // Where events have a place for the finish word, `[DONE]` without one is what a gateway adds to a stream that broke off.
+      // If events have a field for the finish word, a `[DONE]` without one was added by a gateway to a stream that broke off.
       if (!knowsFinishWords) endMark ??= '[DONE]';
     },
     read(chunk) {
@@ -107,12 +107,12 @@ function chatUsage(usage: JsonObject): TokenUsage {
   const input = asCount(usage.prompt_tokens);
   const completion = asCount(usage.completion_tokens);
   const reasoning = asCount(asObject(usage.completion_tokens_details)?.reasoning_tokens);
-  // Everyone counts reasoning as part of the completion except xAI, whose total shows it standing beside.
-  const standsBeside =
+  // Every vendor counts reasoning as part of the completion except xAI, whose total shows that it is counted separately.
+  const isSeparate =
     completion !== null && reasoning !== null && usage.total_tokens === (input ?? 0) + completion + reasoning;
   return {
     inputTokens: input,
-    outputTokens: standsBeside ? completion + reasoning : completion,
+    outputTokens: isSeparate ? completion + reasoning : completion,
     cachedInputTokens: asCount(asObject(usage.prompt_tokens_details)?.cached_tokens),
     reasoningTokens: reasoning,
   };

@@ -2,10 +2,10 @@ import { sanitizeLine } from '../../sanitize-line.ts';
 import type { Citation, TokenUsage } from '../provider.ts';
 
 /**
- * Makes what a provider says about an answer fit to be stored: a value that the database refuses would keep the end of the
- * answer from ever being saved, so nothing of a provider's goes into a row as it came. Null for a source whose address no
- * client should make a link of: too long, no web page, with a user name, or with characters that are not seen or change the
- * direction of writing. Cleaned of them, it would lead elsewhere.
+ * Sanitises a source before it is stored: a value that the database refuses would prevent the end of the answer from being saved,
+ * so no provider's value goes into a row unchecked. Null for a source whose URL must not become a link: too long, no web page,
+ * with a user name, or with invisible characters or ones that change the direction of writing. It is not repaired, since
+ * another URL would lead elsewhere.
  */
 export function cleanCitation(citation: Citation): Citation | null {
   const { url, title } = citation;
@@ -31,7 +31,7 @@ export function placeCitation(citation: Citation, start: number, length: number)
     : { ...citation, startOffset: null, endOffset: null };
 }
 
-/** Token counts as whole numbers that a column holds; null in the place of one that is none. */
+/** Token counts as whole numbers that a column can hold; null in the place of any other value. */
 export function cleanUsage(usage: TokenUsage): TokenUsage {
   return {
     inputTokens: cleanCount(usage.inputTokens),
@@ -41,22 +41,22 @@ export function cleanUsage(usage: TokenUsage): TokenUsage {
   };
 }
 
-/** A short line without NUL and lone surrogates, both of which PostgreSQL refuses, and without what could disguise it. */
+/** A short line without NUL and lone surrogates, which PostgreSQL refuses, and without characters that could disguise it. */
 export function sanitizeText(text: string, maxLength: number): string {
   return sanitizeLine(text.slice(0, maxLength + SLACK_LENGTH))
     .slice(0, maxLength)
     .toWellFormed();
 }
 
-/** A whole number that a column and GraphQL hold; null in the place of anything else. */
+/** A whole number that a column and GraphQL's Int can hold; null for any other value. */
 export function cleanCount(value: number | null): number | null {
   return value !== null && Number.isInteger(value) && value >= 0 && value <= MAX_INTEGER ? value : null;
 }
 
-// What is taken out makes room, and a text of megabytes is not worth searching.
+// A longer piece than the limit is sanitised, since removed characters make room, but not a text of megabytes.
 const SLACK_LENGTH = 1_000;
 const MAX_URL_LENGTH = 4_096;
 const MAX_TITLE_LENGTH = 500;
 const MAX_INTEGER = 2_147_483_647; // of a PostgreSQL integer and of GraphQL's Int
-// Controls, line breaks, and marks that are not seen or change the direction of writing. Gemini writes blanks into addresses.
+// Controls, line breaks, and marks that are invisible or change the direction of writing. Not blanks: Gemini writes them into URLs.
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;

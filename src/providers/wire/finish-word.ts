@@ -4,8 +4,8 @@ import { asText } from '../json.ts';
 import type { AnswerEnd, FinishReason } from '../provider.ts';
 
 /**
- * The end of an answer that a provider's finish word stands for. Gateways pass the words of all vendors over every
- * protocol, so one table reads them all. Throws ProviderError for a word that means that the answer was broken off.
+ * The end of an answer for a provider's finish word. Gateways send the words of all vendors over every protocol, so one table
+ * covers them all. Throws ProviderError for a word that means that the answer was broken off.
  */
 export function answerEnd(word: string): AnswerEnd {
   const letters = lettersOf(word);
@@ -15,7 +15,7 @@ export function answerEnd(word: string): AnswerEnd {
   return { finishReason: finishReason ?? 'OTHER', providerFinishReason: word };
 }
 
-/** The finish word in a field that every event may carry; null while it says that the answer goes on. */
+/** The finish word in a field that every event may have; null while the answer goes on. */
 export function finishWord(value: unknown): string | null {
   const word = asText(value);
   return word === null || GOES_ON.test(lettersOf(word)) ? null : word;

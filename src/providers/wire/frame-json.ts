@@ -1,14 +1,14 @@
 /**
- * Frames what a server wrote into an event stream without framing it: a JSON document gets `data:` before each of its lines,
- * and a field `error:` becomes an event of that name. Parsers of server-sent events drop both, and servers tell in them why
- * an answer failed. Returns a function that takes the stream in pieces and gives the text to parse. The beginning of a line
- * may be held back until more of it comes, so the last piece must end with a line feed.
+ * Frames JSON that a server wrote into an event stream without framing: a JSON document gets `data:` before each of its lines,
+ * and a field `error:` becomes an event of that name. Parsers of server-sent events drop both, and servers send the reason of a
+ * failure in them. Returns a function that takes the stream in pieces and returns the text to parse. The beginning of a line
+ * may be held back until more of it arrives, so the last piece must end with a line feed.
  */
 export function createFramer(): (piece: string) => string {
   let held = '';
   let isLineOpen = false;
   let endsInReturn = false;
-  /** What the unframed document at hand began with; empty outside of one. */
+  /** First character of the current unframed document; empty outside of one. */
   let opened = '';
 
   return (piece) => {

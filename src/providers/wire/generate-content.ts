@@ -30,7 +30,7 @@ function createGenerateContentReader(writer: AnswerWriter): WireReader {
       finish = word ?? finish;
       const usage = asObject(chunk.usageMetadata);
       if (usage) writer.usage(geminiUsage(usage), finish !== null);
-      // No end mark follows: the connection's close is all that says "over".
+      // Gemini sends no end mark: only the closed connection shows the end.
       return word === null ? 'open' : 'finished';
     },
     end() {
@@ -46,7 +46,7 @@ function readCandidate(candidate: JsonObject, writer: AnswerWriter): void {
     if (part.thought === true) writer.reasoning(part.text, 0);
     else writer.text(part.text);
   }
-  // Which words rest on a source is told in bytes of one part of an answer never sent whole, so it is left out.
+  // Offsets of citations are left out: Gemini counts them in bytes of a part of the answer, which it never sends whole.
   for (const chunk of asObjects(asObject(candidate.groundingMetadata)?.groundingChunks)) {
     const source = asObject(chunk.web);
     if (source) writer.citation(source.uri, source.title, null, null);
@@ -59,9 +59,9 @@ function geminiUsage(usage: JsonObject): TokenUsage {
   const prompt = asCount(usage.promptTokenCount);
   const toolUse = asCount(usage.toolUsePromptTokenCount);
   return {
-    // What tools gave the model to read is counted beside the prompt and paid for like it.
+    // Results of tools are counted separately from the prompt and billed like it.
     inputTokens: prompt === null && toolUse === null ? null : (prompt ?? 0) + (toolUse ?? 0),
-    // Candidates leave thoughts out; both are paid for as output.
+    // Candidates leave thoughts out; both are billed as output.
     outputTokens: candidates === null && thoughts === null ? null : (candidates ?? 0) + (thoughts ?? 0),
     cachedInputTokens: asCount(usage.cachedContentTokenCount),
     reasoningTokens: thoughts,

@@ -34,7 +34,7 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
           readBlock(asObject(event.content_block), asCount(event.index) ?? 0);
           return 'open';
         case 'message_start':
-          // The output that it counts is none yet.
+          // Its output count is left out: nothing has been written yet.
           readInput(asObject(asObject(event.message)?.usage));
           writeUsage(false);
           return 'open';
@@ -64,7 +64,7 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
     if (delta.type === 'thinking_delta') writer.reasoning(delta.thinking, block);
     if (delta.type === 'citations_delta') {
       const citation = asObject(delta.citation);
-      // It says which words of the source were used, not which words of the answer rest on it.
+      // It has offsets into the source, not into the answer.
       if (citation) writer.citation(citation.url, citation.title, null, null);
     }
   }
@@ -86,7 +86,7 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
     return word === null ? 'open' : 'finished';
   }
 
-  /** Counts are cumulative, and what a later event leaves out still holds. */
+  /** Counts are cumulative; one that a later event leaves out keeps its value. */
   function readInput(usage: JsonObject | null): void {
     input = asCount(usage?.input_tokens) ?? input;
     cacheRead = asCount(usage?.cache_read_input_tokens) ?? cacheRead;

@@ -78,7 +78,7 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Wire
       case 'response.failed':
         throw failureIn(event);
       default:
-        // New event types appear all the time. A whole response has no type, and may still be at work.
+        // New event types appear all the time and are ignored. A whole response has no type, and may still be in progress.
         if (event.object !== 'response' || finishWord(event.status ?? 'completed') === null) return 'open';
         return readResponse(event, 'completed');
     }
@@ -99,7 +99,7 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Wire
     writer.text(text);
   }
 
-  /** Reads a text that a server sent whole in place of pieces. One that repeats pieces may count its place in another way. */
+  /** Reads a text that a server sent whole in place of deltas. A whole text that repeats deltas may have other indexes. */
   function readWhole(place: JsonObject, part: JsonObject | null): void {
     const text = asText(part?.text) ?? asText(part?.refusal);
     const isKnown = texts.has(partNumber(place.output_index, place.content_index));
@@ -158,7 +158,7 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Wire
   }
 }
 
-// Items have few parts, so one number can name both.
+// Items have few parts, so one number can identify both.
 function partNumber(item: unknown, part: unknown): number {
   return (asCount(item) ?? 0) * 1_000 + (asCount(part) ?? 0);
 }

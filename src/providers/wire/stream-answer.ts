@@ -7,26 +7,26 @@ import { asObject, asObjects, type JsonObject, parseJson } from '../json.ts';
 import type { AnswerEnd, AnswerSink, ProviderCall } from '../provider.ts';
 import { type AnswerWriter, createAnswerWriter } from './answer-writer.ts';
 
-/** Reads the events of one wire family, and its whole answers that come as one event. Keeps state: one object per answer. */
+/** Reads the events of one protocol, and whole answers in one event. It has state: one object for each answer. */
 export interface WireReader {
-  /** Takes an event and says how far the answer has come. */
+  /** Reads an event and returns the progress of the answer. */
   read(event: JsonObject): Progress;
-  /** Takes `[DONE]`, after which nothing more is read; absent in families that do not know it. */
+  /** Called for `[DONE]`, after which nothing more is read; absent in protocols without it. */
   done?(): void;
-  /** Called once when nothing more comes; null if the answer is not complete. Throws for an end that means a failure. */
+  /** Called once at the end of the stream; null if the answer is not complete. Throws for an end that means a failure. */
   end(): AnswerEnd | null;
 }
 
-/** `finished`: the answer has ended, only token counts may still follow. `last`: nothing follows that is worth reading. */
+/** `finished`: the answer has ended, only token counts may follow. `last`: nothing of use follows. */
 export type Progress = 'open' | 'finished' | 'last';
 
-/** Makes a ProviderError of what a stream says about an error. */
+/** Classifies an error event of a stream. */
 export type FailureIn = (event: unknown) => ProviderError;
 
 /**
- * Asks for an answer and reads its stream. Rejects with STREAM_CUT unless the reader saw the answer's end, whichever way
- * the connection ended: providers close broken streams as politely as whole ones. Once the end was seen, nothing that
- * follows can undo the answer or delay it for long.
+ * Requests an answer and reads its stream. Rejects with STREAM_CUT unless the reader saw the answer's end, even after a clean end
+ * of the connection: providers close broken streams in the same way as whole ones. Once the end was seen, a later failure
+ * does not fail the answer or delay it for long.
  */
 export async function streamAnswer(
   transport: Transport,
@@ -53,7 +53,7 @@ export async function streamAnswer(
     const options = { signal: limits.signal, silenceMs, tenantId: call.tenantId, shownLength };
     await readEvents(body, options, intake.take);
   } catch (error) {
-    // Whatever became of the connection, the reader knows whether the answer is complete.
+    // However the connection ended, the reader knows whether the answer is complete.
     if (intake.isReading || call.signal.aborted || !(error instanceof ProviderError)) throw error;
     loss = error;
   } finally {
@@ -69,7 +69,7 @@ export async function streamAnswer(
   return end;
 }
 
-/** Hands the objects in events to the reader and throws what they say about errors. */
+/** Passes the objects in events to the reader and throws the ones that are errors as ProviderError. */
 function createIntake(reader: WireReader, writer: AnswerWriter, failureIn: FailureIn, limits: Limits) {
   let isReading = false;
   let garbage = 0;
@@ -100,7 +100,7 @@ function createIntake(reader: WireReader, writer: AnswerWriter, failureIn: Failu
     isReading = true;
     const progress = reader.read(event);
     isReading = false;
-    // Some servers write a finish word into every event: while text comes with it, it means nothing.
+    // Some servers write a finish word into every event: it is ignored in an event with text.
     if (progress === 'finished' && (!limits.isResting || writer.textLength > textLength)) limits.rest();
     return progress === 'last' ? 'end' : undefined;
   }
@@ -121,7 +121,7 @@ function objectsIn(json: unknown): JsonObject[] {
 
 type Limits = ReturnType<typeof createLimits>;
 
-/** Ends a call that takes too long in all, and one that goes on for too long after its answer has ended. */
+/** Aborts a call that takes too long as a whole, or goes on for too long after its answer has ended. */
 function createLimits(aborted: AbortSignal, { totalMs, silenceAfterTextMs }: Deadlines) {
   const timeUp = new AbortController();
   const abortLater = (ms: number) => setTimeout(() => timeUp.abort(new ProviderError('TIMEOUT')), ms);
@@ -146,5 +146,5 @@ function createLimits(aborted: AbortSignal, { totalMs, silenceAfterTextMs }: Dea
 // Token counts follow within the same second; some servers then keep the connection open, or alive.
 const REST_MS = 5_000;
 
-// Some gateways let a line of their own slip in; a stream of them is another protocol.
+// Some gateways insert a line of their own; a stream of such lines is another protocol.
 const GARBAGE_TOLERATED = 3;

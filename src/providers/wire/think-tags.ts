@@ -1,12 +1,12 @@
 import { asText } from '../json.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 
-/** Whether this provider's models may write their reasoning into the text: those of others tell it apart themselves. */
+/** Whether this provider's models may write their reasoning into the text; other providers send it separately. */
 export function mayThinkInTags(provider: string | null): boolean {
   return provider === 'CUSTOM' || provider === 'NOVITA';
 }
 
-/** Tags that models are known to write around their reasoning. Those but the first are taken for it if no blank follows. */
+/** Tags that models write around their reasoning. All but the first count only if no blank follows. */
 const TAGS = [
   ['<think>', '</think>'],
   ['<thinking>', '</thinking>'],
@@ -17,19 +17,19 @@ const TAGS = [
   ['◁think▷', '◁/think▷'],
 ] as const;
 
-// Layout is a few line breaks. What is held back is looked at again with every delta, so there must not be much of it.
+// Layout is a few line breaks. Text that is held back is searched again with every delta, so it must stay short.
 const MOST_BLANKS = 1_024;
 
-/** Tells reasoning from text where a model writes both into one stream. */
+/** Separates reasoning from text where a model writes both into one stream. */
 export interface ThinkTagReader {
   text(delta: unknown): void;
-  /** Gives out what was held back because it might have become a tag. */
+  /** Writes the text that was held back as the possible beginning of a tag. */
   end(): void;
 }
 
 /**
  * Reads `<think>…</think>`, and the like, as reasoning if the answer starts with it; anywhere else the tag is text, as in an answer
- * about such tags. Tags may arrive in pieces. Blank space around the reasoning is the model's layout and left out.
+ * about such tags. Tags may arrive in pieces. Blank space around the reasoning is layout and left out.
  */
 export function createThinkTagReader(writer: AnswerWriter): ThinkTagReader {
   let state: 'start' | 'thinking' | 'after' | 'text' = 'start';
@@ -62,7 +62,7 @@ export function createThinkTagReader(writer: AnswerWriter): ThinkTagReader {
     }
     const [open, close] = tag;
     const rest = start.slice(open.length);
-    // An answer may begin by speaking of a tag.
+    // An answer about tags may begin with one.
     if (tag !== TAGS[0] && rest === '') return;
     if (tag !== TAGS[0] && rest.startsWith(' ')) giveText(held);
     else {
@@ -80,9 +80,9 @@ export function createThinkTagReader(writer: AnswerWriter): ThinkTagReader {
       state = 'after';
       return;
     }
-    const kept = lengthOfTagBegun(held, closing);
-    writer.reasoning(held.slice(0, held.length - kept), 0);
-    held = held.slice(held.length - kept);
+    const heldLength = lengthOfTagBegun(held, closing);
+    writer.reasoning(held.slice(0, held.length - heldLength), 0);
+    held = held.slice(held.length - heldLength);
   }
 
   function readAfter(): void {
