@@ -73,7 +73,7 @@ export const ANSWER_ERRORS: Record<
   NETWORK: {
     fixableBy: 'OPERATOR',
     sentence: (provider) =>
-      `${provider} could not be reached from this server. Try again; if that does not help, ask its operator.`,
+      `${provider} could not be reached from this server. Try again; if that does not help, ask the operator of this server.`,
   },
   TIMEOUT: {
     fixableBy: 'PROVIDER',
@@ -116,7 +116,8 @@ export const ANSWER_ERRORS: Record<
   },
   KEY_UNAVAILABLE: {
     fixableBy: 'OPERATOR',
-    sentence: () => 'The stored key could not be opened on this server. Enter it again, or ask its operator.',
+    sentence: () =>
+      'The stored key could not be opened on this server. Enter it again, or ask the operator of this server.',
   },
   PLAN_REQUIRED: {
     fixableBy: 'WORKSPACE_ADMIN',

@@ -170,7 +170,7 @@ describe('a key whose provider cannot say yes', () => {
         'CUSTOM',
         'sk-sim-nobody',
         'UNVERIFIED',
-        'OpenAI-compatible server could not be reached from this server. Try again; if that does not help, ask its operator.',
+        'OpenAI-compatible server could not be reached from this server. Try again; if that does not help, ask the operator of this server.',
         0,
         null,
       ],

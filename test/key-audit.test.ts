@@ -118,7 +118,7 @@ describe('the audit log of a key', () => {
       {
         status: 'UNVERIFIED',
         statusMessage:
-          'The stored key could not be opened on this server. Enter it again, or ask its operator.',
+          'The stored key could not be opened on this server. Enter it again, or ask the operator of this server.',
       },
     ]);
     expect(await recorded()).toEqual(['KEY_ADDED OPENAI OpenAI', 'KEY_NOT_OPENED OPENAI OpenAI tampered']);
