@@ -87,7 +87,7 @@ interface Result {
   answers: { id: string }[];
   offset: number;
   text: string;
-  message: { text: string };
+  answer: { text: string };
 }
 
 /** Makes a thread beforehand; sends a message and follows its answer when asked to, all over one socket. */
@@ -126,10 +126,10 @@ function openLatchkeyClient(
         return resolve(() => subscribe('send', SEND_MESSAGE, { input }));
       }
       case 'SendMessagePayload':
-        return subscribe('answer', ANSWER_EVENTS, { messageId: result.answers[0]?.id });
+        return subscribe('answer', ANSWER_EVENTS, { answerId: result.answers[0]?.id });
       case 'AnswerFinished':
         socket.close(FINISHED);
-        return listener.onEnd(result.message.text);
+        return listener.onEnd(result.answer.text);
       default:
         listener.onFailure(text);
     }

@@ -249,22 +249,22 @@ describe('a deleted account', () => {
     const ofAda = await askHeld(server.simulator, ada, model, { threadId: open });
     shared.call.release(2);
     const socket = ada.socket();
-    const events = follow(socket, 'answer-events', { messageId: shared.messageId });
+    const events = follow(socket, 'answer-events', { answerId: shared.answerId });
     await events.next();
 
     await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
     expect(await Promise.all([alone.call.closed, shared.call.closed])).toEqual(['left', 'left']);
     for await (const event of events)
       if (isEnd(event))
-        expect(event).toMatchObject({ __typename: 'AnswerFailed', message: { status: 'FAILED' } });
+        expect(event).toMatchObject({ __typename: 'AnswerFailed', answer: { status: 'FAILED' } });
     await eventually('both are forgotten', () =>
-      [alone, shared].every(({ messageId }) => !server.app.running.has(messageId)),
+      [alone, shared].every(({ answerId }) => !server.app.running.has(answerId)),
     );
     // Another person's answer in the same thread is none of this.
     ofAda.call.release();
-    const { end } = await readAnswer(socket, ofAda.messageId);
+    const { end } = await readAnswer(socket, ofAda.answerId);
     await socket.dispose();
-    expect(end?.message.status).toBe('COMPLETE');
+    expect(end?.answer.status).toBe('COMPLETE');
   });
 
   test('can be made anew with the same address, and begins with nothing', async () => {

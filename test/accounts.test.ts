@@ -243,7 +243,7 @@ describe('sign-up', () => {
 });
 
 describe('nobody', () => {
-  const follow = { query: documentOf('answer-events'), variables: { messageId: 'msg_0' } };
+  const follow = { query: documentOf('answer-events'), variables: { answerId: 'msg_0' } };
 
   test('may ask who they are and what providers there are, and is told to sign in for anything else', async () => {
     expect(await ask({}, '{ viewer { id } providers { name } node(id: "x") { id } }')).toMatchObject({

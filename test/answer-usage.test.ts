@@ -30,7 +30,7 @@ test.for(EARLY)(
     expect(status).toBe('FAILED');
     const { data: found } = await rawBody(
       wires.person,
-      `{ node(id: "${id}") { ... on Message { usage { inputTokens outputTokens isEstimated } } } }`,
+      `{ node(id: "${id}") { ... on Answer { usage { inputTokens outputTokens isEstimated } } } }`,
     );
     expect(found.node).toEqual({ usage: { inputTokens: 12, outputTokens: 10, isEstimated: true } });
   },
@@ -48,7 +48,7 @@ test('an answer that ended without text is billed as it was counted', async () =
   expect(code).toBe('EMPTY_ANSWER');
   const { data: found } = await rawBody(
     wires.person,
-    `{ node(id: "${id}") { ... on Message { usage { inputTokens outputTokens isEstimated } } } }`,
+    `{ node(id: "${id}") { ... on Answer { usage { inputTokens outputTokens isEstimated } } } }`,
   );
   expect(found.node).toEqual({ usage: { inputTokens: 12, outputTokens: 300, isEstimated: false } });
 });

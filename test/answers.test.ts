@@ -59,7 +59,7 @@ async function modelOf(person: Person): Promise<NamedModel> {
 /** Asks the scripted provider, and gives the answer's id and the call to be written. */
 async function askScripted() {
   const sent = await ada.ask('Go on.', [scripted]);
-  return { messageId: sent.answers[0]?.id ?? '', call: await provider.nextCall() };
+  return { answerId: sent.answers[0]?.id ?? '', call: await provider.nextCall() };
 }
 
 async function expireScripted(expiresAt: string | null): Promise<void> {
@@ -68,9 +68,9 @@ async function expireScripted(expiresAt: string | null): Promise<void> {
 
 describe('following an answer', () => {
   test.for([0, 3])('a reader that has %i characters gets the rest and nothing twice', async (offset) => {
-    const { messageId, call } = await askScripted();
+    const { answerId, call } = await askScripted();
     call.write({ content: 'Good ' });
-    const events = follow(client, 'answer-events', { messageId, offset });
+    const events = follow(client, 'answer-events', { answerId, offset });
     const first = await nextOf(events);
     expect(first).toMatchObject({ __typename: 'AnswerDelta', part: 'TEXT', offset });
     expect('Good '.startsWith(first.text, offset)).toBe(true);
@@ -84,29 +84,29 @@ describe('following an answer', () => {
     );
     expect(rest.at(-1)).toMatchObject({
       __typename: 'AnswerFinished',
-      message: { status: 'COMPLETE', text: 'Good morning.' },
+      answer: { status: 'COMPLETE', text: 'Good morning.' },
     });
   });
 
   test('a reader that claims more than there is waits, and the end corrects it', async () => {
-    const { messageId, call } = await askScripted();
-    const reading = readAnswer(client, messageId, { offset: 1_000, reasoningOffset: 1_000 });
+    const { answerId, call } = await askScripted();
+    const reading = readAnswer(client, answerId, { offset: 1_000, reasoningOffset: 1_000 });
     call.write({ reasoning_content: 'Hm.' });
     call.write({ content: 'Short.' });
     call.finish();
     expect(await reading).toMatchObject({
       deltas: 0,
-      end: { message: { text: 'Short.', reasoning: 'Hm.' } },
+      end: { answer: { text: 'Short.', reasoning: 'Hm.' } },
     });
   });
 
   test('an answer that has ended gives its end at once, whatever the offset', async () => {
-    const { messageId, call } = await askScripted();
+    const { answerId, call } = await askScripted();
     call.write({ content: 'Done.' });
     call.finish();
-    const { end } = await readAnswer(client, messageId);
+    const { end } = await readAnswer(client, answerId);
     for (const offset of [0, 2, 5, 99]) {
-      expect(await readAnswer(client, messageId, { offset })).toEqual({
+      expect(await readAnswer(client, answerId, { offset })).toEqual({
         ...{ text: '', reasoning: '', deltas: 0, retries: 0 },
         end,
       });
@@ -114,14 +114,14 @@ describe('following an answer', () => {
   });
 
   test('a negative offset is refused', async () => {
-    const { messageId, call } = await askScripted();
+    const { answerId, call } = await askScripted();
     call.write({ content: 'x' });
     call.finish();
-    await expect(readAnswer(client, messageId, { offset: -1 })).rejects.toThrow('cannot be negative');
+    await expect(readAnswer(client, answerId, { offset: -1 })).rejects.toThrow('cannot be negative');
   });
 
   test('reasoning has offsets of its own and one blank line between its blocks', async () => {
-    const { messageId, call } = await askScripted();
+    const { answerId, call } = await askScripted();
     call.write({ reasoning_content: 'First ' });
     call.write({ reasoning_content: 'thought.' });
     call.write({ content: 'A' });
@@ -129,8 +129,8 @@ describe('following an answer', () => {
     call.write({ content: 'B' });
     const expected = { text: 'AB', reasoning: 'First thought.\n\nSecond thought.' };
     const held = { text: '', reasoning: '' };
-    for await (const event of follow(client, 'answer-events', { messageId })) {
-      if (isEnd(event)) expect(event.message).toMatchObject(expected);
+    for await (const event of follow(client, 'answer-events', { answerId })) {
+      if (isEnd(event)) expect(event.answer).toMatchObject(expected);
       else applyDelta(held, event);
       if (held.text === expected.text) call.finish();
     }
@@ -138,8 +138,8 @@ describe('following an answer', () => {
   });
 
   test('a provider that refuses twice is asked again, and readers are told', async () => {
-    const { messageId, call } = await askScripted();
-    const events = follow(client, 'answer-events', { messageId });
+    const { answerId, call } = await askScripted();
+    const events = follow(client, 'answer-events', { answerId });
     call.refuse(429, { 'retry-after-ms': '20' });
     expect(await nextOf(events)).toMatchObject({
       __typename: 'AnswerRetrying',
@@ -165,10 +165,10 @@ describe('following an answer', () => {
       change: () => expireScripted('2020-01-01T00:00:00Z'),
     },
   ])('a provider that refuses is not asked again once $lost has run out', async ({ code, change }) => {
-    const { messageId, call } = await askScripted();
+    const { answerId, call } = await askScripted();
     await change();
     call.refuse(429, { 'retry-after-ms': '500' }); // so that a reader who comes now still learns of it
-    const { retries, end } = await readAnswer(client, messageId);
+    const { retries, end } = await readAnswer(client, answerId);
     expect(retries).toBe(1);
     expect(end).toMatchObject({ __typename: 'AnswerFailed', error: { code } });
 
@@ -178,14 +178,14 @@ describe('following an answer', () => {
     const next = await askScripted();
     next.call.write({ content: 'Again.' });
     next.call.finish();
-    expect((await readAnswer(client, next.messageId)).end).toMatchObject({ message: { text: 'Again.' } });
+    expect((await readAnswer(client, next.answerId)).end).toMatchObject({ answer: { text: 'Again.' } });
   });
 
   test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
     'a reader that leaves is forgotten at once, over %s',
     async (transport) => {
-      const { messageId, call } = await askHeld(server.simulator, ada, model);
-      const live = server.app.running.get(messageId);
+      const { answerId, call } = await askHeld(server.simulator, ada, model);
+      const live = server.app.running.get(answerId);
       const closed = new Set<number>();
       let opened = 0;
       const read = live?.read.bind(live);
@@ -200,7 +200,7 @@ describe('following an answer', () => {
         }
       };
       const parked = TRANSPORTS[transport](ada);
-      const left = parked.iterate(subscriptionTo(messageId));
+      const left = parked.iterate(subscriptionTo(answerId));
       const waiting = left.next();
       await eventually('a parked reader', () => opened === 1);
       await left.return?.();
@@ -209,19 +209,19 @@ describe('following an answer', () => {
 
       const busy = TRANSPORTS[transport](ada);
       call.release(5);
-      const leaving = busy.iterate(subscriptionTo(messageId));
+      const leaving = busy.iterate(subscriptionTo(answerId));
       await leaving.next();
       busy.drop();
       await eventually('the busy reader is closed', () => closed.has(2));
       call.release();
-      expect((await readAnswer(client, messageId)).end?.__typename).toBe('AnswerFinished');
+      expect((await readAnswer(client, answerId)).end?.__typename).toBe('AnswerFinished');
       await parked.dispose();
     },
   );
 
   test('a reader that leaves before it has begun is forgotten too', async () => {
-    const { messageId, threadId, call } = await askHeld(server.simulator, ada, model);
-    const live = server.app.running.get(messageId);
+    const { answerId, threadId, call } = await askHeld(server.simulator, ada, model);
+    const live = server.app.running.get(answerId);
     const read = live?.read.bind(live);
     if (live === undefined || read === undefined) throw new Error('the answer is not being written');
     let open = 0;
@@ -238,9 +238,9 @@ describe('following an answer', () => {
     };
     const socket = ada.socket();
     await nextOf(follow(socket, 'thread-events', { threadId }));
-    const stays = socket.iterate(subscriptionTo(messageId));
+    const stays = socket.iterate(subscriptionTo(answerId));
     const gone = Array.from({ length: 10 }, () => {
-      const leaving = socket.iterate(subscriptionTo(messageId));
+      const leaving = socket.iterate(subscriptionTo(answerId));
       leaving.next().catch(() => {});
       return leaving.return?.();
     });
@@ -253,10 +253,10 @@ describe('following an answer', () => {
   });
 
   test('readers that left make room for others on their socket', async () => {
-    const { messageId, call } = await askHeld(server.simulator, ada, model);
+    const { answerId, call } = await askHeld(server.simulator, ada, model);
     const socket = ada.socket();
     for (let round = 0; round < 3; round++) {
-      const readers = Array.from({ length: 50 }, () => follow(socket, 'answer-events', { messageId }));
+      const readers = Array.from({ length: 50 }, () => follow(socket, 'answer-events', { answerId }));
       call.release(1);
       const firsts = await Promise.all(readers.map(nextOf));
       expect(firsts.every((event) => event.__typename === 'AnswerDelta')).toBe(true);
@@ -267,14 +267,14 @@ describe('following an answer', () => {
   });
 
   test('what is no answer of the viewer cannot be followed, and says no more than what is not there', async () => {
-    const { messageId, call } = await askHeld(server.simulator, ada, model);
+    const { answerId, call } = await askHeld(server.simulator, ada, model);
     const eve = await server.signUp('Eve');
     const socket = eve.socket();
     const refusalOf = (id: string) => readAnswer(socket, id).catch((error: Error) => error.message);
-    const whileWritten = await refusalOf(messageId);
+    const whileWritten = await refusalOf(answerId);
     call.release();
-    await readEnds(messageId);
-    const ids = [messageId, 'msg_00000000000000000000000000', 'nonsense', ''];
+    await readEnds(answerId);
+    const ids = [answerId, 'msg_00000000000000000000000000', 'nonsense', ''];
     const refusals = [whileWritten, ...(await Promise.all(ids.map(refusalOf)))];
     expect(new Set(refusals).size).toBe(1);
     expect(whileWritten).toContain('NOT_FOUND');
@@ -300,10 +300,10 @@ describe('how an answer ends', () => {
       [...faults, 'limited-always', 'overloaded'].map(async (fault) => {
         const sent = await ada.ask(`simulate: ${fault}`, [model]);
         const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
-        const message = end?.message;
+        const answer = end?.answer;
         const hasRetry = end?.error?.retryAt != null ? ' with a time to try again' : '';
-        const why = end?.error?.code ?? message?.finishReason;
-        return `${fault}: ${message?.status} ${why}${message?.text === '' ? ' without text' : ''}${hasRetry}`;
+        const why = end?.error?.code ?? answer?.finishReason;
+        return `${fault}: ${answer?.status} ${why}${answer?.text === '' ? ' without text' : ''}${hasRetry}`;
       }),
     );
     expect(endings).toMatchInlineSnapshot(`
@@ -329,10 +329,10 @@ describe('how an answer ends', () => {
     const { end, text } = await readAnswer(client, sent.answers[0]?.id ?? '');
     expect(end).toMatchObject({
       __typename: 'AnswerFailed',
-      message: { status: 'FAILED' },
+      answer: { status: 'FAILED' },
       error: { code: 'OUTPUT_TOO_LARGE', fixableBy: 'YOU' },
     });
-    expect(end?.message.text === text).toBe(true);
+    expect(end?.answer.text === text).toBe(true);
     expect(text.length).toBeGreaterThan(8_000_000);
     expect(text.length).toBeLessThanOrEqual(8 * 1024 * 1024);
   });
@@ -344,7 +344,7 @@ describe('how an answer ends', () => {
     const sent = await ada.ask('Go on.', models);
     (await provider.nextCall()).refuse(401, {}, 'Incorrect API key provided.');
     const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
-    expect(end).toMatchObject({ message: { status: 'FAILED' }, error: { code: 'INVALID_KEY' } });
+    expect(end).toMatchObject({ answer: { status: 'FAILED' }, error: { code: 'INVALID_KEY' } });
     await eventually('the key is marked', async () => {
       const { apiKeys } = await ada.run<{ apiKeys: Page<{ id: string; status: string }> }>('api-keys', {
         workspaceId: ada.workspaceId,
@@ -354,7 +354,7 @@ describe('how an answer ends', () => {
   });
 
   test('nonsense from a provider does not keep an answer from ending', async () => {
-    const { messageId, call } = await askScripted();
+    const { answerId, call } = await askScripted();
     const annotation = (url: string, title: string, start_index: number) => ({
       type: 'url_citation',
       url_citation: { url, title, start_index, end_index: 2 ** 40 },
@@ -362,8 +362,8 @@ describe('how an answer ends', () => {
     const annotations = [annotation('https://example.com/', 'a\0\ud800', 0.5)];
     call.event({ choices: [{ index: 0, delta: { content: 'Fine.', annotations } }] });
     call.finish('st\0op\udc00', { prompt_tokens: 1e15, completion_tokens: 1.5 });
-    expect((await readAnswer(client, messageId)).end).toMatchObject({
-      message: {
+    expect((await readAnswer(client, answerId)).end).toMatchObject({
+      answer: {
         status: 'COMPLETE',
         text: 'Fine.',
         providerFinishReason: 'stop\ufffd',
@@ -374,48 +374,48 @@ describe('how an answer ends', () => {
   });
 
   test('stopping closes the provider’s socket, keeps the text and returns after the save', async () => {
-    const { messageId, threadId, call } = await askHeld(server.simulator, ada, model);
-    const events = follow(client, 'answer-events', { messageId });
+    const { answerId, threadId, call } = await askHeld(server.simulator, ada, model);
+    const events = follow(client, 'answer-events', { answerId });
     call.release(4);
     await nextOf(events);
-    const { answer } = await ada.run<{ answer: Event['message'] }>('stop-answer', { input: { messageId } });
+    const { answer } = await ada.run<{ answer: Event['answer'] }>('stop-answer', { input: { answerId } });
     expect(answer.status).toBe('STOPPED');
     expect(await call.closed).toBe('left');
     expect(await messagesOf(ada, threadId)).toMatchObject([
       { role: 'USER' },
-      { id: messageId, status: 'STOPPED', text: answer.text, error: null },
+      { id: answerId, status: 'STOPPED', text: answer.text, error: null },
     ]);
     const rest: Event[] = [];
     for await (const event of events) rest.push(event);
-    expect(rest.at(-1)).toMatchObject({ __typename: 'AnswerFinished', message: { text: answer.text } });
+    expect(rest.at(-1)).toMatchObject({ __typename: 'AnswerFinished', answer: { text: answer.text } });
 
-    const again = await ada.run<{ answer: Event['message'] }>('stop-answer', { input: { messageId } });
+    const again = await ada.run<{ answer: Event['answer'] }>('stop-answer', { input: { answerId } });
     expect(again.answer).toEqual(answer);
   });
 
   test('an answer that has ended is left as it is by stopping', async () => {
-    const { messageId, call } = await askScripted();
+    const { answerId, call } = await askScripted();
     call.write({ content: 'Done.' });
     call.finish();
-    await readAnswer(client, messageId);
-    expect(await ada.run('stop-answer', { input: { messageId } })).toMatchObject({
+    await readAnswer(client, answerId);
+    expect(await ada.run('stop-answer', { input: { answerId } })).toMatchObject({
       answer: { status: 'COMPLETE', text: 'Done.' },
     });
   });
 
   test('stopping and finishing at once give one end, the same for everybody', async () => {
     for (let round = 0; round < 10; round++) {
-      const { messageId, call } = await askScripted();
+      const { answerId, call } = await askScripted();
       call.write({ content: 'Done.' });
-      const readers = [readEnds(messageId), readEnds(messageId)];
+      const readers = [readEnds(answerId), readEnds(answerId)];
       call.finish();
       const stops = await Promise.all(
-        [1, 2].map(() => ada.run<{ answer: Event['message'] }>('stop-answer', { input: { messageId } })),
+        [1, 2].map(() => ada.run<{ answer: Event['answer'] }>('stop-answer', { input: { answerId } })),
       );
       const ends = await Promise.all(readers);
       const statuses = [
         ...stops.map(({ answer }) => answer.status),
-        ...ends.flat().map(({ message }) => message.status),
+        ...ends.flat().map(({ answer }) => answer.status),
       ];
       expect(ends.map((list) => list.length)).toEqual([1, 1]);
       expect(new Set(statuses).size).toBe(1);
@@ -430,8 +430,8 @@ describe('how an answer ends', () => {
     'a key that is %s ends the answers it pays for within a second',
     async ([, operation, change]) => {
       const key = await keyAndModel(ada);
-      const { messageId, call } = await askHeld(server.simulator, ada, key.model);
-      const events = follow(client, 'answer-events', { messageId });
+      const { answerId, call } = await askHeld(server.simulator, ada, key.model);
+      const events = follow(client, 'answer-events', { answerId });
       const held = { text: '', reasoning: '' };
       call.release(3);
       applyDelta(held, await nextOf(events)); // it is being followed before its key goes
@@ -443,7 +443,7 @@ describe('how an answer ends', () => {
       expect(performance.now() - startedAt).toBeLessThan(1_500);
       expect(event).toMatchObject({
         __typename: 'AnswerFailed',
-        message: { status: 'FAILED', text: held.text },
+        answer: { status: 'FAILED', text: held.text },
         error: { code: 'KEY_REMOVED', fixableBy: 'KEY_MANAGER' },
       });
       expect(await call.closed).toBe('left');
@@ -452,8 +452,8 @@ describe('how an answer ends', () => {
   );
 
   test('deleting a thread ends its answers and their readers, and closes the provider’s socket', async () => {
-    const { messageId, threadId, call } = await askHeld(server.simulator, ada, model);
-    const events = follow(client, 'answer-events', { messageId });
+    const { answerId, threadId, call } = await askHeld(server.simulator, ada, model);
+    const events = follow(client, 'answer-events', { answerId });
     call.release(1);
     await nextOf(events);
     await ada.run('delete-thread', { input: { id: threadId } });
@@ -467,9 +467,9 @@ describe('how an answer ends', () => {
   });
 });
 
-function subscriptionTo(messageId: string) {
-  const query = 'subscription ($id: ID!) { answerEvents(messageId: $id) { __typename } }';
-  return { query, variables: { id: messageId } };
+function subscriptionTo(answerId: string) {
+  const query = 'subscription ($id: ID!) { answerEvents(answerId: $id) { __typename } }';
+  return { query, variables: { id: answerId } };
 }
 
 async function nextOf(events: AsyncGenerator<Event>): Promise<Event> {
@@ -478,10 +478,9 @@ async function nextOf(events: AsyncGenerator<Event>): Promise<Event> {
   return value;
 }
 
-async function readEnds(messageId: string): Promise<Event[]> {
+async function readEnds(answerId: string): Promise<Event[]> {
   const ends: Event[] = [];
-  for await (const event of follow(client, 'answer-events', { messageId }))
-    if (isEnd(event)) ends.push(event);
+  for await (const event of follow(client, 'answer-events', { answerId })) if (isEnd(event)) ends.push(event);
   return ends;
 }
 

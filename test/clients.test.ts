@@ -28,7 +28,7 @@ interface Follow {
   eventsClient(token: string): EventsClient;
   followAnswer(
     client: SocketClient | EventsClient,
-    messageId: string,
+    answerId: string,
     show: (text: string) => void,
     text?: string,
   ): Promise<string>;
@@ -38,7 +38,7 @@ interface Apollo {
   createApollo(token: string): ApolloClient;
   typePolicies: TypePolicies;
   applyAnswerEvent(cache: ApolloCache, event: object): boolean;
-  followAnswer(client: ApolloClient, query: DocumentNode, messageId: string): object;
+  followAnswer(client: ApolloClient, query: DocumentNode, answerId: string): object;
 }
 
 interface Urql {
@@ -66,7 +66,7 @@ const QUESTION = 'What is a latchkey?\nsimulate: held';
 
 test('graphql-ws follows an answer token by token, and a lost connection loses no word', async () => {
   await using server = await startTestServer();
-  const { ada, threadId, messageId, call } = await ask(server);
+  const { ada, threadId, answerId, call } = await ask(server);
   const { followAnswer } = await importRecipe<Follow>('follow', server.url);
   // Connects again by itself, at once instead of in seconds, and sends the first offset once more.
   const client = createClient({
@@ -77,7 +77,7 @@ test('graphql-ws follows an answer token by token, and a lost connection loses n
 
   const shown: string[] = [];
   call.release(1);
-  const text = await followAnswer(client, messageId, (soFar) => {
+  const text = await followAnswer(client, answerId, (soFar) => {
     shown.push(soFar);
     if (shown.length === 3) client.terminate();
     call.release(shown.length === 6 ? undefined : 1);
@@ -91,7 +91,7 @@ test('graphql-ws follows an answer token by token, and a lost connection loses n
 test('the recipe for a socket outlives forty seconds without a server', { timeout: 60_000 }, async () => {
   await using server = await startTestServer();
   await using proxy = await startDatabaseProxy(server.url);
-  const { ada, threadId, messageId, call } = await ask(server);
+  const { ada, threadId, answerId, call } = await ask(server);
   const { socketClient, followAnswer } = await importRecipe<Follow>('follow', proxy.url);
   vi.spyOn(console, 'warn').mockImplementation(() => {});
   // The client waits as long as it would, by a clock of its own; everything else goes on as fast as it can.
@@ -109,7 +109,7 @@ test('the recipe for a socket outlives forty seconds without a server', { timeou
   call.release(1);
   const { promise: isAway, resolve } = Promise.withResolvers<void>();
   const client = socketClient(ada.token);
-  const followed = followAnswer(client, messageId, (soFar) => {
+  const followed = followAnswer(client, answerId, (soFar) => {
     if (shown.push(soFar) === 1) resolve(proxy.cut());
   });
   await isAway;
@@ -126,43 +126,43 @@ test('the recipe for a socket outlives forty seconds without a server', { timeou
 
 test('the recipe for a socket gives up when the session has ended, and says why', async () => {
   await using server = await startTestServer();
-  const { ada, messageId } = await ask(server);
+  const { ada, answerId } = await ask(server);
   const { socketClient, followAnswer } = await importRecipe<Follow>('follow', server.url);
   vi.spyOn(console, 'warn').mockImplementation(() => {});
   const client = socketClient(`${ada.token}x`);
-  await expect(followAnswer(client, messageId, () => {})).rejects.toMatchObject({ code: 4403 });
+  await expect(followAnswer(client, answerId, () => {})).rejects.toMatchObject({ code: 4403 });
   vi.restoreAllMocks();
   await client.dispose();
 });
 
 test('graphql-ws goes on from where an earlier page stopped', async () => {
   await using server = await startTestServer();
-  const { ada, threadId, messageId, call } = await ask(server);
+  const { ada, threadId, answerId, call } = await ask(server);
   const { socketClient, followAnswer } = await importRecipe<Follow>('follow', server.url);
 
   const closedPage = socketClient(ada.token);
   const { promise: held, resolve } = Promise.withResolvers<string>();
   call.release(4);
-  void followAnswer(closedPage, messageId, (text) => text.split(' ').length > 2 && resolve(text));
+  void followAnswer(closedPage, answerId, (text) => text.split(' ').length > 2 && resolve(text));
   const before = await held;
   await closedPage.dispose();
 
   const shown: string[] = [];
   const newPage = socketClient(ada.token);
   call.release();
-  const text = await followAnswer(newPage, messageId, (soFar) => shown.push(soFar), before);
+  const text = await followAnswer(newPage, answerId, (soFar) => shown.push(soFar), before);
   expectGrowth([before, ...shown]);
   expect(text).toBe((await saved(ada, threadId)).text);
 });
 
 test('graphql-sse follows an answer token by token with the same code', async () => {
   await using server = await startTestServer();
-  const { ada, threadId, messageId, call } = await ask(server);
+  const { ada, threadId, answerId, call } = await ask(server);
   const { eventsClient, followAnswer } = await importRecipe<Follow>('follow', server.url);
 
   const shown: string[] = [];
   call.release(1);
-  const text = await followAnswer(eventsClient(ada.token), messageId, (soFar) => {
+  const text = await followAnswer(eventsClient(ada.token), answerId, (soFar) => {
     shown.push(soFar);
     call.release(shown.length === 5 ? undefined : 1);
   });
@@ -195,7 +195,7 @@ test('Apollo does the main job, and its cache ends with the text that the server
     text: QUESTION,
     modelIds: [model?.id],
   });
-  const messageId = sendMessage?.answers[0]?.id ?? '';
+  const answerId = sendMessage?.answers[0]?.id ?? '';
   const threadQuery = { query: gql(documentOf('thread')), variables: { id: createThread?.thread.id ?? '' } };
   await client.query<Data>(threadQuery);
   const call = await heldCall(server);
@@ -210,14 +210,14 @@ test('Apollo does the main job, and its cache ends with the text that the server
     }
     if (answer?.status === 'COMPLETE') resolve();
   });
-  followAnswer(client, gql(documentOf('answer-events')), messageId);
+  followAnswer(client, gql(documentOf('answer-events')), answerId);
   await ended;
   watching.unsubscribe();
 
   const { text, usage } = await saved(ada, createThread?.thread.id ?? '');
-  expect(held(client.cache, messageId)).toMatchObject({ status: 'COMPLETE', text });
+  expect(held(client.cache, answerId)).toMatchObject({ status: 'COMPLETE', text });
   expect(usage?.outputTokens).toBeGreaterThan(5);
-  expect(held(client.cache, messageId)?.usage).toMatchObject({ outputTokens: usage?.outputTokens });
+  expect(held(client.cache, answerId)?.usage).toMatchObject({ outputTokens: usage?.outputTokens });
   expectGrowth(shown);
   expect(shown.length).toBeGreaterThan(5);
   expect(shown.at(-1)).toBe(text);
@@ -226,7 +226,7 @@ test('Apollo does the main job, and its cache ends with the text that the server
 
 test('a slow response neither shortens an answer in the Apollo cache nor reopens it', async () => {
   await using server = await startTestServer();
-  const { ada, threadId, messageId, call } = await ask(server);
+  const { ada, threadId, answerId, call } = await ask(server);
   const { createApollo, applyAnswerEvent } = await importApollo(server);
   const client = createApollo(ada.token);
   const threadQuery = { query: gql(documentOf('thread')), variables: { id: threadId } };
@@ -235,23 +235,23 @@ test('a slow response neither shortens an answer in the Apollo cache nor reopens
   const watching = query.subscribe(() => {});
 
   // The server has written nothing yet; the cache already has what a faster path brought.
-  const delta = { __typename: 'AnswerDelta', messageId, part: 'TEXT' };
+  const delta = { __typename: 'AnswerDelta', answerId, part: 'TEXT' };
   expect(applyAnswerEvent(client.cache, { ...delta, offset: 0, text: 'A latch' })).toBe(true);
   expect(applyAnswerEvent(client.cache, { ...delta, offset: 7, text: 'key' })).toBe(true);
   await query.refetch();
-  expect(held(client.cache, messageId)?.text).toBe('A latchkey');
+  expect(held(client.cache, answerId)?.text).toBe('A latchkey');
   await client.query({ ...threadQuery, fetchPolicy: 'network-only' });
-  expect(held(client.cache, messageId)?.text).toBe('A latchkey');
+  expect(held(client.cache, answerId)?.text).toBe('A latchkey');
 
   expect(applyAnswerEvent(client.cache, { ...delta, offset: 5, text: 'chkey' })).toBe(true);
-  expect(held(client.cache, messageId)?.text).toBe('A latchkey');
+  expect(held(client.cache, answerId)?.text).toBe('A latchkey');
   expect(applyAnswerEvent(client.cache, { ...delta, offset: 99, text: 'lost' })).toBe(false);
-  expect(held(client.cache, messageId)?.text).toBe('A latchkey');
+  expect(held(client.cache, answerId)?.text).toBe('A latchkey');
 
-  const message = { id: messageId, status: 'INTERRUPTED', text: 'A latch', reasoning: '' };
-  applyAnswerEvent(client.cache, { __typename: 'AnswerFailed', message });
+  const answer = { id: answerId, status: 'INTERRUPTED', text: 'A latch', reasoning: '' };
+  applyAnswerEvent(client.cache, { __typename: 'AnswerFailed', answer });
   await query.refetch();
-  expect(held(client.cache, messageId)).toMatchObject({ status: 'INTERRUPTED', text: 'A latch' });
+  expect(held(client.cache, answerId)).toMatchObject({ status: 'INTERRUPTED', text: 'A latch' });
   watching.unsubscribe();
   call.release();
 });
@@ -294,19 +294,19 @@ test('urql does the main job, and its cache ends with the text that the server s
       input: { threadId, text: QUESTION, modelIds: [model?.id] },
     })
     .toPromise();
-  const messageId = sent.data?.sendMessage.answers[0]?.id ?? '';
+  const answerId = sent.data?.sendMessage.answers[0]?.id ?? '';
 
   const call = await heldCall(server);
   call.release(1);
   const shown: string[] = [''];
   const { promise: ended, resolve, reject } = Promise.withResolvers<string>();
   const following = client
-    .subscription<Data>(documentOf('answer-events'), { messageId })
+    .subscription<Data>(documentOf('answer-events'), { answerId })
     .subscribe(({ data, error }) => {
       if (error !== undefined) return reject(error);
       const event = data?.answerEvents;
       if (event === undefined) return;
-      if (event.__typename === 'AnswerFinished') return resolve(event.message.text);
+      if (event.__typename === 'AnswerFinished') return resolve(event.answer.text);
       const text = shown.at(-1) ?? '';
       shown.push(text.slice(0, event.offset) + event.text + text.slice(event.offset + event.text.length));
       call.release(shown.length === 6 ? undefined : 1);
@@ -332,13 +332,13 @@ async function ask(server: TestServer): Promise<LastKeyUse> {
   });
   const threadId = created.thread.id;
   const sent = await ada.ask(QUESTION, models.slice(0, 1), threadId);
-  return { ada, threadId, messageId: sent.answers[0]?.id ?? '', call: await heldCall(server) };
+  return { ada, threadId, answerId: sent.answers[0]?.id ?? '', call: await heldCall(server) };
 }
 
 interface LastKeyUse {
   ada: Person;
   threadId: string;
-  messageId: string;
+  answerId: string;
   call: SimulatorRequest;
 }
 
@@ -356,10 +356,10 @@ async function mutate(client: ApolloClient, operation: string, input: object): P
   return data ?? {};
 }
 
-function held(cache: ApolloCache, messageId: string): Answer | null {
+function held(cache: ApolloCache, answerId: string): Answer | null {
   return cache.readFragment<Answer>({
-    id: `Message:${messageId}`,
-    fragment: gql`fragment Cached on Message { id status text usage { inputTokens outputTokens } }`,
+    id: `Answer:${answerId}`,
+    fragment: gql`fragment Cached on Answer { id status text usage { inputTokens outputTokens } }`,
   });
 }
 

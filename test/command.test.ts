@@ -175,9 +175,9 @@ test(
     const nextSocket = again.socket();
     const { end: echo } = await readAnswer(nextSocket, next.answers[0]?.id ?? '');
     await nextSocket.dispose();
-    expect(JSON.parse(echo?.message.text ?? '').turns.map((turn: { text: string }) => turn.text)).toEqual([
+    expect(JSON.parse(echo?.answer.text ?? '').turns.map((turn: { text: string }) => turn.text)).toEqual([
       'What is kept?',
-      answer?.message.text,
+      answer?.answer.text,
       'And now?\nsimulate: echo',
     ]);
     const { exitCode, out } = await second.stop();

@@ -49,9 +49,9 @@ async function messageCount(threadId: string): Promise<number> {
   return row?.count ?? 0;
 }
 
-async function finish(sent: Sent): Promise<Event['message'][]> {
+async function finish(sent: Sent): Promise<Event['answer'][]> {
   const reads = await Promise.all(sent.answers.map(({ id }) => readAnswer(client, id)));
-  return reads.map(({ end }) => end?.message as Event['message']);
+  return reads.map(({ end }) => end?.answer as Event['answer']);
 }
 
 /** The conversation that the simulator received, which it answers with when asked to echo. */
@@ -145,7 +145,9 @@ describe('sending a message', () => {
     const elsewhere = await send((await newThread(site.ada)).id);
     const { id: threadId } = await newThread(site.ada);
     const [unknown, foreign] = await Promise.all(
-      ['msg_00000000000000000000000000', elsewhere.sent.id].map((parentId) => send(threadId, { parentId })),
+      ['msg_00000000000000000000000000', elsewhere.userMessage.id].map((parentId) =>
+        send(threadId, { parentId }),
+      ),
     );
     expect(unknown).toMatchObject({ code: 'NOT_FOUND' });
     expect(JSON.stringify(foreign)).toBe(JSON.stringify(unknown));
@@ -167,9 +169,9 @@ describe('sending a message', () => {
       messages: Page<{ id: string; parent: { id: string } }>;
     }>('thread', { id: threadId });
     const parents = new Map(nodesOf(messages).map(({ id, parent }) => [id, parent?.id]));
-    expect(parents.get(first.sent.id)).toBeUndefined();
-    expect(parents.get(second.sent.id)).toBe(first.answers[1]?.id);
-    expect(parents.get(third.sent.id)).toBe(first.answers[0]?.id);
+    expect(parents.get(first.userMessage.id)).toBeUndefined();
+    expect(parents.get(second.userMessage.id)).toBe(first.answers[1]?.id);
+    expect(parents.get(third.userMessage.id)).toBe(first.answers[0]?.id);
   });
 
   test('the same send twenty times at once is one message and one call for each model', async () => {
@@ -181,7 +183,7 @@ describe('sending a message', () => {
       Array.from({ length: 20 }, () => send(threadId, { text, modelIds, idempotencyKey })),
     );
     expect(new Set(all.map(({ __typename }) => __typename))).toEqual(new Set(['SendMessagePayload']));
-    expect(new Set(all.map(({ sent }) => sent.id)).size).toBe(1);
+    expect(new Set(all.map(({ userMessage }) => userMessage.id)).size).toBe(1);
     expect(new Set(all.map(({ answers }) => answers.map(({ id }) => id).join())).size).toBe(1);
     await finish(all[0] as Sent);
     expect(site.server.simulator.requests.filter(({ body }) => body.includes(text))).toHaveLength(2);
@@ -208,14 +210,14 @@ describe('sending a message', () => {
       { text: 'Once.' },
       { modelIds: [nano.id] },
       { modelIds: input.modelIds.toReversed() },
-      { parentId: earlier.sent.id },
+      { parentId: earlier.userMessage.id },
     ];
     for (const other of others)
       expect(await send(threadId, { ...input, ...other }), JSON.stringify(other)).toMatchObject({
         __typename: 'ConflictError',
         code: 'CONFLICT',
       });
-    expect((await send(threadId, { ...input, parentId: null })).sent.id).toBe(first.sent.id);
+    expect((await send(threadId, { ...input, parentId: null })).userMessage.id).toBe(first.userMessage.id);
     expect(await messageCount(threadId)).toBe(before);
   });
 
@@ -238,8 +240,8 @@ describe('sending a message', () => {
     const first = await send(threadId, input);
     await finish(first);
     const { db } = site.server.app;
-    await db.update(messages).set({ inputHash: null }).where(eq(messages.id, first.sent.id));
-    expect((await send(threadId, input)).sent.id).toBe(first.sent.id);
+    await db.update(messages).set({ inputHash: null }).where(eq(messages.id, first.userMessage.id));
+    expect((await send(threadId, input)).userMessage.id).toBe(first.userMessage.id);
     expect(await send(threadId, { ...input, text: 'Now' })).toMatchObject({ code: 'CONFLICT' });
   });
 
@@ -252,7 +254,7 @@ describe('sending a message', () => {
     vi.spyOn(site.server.app.running, 'has').mockImplementation((id) => id === second && looks++ === 0);
     const read = await site.ada.run<{ messages: Page<{ id: string }> }>('thread', { id: threadId });
     vi.restoreAllMocks();
-    expect(nodesOf(read.messages).map(({ id }) => id)).toEqual([sent.sent.id, first, second]);
+    expect(nodesOf(read.messages).map(({ id }) => id)).toEqual([sent.userMessage.id, first, second]);
     site.server.simulator.release();
     await finish(sent);
   });
@@ -272,13 +274,13 @@ describe('sending a message', () => {
       retryAt: expect.any(String),
     });
     expect(
-      await carl.run('regenerate-answer', { input: { messageId: running[0]?.answers[0]?.id } }),
+      await carl.run('regenerate-answer', { input: { answerId: running[0]?.answers[0]?.id } }),
     ).toMatchObject({ __typename: 'BusyError' });
     expect(await messageCount(threadId)).toBe(before);
     await finish(await send((await newThread(site.ada)).id));
 
     for (const { answers } of running)
-      await Promise.all(answers.map(({ id }) => carl.run('stop-answer', { input: { messageId: id } })));
+      await Promise.all(answers.map(({ id }) => carl.run('stop-answer', { input: { answerId: id } })));
     expect(await send(threadId, { modelIds: [own[0]?.id] }, carl)).toMatchObject({
       __typename: 'SendMessagePayload',
     });
@@ -286,9 +288,9 @@ describe('sending a message', () => {
 
   test('who closes the connection at once finds the answer finished all the same', async () => {
     const socket = site.ada.socket();
-    const { messageId, threadId, call } = await askHeld(site.server.simulator, site.ada, nano);
+    const { answerId, threadId, call } = await askHeld(site.server.simulator, site.ada, nano);
     call.release(1);
-    await follow(socket, 'answer-events', { messageId }).next();
+    await follow(socket, 'answer-events', { answerId }).next();
     await socket.dispose();
     call.release();
     await call.closed;
@@ -296,7 +298,7 @@ describe('sending a message', () => {
       const thread = await site.ada.run<{ messages: Page<{ id: string; status: string }> }>('thread', {
         id: threadId,
       });
-      return nodesOf(thread.messages).find(({ id }) => id === messageId)?.status === 'COMPLETE';
+      return nodesOf(thread.messages).find(({ id }) => id === answerId)?.status === 'COMPLETE';
     });
   });
 });
@@ -306,26 +308,26 @@ describe('regenerating an answer', () => {
     const { id: threadId } = await newThread(site.ada);
     const sent = await send(threadId, { text: 'One\nsimulate: say Uno.' });
     const [original] = await finish(sent);
-    const messageId = original?.id;
-    const { answer: same } = await site.ada.run<{ answer: Event['message'] }>('regenerate-answer', {
-      input: { messageId },
+    const answerId = original?.id;
+    const { answer: same } = await site.ada.run<{ answer: Event['answer'] }>('regenerate-answer', {
+      input: { answerId },
     });
-    const { answer: other } = await site.ada.run<{ answer: Event['message'] }>('regenerate-answer', {
-      input: { messageId, modelId: named('gpt-5.1').id },
+    const { answer: other } = await site.ada.run<{ answer: Event['answer'] }>('regenerate-answer', {
+      input: { answerId, modelId: named('gpt-5.1').id },
     });
     expect([same.modelName, other.modelName]).toEqual(['gpt-4.1-nano', 'gpt-5.1']);
     for (const { id } of [same, other])
-      expect((await readAnswer(client, id)).end).toMatchObject({ message: { text: 'Uno.' } });
+      expect((await readAnswer(client, id)).end).toMatchObject({ answer: { text: 'Uno.' } });
     const thread = await site.ada.run<{
       messages: Page<{ id: string; text: string; parent: object }>;
     }>('thread', {
       id: threadId,
     });
     expect(nodesOf(thread.messages)).toMatchObject([
-      { id: sent.sent.id, parent: null },
-      { id: messageId, text: 'Uno.', status: 'COMPLETE', parent: { id: sent.sent.id } },
-      { id: same.id, parent: { id: sent.sent.id } },
-      { id: other.id, parent: { id: sent.sent.id } },
+      { id: sent.userMessage.id, parent: null },
+      { id: answerId, text: 'Uno.', status: 'COMPLETE', parent: { id: sent.userMessage.id } },
+      { id: same.id, parent: { id: sent.userMessage.id } },
+      { id: other.id, parent: { id: sent.userMessage.id } },
     ]);
   });
 
@@ -334,12 +336,14 @@ describe('regenerating an answer', () => {
     await finish(sent);
     const eve = await site.server.signUp('Eve');
     const [foreign, unknown] = await Promise.all(
-      [sent.answers[0]?.id, 'msg_00000000000000000000000000'].map((messageId) =>
-        eve.run('regenerate-answer', { input: { messageId } }),
+      [sent.answers[0]?.id, 'msg_00000000000000000000000000'].map((answerId) =>
+        eve.run('regenerate-answer', { input: { answerId } }),
       ),
     );
     expect(unknown).toMatchObject({ code: 'NOT_FOUND' });
     expect(JSON.stringify(foreign)).toBe(JSON.stringify(unknown));
-    expect(await site.ada.run('regenerate-answer', { input: { messageId: sent.sent.id } })).toEqual(unknown);
+    expect(await site.ada.run('regenerate-answer', { input: { answerId: sent.userMessage.id } })).toEqual(
+      unknown,
+    );
   });
 });

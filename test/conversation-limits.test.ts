@@ -70,7 +70,7 @@ test('a conversation that does not fit into a context window is refused, and a m
   });
   expect(await messageIds()).toEqual([]);
   const answerId = await answered(await send({ text: 'x'.repeat(6_000), modelIds: [large.id] }), ['Yes.']);
-  const again = { messageId: answerId, modelId: small.id };
+  const again = { answerId, modelId: small.id };
   expect(await ada.run('regenerate-answer', { input: again })).toMatchObject({ code: 'CONTEXT_TOO_LONG' });
 });
 
@@ -91,7 +91,7 @@ async function answered(sent: Sent, pieces: readonly string[]): Promise<string> 
   for (const content of pieces) call.write({ content });
   call.finish();
   const client = ada.socket();
-  expect((await readAnswer(client, id)).end).toMatchObject({ message: { status: 'COMPLETE' } });
+  expect((await readAnswer(client, id)).end).toMatchObject({ answer: { status: 'COMPLETE' } });
   await client.dispose();
   return id;
 }

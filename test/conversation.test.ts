@@ -41,10 +41,14 @@ describe('a follow-up', () => {
           const sent = await send(threadId, fates.length, named?.id);
           const columns = await Promise.all(sent.answers.map(() => nextColumn(sent)));
 
-          const parentId = (await messagesOf(threadId)).find(({ id }) => id === sent.sent.id)?.parent?.id;
+          const parentId = (await messagesOf(threadId)).find(({ id }) => id === sent.userMessage.id)?.parent
+            ?.id;
           expect(parentId).toBe(named?.id ?? defaultParent(before));
           for (const { call } of columns)
-            expectConversation(call, [...branchTo(before, parentId), { role: 'USER', text: sent.sent.text }]);
+            expectConversation(call, [
+              ...branchTo(before, parentId),
+              { role: 'USER', text: sent.userMessage.text },
+            ]);
 
           for (const column of columns) {
             const fate = fates[COLUMNS.indexOf(column.call.body.model)] ?? expect.unreachable();
@@ -77,9 +81,9 @@ describe('a follow-up', () => {
     const followUp = await send(threadId, 1);
     const column = await nextColumn(followUp);
     expect(column.call.body.messages.map(({ role, content }) => `${role}: ${content}`)).toEqual([
-      `user: ${compared.sent.text}`,
+      `user: ${compared.userMessage.text}`,
       'assistant: Said by middle.',
-      `user: [The answer above was cut off before its end.]\n\n${followUp.sent.text}`,
+      `user: [The answer above was cut off before its end.]\n\n${followUp.userMessage.text}`,
     ]);
     await FATES['is complete'](column);
   });
@@ -91,7 +95,7 @@ describe('a follow-up', () => {
     const second = await send(threadId, 1);
     const column = await nextColumn(second);
     expect(column.call.body.messages).toEqual([
-      { role: 'user', content: `${first.sent.text}\n\n${second.sent.text}` },
+      { role: 'user', content: `${first.userMessage.text}\n\n${second.userMessage.text}` },
     ]);
     await FATES['is complete'](column);
   });
@@ -134,7 +138,7 @@ const FATES = {
   'is stopped': async ({ answerId, call }: Column) => {
     say(call);
     await textOf(answerId);
-    await ada.run('stop-answer', { input: { messageId: answerId } });
+    await ada.run('stop-answer', { input: { answerId } });
   },
   fails: async ({ answerId, call }: Column) => {
     call.refuse(400);
@@ -185,8 +189,7 @@ async function messagesOf(threadId: string): Promise<ReadMessage[]> {
 }
 
 async function eventOf(answerId: string, matches: (event: Event) => boolean): Promise<void> {
-  for await (const event of follow(client, 'answer-events', { messageId: answerId }))
-    if (matches(event)) return;
+  for await (const event of follow(client, 'answer-events', { answerId })) if (matches(event)) return;
 }
 
 const endOf = (answerId: string) => eventOf(answerId, isEnd);

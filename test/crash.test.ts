@@ -29,15 +29,11 @@ async function startScripted() {
   };
 }
 
-async function savedText(
-  { app }: TestServer,
-  messageId: string,
-  part: 'TEXT' | 'REASONING',
-): Promise<string> {
+async function savedText({ app }: TestServer, answerId: string, part: 'TEXT' | 'REASONING'): Promise<string> {
   const chunks = await app.db
     .select()
     .from(answerChunks)
-    .where(eq(answerChunks.messageId, messageId))
+    .where(eq(answerChunks.messageId, answerId))
     .orderBy(asc(answerChunks.fromOffset));
   let text = '';
   for (const chunk of chunks) {
@@ -50,7 +46,7 @@ async function savedText(
 
 function ask(person: Person, model: NamedModel) {
   return person.ask('Go on.', [model]).then(({ answers, thread }) => ({
-    messageId: answers[0]?.id ?? '',
+    answerId: answers[0]?.id ?? '',
     threadId: thread.id,
   }));
 }
@@ -58,25 +54,25 @@ function ask(person: Person, model: NamedModel) {
 test('what was written is saved within a second, and survives a crash as an interrupted answer', async () => {
   await using house = await startScripted();
   const { server, ada } = house;
-  const { messageId, threadId } = await ask(ada, house.model);
+  const { answerId, threadId } = await ask(ada, house.model);
   const call = await house.provider.nextCall();
   call.write({ reasoning_content: 'Let me see. 🚀' });
   call.write({ content: 'Once ' });
   const startedAt = performance.now();
   await eventually(
     'the first words are saved',
-    async () => (await savedText(server, messageId, 'TEXT')) === 'Once ',
+    async () => (await savedText(server, answerId, 'TEXT')) === 'Once ',
   );
   expect(performance.now() - startedAt).toBeLessThan(1_500);
   call.write({ content: 'upon a \0time \ud83d' });
   call.write({ content: '\ude80' });
   const saved = 'Once upon a time 🚀';
-  await eventually('the rest is saved', async () => (await savedText(server, messageId, 'TEXT')) === saved);
+  await eventually('the rest is saved', async () => (await savedText(server, answerId, 'TEXT')) === saved);
   const [before] = await server.app.db.select().from(threads).where(eq(threads.id, threadId));
 
   // The first server is still there, as a process is that crashed without closing anything; the second knows nothing of it.
   const second = await house.restart();
-  expect(await second.app.db.select().from(messages).where(eq(messages.id, messageId))).toMatchObject([
+  expect(await second.app.db.select().from(messages).where(eq(messages.id, answerId))).toMatchObject([
     { status: 'INTERRUPTED', text: saved, reasoning: 'Let me see. 🚀', errorCode: 'INTERRUPTED' },
   ]);
   expect(await chunkCount(second)).toBe(0);
@@ -87,12 +83,12 @@ test('what was written is saved within a second, and survives a crash as an inte
   call.write({ content: ' and more' });
   call.finish();
   const client = ada.socket();
-  expect((await readAnswer(client, messageId)).end).toMatchObject({
+  expect((await readAnswer(client, answerId)).end).toMatchObject({
     __typename: 'AnswerFailed',
-    message: { status: 'INTERRUPTED', text: saved },
+    answer: { status: 'INTERRUPTED', text: saved },
     error: { code: 'INTERRUPTED' },
   });
-  expect(await second.app.db.select().from(messages).where(eq(messages.id, messageId))).toMatchObject([
+  expect(await second.app.db.select().from(messages).where(eq(messages.id, answerId))).toMatchObject([
     { status: 'INTERRUPTED', text: saved },
   ]);
   await client.dispose();
@@ -107,16 +103,16 @@ async function chunkCount({ app }: TestServer): Promise<number | undefined> {
 test('a whole answer leaves nothing of its checkpoints behind', async () => {
   await using house = await startScripted();
   const { server, ada } = house;
-  const { messageId } = await ask(ada, house.model);
+  const { answerId } = await ask(ada, house.model);
   const call = await house.provider.nextCall();
   call.write({ content: 'Once ' });
   await eventually(
     'the words are saved',
-    async () => (await savedText(server, messageId, 'TEXT')) === 'Once ',
+    async () => (await savedText(server, answerId, 'TEXT')) === 'Once ',
   );
   const client = ada.socket();
   call.finish();
-  expect((await readAnswer(client, messageId)).end).toMatchObject({ message: { text: 'Once ' } });
+  expect((await readAnswer(client, answerId)).end).toMatchObject({ answer: { text: 'Once ' } });
   expect(await chunkCount(server)).toBe(0);
   await client.dispose();
   await server.close();
@@ -125,17 +121,17 @@ test('a whole answer leaves nothing of its checkpoints behind', async () => {
 test('a server that closes ends its answers as interrupted, with all of their text', async () => {
   await using house = await startScripted();
   const { server, ada } = house;
-  const { messageId } = await ask(ada, house.model);
+  const { answerId } = await ask(ada, house.model);
   const call = await house.provider.nextCall();
   call.write({ content: 'Once upon' });
   const client = ada.socket();
-  const events = follow(client, 'answer-events', { messageId });
+  const events = follow(client, 'answer-events', { answerId });
   expect((await events.next()).value?.text).toBe('Once upon');
   await events.return(undefined);
   await client.dispose();
   await server.close();
   const second = await house.restart();
-  expect(await second.app.db.select().from(messages).where(eq(messages.id, messageId))).toMatchObject([
+  expect(await second.app.db.select().from(messages).where(eq(messages.id, answerId))).toMatchObject([
     { status: 'INTERRUPTED', text: 'Once upon' },
   ]);
   await second.close();
@@ -174,10 +170,10 @@ test('a server whose database is gone closes all the same', async () => {
 test('answers go on while the database fails, and are saved when it is back', async () => {
   await using house = await startScripted();
   const { server, ada } = house;
-  const { messageId } = await ask(ada, house.model);
+  const { answerId } = await ask(ada, house.model);
   const call = await house.provider.nextCall();
   const client = ada.socket();
-  const events = follow(client, 'answer-events', { messageId });
+  const events = follow(client, 'answer-events', { answerId });
   call.write({ content: 'Once ' });
   expect((await events.next()).value?.text).toBe('Once ');
   const { db } = server.app;
@@ -187,7 +183,7 @@ test('answers go on while the database fails, and are saved when it is back', as
   call.finish();
   expect((await events.next()).value).toMatchObject({
     __typename: 'AnswerFinished',
-    message: { status: 'COMPLETE', text: 'Once upon a time' },
+    answer: { status: 'COMPLETE', text: 'Once upon a time' },
   });
   expect(restore()).toBe(2);
   await client.dispose();
@@ -229,7 +225,7 @@ test.each([
     const call = await provider.nextCall();
     call.write({ content: 'Once.' });
     call.finish();
-    expect((await reading).end).toMatchObject({ message: { status: 'COMPLETE', text: 'Once.' } });
+    expect((await reading).end).toMatchObject({ answer: { status: 'COMPLETE', text: 'Once.' } });
     const rows = await server.app.db.select().from(messages).where(eq(messages.threadId, thread.id));
     expect(rows.map(({ role, status }) => `${role} ${status}`).sort()).toEqual([
       'ASSISTANT COMPLETE',
@@ -270,7 +266,7 @@ test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
   async (transport) => {
     await using house = await startScripted();
     const { server, ada } = house;
-    const { messageId, threadId } = await ask(ada, house.model);
+    const { answerId, threadId } = await ask(ada, house.model);
     const call = await house.provider.nextCall();
     const client = TRANSPORTS[transport](ada);
     const events = follow(client, 'thread-events', { threadId });
@@ -289,7 +285,7 @@ test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
     );
     call.write({ content: 'Still here.' });
     call.finish();
-    expect((await readAnswer(client, messageId)).end).toMatchObject({ message: { text: 'Still here.' } });
+    expect((await readAnswer(client, answerId)).end).toMatchObject({ answer: { text: 'Still here.' } });
     client.drop();
     await server.close();
   },

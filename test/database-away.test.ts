@@ -61,7 +61,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
         expect(answer.held.text).toBe(text);
         expect(answer.end).toMatchObject({
           __typename: 'AnswerFinished',
-          message: { status: 'COMPLETE', text },
+          answer: { status: 'COMPLETE', text },
         });
         expect(await savedText(house, answer)).toBe(text);
         expect(answer.longestGapMs()).toBeLessThan(2_000);
@@ -71,7 +71,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
       expect(socket.socket.readyState).toBe(socket.socket.OPEN);
       expect(lateClose).toBe('1013 Try again later');
       const again = await ada.ask('Briefly, are you back?', [model], ends.threadId);
-      expect((await readAnswer(house.client, again.answers[0]?.id ?? '')).end?.message.status).toBe(
+      expect((await readAnswer(house.client, again.answers[0]?.id ?? '')).end?.answer.status).toBe(
         'COMPLETE',
       );
       socket.socket.terminate();
@@ -122,9 +122,9 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
         and datname = current_database()`;
     const second = await startServerProcess(house.env, onTestFinished);
     const again = await personOf(second.url, ada.email, ada.token);
-    const { end } = await readAnswer(TRANSPORTS.WebSocket(again), answer.messageId);
-    expect(end?.message.status).toBe('INTERRUPTED');
-    expect(end?.message.text.startsWith(saved)).toBe(true);
+    const { end } = await readAnswer(TRANSPORTS.WebSocket(again), answer.answerId);
+    expect(end?.answer.status).toBe('INTERRUPTED');
+    expect(end?.answer.text.startsWith(saved)).toBe(true);
   });
 
   test('a send whose commit was not acknowledged is answered, and repeating it gives the same message', async ({
@@ -143,13 +143,16 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
     };
     proxy.loseReplyTo('commit');
     await expect(ada.run('send-message', { input })).rejects.toThrow('OVERLOADED');
-    const repeated = await ada.run<{ sent: { id: string }; answers: { id: string }[] }>('send-message', {
-      input,
-    });
+    const repeated = await ada.run<{ userMessage: { id: string }; answers: { id: string }[] }>(
+      'send-message',
+      {
+        input,
+      },
+    );
     const { end } = await readAnswer(client, repeated.answers[0]?.id ?? '');
-    expect(end?.message).toMatchObject({ status: 'COMPLETE', text: provider.asked(input.text)?.text });
+    expect(end?.answer).toMatchObject({ status: 'COMPLETE', text: provider.asked(input.text)?.text });
     const rows = await house.beside`select id from messages where text = ${input.text}`;
-    expect(rows).toEqual([{ id: repeated.sent.id }]);
+    expect(rows).toEqual([{ id: repeated.userMessage.id }]);
   });
 
   test('the row of one answer that somebody locked does not hold up the text of another', async ({
@@ -159,7 +162,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
     const [locked, free] = [await begin(house), await begin(house)];
     await eventually('both have text', () => locked.held.text !== '' && free.held.text !== '');
     await house.beside.begin(async (tx) => {
-      await tx`select id from messages where id = ${locked.messageId} for update`;
+      await tx`select id from messages where id = ${locked.answerId} for update`;
       const before = await chunksOf(house, free);
       await eventually('the other one is saved', async () => (await chunksOf(house, free)) !== before);
     });
@@ -198,7 +201,7 @@ type House = Awaited<ReturnType<typeof openHouse>>;
 /** An answer that is being written, and what its follower holds. */
 interface Followed {
   question: string;
-  messageId: string;
+  answerId: string;
   threadId: string;
   held: { text: string; reasoning: string };
   end: Event | undefined;
@@ -209,14 +212,14 @@ interface Followed {
 async function begin({ ada, model, client }: House): Promise<Followed> {
   const question = `Question ${crypto.randomUUID()}`;
   const { answers, thread } = await ada.ask(question, [model]);
-  const messageId = answers[0]?.id ?? '';
+  const answerId = answers[0]?.id ?? '';
   const times: number[] = [];
   const followed: Followed = {
-    ...{ question, messageId, threadId: thread.id, held: { text: '', reasoning: '' }, end: undefined },
+    ...{ question, answerId, threadId: thread.id, held: { text: '', reasoning: '' }, end: undefined },
     longestGapMs: () => Math.max(0, ...times.slice(1).map((time, index) => time - (times[index] ?? time))),
   };
   async function read(): Promise<void> {
-    for await (const event of follow(client, 'answer-events', { messageId })) {
+    for await (const event of follow(client, 'answer-events', { answerId })) {
       if (event.__typename === 'AnswerDelta') times.push(performance.now());
       if (event.__typename === 'AnswerDelta') applyDelta(followed.held, event);
       if (isEnd(event)) followed.end = event;
@@ -254,14 +257,14 @@ async function probe(url: string): Promise<{ live: number; ready: number }> {
   return { live: live.status, ready: ready.status };
 }
 
-async function chunksOf({ beside }: House, { messageId }: Followed): Promise<string> {
+async function chunksOf({ beside }: House, { answerId }: Followed): Promise<string> {
   const rows =
-    await beside`select text from answer_chunks where message_id = ${messageId} order by from_offset`;
+    await beside`select text from answer_chunks where message_id = ${answerId} order by from_offset`;
   return rows.map(({ text }) => text).join('');
 }
 
-async function savedText({ beside }: House, { messageId }: Followed): Promise<string> {
-  const [row] = await beside`select text from messages where id = ${messageId}`;
+async function savedText({ beside }: House, { answerId }: Followed): Promise<string> {
+  const [row] = await beside`select text from messages where id = ${answerId}`;
   return row?.text;
 }
 

@@ -58,7 +58,7 @@ test('the component of the front page shows an answer as it grows', async () => 
   await using server = await startTestServer();
   const ada = await server.signUp();
   const [model] = (await ada.addKey()).models;
-  const { messageId, call } = await askHeld(server.simulator, ada, model ?? expect.unreachable(), {
+  const { answerId, call } = await askHeld(server.simulator, ada, model ?? expect.unreachable(), {
     directive: 'say One two three.',
   });
   const { code } = await transformWithOxc(recipe('react', server.url), 'answer.tsx');
@@ -67,7 +67,7 @@ test('the component of the front page shows an answer as it grows', async () => 
     /* @vite-ignore */ folder.write('answer.mjs', code)
   )) as ReactRecipe;
   const client = connect(ada.token);
-  const answer = followAnswer(client, messageId);
+  const answer = followAnswer(client, answerId);
   const shown: string[] = [];
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   call.release(1);
@@ -84,7 +84,7 @@ test('the component of the front page shows an answer as it grows', async () => 
 
 interface ReactRecipe {
   connect(token: string): Client;
-  followAnswer(client: Client, messageId: string): Answer;
+  followAnswer(client: Client, answerId: string): Answer;
   AnswerText: FunctionComponent<{ answer: Answer }>;
 }
 
@@ -116,10 +116,10 @@ test(
       ([, data]) => JSON.parse(data ?? '').data.answerEvents as StreamedEvent,
     );
     const end = events.pop();
-    expect(end).toMatchObject({ __typename: 'AnswerFinished', message: { status: 'COMPLETE' } });
-    expect(end?.message?.text).toContain('What is a latchkey?');
+    expect(end).toMatchObject({ __typename: 'AnswerFinished', answer: { status: 'COMPLETE' } });
+    expect(end?.answer?.text).toContain('What is a latchkey?');
     // A slow machine may ask only after the answer has ended, and then gets just its end.
-    expect(['', end?.message?.text]).toContain(events.map(({ text }) => text).join(''));
+    expect(['', end?.answer?.text]).toContain(events.map(({ text }) => text).join(''));
   },
   SLOWEST_MS,
 );
@@ -127,7 +127,7 @@ test(
 interface StreamedEvent {
   __typename: string;
   text?: string;
-  message?: { status: string; text: string };
+  answer?: { status: string; text: string };
 }
 
 test('the recipe for a browser adds a key that no request holds readably', async () => {

@@ -9,6 +9,7 @@ import {
   type GraphQLNamedType,
   type GraphQLObjectType,
   getNamedType,
+  isAbstractType,
   isCompositeType,
   isUnionType,
   Kind,
@@ -106,7 +107,8 @@ interface Selection {
   /** The field that is asked for with it, e.g. `ThreadEdge.node`. */
   field: string;
   parent: GraphQLCompositeType;
-  type: GraphQLCompositeType;
+  /** One of those that it can be. */
+  type: GraphQLObjectType;
   /** Dotted paths of the values that it selects, those of its fragments included. */
   paths: Set<string>;
 }
@@ -122,22 +124,27 @@ const allSelections = documentNames.flatMap((document): Selection[] => {
         const parent = types.getParentType();
         const type = getNamedType(types.getType());
         if (selectionSet === undefined || parent == null || !isCompositeType(type)) return;
-        const paths = new Set(pathsOf(ast, selectionSet, type));
-        found.push({ document, field: `${parent}.${name.value}`, parent, type, paths });
+        for (const each of isAbstractType(type) ? schema.getPossibleTypes(type) : [type]) {
+          const paths = new Set(pathsOf(ast, selectionSet, each));
+          found.push({ document, field: `${parent}.${name.value}`, parent, type: each, paths });
+        }
       },
     }),
   );
   return found;
 });
 
-/** The paths that a selection asks of each object of a type. */
-function pathsOf(document: DocumentNode, set: SelectionSetNode, type: GraphQLCompositeType): string[] {
+/** The paths that a selection asks of each object of a type; of one inside, whatever it can be. */
+function pathsOf(document: DocumentNode, set: SelectionSetNode, type: GraphQLObjectType): string[] {
   return set.selections.flatMap((selection) => {
     if (selection.kind === Kind.FIELD) {
       const { name, selectionSet } = selection;
       const inner = getNamedType(schema.getField(type, name.value)?.type);
       if (selectionSet === undefined || !isCompositeType(inner)) return [name.value];
-      return pathsOf(document, selectionSet, inner).map((path) => `${name.value}.${path}`);
+      const insides = isAbstractType(inner) ? schema.getPossibleTypes(inner) : [inner];
+      return insides.flatMap((each) =>
+        pathsOf(document, selectionSet, each).map((path) => `${name.value}.${path}`),
+      );
     }
     const part =
       selection.kind === Kind.INLINE_FRAGMENT
@@ -146,7 +153,9 @@ function pathsOf(document: DocumentNode, set: SelectionSetNode, type: GraphQLCom
             (each) => each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === selection.name.value,
           );
     if (part === undefined || !('selectionSet' in part) || !('typeCondition' in part)) return [];
-    return part.typeCondition?.name.value === type.name ? pathsOf(document, part.selectionSet, type) : [];
+    const condition = schema.getType(part.typeCondition?.name.value ?? type.name);
+    const isPart = condition === type || (isAbstractType(condition) && schema.isSubType(condition, type));
+    return isPart ? pathsOf(document, part.selectionSet, type) : [];
   });
 }
 

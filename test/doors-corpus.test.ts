@@ -36,7 +36,7 @@ beforeAll(async () => {
   foreign = {
     workspaceId: eve.workspaceId,
     threadId: thread.id,
-    messageId: answers[0]?.id ?? '',
+    answerId: answers[0]?.id ?? '',
     apiKeyId: apiKey.id,
     modelId: models[0]?.id ?? '',
   };

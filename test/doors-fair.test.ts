@@ -164,7 +164,7 @@ describe('hundreds of subscriptions of one person to one thing', { timeout: 60_0
       const variables = {
         'workspace-events': { workspaceId: person.workspaceId },
         'thread-events': { threadId: asked.threadId },
-        'answer-events': { messageId: asked.messageId },
+        'answer-events': { answerId: asked.answerId },
       }[operation];
       const payload = { query: documentOf(operation), variables };
       const selects = vi.spyOn(site.server.app.db, 'select');

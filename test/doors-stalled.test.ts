@@ -21,17 +21,17 @@ test('clients that stop reading cost their place in the text and no more, and mi
   const ada = await server.signUp();
   const { models } = await ada.addKey('CUSTOM', 'none', { baseUrl: provider.baseUrl });
   const sent = await ada.ask('Go on.', models);
-  const messageId = sent.answers[0]?.id ?? '';
+  const answerId = sent.answers[0]?.id ?? '';
   const call = await provider.nextCall();
   call.write({ content: 'Begin. ' });
 
-  const payload = { query: documentOf('answer-events'), variables: { messageId } };
+  const payload = { query: documentOf('answer-events'), variables: { answerId } };
   const sockets = await Promise.all(Array.from({ length: STALLED }, () => openFor(ada)));
   for (const { send } of sockets) send({ type: 'subscribe', id: '1', payload });
   await Promise.all(sockets.map(({ message }) => message('next')));
   for (const { socket } of sockets) socket.pause();
   const streams = await Promise.all(Array.from({ length: STALLED }, () => openStream(ada, payload)));
-  const reading = readAnswer(ada.socket(), messageId);
+  const reading = readAnswer(ada.socket(), answerId);
 
   const before = await usedMiB();
   let expected = 'Begin. ';
@@ -43,7 +43,7 @@ test('clients that stop reading cost their place in the text and no more, and mi
   }
   call.finish();
   const read = await reading;
-  expect(read.end?.message.text).toBe(expected);
+  expect(read.end?.answer.text).toBe(expected);
   expect(read.text).toBe(expected);
   const grown = (await usedMiB()) - before;
   say(`${2 * STALLED} stalled clients, ${DELTAS} deltas: +${grown.toFixed(1)} MiB`);
@@ -87,7 +87,7 @@ function apply(results: unknown[]): Held & { end: string | undefined; deltas: nu
   const held = { text: '', reasoning: '', end: undefined as string | undefined, deltas: 0 };
   for (const result of results) {
     const event = (result as { data: { answerEvents: Event } }).data.answerEvents;
-    if (isEnd(event)) held.end = event.message.text;
+    if (isEnd(event)) held.end = event.answer.text;
     else if (event.__typename === 'AnswerDelta') {
       held.deltas++;
       expect(applyDelta(held, event)).toBe(true);

@@ -87,10 +87,10 @@ describe('a client that does not read', () => {
 /** A query whose response is large: the same long message under many names. */
 async function largeQuery(person: Person): Promise<string> {
   const { models } = await person.addKey();
-  const { sent } = await person.ask('x'.repeat(MESSAGE_LENGTH), models.slice(0, 1));
+  const { userMessage } = await person.ask('x'.repeat(MESSAGE_LENGTH), models.slice(0, 1));
   const aliases = Array.from({ length: 22 }, (_none, index) => `a${index}: text`).join(' ');
   const pieces = `... on Message { ${aliases} }`;
-  return `{ nodes(ids: ["${sent.id}", "${sent.id}", "${sent.id}"]) { ${pieces} } }`;
+  return `{ nodes(ids: ["${userMessage.id}", "${userMessage.id}", "${userMessage.id}"]) { ${pieces} } }`;
 }
 
 async function lengthOf({ url, token }: Person, query: string): Promise<number | undefined> {

@@ -67,7 +67,7 @@ test('people who ask much leave room for others, and who has to wait learns unti
     retryAt: expect.any(String),
   });
   const { answers } = running[0] ?? expect.unreachable();
-  await Promise.all(answers.map(({ id }) => ada.person.run('stop-answer', { input: { messageId: id } })));
+  await Promise.all(answers.map(({ id }) => ada.person.run('stop-answer', { input: { answerId: id } })));
   running.push(await ask(dora, 1));
   expect(running.map(({ __typename }) => __typename)).toEqual(Array(4).fill('SendMessagePayload'));
   site.server.simulator.release();

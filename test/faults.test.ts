@@ -220,15 +220,15 @@ async function outcomeOf(
   const { answers } = await person.ask(question, model === undefined ? [] : [model]);
   const { end, text: read } = await readAnswer(client, answers[0]?.id ?? '');
   if (end === undefined) throw new Error(`no end to ${question}`);
-  const { message, error } = end;
-  const { text } = message;
+  const { answer, error } = end;
+  const { text } = answer;
   expect(['', text]).toContain(read); // one that has ended already gives its end alone
   if (question.startsWith('fault')) expect(['', wholeTextOf(family)]).toContain(text);
-  if (error === undefined) return `${message.status} | | | ${keptOf(text)}`;
+  if (error === undefined) return `${answer.status} | | | ${keptOf(text)}`;
   const { sentence, fixableBy } = ANSWER_ERRORS[error.code as AnswerErrorCode];
   expect([error.message, error.fixableBy]).toEqual([sentence(TITLES[family]), fixableBy]);
   const again = error.retryAt === null ? '' : ', told when';
-  return `${message.status} | ${error.code}${again} | ${error.fixableBy} | ${keptOf(text)}`;
+  return `${answer.status} | ${error.code}${again} | ${error.fixableBy} | ${keptOf(text)}`;
 }
 
 /** A line for each fault and each way in which it was told, with who told it so where they differ. */

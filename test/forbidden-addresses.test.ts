@@ -82,7 +82,7 @@ test('a stored key of a forbidden address answers nothing from there', async () 
   const lines = captureErrors();
   const told = await each(stored, async (key) => {
     const end = await answerOf(eve, key, client);
-    expect(end).toMatchObject({ __typename: 'AnswerFailed', message: { status: 'FAILED', text: '' } });
+    expect(end).toMatchObject({ __typename: 'AnswerFailed', answer: { status: 'FAILED', text: '' } });
     return end?.error ?? { code: '', message: '', fixableBy: '' };
   });
   await client.dispose();
@@ -107,7 +107,7 @@ test('an address that the operator allowed once is forbidden as soon as it is no
     for (const { apiKey } of added) expect(apiKey.status).toBe('ACTIVE');
     const client = eve.socket();
     for (const key of added)
-      expect(await answerOf(eve, key, client)).toMatchObject({ message: { text: 'Let in.' } });
+      expect(await answerOf(eve, key, client)).toMatchObject({ answer: { text: 'Let in.' } });
     await client.dispose();
   }
   const connections = canary.connections - before;

@@ -47,7 +47,7 @@ async function ask(): Promise<{
   const client = ada.socket();
   const { end } = await readAnswer(client, answers[0]?.id ?? '');
   await client.dispose();
-  const { id = '', status = '', text = '', reasoning = '' } = end?.message ?? {};
+  const { id = '', status = '', text = '', reasoning = '' } = end?.answer ?? {};
   return { id, status, text, reasoning, code: end?.error?.code };
 }
 
@@ -162,7 +162,7 @@ test('of the sources that an answer names, a thousand with an address of sensibl
     response.end(END);
   };
   const { id } = await ask();
-  const { data } = await rawBody(ada, `{ node(id: "${id}") { ... on Message { citations { url } } } }`);
+  const { data } = await rawBody(ada, `{ node(id: "${id}") { ... on Answer { citations { url } } } }`);
   const { citations } = data.node as { citations: { url: string }[] };
   expect(citations.map(({ url }) => url)).toEqual(urls.slice(0, 1_000));
 });

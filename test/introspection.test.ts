@@ -167,7 +167,7 @@ const TRIED = new Map<string, () => object[]>([
   ['checkApiKey', () => keyIds.map((id) => ({ id }))],
   ['refreshModels', () => keyIds.map((apiKeyId) => ({ apiKeyId }))],
   ['updateApiKey', () => keyIds.map((id) => ({ id, isEnabled: true }))],
-  ['stopAnswer', () => answerIds.map((messageId) => ({ messageId }))],
+  ['stopAnswer', () => answerIds.map((answerId) => ({ answerId }))],
   ['sendMessage', () => [{ threadId: threadIds[0], text: 'Hello', modelIds: [modelId] }]],
 ]);
 
@@ -175,7 +175,7 @@ const TRIED = new Map<string, () => object[]>([
 async function followed(person: Person, { field }: Entry, documents: readonly string[]): Promise<string[]> {
   const heard: string[] = [];
   const named: Record<string, readonly string[]> = {
-    messageId: answerIds,
+    answerId: answerIds,
     threadId: threadIds,
     workspaceId: workspaceIds,
   };

@@ -259,13 +259,13 @@ test('a key that gets another secret stays what it was, and an answer under way 
   const ada = await server.signUp();
   const { apiKey, models } = await ada.addKey('OPENAI', GOOD_SECRET, { label: 'Work' });
   const model = models[0] ?? { id: '' };
-  const { messageId, call } = await askHeld(server.simulator, ada, model);
+  const { answerId, call } = await askHeld(server.simulator, ada, model);
   const input = { id: apiKey.id, secret: 'sk-sim-another-9876543210' };
   await ada.run('replace-api-key-secret', { input });
   call.release();
-  await endOfAnswer(ada, messageId);
+  await endOfAnswer(ada, answerId);
 
-  const answer = await readAnswer(ada, messageId);
+  const answer = await readAnswer(ada, answerId);
   expect(answer).toMatchObject({ status: 'COMPLETE', apiKey: { id: apiKey.id, label: 'Work' } });
   expect((await keysOf(ada))[0]).toMatchObject({ id: apiKey.id, label: 'Work', hint: '3210', position: 1 });
   await answerOf(ada, model);

@@ -66,8 +66,8 @@ describe('what removing a key would do', () => {
 
     const removed = await admin.run<KeyResult>('remove-api-key', { input: { id: openai.apiKey.id } });
     expect(removed.models.map(({ id }) => id)).toEqual(impact.models.map(({ id }) => id));
-    await endOfAnswer(cast.member, held.messageId);
-    expect(await readAnswer(cast.member, held.messageId)).toMatchObject({
+    await endOfAnswer(cast.member, held.answerId);
+    expect(await readAnswer(cast.member, held.answerId)).toMatchObject({
       status: 'FAILED',
       error: { code: 'KEY_REMOVED' },
     });

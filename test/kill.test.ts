@@ -36,9 +36,9 @@ test('a server that is killed in mid-answer, again and again, keeps what was wri
   for (let round = 1; round <= ROUNDS; round++) {
     const question = `Question ${round}`;
     const sent = await ada.ask(question, [model], talk.thread.id);
-    acknowledged.set(sent.sent.id, question);
-    const messageId = sent.answers[0]?.id ?? '';
-    const seen = watch(ada, messageId);
+    acknowledged.set(sent.userMessage.id, question);
+    const answerId = sent.answers[0]?.id ?? '';
+    const seen = watch(ada, answerId);
     const sends = keepSending(ada, model, chatter.thread.id, acknowledged);
     await sleep(Math.random() * LONGEST_WAIT_MS); // the moment is what chance shall decide
     server.process.kill('SIGKILL');
@@ -47,7 +47,7 @@ test('a server that is killed in mid-answer, again and again, keeps what was wri
 
     server = await startServerProcess(env);
     ada = await personOf(server.url, ada.email, ada.token);
-    const kept = (await messagesOf(ada, talk.thread.id)).find(({ id }) => id === messageId);
+    const kept = (await messagesOf(ada, talk.thread.id)).find(({ id }) => id === answerId);
     const written = provider.asked(question)?.text ?? '';
     const sentBefore = seen.textAt(killedAt - MAY_BE_LOST_MS);
     expect(kept?.status).toBe('INTERRUPTED');
@@ -59,7 +59,7 @@ test('a server that is killed in mid-answer, again and again, keeps what was wri
     told.lostMs = Math.max(told.lostMs, killedAt - seen.timeBeyond(kept?.text ?? ''));
 
     const next = await ada.ask(`Briefly, after ${round}`, [model], talk.thread.id);
-    acknowledged.set(next.sent.id, `Briefly, after ${round}`);
+    acknowledged.set(next.userMessage.id, `Briefly, after ${round}`);
     expect(await endOf(ada, next.answers[0]?.id ?? '')).toBe('COMPLETE');
     expectContext(provider, `Briefly, after ${round}`, question, kept?.text ?? '');
   }
@@ -79,12 +79,12 @@ test('a server that is killed in mid-answer, again and again, keeps what was wri
 });
 
 /** Follows an answer and remembers when which text was there. */
-function watch(person: Person, messageId: string): Watched {
+function watch(person: Person, answerId: string): Watched {
   const seen: { at: number; text: string }[] = [];
   const held = { text: '', reasoning: '' };
   const client = TRANSPORTS.WebSocket(person);
   async function read(): Promise<void> {
-    for await (const event of follow(client, 'answer-events', { messageId })) {
+    for await (const event of follow(client, 'answer-events', { answerId })) {
       if (event.__typename === 'AnswerDelta' && applyDelta(held, event))
         seen.push({ at: performance.now(), text: held.text });
     }
@@ -114,15 +114,15 @@ async function keepSending(
     const text = `Briefly, ${crypto.randomUUID()}`;
     const sent = await person.ask(text, [model], threadId).catch(() => undefined);
     if (sent === undefined) return;
-    acknowledged.set(sent.sent.id, text);
+    acknowledged.set(sent.userMessage.id, text);
   }
 }
 
-async function endOf(person: Person, messageId: string): Promise<string | undefined> {
+async function endOf(person: Person, answerId: string): Promise<string | undefined> {
   const client = person.socket();
-  const { end } = await readAnswer(client, messageId);
+  const { end } = await readAnswer(client, answerId);
   await client.dispose();
-  return end?.message.status;
+  return end?.answer.status;
 }
 
 async function messagesOf(person: Person, threadId: string): Promise<ThreadMessage[]> {

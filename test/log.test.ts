@@ -114,8 +114,8 @@ describe('a line is logged', () => {
     for (const id of ids) await endOfAnswer(ada, id);
     const ends = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'an answer ended');
     expect(ends).toMatchObject([
-      { messageId: ids[0], status: 'COMPLETE', provider: 'OPENAI', ms: expect.any(Number), level: 30 },
-      { messageId: ids[1], status: 'FAILED', code: expect.any(String), level: 40 },
+      { answerId: ids[0], status: 'COMPLETE', provider: 'OPENAI', ms: expect.any(Number), level: 30 },
+      { answerId: ids[1], status: 'FAILED', code: expect.any(String), level: 40 },
     ]);
     for (const { apiKeyId, requestId } of ends)
       expect([apiKeyId, requestId]).toEqual([expect.stringMatching(/^key_/), expect.any(String)]);

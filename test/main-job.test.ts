@@ -15,7 +15,7 @@ test('a person connects a key, sees its models, asks one and reads the answer as
   const deltas: string[] = [];
   const call = await server.simulator.waitForRequest(({ body }) => body.includes('What is a latchkey?'));
   call.release(1);
-  for await (const event of follow(client, 'answer-events', { messageId: sent.answers[0]?.id })) {
+  for await (const event of follow(client, 'answer-events', { answerId: sent.answers[0]?.id })) {
     if (event.__typename === 'AnswerDelta') {
       expect(event).toMatchObject({ part: 'TEXT', offset: deltas.join('').length });
       deltas.push(event.text);
@@ -24,7 +24,7 @@ test('a person connects a key, sees its models, asks one and reads the answer as
     }
     expect(event).toMatchObject({
       __typename: 'AnswerFinished',
-      message: { status: 'COMPLETE', finishReason: 'STOP', text: deltas.join('') },
+      answer: { status: 'COMPLETE', finishReason: 'STOP', text: deltas.join('') },
     });
   }
   expect(deltas.length).toBeGreaterThan(3);
@@ -41,6 +41,6 @@ test('how long an answer may become is left to the provider', async () => {
     const client = ada.socket();
     const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
     await client.dispose();
-    expect(JSON.parse(end?.message.text ?? '')).toMatchObject({ maxOutputTokens: null });
+    expect(JSON.parse(end?.answer.text ?? '')).toMatchObject({ maxOutputTokens: null });
   }
 });

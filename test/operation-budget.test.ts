@@ -29,10 +29,10 @@ test('an operation reads two hundred lists and no more', async () => {
 test('a response holds 32 MiB of text and no more', async () => {
   const { models } = await site.ada.addKey();
   const text = 'x'.repeat(256 * 1024);
-  const { sent } = await site.ada.ask(text, models.slice(0, 1));
+  const { userMessage } = await site.ada.ask(text, models.slice(0, 1));
   const texts = '... on Message { a: text b: text }';
-  expect((await readOver(64, sent.id, texts)).errors).toBeUndefined();
-  expect((await readOver(65, sent.id, texts)).errors?.[0]).toMatchObject({
+  expect((await readOver(64, userMessage.id, texts)).errors).toBeUndefined();
+  expect((await readOver(65, userMessage.id, texts)).errors?.[0]).toMatchObject({
     message: 'The messages are too long to be read all at once. Ask for smaller pages (`first`, `last`).',
     extensions: { code: 'DOCUMENT_LIMIT' },
   });

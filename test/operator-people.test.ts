@@ -48,8 +48,8 @@ describe('the operator, by mutation', () => {
       input: { workspaceId: shared, visibility: 'WORKSPACE' },
     });
     const held = await askHeld(server.simulator, bob, models[0] as NamedModel, { threadId: thread.id });
-    const open = await openAll(bob, held.messageId, thread.id);
-    const end = endOf(ada, held.messageId);
+    const open = await openAll(bob, held.answerId, thread.id);
+    const end = endOf(ada, held.answerId);
 
     const startedAt = performance.now();
     const disabled = await act('disable-user', { email: bob.email });
@@ -181,8 +181,8 @@ describe('a command beside a running server', () => {
       const ada = await signUp(url);
       const { models } = await ada.addKey('CUSTOM', 'none', { baseUrl: provider.baseUrl });
       const sent = await ada.ask('Tell me more', models);
-      const messageId = sent.answers[0]?.id ?? '';
-      const open = await openAll(ada, messageId, sent.thread.id);
+      const answerId = sent.answers[0]?.id ?? '';
+      const open = await openAll(ada, answerId, sent.thread.id);
       expect(await runCommand(['user', 'list'], withToken)).toMatchObject({
         exitCode: 0,
         out: expect.stringMatching(new RegExp(`^${ada.id}  ${ada.email}  Ada  since \\S+  1 session$`)),
@@ -200,7 +200,7 @@ describe('a command beside a running server', () => {
 
       expect((await runCommand(['user', 'enable', ada.id], withToken)).out).toMatch('can sign in.');
       const token = (await signIn(url, ada.email)).token ?? '';
-      const query = `{ node(id: "${messageId}") { ... on Message { status error { code } } } }`;
+      const query = `{ node(id: "${answerId}") { ... on Answer { status error { code } } } }`;
       expect(await post(url, token, { query })).toEqual({
         data: { node: { status: 'FAILED', error: { code: 'NOT_PERMITTED' } } },
       });
@@ -250,9 +250,9 @@ async function newServedPlace(more: Record<string, string> = {}) {
 }
 
 /** A socket and an event stream of a person, each following something. */
-async function openAll(person: Person, messageId: string, threadId: string) {
+async function openAll(person: Person, answerId: string, threadId: string) {
   const socket = await openFor(person);
-  const payload = { query: documentOf('answer-events'), variables: { messageId } };
+  const payload = { query: documentOf('answer-events'), variables: { answerId } };
   socket.send({ id: '1', type: 'subscribe', payload });
   const stream = TRANSPORTS['server-sent events'](person);
   const events = follow(stream, 'thread-events', { threadId });
@@ -268,10 +268,10 @@ async function endOfStream(events: AsyncGenerator<unknown>): Promise<void> {
   }
 }
 
-async function endOf(person: Person, messageId: string): Promise<unknown> {
+async function endOf(person: Person, answerId: string): Promise<unknown> {
   const client = TRANSPORTS.WebSocket(person);
   try {
-    for await (const event of follow(client, 'answer-events', { messageId })) if (isEnd(event)) return event;
+    for await (const event of follow(client, 'answer-events', { answerId })) if (isEnd(event)) return event;
     return 'no end';
   } finally {
     await client.dispose();

@@ -177,12 +177,12 @@ describe('a downgrade', () => {
     });
     held.call.release();
     const socket = bob.socket();
-    const { end } = await readAnswer(socket, held.messageId);
+    const { end } = await readAnswer(socket, held.answerId);
     await socket.dispose();
-    expect(end).toMatchObject({ __typename: 'AnswerFinished', message: { status: 'COMPLETE' } });
+    expect(end).toMatchObject({ __typename: 'AnswerFinished', answer: { status: 'COMPLETE' } });
     expect(await bob.run('thread', { id: thread.id })).toMatchObject({
       cannotGenerateReason: expect.any(String),
-      messages: { edges: [{}, { node: { status: 'COMPLETE', text: end?.message.text } }] },
+      messages: { edges: [{}, { node: { status: 'COMPLETE', text: end?.answer.text } }] },
     });
 
     // What the answer told of the key is written; the plan writes nothing.
@@ -214,7 +214,7 @@ describe('a downgrade', () => {
           });
           const held = await askHeld(server.simulator, person, model, { threadId: thread.id });
           const socket = person.socket();
-          const events = follow(socket, 'answer-events', { messageId: held.messageId });
+          const events = follow(socket, 'answer-events', { answerId: held.answerId });
           held.call.release(3);
           const first = await events.next();
           return { person, held, socket, events, firstText: String(first.value?.text) };
@@ -231,8 +231,8 @@ describe('a downgrade', () => {
           let text = '';
           for await (const event of events)
             if (isEnd(event)) {
-              end = `${event.__typename} ${event.message.status}`;
-              text = event.message.text;
+              end = `${event.__typename} ${event.answer.status}`;
+              text = event.answer.text;
             }
           await socket.dispose();
           return { end, isWhole: text.startsWith(firstText) && text.length > firstText.length, next };
@@ -317,7 +317,7 @@ const RACE_TIMEOUT_MS = 20_000 + ROUNDS * 1_000;
 async function outcomeOf(client: Follower, sent: Sent): Promise<string> {
   if (sent.__typename !== 'SendMessagePayload') return String(Reflect.get(sent, 'code'));
   const { end } = await readAnswer(client, sent.answers[0]?.id ?? '');
-  return end?.message.status ?? 'no end';
+  return end?.answer.status ?? 'no end';
 }
 
 async function addTo(person: Person, owner: object): Promise<AddedKey> {

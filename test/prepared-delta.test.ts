@@ -11,7 +11,7 @@ const { selection } = fc.letrec<{ selection: string; fragment: string }>((tie) =
     .array(
       fc.oneof(
         fc.constantFrom('__typename', '...OfDelta', '...OfOthers', '...OfAnything'),
-        fc.constantFrom('... on AnswerRetrying { attempt }', '... on AnswerFinished { message { id text } }'),
+        fc.constantFrom('... on AnswerRetrying { attempt }', '... on AnswerFinished { answer { id text } }'),
         fc.constantFrom('a: __typename', '__proto__: __typename', 'constructor: __typename'),
         tie('fragment'),
       ),
@@ -21,7 +21,7 @@ const { selection } = fc.letrec<{ selection: string; fragment: string }>((tie) =
   fragment: fc.oneof(
     fc
       .subarray(
-        ['messageId', 'part', 'offset', 'text', 'kind: part', 'at: offset', '__typename', 'toString: text'],
+        ['answerId', 'part', 'offset', 'text', 'kind: part', 'at: offset', '__typename', 'toString: text'],
         {
           minLength: 1,
         },
@@ -33,13 +33,13 @@ const { selection } = fc.letrec<{ selection: string; fragment: string }>((tie) =
 }));
 
 const FRAGMENTS = `
-  fragment OfDelta on AnswerDelta { offset text renamed: messageId }
+  fragment OfDelta on AnswerDelta { offset text renamed: answerId }
   fragment OfOthers on AnswerFailed { error { code } }
   fragment OfAnything on AnswerEvent { __typename ...OfDelta }`;
 
 const deltas = fc.record({
   type: fc.constant('delta' as const),
-  messageId: fc.string(),
+  answerId: fc.string(),
   part: fc.constantFrom('TEXT' as const, 'REASONING' as const),
   offset: fc.nat(),
   text: fc.string({ unit: 'binary' }),
@@ -50,7 +50,7 @@ async function bothOf(source: string, delta: Delta) {
   const args = validateSubscriptionArgs({
     schema,
     document,
-    variableValues: { messageId: 'msg', threadId: 'thr' },
+    variableValues: { answerId: 'msg', threadId: 'thr' },
   });
   if (!('schema' in args)) throw args[0];
   const executed = await executeSubscriptionEvent({ ...args, rootValue: delta });
@@ -61,7 +61,7 @@ test('a prepared delta is what executing the subscription gives', async () => {
   let compared = 0;
   await fc.assert(
     fc.asyncProperty(selection, deltas, fc.constantFrom('', 'events: '), async (set, delta, alias) => {
-      const source = `subscription { ${alias}answerEvents(messageId: "msg") { ${set} } } ${FRAGMENTS}`;
+      const source = `subscription { ${alias}answerEvents(answerId: "msg") { ${set} } } ${FRAGMENTS}`;
       // Unused fragments are refused by validation, not by execution.
       const errors = validate(schema, parse(source)).filter(
         ({ message }) => !message.includes('is never used'),
@@ -77,7 +77,7 @@ test('a prepared delta is what executing the subscription gives', async () => {
 });
 
 test.for(['answer-events', 'thread-events'])('the document of %s is prepared', async (operation) => {
-  const delta: Delta = { type: 'delta', messageId: 'msg', part: 'TEXT', offset: 3, text: 'Hi' };
+  const delta: Delta = { type: 'delta', answerId: 'msg', part: 'TEXT', offset: 3, text: 'Hi' };
   const { executed, prepared } = await bothOf(documentOf(operation), delta);
   expect(prepared).toEqual(executed);
 });
@@ -85,15 +85,15 @@ test.for(['answer-events', 'thread-events'])('the document of %s is prepared', a
 test.for([
   [
     'a directive on a field',
-    '{ answerEvents(messageId: "m") { ... on AnswerDelta { text @include(if: true) } } }',
+    '{ answerEvents(answerId: "m") { ... on AnswerDelta { text @include(if: true) } } }',
   ],
   [
     'a directive on a fragment',
-    '{ answerEvents(messageId: "m") { ... on AnswerDelta @skip(if: false) { text } } }',
+    '{ answerEvents(answerId: "m") { ... on AnswerDelta @skip(if: false) { text } } }',
   ],
-  ['a directive on the subscription', '{ answerEvents(messageId: "m") @include(if: true) { __typename } }'],
+  ['a directive on the subscription', '{ answerEvents(answerId: "m") @include(if: true) { __typename } }'],
 ])('%s is left to the executor', async ([, source]) => {
-  const delta: Delta = { type: 'delta', messageId: 'msg', part: 'TEXT', offset: 3, text: 'Hi' };
+  const delta: Delta = { type: 'delta', answerId: 'msg', part: 'TEXT', offset: 3, text: 'Hi' };
   const { executed, prepared } = await bothOf(`subscription ${source}`, delta);
   expect(prepared).toBeUndefined();
   expect(executed.errors).toBeUndefined();

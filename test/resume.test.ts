@@ -41,12 +41,12 @@ test.for(transports)(
       fc.array(breaks, { minLength: 8, maxLength: 8 }),
       async (thinking, writing, plans) => {
         const sent = await ada.ask('Go on.', models);
-        const messageId = sent.answers[0]?.id ?? '';
+        const answerId = sent.answers[0]?.id ?? '';
         const call = await provider.nextCall();
         // Both end in a whole character: half of one would be held back until the answer has ended.
         const expected = { text: clean([...writing, 'End.']), reasoning: clean([...thinking, 'So.']) };
         const clients = plans.map((plan) =>
-          readWithBreaks(() => TRANSPORTS[transport](ada), messageId, plan, expected),
+          readWithBreaks(() => TRANSPORTS[transport](ada), answerId, plan, expected),
         );
         for (const reasoning_content of [...thinking, 'So.']) await write(call, { reasoning_content });
         for (const content of [...writing, 'End.']) await write(call, { content });
@@ -58,7 +58,7 @@ test.for(transports)(
         const [stored] = await server.app.db
           .select({ text: messages.text, reasoning: messages.reasoning })
           .from(messages)
-          .where(eq(messages.id, messageId));
+          .where(eq(messages.id, answerId));
         expect(stored).toEqual(expected);
       },
     );
@@ -85,7 +85,7 @@ function clean(written: readonly string[]): string {
  */
 function readWithBreaks(
   connect: () => ReturnType<(typeof TRANSPORTS)[keyof typeof TRANSPORTS]>,
-  messageId: string,
+  answerId: string,
   plan: readonly { after: number; order: Iterator<number> }[],
   expected: Held,
 ) {
@@ -96,7 +96,7 @@ function readWithBreaks(
 
   function events(client: Follower) {
     const offsets = { offset: held.text.length, reasoningOffset: held.reasoning.length };
-    return follow(client, 'answer-events', { messageId, ...offsets });
+    return follow(client, 'answer-events', { answerId, ...offsets });
   }
 
   async function breakOff({ after, order }: (typeof plan)[number]): Promise<void> {
@@ -122,7 +122,7 @@ function readWithBreaks(
     if (isWhole()) hasAll.resolve();
     for await (const event of events(client)) {
       if (isEnd(event)) {
-        expect(held).toEqual({ text: event.message.text, reasoning: event.message.reasoning });
+        expect(held).toEqual({ text: event.answer.text, reasoning: event.answer.reasoning });
         break;
       }
       expect(applyDelta(held, event)).toBe(true);

@@ -61,7 +61,7 @@ async function askEndless(person: Person, model: NamedModel, threadId: string, p
   const question = `Question ${crypto.randomUUID()}`;
   const sent = await person.ask(`${question}\nsimulate: tokens=100000 pace=${paceMs}`, [model], threadId);
   const call = await server.simulator.waitForRequest(({ body }) => body.includes(question));
-  return { messageId: sent.answers[0]?.id ?? '', call };
+  return { answerId: sent.answers[0]?.id ?? '', call };
 }
 
 type LastKeyUse = Awaited<ReturnType<typeof askEndless>>;
@@ -81,8 +81,8 @@ async function setScene(transport: Transport) {
   const [hers, own] = [await askEndless(olga, model, threadId), await askEndless(mia, model, ownThreadId)];
   const client = TRANSPORTS[transport](mia);
   const follows = {
-    answer: record(client, 'answer-events', { messageId: hers.messageId }),
-    ownAnswer: record(client, 'answer-events', { messageId: own.messageId }),
+    answer: record(client, 'answer-events', { answerId: hers.answerId }),
+    ownAnswer: record(client, 'answer-events', { answerId: own.answerId }),
     thread: record(client, 'thread-events', { threadId }),
     workspace: record(client, 'workspace-events', { workspaceId }),
   };
@@ -217,7 +217,7 @@ test.each(Object.keys(TRANSPORTS) as Transport[])(
     expect(stoppedMs).toBeLessThan(PROMISED_MS);
     expect(follows.ownAnswer.heard.at(-1)?.name).toBe('AnswerFailed');
     for (const reader of [olga, mia])
-      expect(await readAnswer(reader, own.messageId)).toMatchObject({
+      expect(await readAnswer(reader, own.answerId)).toMatchObject({
         status: 'FAILED',
         error: {
           code: 'NOT_PERMITTED',
@@ -247,7 +247,7 @@ test('what a slow reader has yet to read is not told once they may not see it an
   await olga.ask('simulate: say Yes.', models.slice(0, 3), threadId);
   expect((await events.next()).value).toMatchObject({ type: 'message-added', message: { role: 'USER' } });
   await change(olga, 'remove-member', { workspaceId, userId: mia.id });
-  expect((await events.next()).value).toEqual({ type: 'thread-removed', threadId });
+  expect((await events.next()).value).toEqual({ type: 'thread-removed', removedId: threadId });
   expect(await events.next()).toEqual({ done: true, value: undefined });
 });
 
@@ -289,9 +289,9 @@ describe('many at once', { timeout: 60_000 }, () => {
     const asked = await Promise.all(
       people.map(async (person, index) => {
         const own = await newThread(person, workspaceId);
-        const { messageId, call } = await askEndless(person, models[0] as NamedModel, own, 100);
+        const { answerId, call } = await askEndless(person, models[0] as NamedModel, own, 100);
         const client = TRANSPORTS[transportOf(index)](person);
-        return { person, messageId, call, client, events: record(client, 'answer-events', { messageId }) };
+        return { person, answerId, call, client, events: record(client, 'answer-events', { answerId }) };
       }),
     );
     await begun(...asked.map(({ events }) => events));
@@ -300,7 +300,7 @@ describe('many at once', { timeout: 60_000 }, () => {
     const ended = await Promise.all(asked.map(async ({ events }) => (await events.ended) - removedAtMs));
     const lasts = asked.map(({ events }) => events.heard.at(-1)?.name);
     expect(lasts).toEqual(people.map(() => 'AnswerFailed'));
-    const answers = await Promise.all(asked.map(({ person, messageId }) => readAnswer(person, messageId)));
+    const answers = await Promise.all(asked.map(({ person, answerId }) => readAnswer(person, answerId)));
     expect(new Set(answers.map(({ error }) => error?.code))).toEqual(new Set(['KEY_REMOVED']));
     for (const { call } of asked) expect(await call.closed).toBe('left');
     showSpread(`${COUNT} answers whose key was removed, ended`, ended);
@@ -355,8 +355,8 @@ function transportOf(index: number): Transport {
 }
 
 /** Ends an endless answer, if it is still there, so that it does not keep the machine busy. */
-async function stop(person: Person, { messageId, call }: LastKeyUse): Promise<void> {
-  await change(person, 'stop-answer', { messageId });
+async function stop(person: Person, { answerId, call }: LastKeyUse): Promise<void> {
+  await change(person, 'stop-answer', { answerId });
   await call.closed;
 }
 

@@ -231,7 +231,7 @@ async function useKeys(
     const sent = await ada.ask('Hello', models.slice(0, 1));
     const following = {
       query: documentOf('answer-events'),
-      variables: { messageId: sent.answers[0]?.id },
+      variables: { answerId: sent.answers[0]?.id },
     };
     for (const wire of [socket, stream]) expect((await wire.send(following)).code).toBe('DATA');
   }

@@ -78,7 +78,7 @@ const LOSSES: Record<string, { code: string; take: () => Promise<unknown> }> = {
 
 const WAYS = {
   'a message': () => change(ben, 'send-message', { threadId, text: 'Now?', modelIds: [model.id] }),
-  'another answer': () => change(ben, 'regenerate-answer', { messageId: earlierId }),
+  'another answer': () => change(ben, 'regenerate-answer', { answerId: earlierId }),
 };
 
 describe.each(Object.entries(WAYS))('%s that is being saved', (_way, ask) => {

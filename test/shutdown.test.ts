@@ -23,7 +23,7 @@ interface Audience {
 
 interface Stream {
   question: string;
-  messageId: string;
+  answerId: string;
   held: { text: string; reasoning: string };
   end: Event | undefined;
 }
@@ -55,9 +55,9 @@ test('a server told to stop under a hundred streams tells each of them how it en
   const second = await startServerProcess(env);
   for (const { person, streams } of audiences) {
     const again = await personOf(second.url, person.email, person.token);
-    for (const { messageId, held, end } of streams) {
-      const saved = await messageOf(again, messageId);
-      expect(end?.message).toMatchObject(saved);
+    for (const { answerId, held, end } of streams) {
+      const saved = await messageOf(again, answerId);
+      expect(end?.answer).toMatchObject(saved);
       expect(held.text).toBe(saved.text);
       expect(['COMPLETE', 'INTERRUPTED']).toContain(saved.status);
       expect(end?.error?.code).toBe(saved.status === 'INTERRUPTED' ? 'INTERRUPTED' : undefined);
@@ -68,7 +68,7 @@ test('a server told to stop under a hundred streams tells each of them how it en
   const { out } = await second.ended;
   expect(out).not.toContain('were interrupted'); // nothing was left to be found by the next start
 
-  const ends = streams.map(({ end }) => `${end?.__typename} ${end?.message.status}`);
+  const ends = streams.map(({ end }) => `${end?.__typename} ${end?.answer.status}`);
   const engine = inject('postgresUrl') === undefined ? 'the embedded engine' : 'PostgreSQL';
   say(
     `SIGTERM under ${streams.length} streams on ${engine}: ${JSON.stringify(tally(ends))}, ` +
@@ -102,8 +102,8 @@ async function gather(
   for (let number = 0; number < ANSWERS_EACH; number++) {
     const question = `Question ${crypto.randomUUID()}`;
     const { answers } = await person.ask(question, models);
-    const messageId = answers[0]?.id ?? '';
-    const stream: Stream = { question, messageId, held: { text: '', reasoning: '' }, end: undefined };
+    const answerId = answers[0]?.id ?? '';
+    const stream: Stream = { question, answerId, held: { text: '', reasoning: '' }, end: undefined };
     streams.push(stream);
     void watch(client, stream);
   }
@@ -113,7 +113,7 @@ async function gather(
 /** Follows a stream to its end; one that breaks off before stays without. */
 async function watch(client: Follower, stream: Stream): Promise<void> {
   try {
-    for await (const event of follow(client, 'answer-events', { messageId: stream.messageId })) {
+    for await (const event of follow(client, 'answer-events', { answerId: stream.answerId })) {
       if (event.__typename === 'AnswerDelta') applyDelta(stream.held, event);
       if (isEnd(event)) stream.end = event;
     }
@@ -148,7 +148,7 @@ function describeClose(event: unknown): string {
 }
 
 async function messageOf(person: Person, id: string): Promise<{ id: string; status: string; text: string }> {
-  const query = '{ node(id: $id) { ... on Message { id status text } } }'.replace('$id', JSON.stringify(id));
+  const query = '{ node(id: $id) { ... on Answer { id status text } } }'.replace('$id', JSON.stringify(id));
   const response = await fetch(`${person.url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${person.token}` },

@@ -63,7 +63,7 @@ test('an answer that the page says is still being written is, until it is stoppe
     const question = `Hello ${word}\nsimulate: ${word}`;
     const { answers } = await ada.ask(question, nano);
     const call = await server.simulator.waitForRequest(({ body }) => body.includes(`Hello ${word}`));
-    await ada.run('stop-answer', { input: { messageId: answers[0]?.id } });
+    await ada.run('stop-answer', { input: { answerId: answers[0]?.id } });
     expect(await call.closed).toBe('left');
   }
 });
@@ -96,8 +96,8 @@ test('a key without credit turns EXHAUSTED when a model is asked', async () => {
 
 /** Status and code of an answer's end, or what else there is to say of it. */
 function inWords(end: Event | undefined): string {
-  const finishReason = end?.message.finishReason === 'STOP' ? undefined : end?.message.finishReason;
-  return [end?.message.status, end?.error?.code ?? finishReason].filter((word) => word != null).join(' ');
+  const finishReason = end?.answer.finishReason === 'STOP' ? undefined : end?.answer.finishReason;
+  return [end?.answer.status, end?.error?.code ?? finishReason].filter((word) => word != null).join(' ');
 }
 
 const AT_A_TIME = 12; // a person may have sixteen answers written at once

@@ -53,9 +53,9 @@ afterEach(async () => {
   await other[Symbol.asyncDispose]();
 });
 
-async function endOf(messageId: string) {
+async function endOf(answerId: string) {
   const client = ada.socket();
-  const { end } = await readAnswer(client, messageId);
+  const { end } = await readAnswer(client, answerId);
   await client.dispose();
   return end;
 }
@@ -71,13 +71,13 @@ async function send(person: Person, { models: asked }: AddedKey) {
 async function askUntilItWaits(seconds: number): Promise<string> {
   own.answer = (response) => respond(response, 429, '{}', { 'retry-after': String(seconds) });
   const { answers } = await ada.ask('Go on.', key.models);
-  const messageId = answers[0]?.id ?? '';
+  const answerId = answers[0]?.id ?? '';
   const client = ada.socket();
-  const events = follow(client, 'answer-events', { messageId });
+  const events = follow(client, 'answer-events', { answerId });
   expect((await events.next()).value).toMatchObject({ __typename: 'AnswerRetrying' });
   await events.return(undefined);
   await client.dispose();
-  return messageId;
+  return answerId;
 }
 
 describe('a secret goes nowhere but where it was sealed for', () => {
@@ -127,19 +127,19 @@ describe('a secret goes nowhere but where it was sealed for', () => {
   });
 
   test('when its row is changed while an answer waits for a second attempt', async () => {
-    const messageId = await askUntilItWaits(1);
+    const answerId = await askUntilItWaits(1);
     await database.db.update(apiKeys).set({ baseUrl: other.baseUrl });
-    expect((await endOf(messageId))?.error).toMatchObject({ code: 'KEY_UNAVAILABLE' });
+    expect((await endOf(answerId))?.error).toMatchObject({ code: 'KEY_UNAVAILABLE' });
     expect([own.asked, other.asked]).toEqual([1, 0]);
   });
 
   test('and an answer stays with its server when the key moves to another while it waits', async () => {
-    const messageId = await askUntilItWaits(2);
+    const answerId = await askUntilItWaits(2);
     const input = { id: key.apiKey.id, secret: 'sk-other-0123456789', baseUrl: other.baseUrl };
     expect(await ada.run('replace-api-key-secret', { input })).toMatchObject({
       apiKey: { status: 'ACTIVE' },
     });
-    expect((await endOf(messageId))?.error).toMatchObject({ code: 'KEY_UNAVAILABLE' });
+    expect((await endOf(answerId))?.error).toMatchObject({ code: 'KEY_UNAVAILABLE' });
     expect([own.asked, other.asked]).toEqual([1, 0]);
   });
 });
@@ -153,11 +153,11 @@ test('a reason that no version writes is read as a failure of the provider', asy
   await database.db.update(apiKeys).set({ health: 'ACTIVE', healthReason: null });
   own.answer = (response) => respond(response, 400, '{}');
   const { answers } = await ada.ask('Go on.', key.models);
-  const messageId = answers[0]?.id ?? '';
-  expect((await endOf(messageId))?.error).toMatchObject({ code: 'BAD_REQUEST' });
-  await database.db.update(messages).set({ errorCode: 'toString' }).where(eq(messages.id, messageId));
-  server.app.changes.announce(messageId, []); // reads are shared until something is announced
-  expect((await endOf(messageId))?.error).toMatchObject({ code: 'PROVIDER_ERROR', fixableBy: 'PROVIDER' });
+  const answerId = answers[0]?.id ?? '';
+  expect((await endOf(answerId))?.error).toMatchObject({ code: 'BAD_REQUEST' });
+  await database.db.update(messages).set({ errorCode: 'toString' }).where(eq(messages.id, answerId));
+  server.app.changes.announce(answerId, []); // reads are shared until something is announced
+  expect((await endOf(answerId))?.error).toMatchObject({ code: 'PROVIDER_ERROR', fixableBy: 'PROVIDER' });
 });
 
 test('an answer whose facts the database refuses ends with its text and without them', async () => {
@@ -175,7 +175,7 @@ test('an answer whose facts the database refuses ends with its text and without 
   };
   const { answers } = await ada.ask('Go on.', key.models);
   expect(await endOf(answers[0]?.id ?? '')).toMatchObject({
-    message: { status: 'FAILED', text: 'Words.' },
+    answer: { status: 'FAILED', text: 'Words.' },
     error: { code: 'PROVIDER_ERROR' },
   });
 });

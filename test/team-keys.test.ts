@@ -223,12 +223,12 @@ describe('of a key of a team', () => {
     const everything = `query ($teamId: ID!, $lab: ID!, $ids: [ID!]!) {
       team(id: $teamId) { name plan apiKeys(first: 5) { nodes { ...K } edges { node { ...K } } } }
       workspace(id: $lab) { apiKeys(first: 5) { nodes { ...K } } models(first: 5) { nodes { ...M } } threads(first: 2) { nodes { messages(first: 5) { nodes { ...A } } } } }
-      nodes(ids: $ids) { __typename ... on ApiKey { ...K } ... on Model { ...M } ... on Message { ...A } }
+      nodes(ids: $ids) { __typename ... on ApiKey { ...K } ... on Model { ...M } ... on Answer { ...A } }
     }
     fragment K on ApiKey { id provider label hint scope position status statusMessage isEnabled baseUrl createdAt lastUsedAt modelsRefreshedAt
       removalImpact { threadCount runningAnswerCount models { id } } }
     fragment M on Model { id name isAvailable unavailableReason paidBy apiKeys { id label hint status } }
-    fragment A on Message { id paidBy apiKey { id label hint baseUrl } error { message } model { id apiKeys { id label } } }`;
+    fragment A on Answer { id paidBy apiKey { id label hint baseUrl } error { message } model { id apiKeys { id label } } }`;
     const seen = async (person: Person) =>
       await bodyText(person, everything, { teamId, lab, ids: [apiKey.id, model?.id, answerId] });
     const marks = { label: LABEL, hint: '"9876"', address: new URL(baseUrl).host, id: apiKey.id };

@@ -26,12 +26,12 @@ test.each(Object.entries(TRANSPORTS))(
     await letIn(people.owner, places.shared, leaver, 'MEMBER');
     const threadId = await newThread(people.owner, places.shared);
     const model = { id: models.shared ?? '' };
-    const { messageId, call } = await askHeld(matrix.server.simulator, people.owner, model, { threadId });
+    const { answerId, call } = await askHeld(matrix.server.simulator, people.owner, model, { threadId });
     const client = connect(leaver);
     const heard: string[] = [];
     let begun = 0;
     const follows = Object.entries({
-      'answer-events': { messageId },
+      'answer-events': { answerId },
       'thread-events': { threadId },
       'workspace-events': { workspaceId: places.shared },
     }).map(async ([operation, variables]) => {

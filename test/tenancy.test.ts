@@ -109,8 +109,8 @@ test('the matrix is as large as the schema', () => {
 /** Of what was asked for, of what is gone, and of what an audit log tells; an event is judged by who gets it. */
 const ID_FIELDS = [
   'Account.userId',
-  'AnswerDelta.messageId',
-  'AnswerRetrying.messageId',
+  'AnswerDelta.answerId',
+  'AnswerRetrying.answerId',
   'ApiKeyRemoved.apiKeyId',
   'AuditEntry.subjectId',
   'DeleteTeamPayload.removedId',
@@ -119,11 +119,11 @@ const ID_FIELDS = [
   'LeaveTeamPayload.leftId',
   'LeaveWorkspacePayload.leftId',
   'MemberRemoved.userId',
-  'MessageRemoved.messageId',
+  'MessageRemoved.removedId',
   'RemoveApiKeyPayload.removedId',
   'RemoveMemberPayload.removedId',
   'RevokeInvitationPayload.removedId',
   'SetPlanPayload.teamId',
   'SetPlanPayload.userId',
-  'ThreadRemoved.threadId',
+  'ThreadRemoved.removedId',
 ];

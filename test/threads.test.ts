@@ -36,7 +36,7 @@ describe('following a thread', () => {
     const sent = await site.ada.ask('One\nsimulate: held', models.slice(0, 3), thread.id);
     const added = [await nextOf(events), await nextOf(events), await nextOf(events), await nextOf(events)];
     expect(added.map(({ __typename, message }) => [__typename, message.id, message.status])).toEqual([
-      ['MessageAdded', sent.sent.id, 'COMPLETE'],
+      ['MessageAdded', sent.userMessage.id, undefined],
       ...sent.answers.map(({ id }) => ['MessageAdded', id, 'WRITING']),
     ]);
     expect(added[0]?.message.thread.revision).toBeGreaterThan(thread.revision);
@@ -47,10 +47,10 @@ describe('following a thread', () => {
     while (ends.length < 3) {
       const event = await nextOf(events);
       if (isEnd(event)) ends.push(event);
-      else expect(applyDelta(held.get(event.messageId) ?? fail(event), event)).toBe(true);
+      else expect(applyDelta(held.get(event.answerId) ?? fail(event), event)).toBe(true);
     }
-    for (const { message } of ends)
-      expect(held.get(message.id)).toEqual({ text: message.text, reasoning: message.reasoning });
+    for (const { answer } of ends)
+      expect(held.get(answer.id)).toEqual({ text: answer.text, reasoning: answer.reasoning });
 
     const { thread: renamed } = await site.ada.run<{ thread: CreatedThread }>('update-thread', {
       input: { id: thread.id, title: 'Three answers' },
@@ -58,7 +58,7 @@ describe('following a thread', () => {
     expect(await nextOf(events)).toEqual({ __typename: 'ThreadUpdated', thread: renamed });
     expect(renamed.revision).toBeGreaterThan(added[0]?.message.thread.revision ?? Number.POSITIVE_INFINITY);
     await site.ada.run('delete-thread', { input: { id: thread.id } });
-    expect(await nextOf(events)).toEqual({ __typename: 'ThreadRemoved', threadId: thread.id });
+    expect(await nextOf(events)).toEqual({ __typename: 'ThreadRemoved', removedId: thread.id });
     expect((await events.next()).done).toBe(true);
   });
 
@@ -94,33 +94,33 @@ describe('following a thread', () => {
     const flood = await site.ada.ask('simulate: flood', [nano], threadId);
     const slow = await askHeld(site.server.simulator, site.ada, nano, { threadId });
     // What is written before an answer is told comes with it, and not as a delta.
-    while ((await nextOf(events)).message?.id !== slow.messageId);
+    while ((await nextOf(events)).message?.id !== slow.answerId);
     let deltas = 0;
     for (let words = 1; words <= 5; words++) {
       slow.call.release(1);
-      for (deltas = 0; ; deltas++) if ((await nextOf(events)).messageId === slow.messageId) break;
+      for (deltas = 0; ; deltas++) if ((await nextOf(events)).answerId === slow.answerId) break;
       expect(deltas).toBeLessThan(500);
     }
-    await site.ada.run('stop-answer', { input: { messageId: flood.answers[0]?.id } });
-    await site.ada.run('stop-answer', { input: { messageId: slow.messageId } });
+    await site.ada.run('stop-answer', { input: { answerId: flood.answers[0]?.id } });
+    await site.ada.run('stop-answer', { input: { answerId: slow.answerId } });
     await events.return(undefined);
   });
 
   test('two watchers see the same, and one that joins in mid-answer has the text so far', async () => {
-    const { messageId, threadId, call } = await askHeld(site.server.simulator, site.ada, nano);
+    const { answerId, threadId, call } = await askHeld(site.server.simulator, site.ada, nano);
     const early = site.ada.socket();
     const watching = watch(early, threadId);
     call.release(6);
-    await watching.until((held) => Boolean(held.get(messageId)?.text));
+    await watching.until((held) => Boolean(held.get(answerId)?.text));
     const reconnected = site.ada.socket();
     const joined = watch(reconnected, threadId);
-    await joined.until((held) => held.has(messageId));
-    const soFar = joined.snapshot()?.writing.find(({ id }) => id === messageId);
+    await joined.until((held) => held.has(answerId));
+    const soFar = joined.snapshot()?.writing.find(({ id }) => id === answerId);
     expect(soFar?.status).toBe('WRITING');
     expect(soFar?.text).not.toBe('');
     call.release();
     const [first, second] = await Promise.all([watching.end, joined.end]);
-    expect(first.get(messageId)?.text).toBeTruthy();
+    expect(first.get(answerId)?.text).toBeTruthy();
     expect(second).toEqual(first);
     await early.dispose();
     await reconnected.dispose();
@@ -145,7 +145,7 @@ describe('following a thread', () => {
     });
     expect(added).toEqual(nodesOf(messages).map(({ id }) => id));
     expect(new Set(added)).toEqual(
-      new Set(all.flatMap(({ sent, answers }) => [sent.id, ...answers.map(({ id }) => id)])),
+      new Set(all.flatMap(({ userMessage, answers }) => [userMessage.id, ...answers.map(({ id }) => id)])),
     );
     await events.return(undefined);
   });
@@ -249,7 +249,7 @@ describe('threads', () => {
         input: { workspaceId: eve.workspaceId },
       })
     ).thread;
-    const messageId = sent.answers[0]?.id;
+    const answerId = sent.answers[0]?.id;
     const operations: [
       string,
       (ids: Record<'thread' | 'message' | 'workspace' | 'model', string>) => object,
@@ -264,12 +264,12 @@ describe('threads', () => {
         ({ thread, model }) => ({ input: { threadId: thread, text: 'x', modelIds: [model] } }),
       ],
       ['send-message', ({ model }) => ({ input: { threadId: own.id, text: 'x', modelIds: [model] } })],
-      ['stop-answer', ({ message }) => ({ input: { messageId: message } })],
-      ['regenerate-answer', ({ message }) => ({ input: { messageId: message } })],
+      ['stop-answer', ({ message }) => ({ input: { answerId: message } })],
+      ['regenerate-answer', ({ message }) => ({ input: { answerId: message } })],
     ];
     const theirs = {
       thread: sent.thread.id,
-      message: messageId ?? '',
+      message: answerId ?? '',
       workspace: site.ada.workspaceId,
       model: nano.id,
     };
@@ -328,7 +328,7 @@ describe('pages', () => {
     const { id } = await newThread(site.ada);
     for (const text of ['1', '3']) {
       const sent = await site.ada.ask(`${text}\nsimulate: say ${Number(text) + 1}`, [nano], id);
-      const events = follow(client, 'answer-events', { messageId: sent.answers[0]?.id });
+      const events = follow(client, 'answer-events', { answerId: sent.answers[0]?.id });
       for await (const event of events) expect(event.__typename).not.toBe('AnswerFailed');
     }
     lists = [
@@ -419,10 +419,10 @@ function watch(socket: Follower, threadId: string) {
         for (const { id, text, reasoning } of event.writing) held.set(id, { text, reasoning });
         open = event.writing.length;
       }
-      if (event.__typename === 'AnswerDelta') applyDelta(held.get(event.messageId) ?? fail(event), event);
+      if (event.__typename === 'AnswerDelta') applyDelta(held.get(event.answerId) ?? fail(event), event);
       for (const look of looks) look();
       if (isEnd(event)) {
-        expect(held.get(event.message.id)?.text).toBe(event.message.text);
+        expect(held.get(event.answer.id)?.text).toBe(event.answer.text);
         if (--open === 0) return held;
       }
     }

@@ -34,7 +34,7 @@ interface Told {
   models: ListedModel[] | null;
   message: string | null;
   thread: { id: string; title: string; visibility: string; revision: number };
-  threadId: string;
+  removedId: string;
   member: { user: { id: string; name: string }; role: string };
   userId: string;
 }
@@ -184,24 +184,44 @@ describe('threads', () => {
     const workspaceId = await sharedWorkspace(cast);
     const [own, theirs] = [await following('member', workspaceId), await following('viewer', workspaceId)];
     const thread = await newThread(cast.member, workspaceId);
-    expect(await nextOf(own)).toMatchObject({ __typename: 'ThreadUpdated', thread: { id: thread.id } });
+    expect(await nextOf(own)).toMatchObject({ __typename: 'ThreadAdded', thread: { id: thread.id } });
     const input = { id: thread.id };
     await change(cast.member, 'update-thread', { ...input, title: 'Better plans' });
-    expect(await nextOf(own)).toMatchObject({ thread: { title: 'Better plans', visibility: 'PRIVATE' } });
+    expect(await nextOf(own)).toMatchObject({
+      __typename: 'ThreadUpdated',
+      thread: { title: 'Better plans', visibility: 'PRIVATE' },
+    });
 
-    await change(cast.member, 'update-thread', { ...input, visibility: 'WORKSPACE' });
-    for (const events of [own, theirs])
-      expect(await nextOf(events)).toMatchObject({
-        thread: { title: 'Better plans', visibility: 'WORKSPACE' },
-      });
-    await change(cast.member, 'update-thread', { ...input, visibility: 'PRIVATE' });
-    expect(await nextOf(own)).toMatchObject({ thread: { visibility: 'PRIVATE' } });
-    expect(await nextOf(theirs)).toEqual({ __typename: 'ThreadRemoved', threadId: thread.id });
+    // Each time that it is shared it is new to the others, and only changed for its creator.
+    for (let round = 0; round < 2; round++) {
+      const shared = { thread: { title: 'Better plans', visibility: 'WORKSPACE' } };
+      await change(cast.member, 'update-thread', { ...input, visibility: 'WORKSPACE' });
+      expect(await nextOf(own)).toMatchObject({ __typename: 'ThreadUpdated', ...shared });
+      expect(await nextOf(theirs)).toMatchObject({ __typename: 'ThreadAdded', ...shared });
+      await change(cast.member, 'update-thread', { ...input, visibility: 'PRIVATE' });
+      expect(await nextOf(own)).toMatchObject({ thread: { visibility: 'PRIVATE' } });
+      expect(await nextOf(theirs)).toEqual({ __typename: 'ThreadRemoved', removedId: thread.id });
+    }
 
     await change(cast.member, 'delete-thread', input);
-    expect(await nextOf(own)).toEqual({ __typename: 'ThreadRemoved', threadId: thread.id });
+    expect(await nextOf(own)).toEqual({ __typename: 'ThreadRemoved', removedId: thread.id });
     // Not a word of what happened in private.
     expect(await rest(theirs, workspaceId)).toEqual([]);
+    await own.return(undefined);
+    await theirs.return(undefined);
+  });
+
+  test('that were there before the snapshot are never told as new', async () => {
+    const workspaceId = await sharedWorkspace(cast);
+    const shared = await newThread(cast.member, workspaceId, { visibility: 'WORKSPACE' });
+    const hidden = await newThread(cast.member, workspaceId);
+    const [own, theirs] = [await following('member', workspaceId), await following('viewer', workspaceId)];
+    await change(cast.member, 'update-thread', { id: shared.id, title: 'Changed' });
+    for (const events of [own, theirs])
+      expect(await nextOf(events)).toMatchObject({ __typename: 'ThreadUpdated', thread: { id: shared.id } });
+    await change(cast.member, 'update-thread', { id: hidden.id, visibility: 'WORKSPACE' });
+    expect(await nextOf(own)).toMatchObject({ __typename: 'ThreadUpdated', thread: { id: hidden.id } });
+    expect(await nextOf(theirs)).toMatchObject({ __typename: 'ThreadAdded', thread: { id: hidden.id } });
     await own.return(undefined);
     await theirs.return(undefined);
   });
@@ -508,13 +528,13 @@ describe('a slow reader', () => {
     }
     const told = [await events.next(), await events.next(), await events.next()].map(({ value }) => value);
     expect(told).toMatchObject([
-      { type: 'thread-updated', thread: { id: threads[0]?.id, title: 'Round 19' } },
-      { type: 'thread-updated', thread: { id: threads[1]?.id, title: 'Round 19' } },
+      { type: 'thread-added', thread: { id: threads[0]?.id, title: 'Round 19' } },
+      { type: 'thread-added', thread: { id: threads[1]?.id, title: 'Round 19' } },
       { type: 'api-key-changed', apiKey: { label: 'Round 19' } },
     ]);
     const further = events.next();
     await change(owner, 'delete-thread', { id: threads[0]?.id });
-    expect((await further).value).toEqual({ type: 'thread-removed', threadId: threads[0]?.id });
+    expect((await further).value).toEqual({ type: 'thread-removed', removedId: threads[0]?.id });
     await events.return?.();
   });
 

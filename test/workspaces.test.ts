@@ -151,9 +151,9 @@ describe('a shared workspace', () => {
     });
     const held = await askHeld(server.simulator, cast.owner, nano, { threadId: made.thread.id });
     held.call.release(1);
-    expect(server.app.running.get(held.messageId)).toBeDefined();
+    expect(server.app.running.get(held.answerId)).toBeDefined();
     expect(await change(cast.owner, 'delete-workspace', { id })).toMatchObject({ removedId: id });
-    await eventually('the answer ends', () => server.app.running.get(held.messageId) === undefined);
+    await eventually('the answer ends', () => server.app.running.get(held.answerId) === undefined);
   });
 
   test('is deleted even if somebody holds its answers in another order', async () => {

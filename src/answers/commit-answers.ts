@@ -71,7 +71,7 @@ async function areCommitted(
       const rows = await db.select({ id: messages.id }).from(messages).where(eq(messages.id, first.live.id));
       return rows.length > 0;
     } catch (error) {
-      log.warn({ messageId: first.live.id, failure: failureName(error) }, 'an answer could not be looked up');
+      log.warn({ answerId: first.live.id, failure: failureName(error) }, 'an answer could not be looked up');
       await sleep(RETRY_MS, undefined, { signal: running.closing }).catch(() => {});
     }
   }

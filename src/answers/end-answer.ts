@@ -34,7 +34,7 @@ export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending)
 /** Without a row it was deleted meanwhile, or could not be saved before a shutdown. */
 function logEnd(live: LiveAnswer, row: Message | null): void {
   const ms = Math.round(performance.now() - live.startedAtMs);
-  const names = { messageId: live.id, provider: row?.provider, apiKeyId: row?.apiKeyId };
+  const names = { answerId: live.id, provider: row?.provider, apiKeyId: row?.apiKeyId };
   const end = { status: row?.status ?? 'GONE', code: row?.errorCode ?? undefined };
   log[end.code === undefined ? 'info' : 'warn']({ ...names, ...end, ms }, 'an answer ended');
 }
@@ -50,7 +50,7 @@ async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
       return await save(deps.db, live, toSave);
     } catch (error) {
       log.error(
-        { messageId: live.id, failure: failureName(error) },
+        { answerId: live.id, failure: failureName(error) },
         'the end of an answer could not be saved',
       );
       // What the database refuses now it refuses for ever; the text is what the person waits for.

@@ -136,7 +136,7 @@ function endingFrom(live: LiveAnswer, error: unknown): Ending {
   if (error instanceof UnusableKeyError) return failed(error.code);
   if (error instanceof NotFoundError) return failed('KEY_REMOVED');
   if (!live.abort.signal.aborted)
-    log.error({ messageId: live.id, failure: failureName(error) }, 'an answer failed');
+    log.error({ answerId: live.id, failure: failureName(error) }, 'an answer failed');
   return failed(error instanceof SealError ? 'KEY_UNAVAILABLE' : 'PROVIDER_ERROR');
 }
 

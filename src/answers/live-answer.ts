@@ -15,16 +15,16 @@ export type Ending =
 
 /** What a reader of an answer is told. Offsets are UTF-16 code units. */
 export type AnswerEvent =
-  | { type: 'delta'; messageId: string; part: 'TEXT' | 'REASONING'; offset: number; text: string }
+  | { type: 'delta'; answerId: string; part: 'TEXT' | 'REASONING'; offset: number; text: string }
   | {
       type: 'retrying';
-      messageId: string;
+      answerId: string;
       attempt: number;
       retryAt: Date;
       code: AnswerErrorCode;
       provider: string;
     }
-  | { type: 'ended'; message: Message };
+  | { type: 'ended'; answer: Message };
 
 /** One reader's place in an answer. */
 export interface AnswerCursor extends Pollable<AnswerEvent> {
@@ -53,7 +53,7 @@ export class LiveAnswer implements AnswerSink {
   #usage: SeenUsage | undefined;
   #retrying: { number: number; event: AnswerEvent } | undefined;
   #isEnding = false;
-  #end: { message: Message | null } | undefined;
+  #end: { answer: Message | null } | undefined;
   readonly #ended = Promise.withResolvers<Message | null>();
   readonly #delivered = Promise.withResolvers<void>();
 
@@ -89,7 +89,7 @@ export class LiveAnswer implements AnswerSink {
 
   /** Tells readers that the provider will be asked again. */
   retry(attempt: number, retryAt: Date, code: AnswerErrorCode, provider: string): void {
-    const event: AnswerEvent = { type: 'retrying', messageId: this.id, attempt, retryAt, code, provider };
+    const event: AnswerEvent = { type: 'retrying', answerId: this.id, attempt, retryAt, code, provider };
     this.#retrying = { number: attempt, event };
     this.#wakeAll();
   }
@@ -115,14 +115,14 @@ export class LiveAnswer implements AnswerSink {
   }
 
   /** Tells every reader that the end is saved; null if the answer was deleted meanwhile. */
-  end(message: Message | null): void {
-    this.#end = { message };
-    this.#ended.resolve(message);
+  end(answer: Message | null): void {
+    this.#end = { answer };
+    this.#ended.resolve(answer);
     this.#wakeAll();
     this.#resolveIfDelivered();
   }
 
-  /** Resolves with the saved message once the answer has ended. */
+  /** Resolves with the saved answer once the answer has ended. */
   get ended(): Promise<Message | null> {
     return this.#ended.promise;
   }
@@ -171,18 +171,18 @@ export class LiveAnswer implements AnswerSink {
         if (reasoning !== '') {
           const offset = reasoningOffset;
           reasoningOffset += reasoning.length;
-          return polled({ type: 'delta', messageId: this.id, part: 'REASONING', offset, text: reasoning });
+          return polled({ type: 'delta', answerId: this.id, part: 'REASONING', offset, text: reasoning });
         }
         const text = this.#text.from(textOffset);
         if (text !== '') {
           const offset = textOffset;
           textOffset += text.length;
-          return polled({ type: 'delta', messageId: this.id, part: 'TEXT', offset, text });
+          return polled({ type: 'delta', answerId: this.id, part: 'TEXT', offset, text });
         }
         if (this.#end === undefined) return IDLE;
-        if (hasEnded || this.#end.message === null) return DONE;
+        if (hasEnded || this.#end.answer === null) return DONE;
         hasEnded = true;
-        return polled({ type: 'ended', message: this.#end.message });
+        return polled({ type: 'ended', answer: this.#end.answer });
       },
       close: () => {
         this.#wakes.delete(wake);

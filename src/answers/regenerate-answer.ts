@@ -2,6 +2,7 @@ import type { Viewer } from '../accounts/session.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
 import { findMessages, type Message } from '../threads/message.ts';
 import { reservePositions } from '../threads/positions.ts';
+import { requireSiblingLimit } from '../threads/siblings.ts';
 import { announceThread, requireThread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
@@ -10,9 +11,9 @@ import { commitAnswers } from './commit-answers.ts';
 export async function regenerateAnswer(
   deps: AnswerDeps,
   viewer: Viewer,
-  input: { messageId: string; modelId?: string | null | undefined },
+  input: { answerId: string; modelId?: string | null | undefined },
 ): Promise<Message> {
-  const [original] = await findMessages(deps, viewer, [input.messageId]);
+  const [original] = await findMessages(deps, viewer, [input.answerId]);
   if (original === undefined || original.role !== 'ASSISTANT') throw new NotFoundError('answer');
   const found = await requireThread(deps, viewer, original.threadId, 'chat');
   const modelId = input.modelId ?? original.modelId;
@@ -24,7 +25,9 @@ export async function regenerateAnswer(
   const question = { thread: found, leafId: parentId, text: null };
   const { answers, thread } = await commitAnswers(deps, viewer, question, prepared, async (tx) => {
     const room = await reservePositions(tx, viewer, found.id, 1);
-    return { ...room, ...(await beginAnswers(tx, deps, viewer, { ...room, parentId }, prepared)) };
+    const begun = await beginAnswers(tx, deps, viewer, { ...room, parentId }, prepared);
+    await requireSiblingLimit(tx, original);
+    return { ...room, ...begun };
   });
   const [answer] = answers;
   if (answer === undefined) throw new Error('an inserted answer was not returned');

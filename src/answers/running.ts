@@ -18,12 +18,12 @@ export class RunningAnswers {
     this.#answers = { ...limits, least: LEAST_ANSWERS };
   }
 
-  get(messageId: string): LiveAnswer | undefined {
-    return this.#live.get(messageId)?.answer;
+  get(answerId: string): LiveAnswer | undefined {
+    return this.#live.get(answerId)?.answer;
   }
 
-  has(messageId: string): boolean {
-    return this.#live.has(messageId);
+  has(answerId: string): boolean {
+    return this.#live.has(answerId);
   }
 
   /** Those whose rows are committed. */

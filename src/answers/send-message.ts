@@ -8,6 +8,7 @@ import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { SingleFlight } from '../single-flight.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { reservePositions } from '../threads/positions.ts';
+import { requireSiblingLimit } from '../threads/siblings.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
 import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
 import { commitAnswers } from './commit-answers.ts';
@@ -50,7 +51,7 @@ export interface SendDeps extends AnswerDeps {
 }
 
 export interface SentMessage {
-  message: Message;
+  userMessage: Message;
   answers: Message[];
   thread: Thread;
 }
@@ -82,7 +83,7 @@ async function sendNow(
   try {
     sent = await commitAnswers(deps, viewer, question, prepared, async (tx) => {
       const { thread, firstPosition } = await reservePositions(tx, viewer, found.id, 1 + prepared.length);
-      const [message] = await tx
+      const [userMessage] = await tx
         .insert(messages)
         .values({
           id: messageId,
@@ -97,9 +98,10 @@ async function sendNow(
         })
         .onConflictDoNothing({ target: [messages.threadId, messages.authorId, messages.idempotencyKey] })
         .returning(messageColumns);
-      if (message === undefined) throw new RepeatedSendError();
+      if (userMessage === undefined) throw new RepeatedSendError();
+      await requireSiblingLimit(tx, userMessage);
       const place = { thread, parentId: messageId, firstPosition: firstPosition + 1 };
-      return { message, thread, ...(await beginAnswers(tx, deps, viewer, place, prepared)) };
+      return { userMessage, thread, ...(await beginAnswers(tx, deps, viewer, place, prepared)) };
     });
   } catch (error) {
     if (!(error instanceof RepeatedSendError) || repeatable === null) throw error;
@@ -108,9 +110,9 @@ async function sendNow(
     if (first === undefined) throw error;
     return first;
   }
-  const { message, answers, thread } = sent;
-  announceThread(deps.changes, thread, [message.id, ...answers.map((answer) => answer.id)]);
-  return { message, answers, thread: await requireThread(deps, viewer, thread.id, 'read') };
+  const { userMessage, answers, thread } = sent;
+  announceThread(deps.changes, thread, [userMessage.id, ...answers.map((answer) => answer.id)]);
+  return { userMessage, answers, thread: await requireThread(deps, viewer, thread.id, 'read') };
 }
 
 class RepeatedSendError extends Error {}
@@ -123,7 +125,7 @@ async function findRepeated(
   { idempotencyKey, inputHash, text }: Repeatable & { text: string },
 ): Promise<SentMessage | undefined> {
   const [found] = await db
-    .select({ message: messageColumns, inputHash: messages.inputHash })
+    .select({ userMessage: messageColumns, inputHash: messages.inputHash })
     .from(messages)
     .where(
       and(
@@ -133,9 +135,9 @@ async function findRepeated(
       ),
     );
   if (found === undefined) return undefined;
-  const { message } = found;
+  const { userMessage } = found;
   // Messages of 0.1 have no hash.
-  const isSame = found.inputHash === null ? message.text === text : found.inputHash === inputHash;
+  const isSame = found.inputHash === null ? userMessage.text === text : found.inputHash === inputHash;
   if (!isSame)
     throw new ConflictError(
       'This idempotency key was already used for another message. Use a new one for each message.',
@@ -143,9 +145,9 @@ async function findRepeated(
   const answers = await db
     .select(messageColumns)
     .from(messages)
-    .where(and(eq(messages.parentId, message.id), eq(messages.role, 'ASSISTANT')))
+    .where(and(eq(messages.parentId, userMessage.id), eq(messages.role, 'ASSISTANT')))
     .orderBy(asc(messages.position));
-  return { message, answers, thread: await requireThread({ db }, viewer, threadId, 'read') };
+  return { userMessage, answers, thread: await requireThread({ db }, viewer, threadId, 'read') };
 }
 
 /** Stands for everything that decides what a send makes. */

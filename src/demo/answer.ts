@@ -3,7 +3,7 @@ import { faint, line, paragraph, strong, TEXT_WIDTH } from './paper.ts';
 import { wrap, wrapSettled } from './wrap.ts';
 
 /** Prints an answer word by word as it is written. */
-export async function printAnswer(client: DemoClient, messageId: string): Promise<void> {
+export async function printAnswer(client: DemoClient, answerId: string): Promise<void> {
   const add = paragraph();
   let text = '';
   let printed = 0;
@@ -11,7 +11,7 @@ export async function printAnswer(client: DemoClient, messageId: string): Promis
     add(wrapped.slice(printed));
     printed = wrapped.length;
   }
-  for await (const delta of textDeltas(client, messageId)) {
+  for await (const delta of textDeltas(client, answerId)) {
     text += delta;
     print(wrapSettled(plain(text), TEXT_WIDTH));
   }
@@ -23,9 +23,9 @@ export async function printAnswer(client: DemoClient, messageId: string): Promis
 export async function printSideBySide(
   client: DemoClient,
   titles: readonly [string, string],
-  messageIds: readonly string[],
+  answerIds: readonly string[],
 ): Promise<void> {
-  const columns = messageIds.map(() => ({ text: '', isEnded: false }));
+  const columns = answerIds.map(() => ({ text: '', isEnded: false }));
   let printed = 0;
   function printReady(): void {
     const lines = columns.map(({ text, isEnded }) => {
@@ -40,7 +40,7 @@ export async function printSideBySide(
   line(faint(row(titles.map(() => '─'.repeat(COLUMN_WIDTH)))));
   await Promise.all(
     columns.map(async (column, index) => {
-      for await (const delta of textDeltas(client, messageIds[index] ?? '')) {
+      for await (const delta of textDeltas(client, answerIds[index] ?? '')) {
         column.text += delta;
         printReady();
       }
@@ -61,11 +61,11 @@ function row(cells: readonly string[]): string {
 }
 
 /** What is added to the text of an answer. Its end brings the whole text, in case it came before anybody listened. */
-async function* textDeltas(client: DemoClient, messageId: string): AsyncGenerator<string> {
+async function* textDeltas(client: DemoClient, answerId: string): AsyncGenerator<string> {
   let heldLength = 0;
-  for await (const event of client.follow(messageId)) {
+  for await (const event of client.follow(answerId)) {
     if (event.__typename === 'AnswerFailed') throw new Error(event.error.message);
-    if (event.__typename === 'AnswerFinished') yield event.message.text.slice(heldLength);
+    if (event.__typename === 'AnswerFinished') yield event.answer.text.slice(heldLength);
     if (event.__typename !== 'AnswerDelta' || event.part !== 'TEXT') continue;
     heldLength = event.offset + event.text.length;
     yield event.text;

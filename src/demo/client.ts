@@ -9,13 +9,13 @@ export interface DemoClient {
   /** Runs an operation of `schema/operations` by its file name and gives its only field. Throws for whatever is not success. */
   run<Result>(operation: string, variables?: object): Promise<Result>;
   /** The events of one answer until it has ended. */
-  follow(messageId: string): AsyncIterable<AnswerEvent>;
+  follow(answerId: string): AsyncIterable<AnswerEvent>;
   close(): Promise<void>;
 }
 
 export type AnswerEvent =
   | { __typename: 'AnswerDelta'; part: 'TEXT' | 'REASONING'; offset: number; text: string }
-  | { __typename: 'AnswerFinished'; message: { text: string; usage: Usage } }
+  | { __typename: 'AnswerFinished'; answer: { text: string; usage: Usage } }
   | { __typename: 'AnswerRetrying' | 'AnswerFailed'; error: { message: string } };
 
 export interface Usage {
@@ -53,9 +53,9 @@ export async function signUp(
         throw new Error(`${operation}: ${result.message}`);
       return result as Result;
     },
-    async *follow(messageId) {
+    async *follow(answerId) {
       const query = documentOf('answer-events');
-      for await (const result of socket.iterate({ query, variables: { messageId } }))
+      for await (const result of socket.iterate({ query, variables: { answerId } }))
         yield onlyField(result) as AnswerEvent;
     },
     async close() {

@@ -36,7 +36,7 @@ const FOLLOWED = ['answerEvents', 'threadEvents'];
 /** The fields of AnswerDelta. One that the schema gains is left to the executor until it is named here. */
 const FIELDS: Readonly<Record<string, (delta: Delta) => unknown>> = {
   __typename: () => 'AnswerDelta',
-  messageId: (delta) => delta.messageId,
+  answerId: (delta) => delta.answerId,
   part: (delta) => delta.part,
   offset: (delta) => delta.offset,
   text: (delta) => delta.text,

@@ -36,15 +36,17 @@ function contentOf(event: FollowedEvent): string | undefined {
       return `${numberOf(event)}`;
     case 'member-changed':
       return `${numberOf(event.member)}`;
+    case 'thread-added':
     case 'thread-updated':
       return `${numberOf(event.thread)}`;
     case 'snapshot':
       return `${numberOf(event.thread)} ${event.writing.map(placeOf)}`;
     case 'message-removed':
-      return `${numberOf(event.thread)} ${event.messageId}`;
+      return `${numberOf(event.thread)} ${event.removedId}`;
     case 'message-added':
-    case 'ended':
       return placeOf(event.message);
+    case 'ended':
+      return placeOf(event.answer);
     default:
       return undefined;
   }

@@ -27,7 +27,7 @@ function putOnBudget({ name: typeName }: GraphQLObjectType, field: GraphQLField<
       if (++budgetOf(context, info).pages > MAX_PAGES) throw refused(TOO_MANY_PAGES);
       return resolve(source, args, context, info);
     };
-  else if (typeName === 'Message' && LONG_TEXTS.has(field.name))
+  else if (LONG_TEXTS[typeName]?.includes(field.name))
     field.resolve = (source, args, context, info) => {
       const text: unknown = resolve(source, args, context, info);
       const budget = budgetOf(context, info);
@@ -54,9 +54,13 @@ function budgetOf(context: object, { rootValue }: GraphQLResolveInfo): Budget {
 
 const budgets = new WeakMap<object, Budget>();
 
-/** They ask the database for each item of a list, though they are no pages. */
-const READS_LIKE_A_PAGE: ReadonlySet<string> = new Set(['removalImpact', 'sealingKey']);
-const LONG_TEXTS: ReadonlySet<string> = new Set(['text', 'reasoning']);
+/** They ask the database for each item of a list, or bring up to a hundred objects, though they are no pages. */
+const READS_LIKE_A_PAGE: ReadonlySet<string> = new Set(['removalImpact', 'sealingKey', 'siblings']);
+/** Fields that may be megabytes long, by type. */
+const LONG_TEXTS: Readonly<Record<string, readonly string[] | undefined>> = {
+  UserMessage: ['text'],
+  Answer: ['text', 'reasoning'],
+};
 
 const MAX_PAGES = 200; // each is a query; a page of a hundred items may ask for one more list of each
 const TOO_MANY_PAGES = `The operation reads more than ${MAX_PAGES} lists. Ask for fewer items, or for fewer lists of each.`;

@@ -18,11 +18,11 @@ interface FollowDeps extends AccessDeps {
 export async function answerEvents(
   deps: FollowDeps,
   viewer: Viewer,
-  input: { messageId: string; offset: number; reasoningOffset: number },
+  input: { answerId: string; offset: number; reasoningOffset: number },
 ): Promise<AsyncIterableIterator<AnswerEvent | AccessLost>> {
   checkOffset('offset', input.offset);
   checkOffset('reasoningOffset', input.reasoningOffset);
-  const live = deps.running.get(input.messageId);
+  const live = deps.running.get(input.answerId);
   if (live !== undefined) {
     const thread = await findFollowedThread(deps, viewer, live.threadId);
     if (thread === undefined) throw new NotFoundError('answer');
@@ -33,11 +33,11 @@ export async function answerEvents(
   }
 
   // An answer runs until its end is saved, so one that did not run before the database is asked has ended there.
-  const load = () => findMessages(deps, viewer, [input.messageId]);
-  const [message] = await deps.sharedReads.read(`${viewer.id} message ${input.messageId}`, load);
-  if (message === undefined || message.role !== 'ASSISTANT') throw new NotFoundError('answer');
-  if (message.status === 'WRITING') throw new Error('an answer is being written, but not by this process');
-  const events: AnswerEvent[] = [{ type: 'ended', message }];
+  const load = () => findMessages(deps, viewer, [input.answerId]);
+  const [answer] = await deps.sharedReads.read(`${viewer.id} message ${input.answerId}`, load);
+  if (answer === undefined || answer.role !== 'ASSISTANT') throw new NotFoundError('answer');
+  if (answer.status === 'WRITING') throw new Error('an answer is being written, but not by this process');
+  const events: AnswerEvent[] = [{ type: 'ended', answer }];
   return toAsyncIterator(() => ({
     take: () => {
       const event = events.pop();

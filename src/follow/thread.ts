@@ -20,9 +20,9 @@ import { toAsyncIterator } from './async-iterator.ts';
 export type ThreadEvent =
   | { type: 'snapshot'; thread: Thread; writing: Message[] }
   | { type: 'message-added'; message: Message }
-  | { type: 'message-removed'; messageId: string; thread: Thread }
+  | { type: 'message-removed'; removedId: string; thread: Thread }
   | { type: 'thread-updated'; thread: Thread }
-  | { type: 'thread-removed'; threadId: string }
+  | { type: 'thread-removed'; removedId: string }
   | AnswerEvent;
 
 interface FollowDeps extends AccessDeps {
@@ -98,8 +98,8 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     if (thread === undefined) return this.#loseAccess();
     const messageIds = dirty.filter((id) => id !== this.#threadId);
     const existing = await this.#read(`exist ${messageIds}`, () => existingIds(this.#deps, messageIds));
-    for (const messageId of messageIds)
-      if (!existing.has(messageId)) this.#pending.push({ type: 'message-removed', messageId, thread });
+    for (const removedId of messageIds)
+      if (!existing.has(removedId)) this.#pending.push({ type: 'message-removed', removedId, thread });
 
     // By position and not by what was announced: announcements of two sends may come in either order.
     const after = this.#lastPosition ?? 0;
@@ -145,16 +145,16 @@ class ThreadFollower implements Pollable<ThreadEvent> {
   }
 
   #takeFromCursors(): Step {
-    for (const [messageId, cursor] of this.#cursors) {
+    for (const [answerId, cursor] of this.#cursors) {
       const step = cursor.take();
       if (step.type === 'idle') continue;
       // The answer that was read goes to the end of the line, so that no answer of a comparison starves the others.
-      this.#cursors.delete(messageId);
+      this.#cursors.delete(answerId);
       if (step.type === 'done') {
         cursor.close();
         continue;
       }
-      this.#cursors.set(messageId, cursor);
+      this.#cursors.set(answerId, cursor);
       return step;
     }
     return IDLE;
@@ -162,6 +162,6 @@ class ThreadFollower implements Pollable<ThreadEvent> {
 
   #loseAccess(): Step {
     this.#hasLostAccess = true;
-    return polled({ type: 'thread-removed', threadId: this.#threadId });
+    return polled({ type: 'thread-removed', removedId: this.#threadId });
   }
 }

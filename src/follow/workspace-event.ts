@@ -16,8 +16,9 @@ export type WorkspaceEvent =
   | { type: 'api-key-changed'; apiKey: ApiKey }
   | { type: 'api-key-removed'; apiKeyId: string }
   | ModelsChange
+  | { type: 'thread-added'; thread: Thread }
   | { type: 'thread-updated'; thread: Thread }
-  | { type: 'thread-removed'; threadId: string }
+  | { type: 'thread-removed'; removedId: string }
   | { type: 'member-changed'; member: Member }
   | { type: 'member-removed'; userId: string };
 
@@ -47,7 +48,7 @@ export async function readWorkspaceEvent(
   switch (prefixOf(id)) {
     case 'thr': {
       const [thread] = await findThreads(deps, viewer, [id]);
-      return thread ? { type: 'thread-updated', thread } : { type: 'thread-removed', threadId: id };
+      return thread ? { type: 'thread-updated', thread } : { type: 'thread-removed', removedId: id };
     }
     case 'key': {
       const [apiKey] = await findApiKeys(deps, viewer, [id]);

@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts';
 import { type IdPrefix, prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
 import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
-import { ownThreadsTopic } from '../threads/thread.ts';
+import { ownThreadsTopic, readThreadTime } from '../threads/thread.ts';
 import { memberRoles } from '../workspaces/member.ts';
 import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { type AccessLost, CHECK_AFTER_MS } from './access-watch.ts';
@@ -51,6 +51,9 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   #view: ClientView | undefined;
   /** When the viewer was last found to be in the workspace. */
   #checkedAtMs = Number.NEGATIVE_INFINITY;
+  /** Threads that appeared later than this are new to the client, until they were sent as added. */
+  #threadsSince = new Date(0);
+  readonly #addedThreadIds = new Set<string>();
   readonly #pendingIds = new Set<string>();
   #pendingModelIds = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -108,7 +111,10 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     );
     this.#view = now;
     this.#compareAgainBy(now.changesAt);
-    if (before === undefined) return polled({ type: 'workspace-snapshot', workspace });
+    if (before === undefined) {
+      this.#threadsSince = await this.#read('time', () => readThreadTime(this.#deps, workspace));
+      return polled({ type: 'workspace-snapshot', workspace });
+    }
     if (now.workspace !== before.workspace) this.#pendingIds.add(workspace.id);
     for (const id of differing(before.keys, now.keys)) this.#pendingIds.add(id);
     for (const id of differing(before.members, now.members)) this.#pendingIds.add(id);
@@ -134,7 +140,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     if (id !== undefined) {
       this.#pendingIds.delete(id);
       const load = () => readWorkspaceEvent(this.#deps, this.#viewer, this.#workspaceId, id);
-      return this.#stepOf(await this.#read(`event ${id}`, load));
+      return this.#stepOf(this.#asAdded(await this.#read(`event ${id}`, load)));
     }
     const ids = [...this.#pendingModelIds];
     const view = this.#view;
@@ -142,6 +148,16 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     this.#pendingModelIds = new Set();
     const load = () => readModelsChange(this.#deps, this.#viewer, this.#workspaceId, view, ids);
     return this.#stepOf(await this.#read(`models ${view.offered} ${ids}`, load));
+  }
+
+  /** The same event; a thread that was changed before it could be sent is still one that was added. */
+  #asAdded(event: WorkspaceEvent | undefined): WorkspaceEvent | undefined {
+    if (event?.type === 'thread-removed') this.#addedThreadIds.delete(event.removedId);
+    if (event?.type !== 'thread-updated') return event;
+    const { thread } = event;
+    if (thread.appearedAt < this.#threadsSince || this.#addedThreadIds.has(thread.id)) return event;
+    this.#addedThreadIds.add(thread.id);
+    return { type: 'thread-added', thread };
   }
 
   async #findWorkspace(): Promise<Workspace | undefined> {

@@ -2,9 +2,9 @@ import type { AnswerEvent as AnswerEventShape } from '../answers/live-answer.ts'
 import type { AccessLost } from '../follow/access-watch.ts';
 import { answerEvents } from '../follow/answer.ts';
 import type { ProviderName } from '../providers/provider.ts';
+import { Answer, answerErrorOf, describeFailure } from './answer.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
-import { answerErrorOf, describeFailure, Message } from './message.ts';
 import { AnswerError } from './user-error.ts';
 
 type Of<Type extends AnswerEventShape['type']> = Extract<AnswerEventShape, { type: Type }>;
@@ -12,8 +12,8 @@ type Of<Type extends AnswerEventShape['type']> = Extract<AnswerEventShape, { typ
 const DeltaPart = builder.enumType('DeltaPart', {
   description: 'Text of an answer that a delta belongs to.',
   values: {
-    TEXT: { description: 'The answer itself: `Message.text`.' },
-    REASONING: { description: 'Thinking before the answer: `Message.reasoning`.' },
+    TEXT: { description: 'The answer itself: `Answer.text`.' },
+    REASONING: { description: 'Thinking before the answer: `Answer.reasoning`.' },
   } as const,
 });
 
@@ -21,7 +21,7 @@ export const AnswerDelta = builder.objectRef<Of<'delta'>>('AnswerDelta').impleme
   description:
     'A piece of an answer. With `o` the offset and `d` the text, apply it as `text = text.slice(0, o) + d + text.slice(o + d.length)`, which does no harm if a piece arrives twice. If `o > text.length` a piece is missing: subscribe again from `text.length`.',
   fields: (t) => ({
-    messageId: t.exposeID('messageId', { description: 'Id of the answer that grows.' }),
+    answerId: t.exposeID('answerId', { description: 'Id of the answer that grows.' }),
     part: t.expose('part', { type: DeltaPart, description: 'Text that the piece belongs to.' }),
     offset: t.exposeInt('offset', {
       description:
@@ -36,7 +36,7 @@ export const AnswerDelta = builder.objectRef<Of<'delta'>>('AnswerDelta').impleme
 export const AnswerRetrying = builder.objectRef<Of<'retrying'>>('AnswerRetrying').implement({
   description: 'The provider failed before the first character and will be asked again.',
   fields: (t) => ({
-    messageId: t.exposeID('messageId', { description: 'Id of the answer that is delayed.' }),
+    answerId: t.exposeID('answerId', { description: 'Id of the answer that is delayed.' }),
     attempt: t.exposeInt('attempt', { description: 'Number of attempts that have failed, from 1.' }),
     retryAt: t.expose('retryAt', { type: 'DateTime', description: 'Time at which the next attempt begins.' }),
     error: t.field({
@@ -52,8 +52,8 @@ export const AnswerFinished = builder.objectRef<Of<'ended'>>('AnswerFinished').i
   description:
     'An answer ended as COMPLETE or STOPPED. The event is sent after the answer was saved; nothing follows it.',
   fields: (t) => ({
-    message: t.expose('message', {
-      type: Message,
+    answer: t.expose('answer', {
+      type: Answer,
       description: 'The answer as it was saved. Its text replaces the text that the client holds.',
     }),
   }),
@@ -63,15 +63,15 @@ export const AnswerFailed = builder.objectRef<Of<'ended'>>('AnswerFailed').imple
   description:
     'An answer ended as FAILED or INTERRUPTED. The event is sent after the answer was saved; nothing follows it.',
   fields: (t) => ({
-    message: t.expose('message', {
-      type: Message,
+    answer: t.expose('answer', {
+      type: Answer,
       description: 'The answer as it was saved. Its text replaces the text that the client holds.',
     }),
     error: t.field({
       type: AnswerError,
       description: 'Error that the answer ended with.',
-      resolve: async ({ message }, _args, context) => {
-        const error = await answerErrorOf(message, context);
+      resolve: async ({ answer }, _args, context) => {
+        const error = await answerErrorOf(answer, context);
         if (error === null) throw new Error('a failed answer has no error');
         return error;
       },
@@ -91,7 +91,7 @@ builder.subscriptionField('answerEvents', (t) =>
     description:
       'Follows one answer to its end: deltas from the given offsets, then AnswerFinished or AnswerFailed. To resume, subscribe again with the lengths of the texts you have. For an answer that has ended the end is sent at once. Ends with NOT_FOUND when the viewer may not see the answer any more.',
     args: {
-      messageId: t.arg.id({ required: true, description: 'Id of the answer.' }),
+      answerId: t.arg.id({ required: true, description: 'Id of the answer.' }),
       offset: t.arg.int({
         required: true,
         defaultValue: 0,
@@ -119,7 +119,7 @@ export function typeNameOfAnswerEvent(event: AnswerEventShape): string {
     case 'retrying':
       return 'AnswerRetrying';
     case 'ended':
-      return event.message.errorCode === null ? 'AnswerFinished' : 'AnswerFailed';
+      return event.answer.errorCode === null ? 'AnswerFinished' : 'AnswerFailed';
     default:
       return event satisfies never;
   }

@@ -1,4 +1,4 @@
-import type { ObjectRef } from '@pothos/core';
+import type { InterfaceRef, ObjectRef } from '@pothos/core';
 import type { Page } from '../db/page.ts';
 import { builder } from './builder.ts';
 
@@ -31,7 +31,7 @@ export const OrderDirection = builder.enumType('OrderDirection', {
 });
 
 /** The connection type of a list of nodes: `nodes` for most clients, `edges` for those that need each one's cursor. */
-export function connectionOf<Row>(node: ObjectRef<(typeof builder)['$inferSchemaTypes'], Row>) {
+export function connectionOf<Row>(node: ObjectRef<Types, Row> | InterfaceRef<Types, Row>) {
   // ApiKeys, but AuditEntries.
   const plural = `${node.name}s`.replace(/([^aeiou])ys$/, '$1ies');
   const Edge = builder.objectRef<{ row: Row; page: Page<Row> }>(`${node.name}Edge`).implement({
@@ -69,6 +69,8 @@ export function connectionOf<Row>(node: ObjectRef<(typeof builder)['$inferSchema
     }),
   });
 }
+
+type Types = (typeof builder)['$inferSchemaTypes'];
 
 /** The arguments of a connection. Values that cannot be used are refused where the page is read. */
 export function pageArguments(maxRows = 100) {

@@ -12,6 +12,7 @@ import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
 import { findMessages, type Message, newestAnswers } from '../threads/message.ts';
+import { readSiblingIds } from '../threads/siblings.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
 import type { InvitationLimits } from '../workspaces/invitation.ts';
 import { findTeams, type Team } from '../workspaces/team.ts';
@@ -97,6 +98,8 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     models: byId<Model>((person, ids) => findModels(deps, person, ids)),
     threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),
     messages: byId<Message>(async (person, ids) => withLiveText(deps, await findMessages(deps, person, ids))),
+    /** By what they reply to: see `siblingKey`. */
+    siblingIds: byKey<string[]>((keys) => readSiblingIds(deps, keys)),
     /** By model id. */
     offers: byKey<ModelAvailability>((modelIds) => findAvailability(deps, modelIds)),
     /** By thread id. */

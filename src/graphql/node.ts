@@ -1,5 +1,6 @@
 import { prefixOf } from '../db/id.ts';
 import { InvalidInputError } from '../errors.ts';
+import type { Message } from '../threads/message.ts';
 import { builder } from './builder.ts';
 import type { Context, Loaders } from './context.ts';
 
@@ -10,8 +11,14 @@ export const Node = builder.interfaceRef<{ id: string }>('Node').implement({
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Id of the object, opaque and never used again.' }),
   }),
-  resolveType: (node) => NODE_TYPES[prefixOf(node.id) ?? '']?.typeName,
+  resolveType: typeNameOfNode,
 });
+
+/** The name of the type of an object that has an id. */
+export function typeNameOfNode(node: { id: string }): string | undefined {
+  const typeName = NODE_TYPES[prefixOf(node.id) ?? '']?.typeName;
+  return typeof typeName === 'function' ? typeName(node) : typeName;
+}
 
 builder.queryField('node', (t) =>
   t.field({
@@ -50,7 +57,8 @@ async function loadNode({ loaders }: Context, id: string): Promise<{ id: string 
 const MAX_IDS = 100; // as many as the largest page of most lists
 
 interface NodeType {
-  typeName: string;
+  /** Its name, or what finds it out for an object. */
+  typeName: string | ((node: { id: string }) => string);
   loader(loaders: Loaders): { load(id: string): Promise<{ id: string } | null> };
 }
 
@@ -60,5 +68,8 @@ const NODE_TYPES: Readonly<Record<string, NodeType | undefined>> = {
   key: { typeName: 'ApiKey', loader: (loaders) => loaders.apiKeys },
   mdl: { typeName: 'Model', loader: (loaders) => loaders.models },
   thr: { typeName: 'Thread', loader: (loaders) => loaders.threads },
-  msg: { typeName: 'Message', loader: (loaders) => loaders.messages },
+  msg: {
+    typeName: (node) => ((node as Message).role === 'USER' ? 'UserMessage' : 'Answer'),
+    loader: (loaders) => loaders.messages,
+  },
 };

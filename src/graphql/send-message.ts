@@ -1,19 +1,9 @@
 import { withLiveText } from '../answers/live-text.ts';
 import { sendMessage } from '../answers/send-message.ts';
-import * as errors from '../errors.ts';
-import { Message } from './message.ts';
+import { Answer, sendErrors } from './answer.ts';
+import { UserMessage } from './message.ts';
 import { mutation } from './mutation.ts';
 import { Thread } from './thread.ts';
-
-/** What can stand in the way of a new answer. */
-export const sendErrors = [
-  errors.InvalidInputError,
-  errors.NotPermittedError,
-  errors.NotFoundError,
-  errors.ModelUnavailableError,
-  errors.ConflictError,
-  errors.BusyError,
-];
 
 mutation('sendMessage', {
   description:
@@ -37,9 +27,9 @@ mutation('sendMessage', {
   errors: sendErrors,
   run: (deps, viewer, input) => sendMessage(deps, viewer, input),
   payload: (t) => ({
-    message: t.expose('message', { type: Message, description: 'The message that was sent.' }),
+    userMessage: t.expose('userMessage', { type: UserMessage, description: 'The message that was sent.' }),
     answers: t.field({
-      type: [Message],
+      type: [Answer],
       description:
         'One answer per model, in the order of `modelIds`. Follow them with `answerEvents` or `threadEvents`.',
       resolve: ({ answers }, _args, { deps }) => withLiveText(deps, answers),

@@ -1,4 +1,5 @@
 import { type ThreadEvent as ThreadEventShape, threadEvents } from '../follow/thread.ts';
+import { Answer } from './answer.ts';
 import {
   AnswerDelta,
   AnswerFailed,
@@ -19,7 +20,7 @@ const ThreadSnapshot = builder.objectRef<Of<'snapshot'>>('ThreadSnapshot').imple
   fields: (t) => ({
     thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
     writing: t.expose('writing', {
-      type: [Message],
+      type: [Answer],
       description: 'Answers that are being written, with their text so far; their deltas go on from there.',
     }),
   }),
@@ -34,16 +35,16 @@ const MessageAdded = builder.objectRef<Of<'message-added'>>('MessageAdded').impl
 });
 
 const MessageRemoved = builder.objectRef<Of<'message-removed'>>('MessageRemoved').implement({
-  description: 'A message was removed from the thread.',
+  description: 'A message was removed from the thread, and everything below it.',
   fields: (t) => ({
-    messageId: t.exposeID('messageId', { description: 'Id of the removed message.' }),
+    removedId: t.exposeID('removedId', { description: 'Id of the removed message.' }),
     thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
   }),
 });
 
 export const ThreadUpdated = builder.objectRef<Of<'thread-updated'>>('ThreadUpdated').implement({
   description:
-    'The thread is new, or its title or visibility changed; in `workspaceEvents` also that its revision grew, e.g. because a message was added and it moves in a list.',
+    'The title or visibility of the thread changed; in `workspaceEvents` also that its revision grew, e.g. because a message was added and it moves in a list.',
   fields: (t) => ({
     thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
   }),
@@ -51,7 +52,7 @@ export const ThreadUpdated = builder.objectRef<Of<'thread-updated'>>('ThreadUpda
 
 export const ThreadRemoved = builder.objectRef<Of<'thread-removed'>>('ThreadRemoved').implement({
   description: 'The thread is gone, or the viewer may no longer see it. In `threadEvents` nothing follows.',
-  fields: (t) => ({ threadId: t.exposeID('threadId', { description: 'Id of the thread that is gone.' }) }),
+  fields: (t) => ({ removedId: t.exposeID('removedId', { description: 'Id of the thread that is gone.' }) }),
 });
 
 const ThreadEvent = builder.unionType('ThreadEvent', {

@@ -11,7 +11,7 @@ import {
   updateThread,
   type VISIBILITIES,
 } from '../threads/thread.ts';
-import { mayDo } from '../workspaces/permissions.ts';
+import { mayDelete, mayRename, maySend } from '../threads/thread-permissions.ts';
 import { builder } from './builder.ts';
 import { connectionOf, OrderDirection, pageArguments } from './connection.ts';
 import type { Context } from './context.ts';
@@ -98,7 +98,16 @@ Thread.implement({
     }),
     viewerCanSend: t.boolean({
       description: 'True if the viewer’s role allows writing in the thread.',
-      resolve: ({ viewerRole }) => mayDo(viewerRole, 'chat'),
+      resolve: (thread) => maySend(thread),
+    }),
+    viewerCanRename: t.boolean({
+      description: 'True if the viewer may give the thread another title: everyone who may write in it.',
+      resolve: (thread) => mayRename(thread),
+    }),
+    viewerCanDelete: t.boolean({
+      description:
+        'True if the viewer may delete the thread: its creator, while they may write in it, and every member who may manage the threads of the workspace.',
+      resolve: (thread, _args, { viewer }) => viewer !== null && mayDelete(viewer, thread),
     }),
   }),
 });

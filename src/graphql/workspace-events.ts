@@ -6,6 +6,7 @@ import { builder } from './builder.ts';
 import { type Context, requireViewer } from './context.ts';
 import { Member } from './member.ts';
 import { Model } from './model.ts';
+import { Thread } from './thread.ts';
 import { ThreadRemoved, ThreadUpdated } from './thread-events.ts';
 import { Workspace } from './workspace.ts';
 
@@ -78,6 +79,13 @@ const MemberRemoved = builder.objectRef<Of<'member-removed'>>('MemberRemoved').i
   }),
 });
 
+const ThreadAdded = builder.objectRef<Of<'thread-added'>>('ThreadAdded').implement({
+  description: 'A thread was created in the workspace, or the viewer may see it from now on.',
+  fields: (t) => ({
+    thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
+  }),
+});
+
 const WorkspaceEvent = builder.unionType('WorkspaceEvent', {
   description: 'An event in a workspace. May grow: ignore unknown members.',
   types: [
@@ -86,6 +94,7 @@ const WorkspaceEvent = builder.unionType('WorkspaceEvent', {
     ApiKeyChanged,
     ApiKeyRemoved,
     ModelsChanged,
+    ThreadAdded,
     ThreadUpdated,
     ThreadRemoved,
     MemberChanged,
@@ -130,6 +139,8 @@ function typeNameOf(event: WorkspaceEventShape): string {
       return 'ApiKeyRemoved';
     case 'models-changed':
       return 'ModelsChanged';
+    case 'thread-added':
+      return 'ThreadAdded';
     case 'thread-updated':
       return 'ThreadUpdated';
     case 'thread-removed':

@@ -8,8 +8,9 @@ import { threads } from '../db/tables/thread.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
-import { type Action, mayDo, type Role, requireRole } from '../workspaces/permissions.ts';
+import { type Action, type Role, requireRole } from '../workspaces/permissions.ts';
 import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
+import { mayDelete } from './thread-permissions.ts';
 
 export const VISIBILITIES = ['PRIVATE', 'WORKSPACE'] as const;
 
@@ -28,6 +29,8 @@ export interface Thread {
   createdAt: Date;
   updatedAt: Date;
   lastMessageAt: Date;
+  /** When the viewer could first see it, or again. */
+  appearedAt: Date;
   viewerRole: Role;
 }
 
@@ -74,6 +77,18 @@ export async function visibleOf(
     );
   const visible = new Set(rows.map(({ viewerId, threadId }) => `${viewerId} ${threadId}`));
   return pairs.map(({ viewerId, threadId }) => visible.has(`${viewerId} ${threadId}`));
+}
+
+/** The present by the clock that `appearedAt` goes by, the database's, and as precise. */
+export async function readThreadTime(
+  { db }: { db: Database },
+  workspace: Pick<Workspace, 'id'>,
+): Promise<Date> {
+  const [row] = await db
+    .select({ now: sql`now()::timestamptz(3)`.mapWith(threads.createdAt) })
+    .from(workspaces)
+    .where(eq(workspaces.id, workspace.id));
+  return row?.now ?? new Date(0);
 }
 
 /** The threads of a workspace that the viewer may see. Ids grow with the time of creation. */
@@ -130,6 +145,7 @@ export async function createThread(
       workspaceId: workspace.id,
       title,
       visibility: input.visibility ?? 'PRIVATE',
+      sharedAt: input.visibility === 'WORKSPACE' ? sql`now()` : null,
       createdBy: viewer.id,
     })
     .returning(announcedColumns);
@@ -149,6 +165,7 @@ export async function updateThread(
   const visibility = input.visibility ?? undefined;
   if (visibility !== undefined && visibility !== thread.visibility && thread.createdBy !== viewer.id)
     throw new NotPermittedError('OWNER', 'change who sees a thread that somebody else created');
+  const isShared = visibility === 'WORKSPACE' && thread.visibility !== 'WORKSPACE';
   const [updated] = await deps.db
     .update(threads)
     // What is undefined stays as it is, also when somebody else is changing it now: a member who names the visibility that
@@ -156,6 +173,7 @@ export async function updateThread(
     .set({
       title,
       visibility: thread.createdBy === viewer.id ? visibility : undefined,
+      sharedAt: isShared ? sql`now()` : undefined,
       revision: sql`${threads.revision} + 1`,
     })
     .where(and(eq(threads.id, thread.id), isVisibleTo(viewer.id)))
@@ -169,7 +187,7 @@ export async function updateThread(
 /** Deletes a thread with everything in it; its creator may, and whoever manages the workspace. */
 export async function deleteThread(deps: ThreadDeps, viewer: Viewer, id: string): Promise<string> {
   const thread = await requireThread(deps, viewer, id, 'chat');
-  if (thread.createdBy !== viewer.id && !mayDo(thread.viewerRole, 'manageThreads'))
+  if (!mayDelete(viewer, thread))
     throw new NotPermittedError('ADMIN', 'delete a thread that somebody else created');
   await deps.db.delete(threads).where(eq(threads.id, thread.id));
   announceThread(deps.changes, thread, [thread.id]);
@@ -214,6 +232,8 @@ function visibleThreads(db: Database, viewer: Viewer) {
       createdAt: threads.createdAt,
       updatedAt: threads.updatedAt,
       lastMessageAt: threads.lastMessageAt,
+      appearedAt: sql`case when ${threads.createdBy} = ${viewer.id} then ${threads.createdAt}
+        else coalesce(${threads.sharedAt}, ${threads.createdAt}) end`.mapWith(threads.createdAt),
       viewerRole: workspaceMembers.role,
     })
     .from(threads)

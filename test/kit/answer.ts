@@ -7,16 +7,19 @@ import { documentOf, type Person } from './person.ts';
 /** An event of `answerEvents` or `threadEvents`, with the fields that the documents of `schema/operations` ask for. */
 export interface Event {
   __typename: string;
-  messageId: string;
+  answerId: string;
   part: 'TEXT' | 'REASONING';
   offset: number;
   text: string;
   attempt: number;
   retryAt: string;
   error: { code: string; message: string; fixableBy: string; retryAt: string | null };
+  /** Of MessageAdded. */
   message: EndedMessage;
+  /** Of AnswerFinished and AnswerFailed. */
+  answer: EndedMessage;
   thread: { id: string; title: string; revision: number };
-  threadId: string;
+  removedId: string;
   writing: { id: string; text: string; reasoning: string; status: string }[];
 }
 
@@ -114,9 +117,9 @@ export function isEnd(event: Event): boolean {
 }
 
 /** Follows an answer to its end and returns what a client then holds. */
-export async function readAnswer(client: Follower, messageId: string, offsets: object = {}): Promise<Read> {
+export async function readAnswer(client: Follower, answerId: string, offsets: object = {}): Promise<Read> {
   const read: Read = { text: '', reasoning: '', deltas: 0, retries: 0, end: undefined };
-  for await (const event of follow(client, 'answer-events', { messageId, ...offsets })) {
+  for await (const event of follow(client, 'answer-events', { answerId, ...offsets })) {
     if (event.__typename === 'AnswerRetrying') read.retries++;
     if (event.__typename === 'AnswerDelta') {
       read.deltas++;
@@ -148,9 +151,9 @@ export async function askHeld(
   );
   const call = await simulator.waitForRequest(({ body }) => body.includes(question));
   return {
-    messageId: sent.answers[0]?.id ?? '',
+    answerId: sent.answers[0]?.id ?? '',
     threadId: sent.thread.id,
-    userMessageId: sent.sent.id,
+    userMessageId: sent.userMessage.id,
     call,
   };
 }

@@ -89,12 +89,12 @@ export async function modelsOf(person: Person): Promise<ListedModel[]> {
 }
 
 /** Waits for the end of an answer and gives the id of its thread; `seen` gets every event. */
-export async function endOfAnswer(person: Person, messageId: string, seen: string[] = []): Promise<string> {
+export async function endOfAnswer(person: Person, answerId: string, seen: string[] = []): Promise<string> {
   const client = person.socket();
-  for await (const event of follow(client, 'answer-events', { messageId }))
+  for await (const event of follow(client, 'answer-events', { answerId }))
     seen.push(`event ${JSON.stringify(event)}`);
   await client.dispose();
-  const { data } = await rawBody(person, `{ node(id: "${messageId}") { ... on Message { thread { id } } } }`);
+  const { data } = await rawBody(person, `{ node(id: "${answerId}") { ... on Message { thread { id } } } }`);
   return (data.node as { thread: { id: string } }).thread.id;
 }
 

@@ -24,13 +24,13 @@ export async function startLiveFollowers(
   const { models } = await person.addKey();
   const model = models.find(({ name }) => name === 'gpt-4.1-nano') ?? { id: '' };
   const asked = await askHeld(simulator, person, model, { directive: `tokens=${TOKENS.length}` });
-  const { messageId, threadId, call } = asked;
+  const { answerId, threadId, call } = asked;
   const opened = await openFor(person);
   const streams = TRANSPORTS['server-sent events'](person);
   const told = new EventTarget();
   const followers = ['answer-events', 'thread-events'].flatMap((operation) => {
-    const variables = operation === 'answer-events' ? { messageId } : { threadId };
-    const [overSocket, overStream] = [newFollower(messageId, told), newFollower(messageId, told)];
+    const variables = operation === 'answer-events' ? { answerId } : { threadId };
+    const [overSocket, overStream] = [newFollower(answerId, told), newFollower(answerId, told)];
     followSocket(opened, operation, variables, overSocket);
     void followStream(follow(streams, operation, variables), overStream);
     return [overSocket, overStream];
@@ -59,7 +59,7 @@ export async function startLiveFollowers(
     async end() {
       call.release();
       const text = TOKENS.join('');
-      await all(({ held, end }) => held.text === text && end?.message.text === text);
+      await all(({ held, end }) => held.text === text && end?.answer.text === text);
       return text.length;
     },
     async [Symbol.asyncDispose]() {
@@ -82,7 +82,7 @@ interface Follower {
   fail(fault: string): void;
 }
 
-function newFollower(messageId: string, told: EventTarget): Follower {
+function newFollower(answerId: string, told: EventTarget): Follower {
   const tell = () => told.dispatchEvent(new globalThis.Event('told'));
   const follower: Follower = {
     held: { text: '', reasoning: '' },
@@ -91,7 +91,7 @@ function newFollower(messageId: string, told: EventTarget): Follower {
     take(event) {
       const { held } = follower;
       if (event.__typename === 'ThreadSnapshot')
-        held.text = event.writing.find(({ id }) => id === messageId)?.text ?? '';
+        held.text = event.writing.find(({ id }) => id === answerId)?.text ?? '';
       if (event.__typename === 'AnswerDelta') {
         if (event.offset !== held.text.length)
           follower.fail('a piece came twice, or one before it is missing');

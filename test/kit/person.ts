@@ -35,7 +35,7 @@ export interface NamedModel {
 
 export interface Sent {
   __typename: string;
-  sent: { id: string; text: string };
+  userMessage: { id: string; text: string };
   answers: { id: string; status: string; text: string; modelName: string }[];
   thread: { id: string; revision: number };
 }

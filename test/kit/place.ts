@@ -34,7 +34,7 @@ export async function answerOf(person: Person, model: { id: string }, reader = p
 export async function readAnswer(reader: Person, id: string): Promise<EndedAnswer> {
   const { data } = await rawBody(
     reader,
-    `query ($id: ID!) { node(id: $id) { ... on Message {
+    `query ($id: ID!) { node(id: $id) { ... on Answer {
       id status paidBy apiKey { id label } model { id } error { code message fixableBy } thread { id } } } }`,
     { id },
   );

@@ -116,18 +116,18 @@ export function rulesOf(world: World): Rule[] {
       ),
     },
     {
-      path: 'regenerateAnswer.input.messageId',
-      cases: inputs(ofThreads(world, 'chat', ({ answerId }) => ({ messageId: answerId }))),
+      path: 'regenerateAnswer.input.answerId',
+      cases: inputs(ofThreads(world, 'chat', ({ answerId }) => ({ answerId }))),
     },
     {
       path: 'regenerateAnswer.input.modelId',
       cases: inputs(
-        elsewhere(world, ({ place }) => (here) => ({ messageId: here.answerId, modelId: models[place] })),
+        elsewhere(world, ({ place }) => (here) => ({ answerId: here.answerId, modelId: models[place] })),
       ),
     },
     {
-      path: 'stopAnswer.input.messageId',
-      cases: inputs(ofThreads(world, 'chat', ({ answerId }) => ({ messageId: answerId }))),
+      path: 'stopAnswer.input.answerId',
+      cases: inputs(ofThreads(world, 'chat', ({ answerId }) => ({ answerId }))),
     },
 
     {
@@ -215,8 +215,8 @@ export function rulesOf(world: World): Rule[] {
     ]),
 
     {
-      path: 'answerEvents.messageId',
-      cases: ofThreads(world, 'read', ({ answerId }) => ({ messageId: answerId })),
+      path: 'answerEvents.answerId',
+      cases: ofThreads(world, 'read', ({ answerId }) => ({ answerId })),
     },
     { path: 'threadEvents.threadId', cases: ofThreads(world, 'read', ({ threadId }) => ({ threadId })) },
     {

@@ -38,7 +38,9 @@ export async function readSight(
     keys: byId(await db.select({ id: apiKeys.id, tenantId: apiKeys.tenantId }).from(apiKeys)),
     models: byId(await db.select({ id: models.id, tenantId: models.tenantId }).from(models)),
     threads: byId(await db.select().from(threads)),
-    messages: byId(await db.select({ id: messages.id, threadId: messages.threadId }).from(messages)),
+    messages: byId(
+      await db.select({ id: messages.id, threadId: messages.threadId, role: messages.role }).from(messages),
+    ),
     invitations: byId(await db.select().from(invitations)),
   };
 
@@ -70,6 +72,11 @@ export async function readSight(
     return thread.visibility === 'WORKSPACE' || thread.createdBy === userId;
   }
 
+  function seesMessage(userId: string, id: string | null, role: 'USER' | 'ASSISTANT'): boolean {
+    const message = rows.messages.get(id ?? '');
+    return message?.role === role && seesThread(userId, message.threadId);
+  }
+
   function knows(userId: string, otherId: string | null): boolean {
     if (otherId === null) return false;
     const places = [...rows.workspaces.keys(), ...rows.teams.keys()];
@@ -89,7 +96,8 @@ export async function readSight(
     ApiKey: (userId, { id }) => may(userId, rows.keys.get(id ?? '')?.tenantId, 'manageKeys'),
     Model: (userId, { id }) => may(userId, rows.models.get(id ?? '')?.tenantId, 'read'),
     Thread: (userId, { id }) => seesThread(userId, id ?? ''),
-    Message: (userId, { id }) => seesThread(userId, rows.messages.get(id ?? '')?.threadId),
+    UserMessage: (userId, { id }) => seesMessage(userId, id, 'USER'),
+    Answer: (userId, { id }) => seesMessage(userId, id, 'ASSISTANT'),
     Member: (userId, { id, tenantId }) => {
       const [placeId = '', memberId = ''] = id?.split('.') ?? [];
       if (tenantId !== null && tenantId !== placeId) return false;
@@ -117,8 +125,8 @@ export async function readSight(
     },
     allSeenBy(userId) {
       const all = { Workspace: rows.workspaces, Team: rows.teams, ApiKey: rows.keys, Model: rows.models };
-      const more = { Thread: rows.threads, Message: rows.messages, Invitation: rows.invitations };
-      return Object.entries({ ...all, ...more }).flatMap(([typeName, found]) =>
+      const said = { Thread: rows.threads, UserMessage: rows.messages, Answer: rows.messages };
+      return Object.entries({ ...all, ...said, Invitation: rows.invitations }).flatMap(([typeName, found]) =>
         [...found.keys()].filter((id) => rules[typeName]?.(userId, { typeName, id, tenantId: null })),
       );
     },
@@ -130,7 +138,7 @@ export async function readSight(
  * one. What a new type is has to be said here or above.
  */
 export const INHERITING =
-  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|RemovalImpact|(Answer(Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Changed|Removed)|ModelsChanged|Member(Changed|Removed))$/;
+  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|RemovalImpact|(Answer(Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Changed|Removed)|ModelsChanged|Member(Changed|Removed))$/;
 
 /** Types that `maySee` judges by a rule of their own. */
 export const JUDGED = [
@@ -141,7 +149,8 @@ export const JUDGED = [
   'ApiKey',
   'Model',
   'Thread',
-  'Message',
+  'UserMessage',
+  'Answer',
   'Member',
   'Invitation',
   'AuditEntry',

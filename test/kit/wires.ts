@@ -73,7 +73,7 @@ export async function startWires(): Promise<Wires> {
       const code = end.error?.code;
       if (code !== undefined && SPOILS_KEY.has(code) && keys.delete(wire))
         await person.run('remove-api-key', { input: { id: apiKey.id } });
-      return { ...end.message, code, shown: text, shownReasoning: reasoning };
+      return { ...end.answer, code, shown: text, shownReasoning: reasoning };
     },
     async [Symbol.asyncDispose]() {
       await server.close();

@@ -42,6 +42,8 @@ export const threads = pgTable(
       .$onUpdate(() => sql`now()`),
     /** When a message or answer was last added; when the thread was created while it has none. */
     lastMessageAt: instant('last_message_at').notNull().defaultNow(),
+    /** When others could last begin to see it. Null for one that was never shared, and for one that 0.1 shared. */
+    sharedAt: instant('shared_at'),
   },
   (table) => [
     index('threads_workspace_id').on(table.workspaceId, table.id),
@@ -101,6 +103,7 @@ export const messages = pgTable(
     unique('messages_position').on(table.threadId, table.position),
     unique('messages_idempotency_key').on(table.threadId, table.authorId, table.idempotencyKey),
     index('messages_parent_id').on(table.parentId),
+    index('messages_first').on(table.threadId).where(sql`parent_id is null`),
     // Deleting a user, model or key makes the database look for the messages that refer to it.
     index('messages_author_id').on(table.authorId),
     index('messages_model_id').on(table.modelId),
