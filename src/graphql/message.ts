@@ -37,7 +37,7 @@ Message.implement({
     parent: t.field({
       type: Message,
       nullable: true,
-      description: 'Message that this one replies to. Null for the first message of a thread.',
+      description: 'Message that this one replies to. Null for a first message of the thread.',
       resolve: ({ parentId }, _args, { loaders }) =>
         parentId === null ? null : loaders.messages.load(parentId),
     }),
@@ -63,7 +63,9 @@ Message.implement({
         'Messages with the same parent, this one included, oldest first; of a first message, all first messages of the thread. At most 100.',
       resolve: async (message, _args, { loaders }) => {
         const ids = await loaders.siblingIds.load(siblingKey(message));
-        const siblings = await Promise.all((ids ?? []).map((id) => loaders.messages.load(id)));
+        const siblings = await Promise.all(
+          (ids ?? []).map((id) => (id === message.id ? message : loaders.messages.load(id))),
+        );
         return siblings.filter((sibling) => sibling !== null);
       },
     }),
