@@ -144,7 +144,7 @@ export function answerSentence(code: AnswerErrorCode, providerTitle: string, man
     : `The ${providerTitle} key for this model cannot be used at the moment. Choose another model, or ask the person who manages the key.`;
 }
 
-/** Why an answer failed, or a stored key could not be used. */
+/** Why an answer failed. */
 export class AnswerError extends UserError {
   constructor(
     code: AnswerErrorCode,
@@ -152,22 +152,47 @@ export class AnswerError extends UserError {
     retryAt: Date | null = null,
     /** Whether the reader manages the key. */
     managesKey = true,
-    /** A further sentence. */
-    hint: string | null = null,
   ) {
     const sentence = answerSentence(code, providerTitle, managesKey);
-    super(code, hint === null ? sentence : `${sentence} ${hint}`, ANSWER_ERRORS[code].fixableBy, retryAt);
+    super(code, sentence, ANSWER_ERRORS[code].fixableBy, retryAt);
   }
 }
 
-/** The provider definitely refused the key; nothing was stored. */
+/** The provider definitely refused the key. */
 export class ProviderRefusedError extends UserError {
   readonly provider: string;
+  /** Id of the stored key that was refused; null for one that was to be stored and was not. */
+  readonly apiKeyId: string | null;
 
   /** `hint` is a further sentence, e.g. that the key looks like another provider's. */
-  constructor(code: AnswerErrorCode, provider: string, providerTitle: string, hint: string | null) {
-    const sentence = ANSWER_ERRORS[code].sentence(providerTitle);
-    super(code, hint === null ? sentence : `${sentence} ${hint}`, 'YOU');
-    this.provider = provider;
+  constructor(
+    code: AnswerErrorCode,
+    provider: { name: string; title: string },
+    hint: string | null,
+    apiKeyId: string | null = null,
+  ) {
+    super(code, withHint(ANSWER_ERRORS[code].sentence(provider.title), hint), 'YOU');
+    this.provider = provider.name;
+    this.apiKeyId = apiKeyId;
   }
+}
+
+/** The provider could not be asked about a stored key, or said nothing about it; the key is as it was. */
+export class ProviderUnavailableError extends UserError {
+  readonly provider: string;
+
+  constructor(
+    code: AnswerErrorCode,
+    provider: { name: string; title: string },
+    retryAt: Date | null = null,
+    hint: string | null = null,
+  ) {
+    const { sentence, fixableBy } = ANSWER_ERRORS[code];
+    super(code, withHint(sentence(provider.title), hint), fixableBy, retryAt);
+    this.provider = provider.name;
+  }
+}
+
+function withHint(sentence: string, hint: string | null): string {
+  return hint === null ? sentence : `${sentence} ${hint}`;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import packageFile from '../package.json' with { type: 'json' };
 import { startSessionSweeps } from './accounts/sweep-sessions.ts';
 import type { AnswerDeps } from './answers/begin-answers.ts';
 import { startCheckpoints } from './answers/checkpoint.ts';
@@ -14,6 +15,7 @@ import { newId } from './db/id.ts';
 import { AccessBatch } from './follow/access-watch.ts';
 import { ModelViewCache } from './follow/model-view-cache.ts';
 import { SharedReads } from './follow/shared-reads.ts';
+import type { ServerInfo } from './graphql/context.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
 import { recordRoots } from './keys/root-holders.ts';
@@ -43,6 +45,8 @@ export interface App extends SendDeps {
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
   sharedReads: SharedReads;
+  /** What clients are told of this server before anybody signs in. */
+  serverInfo: ServerInfo;
   /** Whether this is the token of an open invitation, with which a person may sign up. */
   isInvited(token: string): Promise<boolean>;
   /** Deletes an account with everything that is its own. Throws ConflictError if it cannot be deleted. */
@@ -154,6 +158,12 @@ async function openOn(
     modelViewCache: new ModelViewCache(),
     accessBatch: new AccessBatch(db),
     sharedReads: new SharedReads(changes),
+    serverInfo: {
+      version: packageFile.version,
+      signUp: SIGN_UP[config.signUp],
+      canResetPassword: mailer !== null,
+      maxAnswersAtOnce: config.answerLimits.perPerson,
+    },
     isInvited: (token) => isInvited({ db }, token),
     removeAccount: (userId) => removeAccount(deps, userId),
     endAnswers,
@@ -186,6 +196,8 @@ async function untilDelivered(ended: readonly LiveAnswer[]): Promise<void> {
     await Promise.race([delivered, sleep(DELIVERY_STEP_MS, undefined, { ref: false })]);
   }
 }
+
+const SIGN_UP = { open: 'OPEN', invited: 'INVITED', closed: 'CLOSED' } as const;
 
 const DELIVERY_STEP_MS = 2_000;
 const LONGEST_DELIVERY_MS = 5_000; // service managers wait ten seconds or more before they kill

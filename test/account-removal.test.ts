@@ -42,7 +42,7 @@ describe('an account is not deleted', () => {
     const bob = await server.signUp('Bob');
     const response = await postAccount(bob, 'delete-user', body, bearer(bob.token));
     expect([response.status, await response.json()]).toMatchObject([status, { code }]);
-    expect(await whoIs(bob)).toEqual({ viewer: { id: bob.id } });
+    expect(await whoIs(bob)).toEqual({ viewer: { user: { id: bob.id } } });
   });
 
   test('by somebody who is not signed in', async () => {
@@ -65,7 +65,7 @@ describe('an account is not deleted', () => {
       body: JSON.stringify({ password }),
     });
     expect(response.status).toBe(403);
-    expect(await whoIs(bob)).toEqual({ viewer: { id: bob.id } });
+    expect(await whoIs(bob)).toEqual({ viewer: { user: { id: bob.id } } });
   });
 
   test('more than ten times in ten minutes from one address', async () => {
@@ -97,7 +97,7 @@ describe('an account is not deleted', () => {
         'You own 2 shared workspaces and 1 team. Hand over or delete what you own, then delete the account.',
       ),
     );
-    expect(await whoIs(bob)).toEqual({ viewer: { id: bob.id } });
+    expect(await whoIs(bob)).toEqual({ viewer: { user: { id: bob.id } } });
 
     const eve = await server.signUp('Eve');
     const { db } = server.app;
@@ -283,10 +283,10 @@ describe('a deleted account', () => {
     expect(again.workspaceId).not.toBe(bob.workspaceId);
     const { data } = await rawBody(
       again,
-      `{ viewer { workspaces { id } teams { id } } thread(id: "${openly}") { id } workspace(id: "${workspaceId}") { id } }`,
+      `{ viewer { workspaces { nodes { id } } teams { nodes { id } } } thread(id: "${openly}") { id } workspace(id: "${workspaceId}") { id } }`,
     );
     expect(data).toEqual({
-      viewer: { workspaces: [{ id: again.workspaceId }], teams: [] },
+      viewer: { workspaces: { nodes: [{ id: again.workspaceId }] }, teams: { nodes: [] } },
       thread: null,
       workspace: null,
     });
@@ -370,7 +370,7 @@ describe('deleting an account', () => {
       await making;
       const response = await deleting;
       expect([response.status, await response.json()]).toMatchObject([409, { code: 'CONFLICT' }]);
-      expect(await whoIs(bob)).toEqual({ viewer: { id: bob.id } });
+      expect(await whoIs(bob)).toEqual({ viewer: { user: { id: bob.id } } });
     },
   );
 
@@ -436,7 +436,7 @@ describe('deleting an account', () => {
     const openly = await threadIn(bob, workspaceId, 'WORKSPACE');
     const remember = async () => ({
       members: await rawBody(ada, `{ workspace(id: "${workspaceId}") { id } node(id: "${openly}") { id } }`),
-      viewer: await rawBody(bob, '{ viewer { id personalWorkspace { id } workspaces { id } } }'),
+      viewer: await rawBody(bob, '{ viewer { id personalWorkspace { id } workspaces { nodes { id } } } }'),
       log: (await listAuditEntries(broken.app, workspaceId, {})).rows,
     });
     const before = await remember();
@@ -492,7 +492,7 @@ async function readAll(person: Person, { answers }: { answers: { id: string }[] 
 
 /** What a token opens: the data, or the code of the refusal. */
 async function whoIs({ url, token }: Pick<Person, 'url' | 'token'>): Promise<unknown> {
-  const { data, errors } = await post(url, token, { query: '{ viewer { id } }' });
+  const { data, errors } = await post(url, token, { query: '{ viewer { user { id } } }' });
   return errors?.[0]?.extensions.code ?? data;
 }
 

@@ -48,26 +48,27 @@ describe('an account', () => {
 
   test('gets one personal workspace, however many first requests come at once', async () => {
     const token = tokenOf(await signUp(server.url, `ada-${crypto.randomUUID()}@example.com`));
-    const query = '{ viewer { id personalWorkspace { id kind viewerRole } workspaces { id } } }';
+    const query =
+      '{ viewer { user { id } personalWorkspace { id kind viewerRole } workspaces { nodes { id } } } }';
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask(bearer(token), query)));
     const [answer] = answers as [Answer];
-    const { id, personalWorkspace } = answer.data.viewer;
+    const { user, personalWorkspace } = answer.data.viewer;
     expect(answer).toMatchObject({
       data: {
         viewer: {
           personalWorkspace: { kind: 'PERSONAL', viewerRole: 'OWNER' },
-          workspaces: [{ id: personalWorkspace.id }],
+          workspaces: { nodes: [{ id: personalWorkspace.id }] },
         },
       },
     });
     for (const other of answers) expect(other).toEqual(answer);
     const { db } = server.app;
-    const owned = await db.select().from(workspaces).where(eq(workspaces.ownerUserId, id));
+    const owned = await db.select().from(workspaces).where(eq(workspaces.ownerUserId, user.id));
     expect(owned).toHaveLength(1);
     const roles = await db
       .select()
       .from(workspaceMembers)
-      .where(and(eq(workspaceMembers.userId, id), eq(workspaceMembers.role, 'OWNER')));
+      .where(and(eq(workspaceMembers.userId, user.id), eq(workspaceMembers.role, 'OWNER')));
     expect(roles).toMatchObject([{ workspaceId: personalWorkspace.id }]);
   });
 });
@@ -337,7 +338,7 @@ const signInAgain = {
 };
 
 interface Answer {
-  data: { viewer: { id: string; personalWorkspace: { id: string } } };
+  data: { viewer: { user: { id: string }; personalWorkspace: { id: string } } };
 }
 
 async function ask(headers: Record<string, string>, query: string = viewer): Promise<Answer> {

@@ -561,26 +561,24 @@ describe('a stored key', () => {
     vi.spyOn(OPENAI, 'checkKey').mockImplementation((call) =>
       checkKey({ ...call, secret: call.secret.replace('good', 'wrong') }),
     );
-    expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toMatchObject({
-      __typename: 'CheckApiKeyPayload',
-      apiKey: {
-        status: 'INVALID',
-        statusMessage: 'OpenAI did not accept this key. Check that it is complete and active, or replace it.',
-      },
+    const sentence = 'OpenAI did not accept this key. Check that it is complete and active, or replace it.';
+    expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toEqual({
+      __typename: 'ProviderRefusedError',
+      code: 'INVALID_KEY',
+      message: sentence,
+      fixableBy: 'YOU',
+      retryAt: null,
+      provider: 'OPENAI',
+      storedApiKey: { ...(await keysOf(ada))[0], status: 'INVALID', statusMessage: sentence },
     });
     expect(await modelsOf(ada)).toMatchObject(
       models.map(({ id }) => ({ id, isAvailable: false, unavailableReason: 'INVALID_KEY', paidBy: null })),
     );
-    expect(await ada.run('refresh-models', { input: { apiKeyId: apiKey.id } })).toEqual({
-      __typename: 'AnswerError',
-      code: 'INVALID_KEY',
-      message: 'OpenAI did not accept this key. Check that it is complete and active, or replace it.',
-      fixableBy: 'KEY_MANAGER',
-      retryAt: null,
-    });
     vi.restoreAllMocks();
     expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toMatchObject({
+      __typename: 'CheckApiKeyPayload',
       apiKey: { status: 'ACTIVE', statusMessage: null },
+      models: models.map(({ id }) => ({ id, isAvailable: true })),
     });
     expect((await modelsOf(ada)).every(({ isAvailable }) => isAvailable)).toBe(true);
   });
@@ -593,7 +591,7 @@ describe('a stored key', () => {
     vi.spyOn(MISTRAL, 'checkKey').mockImplementation(
       async (call) => (await checkKey(call))?.slice(1) ?? null,
     );
-    const refreshed = await ada.run<KeyResult>('refresh-models', { input: { apiKeyId: apiKey.id } });
+    const refreshed = await ada.run<KeyResult>('check-api-key', { input: { id: apiKey.id } });
     expect(refreshed.models.map(({ id }) => id)).toEqual(models.slice(1).map(({ id }) => id));
     expect((await modelsOf(ada)).find(({ id }) => id === models[0]?.id)).toMatchObject({
       isAvailable: false,
@@ -744,7 +742,6 @@ describe('a stored key', () => {
       ['update-api-key', (id) => ({ input: { id, label: 'Mine', isEnabled: false } })],
       ['replace-api-key-secret', (id) => ({ input: { id, secret: 'sk-sim-good' } })],
       ['remove-api-key', (id) => ({ input: { id } })],
-      ['refresh-models', (id) => ({ input: { apiKeyId: id } })],
     ];
     for (const [operation, of] of variables) {
       const answers = await Promise.all(

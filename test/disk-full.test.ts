@@ -63,7 +63,7 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
 
     place.disk.freeBytes = 2 ** 20;
     await expect(write()).rejects.toThrow('OVERLOADED');
-    expect(await ada.run('viewer')).toMatchObject({ id: ada.id });
+    expect(await ada.run('viewer')).toMatchObject({ user: { id: ada.id } });
     expect([await statusOf('live'), await statusOf('ready')]).toEqual([200, 503]);
 
     place.disk.freeBytes = 2 ** 30;

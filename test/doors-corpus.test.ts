@@ -264,9 +264,9 @@ test('of two credentials in one request the header counts, and of two headers th
   const whoIs = async (authorization: string | string[]) => {
     const headers = { authorization, cookie, 'x-latchkey-csrf': '1' };
     const wire = httpWire({ url: site.server.url }, 'application/json', headers);
-    const { text } = await wire.send({ query: '{ viewer { id } }' });
+    const { text } = await wire.send({ query: '{ viewer { user { id } } }' });
     wire.close();
-    return JSON.parse(text).data?.viewer?.id ?? null;
+    return JSON.parse(text).data?.viewer?.user.id ?? null;
   };
   expect(cookie).not.toBe('');
   expect(await whoIs([])).toBe(eve.id);

@@ -131,7 +131,7 @@ test.runIf(inject('postgresUrl') !== undefined)(
     await locked;
     const startedAt = performance.now();
     const refused = ada.run('create-thread', { input: { workspaceId: ada.workspaceId } });
-    expect(await ada.run('viewer')).toMatchObject({ id: ada.id });
+    expect(await ada.run('viewer')).toMatchObject({ user: { id: ada.id } });
     await expect(refused).rejects.toThrow('OVERLOADED');
     expect(performance.now() - startedAt).toBeLessThan(10_000);
     release();

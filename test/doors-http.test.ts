@@ -210,7 +210,6 @@ describe('an id that cannot be one', () => {
       ['update-api-key', { label: 'x' }, 'id'],
       ['replace-api-key-secret', { secret: 'sk-sim-1234567890123456789' }, 'id'],
       ['remove-api-key', {}, 'id'],
-      ['refresh-models', {}, 'apiKeyId'],
       ['send-message', message, 'threadId'],
       ['send-message', { ...message, threadId: thread.id }, 'parentId'],
     ] as const) {

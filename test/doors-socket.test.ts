@@ -27,7 +27,7 @@ afterEach(() => {
   expect(printed).toEqual([]);
 });
 
-const ask = { query: 'query Who { viewer { id } }' };
+const ask = { query: 'query Who { viewer { user { id } } }' };
 
 describe('an upgrade', () => {
   test('that is refused and reset does not end the server', async () => {
@@ -160,7 +160,7 @@ describe('signing out', () => {
     });
     expect(await closed.closed).toBe('4403 Forbidden');
     kept.send({ type: 'subscribe', id: '1', payload: ask });
-    expect((await kept.message('next', '1')).payload).toEqual({ data: { viewer: { id: bob.id } } });
+    expect((await kept.message('next', '1')).payload).toEqual({ data: { viewer: { user: { id: bob.id } } } });
     kept.socket.terminate();
   });
 
@@ -215,7 +215,9 @@ describe('an operation that goes wrong', () => {
     vi.mocked(broken.app.db.select).mockRestore();
 
     opened.send({ type: 'subscribe', id: 'after', payload: ask });
-    expect((await opened.message('next', 'after')).payload).toEqual({ data: { viewer: { id: person.id } } });
+    expect((await opened.message('next', 'after')).payload).toEqual({
+      data: { viewer: { user: { id: person.id } } },
+    });
     opened.socket.terminate();
     const failures = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(failures.length).toBeGreaterThanOrEqual(2);

@@ -213,10 +213,10 @@ describe('a list of models', () => {
     expect(checked).toMatchObject({ apiKey: { status: 'ACTIVE', statusMessage: null } });
     const { data } = await rawBody(
       ada,
-      `mutation ($id: ID!) { refreshModels(input: { apiKeyId: $id }) { ... on RefreshModelsPayload { models { name title contextWindow } } } }`,
+      `mutation ($id: ID!) { checkApiKey(input: { id: $id }) { ... on CheckApiKeyPayload { models { name title contextWindow } } } }`,
       { id: key.apiKey.id },
     );
-    expect(data.refreshModels).toEqual({ models: expected });
+    expect(data.checkApiKey).toEqual({ models: expected });
   });
 
   test.each<[string, unknown]>([
@@ -254,7 +254,7 @@ describe('a list of models', () => {
     provider.list = (response) => respond(response, 200, listOf(many(count)));
     const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
     expect(added.models.map(({ name }) => name)).toEqual(many(2_000).map(({ id }) => id));
-    const { models } = await ada.run<AddedKey>('refresh-models', { input: { apiKeyId: key.apiKey.id } });
+    const { models } = await ada.run<AddedKey>('check-api-key', { input: { id: key.apiKey.id } });
     expect(models).toHaveLength(2_000);
   });
 

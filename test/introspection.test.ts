@@ -165,7 +165,6 @@ function variablesOf({ field }: Entry): object[] {
 /** What changes nothing when it is refused, and little when it is not. */
 const TRIED = new Map<string, () => object[]>([
   ['checkApiKey', () => keyIds.map((id) => ({ id }))],
-  ['refreshModels', () => keyIds.map((apiKeyId) => ({ apiKeyId }))],
   ['updateApiKey', () => keyIds.map((id) => ({ id, isEnabled: true }))],
   ['stopAnswer', () => answerIds.map((answerId) => ({ answerId }))],
   ['sendMessage', () => [{ threadId: threadIds[0], text: 'Hello', modelIds: [modelId] }]],

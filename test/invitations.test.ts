@@ -170,7 +170,8 @@ describe('an invitation', () => {
       const { createdAt = '', expiresAt = '' } = listed ?? {};
       const hours = (Date.parse(expiresAt) - Date.parse(createdAt)) / 3_600_000;
       expect(hours).toBeCloseTo(1, 2);
-      for (const person of [member, viewer]) expect(await open(person, id)).toEqual([]);
+      for (const person of [member, viewer])
+        expect(await person.run('invitations', { id })).toMatchObject({ invitations: null });
 
       const [row] = await server.app.db
         .select()

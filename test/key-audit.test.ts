@@ -44,7 +44,7 @@ describe('the audit log of a key', () => {
     const { id } = apiKey;
     const update = (input: object) => ada.run('update-api-key', { input: { id, ...input } });
     await ada.run('check-api-key', { input: { id } });
-    await ada.run('refresh-models', { input: { apiKeyId: id } });
+    await ada.run('check-api-key', { input: { id } });
     await update({ label: 'Home', position: 2 });
     await update({ expiresAt: '2100-01-01T00:00:00Z' });
     await update({ isEnabled: false });

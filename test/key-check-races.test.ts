@@ -32,7 +32,6 @@ afterEach(() => vi.restoreAllMocks());
 
 const CHECKS = {
   checked: () => change(ben, 'check-api-key', { id }),
-  'listed anew': () => change(ben, 'refresh-models', { apiKeyId: id }),
 };
 
 const LOSSES = [

@@ -243,7 +243,8 @@ describe('a change is told', () => {
     turn(server, 'OPENAI', 'down');
     const told = await timesTold(apiKey.id, async () => {
       expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toEqual({
-        __typename: 'AnswerError',
+        __typename: 'ProviderUnavailableError',
+        provider: 'OPENAI',
         code: 'PROVIDER_OVERLOADED',
         message: 'OpenAI is overloaded. Try again in a moment.',
         fixableBy: 'PROVIDER',

@@ -51,12 +51,9 @@ test('checking a key whose name leads inside by now says so', async () => {
   const { apiKey } = await addKey(ada, input);
   expect(apiKey.status).toBe('UNVERIFIED');
   address = '10.0.0.7';
-  for (const [name, input] of [
-    ['check-api-key', { id: apiKey.id }],
-    ['refresh-models', { apiKeyId: apiKey.id }],
-  ] as const)
-    expect(await ada.run(name, { input })).toMatchObject({
-      code: 'NETWORK',
-      message: expect.stringMatching(/could not be reached .* leads into a private network\./),
-    });
+  expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toMatchObject({
+    __typename: 'ProviderUnavailableError',
+    code: 'NETWORK',
+    message: expect.stringMatching(/could not be reached .* leads into a private network\./),
+  });
 });

@@ -72,7 +72,9 @@ describe('a line is logged', () => {
     vi.spyOn(server.app.db, 'select').mockImplementationOnce(() => {
       throw new TypeError('canary');
     });
-    answers.push(await send(ada, 'query Broken { providers { name } viewer { workspaces { id } } }'));
+    answers.push(
+      await send(ada, 'query Broken { providers { name } viewer { workspaces { nodes { id } } } }'),
+    );
     const socket = await openSocket(server.url, { init: { authorization: `Bearer ${ada.token}` } });
     await socket.message('connection_ack');
     socket.send({

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memberIdOf } from '../src/db/id.ts';
 import { memberships } from '../src/db/tables/workspace.ts';
 import { bodyText } from './kit/api-key.ts';
 import {
@@ -107,7 +108,7 @@ describe('a role', () => {
     const input = { workspaceId: id, userId: viewer.id, role: 'ADMIN' };
     expect(await change(admin, 'update-member', input)).toMatchObject({
       __typename: 'UpdateMemberPayload',
-      member: { id: `${id}.${viewer.id}`, role: 'ADMIN' },
+      member: { id: memberIdOf(id, viewer.id), role: 'ADMIN' },
     });
     expect(heard()).toEqual({ [id]: [viewer.id], [viewer.id]: [id], [owner.id]: [] });
     expect((await auditOf(server, id)).at(-1)).toBe('MEMBER_CHANGED VIEWER ADMIN');

@@ -50,7 +50,7 @@ describe('whoever runs the server', () => {
       previousPlan: 'PREMIUM',
       isDefault: true,
     });
-    const { data } = await rawBody(bob, '{ viewer { workspaces { plan } } }');
+    const { data } = await rawBody(bob, '{ viewer { workspaces { nodes { plan } } } }');
     expect(data).toEqual({ viewer: { workspaces: [{ plan: 'BUSINESS' }, { plan: 'BUSINESS' }] } });
   });
 
@@ -65,7 +65,7 @@ describe('whoever runs the server', () => {
     });
     const { data } = await rawBody(
       bob,
-      '{ viewer { personalWorkspace { plan } teams { plan workspaces { plan } } } }',
+      '{ viewer { personalWorkspace { plan } teams { nodes { plan workspaces { nodes { plan } } } } } }',
     );
     expect(data).toEqual({
       viewer: {

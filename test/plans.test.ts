@@ -80,8 +80,6 @@ describe.each(Object.entries(SCOPES))('a key of scope %s', (scope, placeOf) => {
     const calls = server.simulator.requests.length;
     const checked = await ada.run<{ __typename: string }>('check-api-key', { input: { id } });
     expect(checked).toMatchObject(has ? { __typename: 'CheckApiKeyPayload' } : refused);
-    const listedAnew = await ada.run<{ __typename: string }>('refresh-models', { input: { apiKeyId: id } });
-    expect(listedAnew).toMatchObject(has ? { __typename: 'RefreshModelsPayload' } : refused);
     // No provider hears of a key that the plan does not include.
     expect(server.simulator.requests.length > calls).toBe(has);
 
@@ -107,7 +105,7 @@ describe.each(Object.entries(SCOPES))('a key of scope %s', (scope, placeOf) => {
     show(
       `${scope} × ${plan}`,
       `list ${listed.apiKey?.status}, model ${listed.model?.unavailableReason ?? 'available'}, add ${added.__typename}, ` +
-        `replace ${replaced.__typename}, check ${checked.__typename}, refresh ${listedAnew.__typename}, ask ${asked.__typename}, answer ${ended}, remove RemoveApiKeyPayload`,
+        `replace ${replaced.__typename}, check ${checked.__typename}, ask ${asked.__typename}, answer ${ended}, remove RemoveApiKeyPayload`,
     );
   });
 });

@@ -68,5 +68,5 @@ test.concurrent.each(['/graphql', '/api/auth/sign-in/email'])(
 );
 
 test('whoever comes after is served', async () => {
-  expect(await ada.run('viewer')).toMatchObject({ id: ada.id });
+  expect(await ada.run('viewer')).toMatchObject({ user: { id: ada.id } });
 });

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import {
   buildSchema,
+  findBreakingChanges,
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLOutputType,
@@ -130,6 +131,33 @@ describe('a mutation', () => {
   );
 });
 
+describe('a result', () => {
+  const results = types.filter(isUnionType).filter(({ name }) => name.endsWith('Result'));
+
+  test('has no payload with a field named as one of UserError, which clients could not select beside it', () => {
+    const reserved = namesIn(schema.getType('UserError') ?? expect.unreachable());
+    const payloads = types.filter(({ name }) => name.endsWith('Payload'));
+    const taken = payloads.flatMap((type) =>
+      namesIn(type)
+        .filter((name) => reserved.includes(name))
+        .map((name) => `${type.name}.${name}`),
+    );
+    expect(payloads).toHaveLength(results.length);
+    expect(taken).toEqual([]);
+  });
+
+  test('has one type for each field name, so that no client needs an alias', () => {
+    const clashing = results.flatMap((result) => {
+      const fields = result.getTypes().flatMap((type) => Object.values(type.getFields()));
+      const byName = Map.groupBy(fields, ({ name }) => name);
+      return [...byName]
+        .filter(([, same]) => new Set(same.map(({ type }) => String(type))).size > 1)
+        .map(([name]) => `${result.name}: ${name}`);
+    });
+    expect(clashing).toEqual([]);
+  });
+});
+
 test('no answer of the API has a field that could carry a secret', () => {
   const secretWords = ['secret', 'secrets', 'sealed', 'ciphertext', 'tag', 'token', 'password', 'credential'];
   const suspicious = outputFields
@@ -138,8 +166,11 @@ test('no answer of the API has a field that could carry a secret', () => {
       field.name.split(/(?=[A-Z])/).some((word) => secretWords.includes(word.toLowerCase())),
     );
   // Opens an invitation, once: whoever makes one has to be able to send it. So does the operator with `url` of
-  // CreatePasswordResetPayload, which only the operator's token gets.
-  expect(suspicious.map(({ name }) => name)).toEqual(['CreateInvitationPayload.token']);
+  // CreatePasswordResetPayload, which only the operator's token gets. That a password can be reset is no secret.
+  expect(suspicious.map(({ name }) => name)).toEqual([
+    'CreateInvitationPayload.token',
+    'ServerInfo.canResetPassword',
+  ]);
 });
 
 describe('a list', () => {
@@ -151,7 +182,10 @@ describe('a list', () => {
       'Team.auditLog',
       'Team.invitations',
       'Team.members',
+      'Team.workspaces',
       'Thread.messages',
+      'Viewer.teams',
+      'Viewer.workspaces',
       'Workspace.apiKeys',
       'Workspace.auditLog',
       'Workspace.invitations',
@@ -160,7 +194,7 @@ describe('a list', () => {
       'Workspace.threads',
     ]);
     for (const { field } of connections) {
-      const places = field.args.filter(({ name }) => name !== 'orderBy');
+      const places = field.args.filter(({ name }) => name !== 'orderBy' && name !== 'filter');
       expect(places.map((argument) => `${argument.name}: ${argument.type}`)).toEqual([
         'after: String',
         'before: String',
@@ -185,23 +219,20 @@ describe('a list', () => {
       'AddApiKeyPayload.models',
       'Answer.citations',
       'Answer.siblings',
+      'CheckApiKeyPayload.models',
       'InvalidInputError.fields',
       'Message.siblings',
       'Model.apiKeys',
       'Model.capabilities',
       'ModelUnavailableError.suggestions',
-      'ModelsChanged.models',
+      'ModelsUpdated.models',
       'Query.nodes',
       'Query.providers',
-      'RefreshModelsPayload.models',
       'RemovalImpact.models',
       'RemoveApiKeyPayload.models',
       'SendMessagePayload.answers',
-      'Team.workspaces',
       'ThreadSnapshot.writing',
       'UserMessage.siblings',
-      'Viewer.teams',
-      'Viewer.workspaces',
     ]);
   });
 
@@ -263,6 +294,38 @@ describe('the shared operation', () => {
   });
 });
 
+describe('since the last release', () => {
+  const released = buildSchema(readFileSync('test/fixtures/schema-0.1.0.graphql', 'utf8'));
+  const [, newest = ''] = readFileSync('CHANGELOG.md', 'utf8').split(/^## /m);
+
+  test('nothing that a client may have relied on is gone unless the changelog names it, in backticks', () => {
+    const broken = findBreakingChanges(released, schema);
+    const unnamed = broken.filter(({ description }) => !newest.includes(`\`${coordinateIn(description)}\``));
+    expect(unnamed.map(({ description }) => `${coordinateIn(description)}: ${description}`)).toEqual([]);
+    say(`${broken.length} breaking changes since the last release, all of them named`);
+  });
+
+  test.each([
+    ['Field Message.author was removed.', 'Message.author'],
+    ['Enum value ErrorCode.BUSY was removed.', 'ErrorCode.BUSY'],
+    ['A required argument Query.node(kind:) was added.', 'Query.node(kind:)'],
+    ['A required field StopAnswerInput.answerId was added.', 'StopAnswerInput.answerId'],
+    ['AnswerError was removed from union type CheckApiKeyResult.', 'AnswerError'],
+    ['ModelsChanged was removed.', 'ModelsChanged'],
+  ])('%s names %s', (description, coordinate) => {
+    expect(coordinateIn(description)).toBe(coordinate);
+  });
+});
+
+/** What a breaking change is about, as graphql names it first: a type, a member of one, or an argument. */
+function coordinateIn(description: string): string {
+  const words = description.replace(
+    /^(A required (argument|field)|Field|Enum value|Argument|Standard scalar) /,
+    '',
+  );
+  return /^[\w.]+(\(\w+:\))?(?=[ .])/.exec(words)?.[0].replace(/[.]$/, '') ?? description;
+}
+
 /** The names that clients rely on: they stay, and more may come. A signature counts as a whole, a name alone as a name. */
 const CONTRACT = `
 enum ProviderName: OPENAI ANTHROPIC GEMINI MISTRAL PERPLEXITY XAI NOVITA CUSTOM
@@ -283,7 +346,8 @@ enum ErrorCode: BUDGET_EXCEEDED NOT_FOUND BAD_INPUT CONFLICT BUSY STALE_SEALING_
 interface Node: id
 interface UserError: code message fixableBy retryAt
 type InvalidInputError: code message fixableBy retryAt fields
-type ProviderRefusedError: code message fixableBy retryAt provider
+type ProviderRefusedError: code message fixableBy retryAt provider storedApiKey
+type ProviderUnavailableError: code message fixableBy retryAt provider
 type PlanRequiredError: code message fixableBy retryAt requiredPlan
 type NotPermittedError: code message fixableBy retryAt requiredRole
 type NotFoundError: code message fixableBy retryAt
@@ -292,20 +356,31 @@ type ModelUnavailableError: code message fixableBy retryAt suggestions
 type StaleSealingKeyError: code message fixableBy retryAt sealingKey
 type BusyError: code message fixableBy retryAt
 type AnswerError: code message fixableBy retryAt
-type Query: viewer node nodes providers workspace team thread accounts
+type Query: viewer node nodes providers workspace team thread accounts serverInfo
+type ServerInfo: version signUp canResetPassword maxFileBytes maxAnswersAtOnce
 type Viewer: id user email personalWorkspace workspaces teams
 type User: id name
 type Workspace: id name kind plan viewerRole sealingKey apiKeys models threads members invitations auditLog team
+type Workspace: viewerCanSend viewerCanManageThreads viewerCanManageKeys viewerCanManageMembers viewerCanReadAuditLog viewerCanRename
+type Workspace: viewerCanTransfer viewerCanDelete viewerCanLeave
+type Team: viewerCanManageKeys viewerCanManageMembers viewerCanReadAuditLog viewerCanRename viewerCanCreateWorkspace
+type Team: viewerCanTransfer viewerCanDelete viewerCanLeave
 type Team: id name plan viewerRole sealingKey apiKeys workspaces members invitations auditLog
-type Member: id user role joinedAt
-type Invitation: id role createdBy createdAt expiresAt
+union Tenant: Workspace Team
+type AuditEntry: id position at action actor subjectId description
+input AuditLogFilter: actions actorId from to
+type Member: id tenant user role joinedAt
+type Invitation: id tenant role createdBy createdAt expiresAt
 type SealingKey: id publicKey
 type Provider: id name title keysUrl keyPlaceholder
 type ApiKey: id provider label hint scope status statusMessage isEnabled baseUrl createdBy createdAt lastUsedAt
-type ApiKey: expiresAt modelsRefreshedAt position removalImpact
+type ApiKey: expiresAt modelsRefreshedAt position removalImpact tenant
 type RemovalImpact: models threadCount runningAnswerCount
 type Model: id provider name title isAvailable unavailableReason paidBy apiKeys contextWindow maxOutputTokens
-type Model: capabilities price
+type Model: capabilities price tenant
+type ModelPrice: input output cachedInput cacheWrite
+type Money: amount currency
+enum CurrencyCode: USD
 type Thread: id title workspace visibility revision messages createdBy createdAt canGenerate cannotGenerateReason viewerCanSend
 type Thread: updatedAt lastMessageAt viewerCanRename viewerCanDelete
 interface Message: id thread parent role text author createdAt siblings siblingIndex siblingCount viewerCanEdit viewerCanRemove
@@ -314,7 +389,7 @@ type Answer: id thread parent role text author createdAt siblings siblingIndex s
 type Answer: status model modelName provider paidBy apiKey error usage citations reasoning finishReason providerFinishReason
 type Usage: inputTokens outputTokens cachedInputTokens reasoningTokens isEstimated
 type Citation: url title startOffset endOffset
-type Mutation: addApiKey checkApiKey updateApiKey replaceApiKeySecret removeApiKey refreshModels
+type Mutation: addApiKey checkApiKey updateApiKey replaceApiKeySecret removeApiKey
 type Mutation: createWorkspace updateWorkspace deleteWorkspace leaveWorkspace transferWorkspace
 type Mutation: createTeam updateTeam deleteTeam leaveTeam transferTeam addMember updateMember removeMember
 type Mutation: createInvitation revokeInvitation acceptInvitation
@@ -326,7 +401,6 @@ input CheckApiKeyInput: id
 input UpdateApiKeyInput: id label isEnabled expiresAt position
 input ReplaceApiKeySecretInput: id secret sealed baseUrl
 input RemoveApiKeyInput: id
-input RefreshModelsInput: apiKeyId
 input CreateWorkspaceInput: name teamId
 input UpdateWorkspaceInput: id name
 input DeleteWorkspaceInput: id
@@ -356,20 +430,19 @@ input SendMessageInput: threadId text modelIds parentId idempotencyKey
 input StopAnswerInput: answerId
 input RegenerateAnswerInput: answerId modelId
 type AddApiKeyPayload: apiKey workspace team models warning
-type CheckApiKeyPayload: apiKey
+type CheckApiKeyPayload: apiKey models
 type UpdateApiKeyPayload: apiKey
 type ReplaceApiKeySecretPayload: apiKey
 type RemoveApiKeyPayload: removedId models
-type RefreshModelsPayload: models
 type CreateWorkspacePayload: workspace
 type UpdateWorkspacePayload: workspace
 type DeleteWorkspacePayload: removedId
-type LeaveWorkspacePayload: leftId
+type LeaveWorkspacePayload: removedId
 type TransferWorkspacePayload: workspace
 type CreateTeamPayload: team
 type UpdateTeamPayload: team
 type DeleteTeamPayload: removedId
-type LeaveTeamPayload: leftId
+type LeaveTeamPayload: removedId
 type TransferTeamPayload: team
 type AddMemberPayload: member
 type UpdateMemberPayload: member
@@ -384,7 +457,16 @@ type DeleteThreadPayload: removedId
 type SendMessagePayload: userMessage answers thread
 type StopAnswerPayload: answer
 type RegenerateAnswerPayload: answer
-type Subscription: answerEvents threadEvents
+type Subscription: answerEvents threadEvents workspaceEvents
+union WorkspaceEvent: WorkspaceSnapshot WorkspaceUpdated ApiKeyAdded ApiKeyUpdated ApiKeyRemoved ModelsUpdated
+union WorkspaceEvent: MemberAdded MemberUpdated MemberRemoved ThreadUpdated ThreadRemoved
+type ApiKeyAdded: apiKey
+type ApiKeyUpdated: apiKey
+type ApiKeyRemoved: removedId
+type ModelsUpdated: workspace models message
+type MemberAdded: member
+type MemberUpdated: member
+type MemberRemoved: removedId userId
 union AnswerEvent: AnswerDelta AnswerRetrying AnswerFinished AnswerFailed
 union ThreadEvent: ThreadSnapshot MessageAdded AnswerDelta AnswerRetrying AnswerFinished AnswerFailed ThreadUpdated
 union ThreadEvent: MessageRemoved ThreadRemoved
@@ -518,7 +600,6 @@ describe('the contract', () => {
       'DeleteWorkspaceInput.id',
       'LeaveTeamInput.id',
       'LeaveWorkspaceInput.id',
-      'RefreshModelsInput.apiKeyId',
       'RegenerateAnswerInput.answerId',
       'RemoveApiKeyInput.id',
       'RemoveMemberInput.userId',

@@ -226,7 +226,6 @@ async function useKeys(
     const sealed = await seal(ada, { provider, baseUrl, secret: canary });
     const { apiKey, models } = await addKey(ada, { provider, baseUrl, sealed });
     await ada.run('check-api-key', { input: { id: apiKey.id } });
-    await ada.run('refresh-models', { input: { apiKeyId: apiKey.id } });
     await ada.run('replace-api-key-secret', { input: { id: apiKey.id, secret: canary } });
     const sent = await ada.ask('Hello', models.slice(0, 1));
     const following = {

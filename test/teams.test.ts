@@ -1,8 +1,10 @@
 import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memberIdOf } from '../src/db/id.ts';
 import { teamMemberships, teams } from '../src/db/tables/team.ts';
 import { users } from '../src/db/tables/user.ts';
 import { memberships, workspaces } from '../src/db/tables/workspace.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import {
   auditOf,
   type Cast,
@@ -37,7 +39,7 @@ describe('a team', () => {
     expect(team).toMatchObject({ id: team.id, name: 'Labs', plan: 'BUSINESS', viewerRole: 'OWNER' });
     const renamed = await change(ada, 'update-team', { id: team.id, name: 'Laboratories' });
     expect(renamed.team).toEqual({ ...team, name: 'Laboratories' });
-    expect((await ada.run<{ teams: Place[] }>('workspaces')).teams).toEqual([renamed.team]);
+    expect(nodesOf((await ada.run<{ teams: Page<Place> }>('workspaces')).teams)).toEqual([renamed.team]);
     expect(await auditOf(server, team.id)).toEqual(['TEAM_CREATED Labs', 'TEAM_CHANGED Labs Laboratories']);
     expect(await change(ada, 'update-team', { id: team.id, name: '' })).toMatchObject({ code: 'BAD_INPUT' });
   });
@@ -78,12 +80,12 @@ describe('a team', () => {
     });
     const input = { workspaceId: id, userId: viewer.id, role: 'VIEWER' };
     expect(await change(admin, 'add-member', input)).toMatchObject({
-      member: { id: `${id}.${viewer.id}`, role: 'VIEWER', user: { name: 'Vera' } },
+      member: { id: memberIdOf(id, viewer.id), role: 'VIEWER', user: { name: 'Vera' } },
     });
     expect(await rolesIn(viewer, id)).toEqual(['Olga OWNER', 'Adam ADMIN', 'Vera VIEWER']);
     expect(await viewer.run('team', { id: teamId })).toMatchObject({
       viewerRole: 'MEMBER',
-      workspaces: [{ id, viewerRole: 'VIEWER' }],
+      workspaces: { edges: [{ node: { id, viewerRole: 'VIEWER' } }] },
     });
     expect((await auditOf(server, teamId)).at(-1)).toBe('WORKSPACE_CREATED Lab');
     expect(await auditOf(server, id)).toEqual(['WORKSPACE_CREATED Lab', 'MEMBER_ADDED VIEWER']);
@@ -96,7 +98,7 @@ describe('a team', () => {
     const heard = hear(server, [teamId, first, second, member.id]);
     expect(await change(owner, 'remove-member', { teamId, userId: member.id })).toEqual({
       __typename: 'RemoveMemberPayload',
-      removedId: `${teamId}.${member.id}`,
+      removedId: memberIdOf(teamId, member.id),
     });
     expect(heard()).toEqual({
       [teamId]: [member.id],
@@ -104,7 +106,10 @@ describe('a team', () => {
       [second]: [member.id],
       [member.id]: [teamId, first, second],
     });
-    expect(await change(viewer, 'leave-team', { id: teamId })).toMatchObject({ leftId: teamId });
+    expect(await change(viewer, 'leave-team', { id: teamId })).toEqual({
+      __typename: 'LeaveTeamPayload',
+      removedId: memberIdOf(teamId, viewer.id),
+    });
     for (const id of [teamId, first, second]) {
       expect(await rolesIn(owner, id)).toEqual(['Olga OWNER', 'Adam ADMIN']);
       expect(await member.run('members', { id })).toBeNull();

@@ -76,8 +76,8 @@ describe('a check of a key that has worked', () => {
       const before = await keysOf(ada);
       const announce = vi.spyOn(server.app.changes, 'announce');
       reply = unclear;
-      expect(await check(apiKey.id)).toMatchObject({ __typename: 'AnswerError' });
-      expect(await check(apiKey.id)).toMatchObject({ __typename: 'AnswerError' });
+      expect(await check(apiKey.id)).toMatchObject({ __typename: 'ProviderUnavailableError' });
+      expect(await check(apiKey.id)).toMatchObject({ __typename: 'ProviderUnavailableError' });
       expect(await keysOf(ada)).toEqual(before);
       expect(announce).not.toHaveBeenCalled();
       announce.mockRestore();
@@ -86,7 +86,10 @@ describe('a check of a key that has worked', () => {
       expect(dueInMs).toBeLessThan(120_000);
 
       await passTwoMinutes(apiKey.id);
-      expect(await check(apiKey.id)).toMatchObject({ apiKey: { status: 'INVALID' } });
+      expect(await check(apiKey.id)).toMatchObject({
+        __typename: 'ProviderRefusedError',
+        storedApiKey: { status: 'INVALID' },
+      });
       const againInMs = ((await rowOf(apiKey.id)).recheckAt?.getTime() ?? 0) - Date.now();
       expect(againInMs).toBeLessThan(2 * 3_600_000);
 

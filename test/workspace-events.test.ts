@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { eq } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { memberIdOf } from '../src/db/id.ts';
 import { apiKeys } from '../src/db/tables/api-key.ts';
 import { apiKeyModels, models as modelTable } from '../src/db/tables/model.ts';
 import { users } from '../src/db/tables/user.ts';
@@ -30,11 +31,10 @@ interface Told {
   __typename: string;
   workspace: { id: string; name: string; plan: string; viewerRole: string };
   apiKey: { id: string; label: string; hint: string | null; scope: string; status: string };
-  apiKeyId: string;
+  removedId: string;
   models: ListedModel[] | null;
   message: string | null;
   thread: { id: string; title: string; visibility: string; revision: number };
-  removedId: string;
   member: { user: { id: string; name: string }; role: string };
   userId: string;
 }
@@ -173,7 +173,7 @@ describe('following a workspace', () => {
     const told = [await nextOf(events), await nextOf(events)];
     expect(told).toMatchObject([
       { __typename: 'WorkspaceUpdated', workspace: { viewerRole: 'ADMIN' } },
-      { __typename: 'MemberChanged', member: { user: { name: 'Vera' }, role: 'ADMIN' } },
+      { __typename: 'MemberUpdated', member: { user: { name: 'Vera' }, role: 'ADMIN' } },
     ]);
     await events.return(undefined);
   });
@@ -253,7 +253,7 @@ describe('keys and models', () => {
     }
 
     expect(await nextOf(managed)).toMatchObject({
-      __typename: 'ApiKeyChanged',
+      __typename: 'ApiKeyAdded',
       apiKey: {
         id: apiKey.id,
         label: 'Planted label',
@@ -263,14 +263,17 @@ describe('keys and models', () => {
       },
     });
     const added = await bothNext();
-    expect(added).toMatchObject({ __typename: 'ModelsChanged', message: null });
+    expect(added).toMatchObject({ __typename: 'ModelsUpdated', message: null });
     expect(added.models?.map(({ id }) => id).sort()).toEqual(models.map(({ id }) => id).sort());
     expect(added.models?.every(({ isAvailable, paidBy }) => isAvailable && paidBy === 'WORKSPACE')).toBe(
       true,
     );
 
     await change(cast.owner, 'update-api-key', { id: apiKey.id, label: 'Planted name' });
-    expect(await nextOf(managed)).toMatchObject({ apiKey: { label: 'Planted name' } });
+    expect(await nextOf(managed)).toMatchObject({
+      __typename: 'ApiKeyUpdated',
+      apiKey: { label: 'Planted name' },
+    });
 
     await change(cast.owner, 'update-api-key', { id: apiKey.id, isEnabled: false });
     expect(await nextOf(managed)).toMatchObject({ apiKey: { status: 'DISABLED' } });
@@ -286,7 +289,7 @@ describe('keys and models', () => {
     expect(await bothNext()).toMatchObject({ message: null });
 
     await change(cast.owner, 'remove-api-key', { id: apiKey.id });
-    expect(await nextOf(managed)).toEqual({ __typename: 'ApiKeyRemoved', apiKeyId: apiKey.id });
+    expect(await nextOf(managed)).toEqual({ __typename: 'ApiKeyRemoved', removedId: apiKey.id });
     expect((await bothNext()).models?.every(({ unavailableReason }) => unavailableReason === 'NO_KEY')).toBe(
       true,
     );
@@ -316,7 +319,7 @@ describe('keys and models', () => {
       expect(await nextOf(events)).toMatchObject({ apiKey: { id: own.apiKey.id, scope: 'WORKSPACE' } });
       // The team's entries make way for the workspace's own.
       expect(await nextOf(events)).toMatchObject({
-        __typename: 'ModelsChanged',
+        __typename: 'ModelsUpdated',
         models: null,
         message: null,
       });
@@ -333,14 +336,14 @@ describe('keys and models', () => {
     await change(cast.owner, 'update-member', { workspaceId, userId, role: 'ADMIN' });
     expect([await nextOf(events), await nextOf(events), await nextOf(events)]).toMatchObject([
       { __typename: 'WorkspaceUpdated', workspace: { viewerRole: 'ADMIN' } },
-      { __typename: 'ApiKeyChanged', apiKey: { id: apiKey.id } },
-      { __typename: 'MemberChanged', member: { role: 'ADMIN' } },
+      { __typename: 'ApiKeyAdded', apiKey: { id: apiKey.id } },
+      { __typename: 'MemberUpdated', member: { role: 'ADMIN' } },
     ]);
     await change(cast.owner, 'update-member', { workspaceId, userId, role: 'VIEWER' });
     expect([await nextOf(events), await nextOf(events), await nextOf(events)]).toMatchObject([
       { __typename: 'WorkspaceUpdated', workspace: { viewerRole: 'VIEWER' } },
-      { __typename: 'ApiKeyRemoved', apiKeyId: apiKey.id },
-      { __typename: 'MemberChanged', member: { role: 'VIEWER' } },
+      { __typename: 'ApiKeyRemoved', removedId: apiKey.id },
+      { __typename: 'MemberUpdated', member: { role: 'VIEWER' } },
     ]);
     await change(cast.owner, 'update-api-key', { id: apiKey.id, label: 'Secret name' });
     expect(await rest(events, workspaceId)).toEqual([]);
@@ -359,7 +362,7 @@ describe('keys and models', () => {
     ] as const) {
       await setPlan(owner, { userId: owner.id }, plan);
       expect(await nextOf(events)).toMatchObject({ __typename: 'WorkspaceUpdated', workspace: { plan } });
-      expect(await nextOf(events)).toMatchObject({ __typename: 'ApiKeyChanged', apiKey: { status } });
+      expect(await nextOf(events)).toMatchObject({ __typename: 'ApiKeyUpdated', apiKey: { status } });
       const { models, message } = await nextOf(events);
       expect(models?.every(({ unavailableReason }) => unavailableReason === reason)).toBe(true);
       expect(message === null).toBe(reason === null);
@@ -380,7 +383,7 @@ describe('keys and models', () => {
     });
     await change(cast.owner, 'update-api-key', { id: other.apiKey.id, label: 'Other' });
     const told = (await rest(events, workspaceId)).filter(({ thread }) => thread?.id !== threadId);
-    expect(told).toMatchObject([{ __typename: 'ApiKeyChanged', apiKey: { label: 'Other' } }]);
+    expect(told).toMatchObject([{ __typename: 'ApiKeyUpdated', apiKey: { label: 'Other' } }]);
     await events.return(undefined);
   });
 
@@ -408,7 +411,7 @@ describe('keys and models', () => {
       .values(made.map(({ id }, position) => ({ apiKeyId: apiKey.id, modelId: id, position })));
     const events = await following('viewer', workspaceId);
     await change(cast.owner, 'update-api-key', { id: apiKey.id, isEnabled: false });
-    expect(await nextOf(events)).toMatchObject({ __typename: 'ModelsChanged', models: null });
+    expect(await nextOf(events)).toMatchObject({ __typename: 'ModelsUpdated', models: null });
     await events.return(undefined);
   });
 });
@@ -467,13 +470,23 @@ describe('members', () => {
     const eve = { id: cast.stranger.id, name: 'Eve' };
     await letIn(cast.owner, workspaceId, cast.stranger, 'MEMBER');
     expect(await nextOf(events)).toMatchObject({
-      __typename: 'MemberChanged',
+      __typename: 'MemberAdded',
       member: { user: eve, role: 'MEMBER' },
     });
     await change(cast.owner, 'update-member', { workspaceId, userId: eve.id, role: 'ADMIN' });
     expect(await nextOf(events)).toMatchObject({ member: { user: eve, role: 'ADMIN' } });
     await change(cast.stranger, 'leave-workspace', { id: workspaceId });
-    expect(await nextOf(events)).toEqual({ __typename: 'MemberRemoved', userId: eve.id });
+    expect(await nextOf(events)).toEqual({
+      __typename: 'MemberRemoved',
+      removedId: memberIdOf(workspaceId, eve.id),
+      userId: eve.id,
+    });
+    // Who comes back is new again to those who were sent that they had gone.
+    await letIn(cast.owner, workspaceId, cast.stranger, 'VIEWER');
+    expect(await nextOf(events)).toMatchObject({
+      __typename: 'MemberAdded',
+      member: { user: eve, role: 'VIEWER' },
+    });
     await events.return(undefined);
   });
 
@@ -487,7 +500,11 @@ describe('members', () => {
     await change(cast.owner, 'update-member', { teamId: team, userId: cast.stranger.id, role: 'ADMIN' });
     expect(await nextOf(events)).toMatchObject({ member: { user: { name: 'Eve' }, role: 'ADMIN' } });
     await change(cast.owner, 'remove-member', { teamId: team, userId: cast.member.id });
-    expect(await nextOf(events)).toEqual({ __typename: 'MemberRemoved', userId: cast.member.id });
+    expect(await nextOf(events)).toEqual({
+      __typename: 'MemberRemoved',
+      removedId: memberIdOf(workspaceId, cast.member.id),
+      userId: cast.member.id,
+    });
     await events.return(undefined);
   });
 });
@@ -505,10 +522,10 @@ test('however many follow a workspace, its models are read once for each change'
   expect(reads()).toBe(1);
   await change(owner, 'update-api-key', { id: apiKey.id, isEnabled: false });
   for (const events of followers) {
-    expect((await events.next()).value).toMatchObject({ type: 'api-key-changed' });
+    expect((await events.next()).value).toMatchObject({ type: 'api-key-updated' });
     const { value } = await events.next();
-    expect(value).toMatchObject({ type: 'models-changed', unavailable: ['OPENAI'] });
-    expect(value?.type === 'models-changed' && value.models).toHaveLength(models.length);
+    expect(value).toMatchObject({ type: 'models-updated', unavailable: ['OPENAI'] });
+    expect(value?.type === 'models-updated' && value.models).toHaveLength(models.length);
   }
   expect(reads()).toBe(2);
   for (const events of followers) await events.return?.();
@@ -530,7 +547,7 @@ describe('a slow reader', () => {
     expect(told).toMatchObject([
       { type: 'thread-added', thread: { id: threads[0]?.id, title: 'Round 19' } },
       { type: 'thread-added', thread: { id: threads[1]?.id, title: 'Round 19' } },
-      { type: 'api-key-changed', apiKey: { label: 'Round 19' } },
+      { type: 'api-key-updated', apiKey: { label: 'Round 19' } },
     ]);
     const further = events.next();
     await change(owner, 'delete-thread', { id: threads[0]?.id });

@@ -1,12 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { and, desc, eq, inArray } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memberIdOf } from '../src/db/id.ts';
 import { apiKeys } from '../src/db/tables/api-key.ts';
 import { invitations } from '../src/db/tables/invitation.ts';
 import { messages, threads } from '../src/db/tables/thread.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
 import { askHeld } from './kit/answer.ts';
 import { eventually } from './kit/eventually.ts';
+import { nodesOf, type Page } from './kit/page.ts';
 import {
   auditOf,
   type Cast,
@@ -67,11 +69,13 @@ describe('a shared workspace', () => {
     const heard = hear(server, [id, cast.member.id, cast.owner.id]);
     expect(await change(cast.member, 'leave-workspace', { id })).toEqual({
       __typename: 'LeaveWorkspacePayload',
-      leftId: id,
+      removedId: memberIdOf(id, cast.member.id),
     });
     expect(heard()).toEqual({ [id]: [cast.member.id], [cast.member.id]: [id], [cast.owner.id]: [] });
     expect(await cast.member.run('members', { id })).toBeNull();
-    expect(await change(cast.viewer, 'leave-workspace', { id })).toMatchObject({ leftId: id });
+    expect(await change(cast.viewer, 'leave-workspace', { id })).toMatchObject({
+      removedId: memberIdOf(id, cast.viewer.id),
+    });
     expect(await rolesIn(cast.owner, id)).toEqual(['Olga OWNER', 'Adam ADMIN']);
     expect(await change(cast.owner, 'leave-workspace', { id })).toMatchObject({
       code: 'CONFLICT',
@@ -251,8 +255,8 @@ describe('a personal workspace', () => {
 });
 
 async function namesOf(person: Person): Promise<string[]> {
-  const { workspaces } = await person.run<{ workspaces: Place[] }>('workspaces');
-  return workspaces.map(({ name }) => name);
+  const { workspaces } = await person.run<{ workspaces: Page<Place> }>('workspaces');
+  return nodesOf(workspaces).map(({ name }) => name);
 }
 
 /** How long a PostgreSQL server waits before it looks for a deadlock, nearly. */

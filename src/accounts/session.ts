@@ -4,7 +4,7 @@ import { betterAuth } from 'better-auth/minimal';
 import { bearer } from 'better-auth/plugins/bearer';
 import { and, eq, gt, inArray } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
-import { type IdPrefix, idsOf, newId } from '../db/id.ts';
+import { idsOf, newId, type TablePrefix } from '../db/id.ts';
 import { accounts, sessions, users, verifications } from '../db/tables/user.ts';
 import { ConflictError } from '../errors.ts';
 import type { Mailer } from '../mail.ts';
@@ -270,7 +270,7 @@ function refuse(error: unknown): never {
   throw error;
 }
 
-const PREFIX: Record<string, IdPrefix> = { user: 'usr', session: 'ses', account: 'acc' };
+const PREFIX: Record<string, TablePrefix> = { user: 'usr', session: 'ses', account: 'acc' };
 
 const SESSION_SECONDS = 7 * 24 * 60 * 60;
 const RENEWED_AFTER_SECONDS = 24 * 60 * 60; // a write a day, and a session in use never ends

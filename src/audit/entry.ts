@@ -1,7 +1,7 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, or, type SQL, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import type { Database } from '../db/database.ts';
-import { prefixOf } from '../db/id.ts';
+import { auditEntryIdOf, idsOf, prefixOf, readAuditEntryId } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { auditEntries } from '../db/tables/audit.ts';
 import {
@@ -14,6 +14,8 @@ import {
 
 /** One recorded action on a workspace or team. Its hash has not been checked: `verifyAudit` does that. */
 export interface AuditEntry {
+  /** Made of the id of its tenant and its place. */
+  id: string;
   /** Its place in the log of its tenant, from 1. */
   position: number;
   /** UNREADABLE for an entry that this version of the server cannot have written; then everything below is empty. */
@@ -24,11 +26,22 @@ export interface AuditEntry {
   details: Readonly<Record<string, string>>;
 }
 
+/** Which entries of a log are wanted; those that meet all that is given. */
+export interface AuditFilter {
+  actions?: readonly AuditEntry['action'][] | null | undefined;
+  actorId?: string | null | undefined;
+  /** The first moment that is wanted. */
+  from?: Date | null | undefined;
+  /** The first moment after it that is not. */
+  to?: Date | null | undefined;
+}
+
 /** The audit log of a workspace or team, newest first. The caller makes sure that the viewer may read it. */
 export async function listAuditEntries(
   { db }: { db: Pick<Database, 'select'> },
   tenantId: string,
   page: PageInput,
+  filter: AuditFilter = {},
 ): Promise<Page<AuditEntry>> {
   return await readPage<AuditEntry>(page, {
     column: auditEntries.position,
@@ -39,17 +52,81 @@ export async function listAuditEntries(
       const rows = await db
         .select({ position: auditEntries.position, content: auditEntries.content })
         .from(auditEntries)
-        .where(and(eq(auditEntries.tenantId, tenantId), ...conditions))
+        .where(and(eq(auditEntries.tenantId, tenantId), meets(filter), ...conditions))
         .orderBy(orderBy)
         .limit(limit);
-      return rows.map(({ position, content }) => ({ position, ...readContent(content) }));
+      return rows.map((row) => toEntry({ tenantId, ...row }));
     },
   });
 }
 
+/** The entries with these ids. Whoever calls this makes sure that the viewer may read the logs that they are in. */
+export async function findAuditEntries(
+  { db }: { db: Pick<Database, 'select'> },
+  ids: readonly string[],
+): Promise<AuditEntry[]> {
+  const named = ids.map(readAuditEntryId).filter((names) => names !== undefined);
+  if (named.length === 0) return [];
+  const rows = await db
+    .select({
+      tenantId: auditEntries.tenantId,
+      position: auditEntries.position,
+      content: auditEntries.content,
+    })
+    .from(auditEntries)
+    .where(
+      or(
+        ...named.map(({ tenantId, position }) =>
+          and(eq(auditEntries.tenantId, tenantId), eq(auditEntries.position, position)),
+        ),
+      ),
+    );
+  return rows.map(toEntry);
+}
+
+function toEntry(row: { tenantId: string; position: number; content: string }): AuditEntry {
+  const { tenantId, position, content } = row;
+  return { id: auditEntryIdOf(tenantId, position), position, ...readContent(content) };
+}
+
+/**
+ * The filter as a condition on the text of an entry, which may be anything if it was changed by hand: a cast to JSON could
+ * fail, a pattern cannot. The log is read from its newest entry on, and only as far as it takes to fill a page.
+ */
+function meets({ actions, actorId, from, to }: AuditFilter): SQL | undefined {
+  const known = Object.keys(AUDIT_ACTIONS);
+  const wanted = actions?.filter((action) => action !== 'UNREADABLE') ?? known;
+  const actor =
+    actorId == null
+      ? 'null|"[^"]*"'
+      : idsOf('usr', [actorId])
+          .map((id) => `"${id}"`)
+          .join();
+  const { content } = auditEntries;
+  const conditions: (SQL | undefined)[] = [];
+  if (actions != null || actorId != null) {
+    const isWanted =
+      wanted.length === 0 || actor === '' ? sql`false` : sql`${content} ~ ${headOf(wanted, actor)}`;
+    const isUnreadable =
+      actorId == null && actions?.includes('UNREADABLE')
+        ? sql`${content} !~ ${headOf(known, 'null|"[^"]*"')}`
+        : undefined;
+    conditions.push(or(isWanted, isUnreadable));
+  }
+  const at = sql`substring(${content} from 8 for 24) collate "C"`; // after `{"at":"`
+  if (from != null) conditions.push(sql`${at} >= ${from.toISOString()}`);
+  if (to != null) conditions.push(sql`${at} < ${to.toISOString()}`);
+  return and(...conditions);
+}
+
+/** How the text of an entry begins, as a pattern of PostgreSQL. `recordAudit` writes its fields in this order. */
+function headOf(actions: readonly string[], actor: string): string {
+  return `^\\{"at":"\\d{4}-[^"]{18}Z","action":"(${actions.join('|')})","actorId":(${actor}),`;
+}
+
 /** What was done, as a sentence. `person` is the name of the user it was done to, null if unknown. */
 export function describeAuditEntry(
-  { action, details }: AuditEntry,
+  { action, details }: Pick<AuditEntry, 'action' | 'details'>,
   words: { titleOfProvider: (name: string) => string; person: string | null },
 ): string {
   if (action === 'UNREADABLE') return 'This entry cannot be read.';
@@ -69,7 +146,7 @@ function wordFor(name: AuditDetailName, value = UNKNOWN): string {
 const UNKNOWN = '…';
 
 /** Never throws, so that one row that was written by hand leaves the rest of the log readable. */
-function readContent(content: string): Omit<AuditEntry, 'position'> {
+function readContent(content: string): Omit<AuditEntry, 'id' | 'position'> {
   try {
     return Content.parse(JSON.parse(content));
   } catch {

@@ -23,8 +23,8 @@ export interface PagedList<Row> {
   /** Unique. Orders the list, or the rows with an equal `leading` value. */
   column: PgColumn;
   valueOf(row: Row): string | number;
-  /** A time by which the list is ordered first. It may change between two pages: a cursor holds the earlier value. */
-  leading?: { column: PgColumn; valueOf(row: Row): Date };
+  /** What the list is ordered by first: a time, or a word in capitals. It may change between two pages: a cursor holds the earlier value. */
+  leading?: { column: PgColumn; valueOf(row: Row): Date | string };
   order: 'ascending' | 'descending';
   /** Most rows of one page. */
   maxRows: number;
@@ -60,7 +60,9 @@ function orderOf<Row>({ leading, column }: PagedList<Row>, direction: typeof asc
 
 function cursorText<Row>(list: PagedList<Row>, row: Row): string {
   const value = String(list.valueOf(row));
-  return list.leading === undefined ? value : `${list.leading.valueOf(row).getTime()} ${value}`;
+  const leading = list.leading?.valueOf(row);
+  if (leading === undefined) return value;
+  return `${leading instanceof Date ? leading.getTime() : leading} ${value}`;
 }
 
 function liesBeyond<Row>(
@@ -71,9 +73,10 @@ function liesBeyond<Row>(
 ): SQL {
   const text = Buffer.from(cursor, 'base64url').toString();
   if (leading === undefined) return isBeyond(column, readValue(path, text, column));
-  const [, milliseconds = '', value = ''] = CURSOR_TIME.exec(text) ?? [];
-  const time = sql.param(new Date(Number(milliseconds)), leading.column);
-  return isBeyond(sql`(${leading.column}, ${column})`, sql`(${time}, ${readValue(path, value, column)})`);
+  const isTime = leading.column.dataType === 'object date';
+  const [, first = '', value = ''] = (isTime ? CURSOR_TIME : CURSOR_WORD).exec(text) ?? [];
+  const place = sql.param(isTime ? new Date(Number(first)) : first, leading.column);
+  return isBeyond(sql`(${leading.column}, ${column})`, sql`(${place}, ${readValue(path, value, column)})`);
 }
 
 function pageSize(input: PageInput, maxRows: number): number {
@@ -97,3 +100,4 @@ const DEFAULT_ROWS = 50;
 const CURSOR_ID = /^[a-z]{3}_[0-9a-z]{26}$/;
 const CURSOR_NUMBER = /^\d{1,9}$/;
 const CURSOR_TIME = /^(\d{1,14}) (.*)$/;
+const CURSOR_WORD = /^([A-Z]{1,20}) (.*)$/;

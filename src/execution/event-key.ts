@@ -30,11 +30,13 @@ function contentOf(event: FollowedEvent): string | undefined {
     case 'workspace-snapshot':
     case 'workspace-updated':
       return `${numberOf(event.workspace)}`;
-    case 'api-key-changed':
+    case 'api-key-added':
+    case 'api-key-updated':
       return `${numberOf(event.apiKey)}`;
-    case 'models-changed':
+    case 'models-updated':
       return `${numberOf(event)}`;
-    case 'member-changed':
+    case 'member-added':
+    case 'member-updated':
       return `${numberOf(event.member)}`;
     case 'thread-added':
     case 'thread-updated':

@@ -11,6 +11,7 @@ import { findTeams } from '../workspaces/team.ts';
 import type { Tenant } from '../workspaces/tenant.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 import type { CachedModelView, Fingerprints, ModelView } from './model-view-cache.ts';
+import type { WorkspaceEvent } from './workspace-event.ts';
 
 /**
  * How a workspace stands for one viewer, as fingerprints that are only compared: a short text for the workspace itself and
@@ -65,6 +66,36 @@ export function differing(before: Fingerprints, now: Fingerprints): string[] {
   const ids = new Set([...before.keys(), ...now.keys()]);
   return [...ids].filter((id) => before.get(id) !== now.get(id));
 }
+
+/**
+ * The view once the client has been sent an event about this id. It was read later than the view, so a thing may be gone that
+ * the view still has, or there that it lacks: what is compared next is what the client knows.
+ */
+export function afterEvent(view: ClientView, id: string, { type }: WorkspaceEvent): ClientView {
+  switch (type) {
+    case 'api-key-added':
+    case 'api-key-updated':
+    case 'api-key-removed':
+      return { ...view, keys: withPresence(view.keys, id, type !== 'api-key-removed') };
+    case 'member-added':
+    case 'member-updated':
+    case 'member-removed':
+      return { ...view, members: withPresence(view.members, id, type !== 'member-removed') };
+    default:
+      return view;
+  }
+}
+
+function withPresence(known: Fingerprints, id: string, isPresent: boolean): Fingerprints {
+  if (known.has(id) === isPresent) return known;
+  const changed = new Map(known);
+  if (isPresent) changed.set(id, UNREAD);
+  else changed.delete(id);
+  return changed;
+}
+
+/** Differs from every fingerprint. */
+const UNREAD = '';
 
 /** Whose keys the workspace uses: its own, and its team's. */
 async function tenantsOf(deps: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<Tenant[]> {

@@ -1,6 +1,6 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
-import { prefixOf } from '../db/id.ts';
+import { memberIdOf, prefixOf } from '../db/id.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
 import type { ProviderName } from '../providers/provider.ts';
@@ -13,17 +13,19 @@ import type { ModelView } from './model-view-cache.ts';
 export type WorkspaceEvent =
   | { type: 'workspace-snapshot'; workspace: Workspace }
   | { type: 'workspace-updated'; workspace: Workspace }
-  | { type: 'api-key-changed'; apiKey: ApiKey }
-  | { type: 'api-key-removed'; apiKeyId: string }
-  | ModelsChange
+  | { type: 'api-key-added'; apiKey: ApiKey }
+  | { type: 'api-key-updated'; apiKey: ApiKey }
+  | { type: 'api-key-removed'; removedId: string }
+  | ModelsUpdate
   | { type: 'thread-added'; thread: Thread }
   | { type: 'thread-updated'; thread: Thread }
   | { type: 'thread-removed'; removedId: string }
-  | { type: 'member-changed'; member: Member }
-  | { type: 'member-removed'; userId: string };
+  | { type: 'member-added'; member: Member }
+  | { type: 'member-updated'; member: Member }
+  | { type: 'member-removed'; removedId: string; userId: string };
 
-export interface ModelsChange {
-  type: 'models-changed';
+export interface ModelsUpdate {
+  type: 'models-updated';
   workspace: Workspace;
   /** Null for so many, or such a change, that the list is better read anew. */
   models: Model[] | null;
@@ -36,14 +38,16 @@ interface ReadDeps {
 }
 
 /**
- * What is told of a workspace, or of something in it: how it stands now, or that it is gone, which is the same as that the
- * viewer may not see it any more. The caller has made sure that the viewer is in the workspace; undefined if that has ended.
+ * What is told of a workspace, or of something in it: how it is now, or that it is gone, which is the same as that the viewer
+ * may not see it any more. `isNew` says that the client has not been sent it yet. The caller has made sure that the viewer is
+ * in the workspace; undefined if that has ended.
  */
 export async function readWorkspaceEvent(
   deps: ReadDeps,
   viewer: Viewer,
   workspaceId: string,
   id: string,
+  isNew: boolean,
 ): Promise<WorkspaceEvent | undefined> {
   switch (prefixOf(id)) {
     case 'thr': {
@@ -52,11 +56,14 @@ export async function readWorkspaceEvent(
     }
     case 'key': {
       const [apiKey] = await findApiKeys(deps, viewer, [id]);
-      return apiKey ? { type: 'api-key-changed', apiKey } : { type: 'api-key-removed', apiKeyId: id };
+      if (apiKey === undefined) return { type: 'api-key-removed', removedId: id };
+      return { type: isNew ? 'api-key-added' : 'api-key-updated', apiKey };
     }
     case 'usr': {
       const member = await findMember(deps.db, { type: 'workspace', id: workspaceId }, id);
-      return member ? { type: 'member-changed', member } : { type: 'member-removed', userId: id };
+      if (member === undefined)
+        return { type: 'member-removed', removedId: memberIdOf(workspaceId, id), userId: id };
+      return { type: isNew ? 'member-added' : 'member-updated', member };
     }
     default: {
       const [workspace] = await findWorkspaces(deps, viewer, [workspaceId]);
@@ -69,20 +76,20 @@ export async function readWorkspaceEvent(
  * What is told of models that changed, as the viewer may see them; undefined if the viewer is in the workspace no longer.
  * The models themselves are left out if there are many of them, or if some are no longer in the list.
  */
-export async function readModelsChange(
+export async function readModelsUpdate(
   deps: ReadDeps,
   viewer: Viewer,
   workspaceId: string,
   { models: listed, unavailable }: ModelView,
   ids: readonly string[],
-): Promise<ModelsChange | undefined> {
+): Promise<ModelsUpdate | undefined> {
   const isTold = ids.length <= MAX_MODELS_TOLD && ids.every((id) => listed.has(id));
   const [[workspace], models] = await Promise.all([
     findWorkspaces(deps, viewer, [workspaceId]),
     isTold ? findModels(deps, viewer, ids) : null,
   ]);
   const providers = ids.map((id) => unavailable.get(id)).filter((provider) => provider !== undefined);
-  return workspace && { type: 'models-changed', workspace, models, unavailable: [...new Set(providers)] };
+  return workspace && { type: 'models-updated', workspace, models, unavailable: [...new Set(providers)] };
 }
 
 const MAX_MODELS_TOLD = 100; // as many as the largest page of most lists; beyond that the list itself is the better news

@@ -9,10 +9,10 @@ import { memberRoles } from '../workspaces/member.ts';
 import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { type AccessLost, CHECK_AFTER_MS } from './access-watch.ts';
 import { toAsyncIterator } from './async-iterator.ts';
-import { type ClientView, differing, readClientView } from './client-view.ts';
-import type { CachedModelView, ModelViewCache } from './model-view-cache.ts';
+import { afterEvent, type ClientView, differing, readClientView } from './client-view.ts';
+import type { CachedModelView, Fingerprints, ModelViewCache } from './model-view-cache.ts';
 import type { SharedReads } from './shared-reads.ts';
-import { readModelsChange, readWorkspaceEvent, type WorkspaceEvent } from './workspace-event.ts';
+import { readModelsUpdate, readWorkspaceEvent, type WorkspaceEvent } from './workspace-event.ts';
 
 interface FollowDeps {
   db: Database;
@@ -54,7 +54,8 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   /** Threads that appeared later than this are new to the client, until they were sent as added. */
   #threadsSince = new Date(0);
   readonly #addedThreadIds = new Set<string>();
-  readonly #pendingIds = new Set<string>();
+  /** What is to be sent, and whether the client has not been sent it before. */
+  readonly #pending = new Map<string, { isNew: boolean }>();
   #pendingModelIds = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #isDue = false;
@@ -76,7 +77,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
 
   take(): Step | Promise<Step> {
     if (this.#hasLostAccess) return DONE;
-    const hasPending = this.#pendingIds.size + this.#pendingModelIds.size > 0;
+    const hasPending = this.#pending.size + this.#pendingModelIds.size > 0;
     const mustCompare = this.#view === undefined || this.#isDue || this.#changes.isDirty;
     return mustCompare ? this.#readChanges() : hasPending ? this.#readNext() : IDLE;
   }
@@ -91,7 +92,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   /** Reads what may have changed, and no more: in a busy workspace with many followers this happens often. */
   async #readChanges(): Promise<Step> {
     const changed = Map.groupBy(this.#changes.take(), prefixOf);
-    for (const id of changed.get('thr') ?? []) this.#pendingIds.add(id);
+    for (const id of changed.get('thr') ?? []) this.#pending.set(id, { isNew: false });
     const isOther = (prefix: IdPrefix | undefined) => prefix !== 'thr' && prefix !== 'usr';
     const before = this.#view;
     let step: Step = IDLE;
@@ -115,9 +116,9 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
       this.#threadsSince = await this.#read('time', () => readThreadTime(this.#deps, workspace));
       return polled({ type: 'workspace-snapshot', workspace });
     }
-    if (now.workspace !== before.workspace) this.#pendingIds.add(workspace.id);
-    for (const id of differing(before.keys, now.keys)) this.#pendingIds.add(id);
-    for (const id of differing(before.members, now.members)) this.#pendingIds.add(id);
+    if (now.workspace !== before.workspace) this.#pending.set(workspace.id, { isNew: false });
+    this.#addPending(before.keys, now.keys);
+    this.#addPending(before.members, now.members);
     for (const id of differing(before.models, now.models)) this.#pendingModelIds.add(id);
     return IDLE;
   }
@@ -129,24 +130,33 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     );
     if (!members.has(this.#viewer.id)) return this.#loseAccess();
     this.#view = { ...before, members };
-    for (const id of differing(before.members, members)) this.#pendingIds.add(id);
+    this.#addPending(before.members, members);
     return IDLE;
+  }
+
+  /** What is pending already stays new, or known, to the client: nothing of it was sent in between. */
+  #addPending(before: Fingerprints, now: Fingerprints): void {
+    for (const id of differing(before, now))
+      if (!this.#pending.has(id)) this.#pending.set(id, { isNew: !before.has(id) });
   }
 
   async #readNext(): Promise<Step> {
     const isStale = performance.now() - this.#checkedAtMs > CHECK_AFTER_MS;
     if (isStale && (await this.#findWorkspace()) === undefined) return this.#loseAccess();
-    const [id] = this.#pendingIds;
-    if (id !== undefined) {
-      this.#pendingIds.delete(id);
-      const load = () => readWorkspaceEvent(this.#deps, this.#viewer, this.#workspaceId, id);
-      return this.#stepOf(this.#asAdded(await this.#read(`event ${id}`, load)));
+    const [next] = this.#pending;
+    if (next !== undefined) {
+      const [id, { isNew }] = next;
+      this.#pending.delete(id);
+      const load = () => readWorkspaceEvent(this.#deps, this.#viewer, this.#workspaceId, id, isNew);
+      const event = await this.#read(`event ${id} ${isNew ? 'new' : 'known'}`, load);
+      if (event !== undefined && this.#view !== undefined) this.#view = afterEvent(this.#view, id, event);
+      return this.#stepOf(this.#asAdded(event));
     }
     const ids = [...this.#pendingModelIds];
     const view = this.#view;
     if (ids.length === 0 || view === undefined) return IDLE;
     this.#pendingModelIds = new Set();
-    const load = () => readModelsChange(this.#deps, this.#viewer, this.#workspaceId, view, ids);
+    const load = () => readModelsUpdate(this.#deps, this.#viewer, this.#workspaceId, view, ids);
     return this.#stepOf(await this.#read(`models ${view.offered} ${ids}`, load));
   }
 

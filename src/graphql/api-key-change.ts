@@ -1,38 +1,31 @@
-import { AnswerError } from '../answer-error.ts';
+import { ProviderRefusedError, ProviderUnavailableError } from '../answer-error.ts';
 import * as errors from '../errors.ts';
-import { checkApiKey, refreshModels } from '../keys/check.ts';
+import { checkApiKey } from '../keys/check.ts';
 import { removeApiKey } from '../keys/remove.ts';
 import { updateApiKey } from '../keys/update.ts';
 import { currentApiKey } from './api-key.ts';
 import { Model } from './model.ts';
 import { LEFT_OUT, mutation } from './mutation.ts';
 
-const CHECK_ERRORS = [
-  errors.PlanRequiredError,
-  errors.NotPermittedError,
-  errors.NotFoundError,
-  errors.BusyError,
-  AnswerError,
-];
-
 mutation('checkApiKey', {
   description:
-    'Asks the provider again whether it accepts a key, and fetches its models. The reply becomes the status; if the provider could not be asked, the result is AnswerError and the key stays as it was.',
+    'Asks the provider again whether it accepts a key, and fetches its models. The reply becomes the status of the key, a definite refusal too; if the provider could not be asked, the key stays as it was.',
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the key.' }) }),
-  errors: CHECK_ERRORS,
-  run: async (deps, viewer, { id }) => ({ apiKey: await checkApiKey(deps, viewer, id) }),
-  payload: currentApiKey,
-});
-
-mutation('refreshModels', {
-  description: 'Fetches the list of models of a key again.',
-  input: (t) => ({ apiKeyId: t.id({ required: true, description: 'Id of the key.' }) }),
-  errors: CHECK_ERRORS,
-  run: async (deps, viewer, { apiKeyId }) => ({ models: await refreshModels(deps, viewer, apiKeyId) }),
+  errors: [
+    ProviderRefusedError,
+    ProviderUnavailableError,
+    errors.PlanRequiredError,
+    errors.NotPermittedError,
+    errors.NotFoundError,
+    errors.BusyError,
+  ],
+  run: (deps, viewer, { id }) => checkApiKey(deps, viewer, id),
   payload: (t) => ({
+    ...currentApiKey(t),
     models: t.expose('models', {
       type: [Model],
-      description: 'Models that the key offers now, in the provider’s order.',
+      description:
+        'Models that the key offers now, in the provider’s order. Those of the last list if this one could not be fetched: see `apiKey.statusMessage`.',
     }),
   }),
 });

@@ -7,6 +7,7 @@ import { Model } from './model.ts';
 import type { PayloadFields } from './mutation.ts';
 import { Node } from './node.ts';
 import { ProviderName } from './provider.ts';
+import { loadTenant, Tenant } from './tenant.ts';
 import { User } from './user.ts';
 
 export const ApiKey = builder.objectRef<ApiKeyShape>('ApiKey');
@@ -60,6 +61,11 @@ ApiKey.implement({
   interfaces: [Node],
   fields: (t) => ({
     provider: t.expose('provider', { type: ProviderName, description: 'Provider that issued the key.' }),
+    tenant: t.field({
+      type: Tenant,
+      description: 'Workspace or team that owns the key.',
+      resolve: (apiKey, _args, { loaders }) => loadTenant(apiKey, loaders),
+    }),
     label: t.exposeString('label', { description: 'Name of the key, given by a person who manages it.' }),
     hint: t.exposeString('hint', {
       nullable: true,

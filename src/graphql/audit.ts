@@ -5,6 +5,7 @@ import { PROVIDER_NAMES } from '../providers/provider.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import type { Context } from './context.ts';
+import { Node } from './node.ts';
 import { User } from './user.ts';
 
 const AuditAction = builder.enumType('AuditAction', {
@@ -18,9 +19,21 @@ const AuditAction = builder.enumType('AuditAction', {
   },
 });
 
+export const AuditLogFilter = builder.inputType('AuditLogFilter', {
+  description:
+    'Entries of an audit log that are wanted: those that meet every field given. An entry that is UNREADABLE has neither actor nor time, so only `actions` finds it.',
+  fields: (t) => ({
+    actions: t.field({ type: [AuditAction], description: 'Actions to list; all if absent.' }),
+    actorId: t.id({ description: 'Id of the user who did it; anybody and the server if absent.' }),
+    from: t.field({ type: 'DateTime', description: 'Time from which entries are listed, included.' }),
+    to: t.field({ type: 'DateTime', description: 'Time up to which entries are listed, excluded.' }),
+  }),
+});
+
 const AuditEntry = builder.objectRef<AuditEntryShape>('AuditEntry').implement({
   description:
     'A record of one action on a workspace or team. Entries are never changed or removed, not even with the object they are about.',
+  interfaces: [Node],
   fields: (t) => ({
     position: t.exposeInt('position', {
       description: 'Place of the entry in the log, from 1 without gaps. The larger, the later.',

@@ -11,6 +11,7 @@ interface SchemaTypes {
   Scalars: {
     ID: { Input: string; Output: string };
     DateTime: { Input: Date; Output: Date };
+    Decimal: { Input: string; Output: string };
   };
 }
 
@@ -41,6 +42,7 @@ builder.subscriptionType({
 
 builder.scalarType('DateTime', {
   description: 'A point in time in ISO 8601, in UTC with milliseconds, e.g. `2026-11-23T09:30:00.000Z`.',
+  specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
   serialize: (date) => date.toISOString(),
   parseValue: parseDateTime,
   parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined),

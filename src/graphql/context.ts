@@ -1,9 +1,10 @@
 import DataLoader from 'dataloader';
 import { GraphQLError } from 'graphql';
 import type { Viewer } from '../accounts/session.ts';
-import { findUsers, type User } from '../accounts/user.ts';
+import { findFellows, findUsers, type User } from '../accounts/user.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { SendDeps } from '../answers/send-message.ts';
+import type { AuditEntry } from '../audit/entry.ts';
 import { NotPermittedError } from '../errors.ts';
 import type { AccessBatch } from '../follow/access-watch.ts';
 import type { ModelViewCache } from '../follow/model-view-cache.ts';
@@ -14,7 +15,9 @@ import { findModels, type Model } from '../models/catalogue.ts';
 import { findMessages, type Message, newestAnswers } from '../threads/message.ts';
 import { readSiblingIds } from '../threads/siblings.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
-import type { InvitationLimits } from '../workspaces/invitation.ts';
+import { findReadableAuditEntries } from '../workspaces/audit-log.ts';
+import { findInvitations, type Invitation, type InvitationLimits } from '../workspaces/invitation.ts';
+import { findMembers, type Member } from '../workspaces/member.ts';
 import { findTeams, type Team } from '../workspaces/team.ts';
 import { findTenants, type Tenant } from '../workspaces/tenant.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
@@ -38,7 +41,16 @@ type Deps = SendDeps & {
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
   sharedReads: SharedReads;
+  serverInfo: ServerInfo;
 };
+
+/** What clients are told of this server before anybody signs in. */
+export interface ServerInfo {
+  version: string;
+  signUp: 'OPEN' | 'INVITED' | 'CLOSED';
+  canResetPassword: boolean;
+  maxAnswersAtOnce: number;
+}
 
 export type Loaders = ReturnType<typeof createLoaders>;
 
@@ -89,11 +101,17 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     );
   }
   return {
+    /** Everybody: whoever is shown the id of a user may know the name. */
     users: byId<User>((_viewer, ids) => findUsers(deps, ids)),
+    /** Those whom the viewer may look up by an id of any origin. */
+    fellows: byId<User>((person, ids) => findFellows(deps, person, ids)),
     workspaces: byId<Workspace>((person, ids) => findWorkspaces(deps, person, ids)),
     teams: byId<Team>((person, ids) => findTeams(deps, person, ids)),
     /** Workspaces and teams. */
     tenants: byId<Tenant>((person, ids) => findTenants(deps, person, ids)),
+    members: byId<Member>((person, ids) => findMembers(deps, person, ids)),
+    invitations: byId<Invitation>((person, ids) => findInvitations(deps, person, ids)),
+    auditEntries: byId<AuditEntry>((person, ids) => findReadableAuditEntries(deps, person, ids)),
     apiKeys: byId<ApiKey>((person, ids) => findApiKeys(deps, person, ids)),
     models: byId<Model>((person, ids) => findModels(deps, person, ids)),
     threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),

@@ -4,14 +4,22 @@ import { acceptInvitation, createInvitation, DEFAULT_HOURS, revokeInvitation } f
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { mutation, removedId } from './mutation.ts';
+import { Node } from './node.ts';
 import { Team } from './team.ts';
+import { loadTenant, Tenant } from './tenant.ts';
 import { User } from './user.ts';
 import { Role, Workspace } from './workspace.ts';
 
 const Invitation = builder.objectRef<InvitationShape>('Invitation').implement({
-  description: 'An open invitation into a workspace or team, for one person: the first who accepts it.',
+  description:
+    'An open invitation into a workspace or team, for one person: the first who accepts it. Its id is not the token that accepts it.',
+  interfaces: [Node],
   fields: (t) => ({
-    id: t.exposeID('id', { description: 'Id of the invitation. It is not the token that accepts it.' }),
+    tenant: t.field({
+      type: Tenant,
+      description: 'Workspace or team that the invitation is into.',
+      resolve: (invitation, _args, { loaders }) => loadTenant(invitation, loaders),
+    }),
     role: t.expose('role', { type: Role, description: 'Role that the person who accepts it gets.' }),
     createdBy: t.field({
       type: User,
@@ -71,7 +79,7 @@ mutation('revokeInvitation', {
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the invitation.' }) }),
   errors: [errors.NotPermittedError, errors.NotFoundError],
   run: async (deps, viewer, { id }) => ({ removedId: await revokeInvitation(deps, viewer, id) }),
-  payload: removedId('invitation'),
+  payload: removedId('invitation that was revoked'),
 });
 
 mutation('acceptInvitation', {

@@ -4,15 +4,20 @@ import type { Member as MemberShape } from '../workspaces/member.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { mutation, type PayloadFields, removedId } from './mutation.ts';
+import { Node } from './node.ts';
+import { loadTenant, Tenant } from './tenant.ts';
 import { User } from './user.ts';
 import { Role } from './workspace.ts';
 
 export const Member = builder.objectRef<MemberShape>('Member').implement({
-  description: 'A person in a workspace or team. Every member may see the others.',
+  description:
+    'A person in a workspace or team. Every member may see the others. The id is that of the membership, and the same again if the person leaves and comes back.',
+  interfaces: [Node],
   fields: (t) => ({
-    id: t.id({
-      description: 'Id of the membership. It is the same again if the person leaves and comes back.',
-      resolve: memberId,
+    tenant: t.field({
+      type: Tenant,
+      description: 'Workspace or team that the person is a member of.',
+      resolve: (member, _args, { loaders }) => loadTenant(member, loaders),
     }),
     user: t.field({
       type: User,
@@ -36,10 +41,6 @@ export const Member = builder.objectRef<MemberShape>('Member').implement({
 });
 
 export const MemberConnection = connectionOf(Member);
-
-function memberId({ tenantId, userId }: MemberShape): string {
-  return `${tenantId}.${userId}`;
-}
 
 const currentMember = (t: PayloadFields<{ member: MemberShape }>) => ({
   member: t.expose('member', { type: Member, description: 'The member with the present role.' }),
@@ -99,6 +100,6 @@ mutation('removeMember', {
     userId: t.id({ required: true, description: 'Id of the user.' }),
   }),
   errors: ERRORS,
-  run: async (deps, viewer, input) => ({ removedId: memberId(await removeMember(deps, viewer, input)) }),
-  payload: removedId('member'),
+  run: async (deps, viewer, input) => ({ removedId: (await removeMember(deps, viewer, input)).id }),
+  payload: removedId('membership that has ended'),
 });

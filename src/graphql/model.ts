@@ -4,8 +4,10 @@ import type { ListedPrice } from '../providers/provider.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
+import { Money, usDollars } from './money.ts';
 import { Node } from './node.ts';
 import { ProviderName } from './provider.ts';
+import { loadTenant, Tenant } from './tenant.ts';
 import { ErrorCode } from './user-error.ts';
 
 export const Model = builder.objectRef<ModelShape>('Model');
@@ -21,16 +23,30 @@ const ModelCapability = builder.enumType('ModelCapability', {
 });
 
 const ModelPrice = builder.objectRef<ListedPrice>('ModelPrice').implement({
-  description: 'Prices of a model as its provider lists them, in US dollars per million tokens.',
+  description: 'Prices of a model as its provider lists them, per million tokens.',
   fields: (t) => ({
-    input: t.exposeFloat('input', { description: 'Price of input tokens, in US dollars per million.' }),
-    output: t.exposeFloat('output', {
-      description: 'Price of output tokens, reasoning included, in US dollars per million.',
+    input: t.field({
+      type: Money,
+      description: 'Price of a million input tokens.',
+      resolve: ({ input }) => usDollars(input),
     }),
-    cachedInput: t.exposeFloat('cachedInput', {
+    output: t.field({
+      type: Money,
+      description: 'Price of a million output tokens, reasoning included.',
+      resolve: ({ output }) => usDollars(output),
+    }),
+    cachedInput: t.field({
+      type: Money,
+      nullable: true,
+      description: 'Price of a million input tokens that the provider had cached. Null if not listed.',
+      resolve: ({ cachedInput }) => (cachedInput === null ? null : usDollars(cachedInput)),
+    }),
+    cacheWrite: t.field({
+      type: Money,
       nullable: true,
       description:
-        'Price of input tokens that the provider had cached, in US dollars per million. Null if not listed.',
+        'Price of a million input tokens that the provider puts into its cache. Null if not listed.',
+      resolve: ({ cacheWrite }) => (cacheWrite === null ? null : usDollars(cacheWrite)),
     }),
   }),
 });
@@ -40,6 +56,11 @@ Model.implement({
   interfaces: [Node],
   fields: (t) => ({
     provider: t.expose('provider', { type: ProviderName, description: 'Provider that runs the model.' }),
+    tenant: t.field({
+      type: Tenant,
+      description: 'Workspace or team through whose keys the model became known.',
+      resolve: (model, _args, { loaders }) => loadTenant(model, loaders),
+    }),
     name: t.exposeString('name', { description: 'Name of the model at its provider, e.g. `gpt-5.6-luna`.' }),
     title: t.exposeString('title', {
       description: 'Name of the model for people; the same as `name` where there is none.',
@@ -93,10 +114,15 @@ Model.implement({
       type: ModelPrice,
       nullable: true,
       description: 'Price that the provider lists. Null if it lists none: the price is unknown, not zero.',
-      resolve: ({ inputPrice, outputPrice, cachedInputPrice }) =>
+      resolve: ({ inputPrice, outputPrice, cachedInputPrice, cacheWritePrice }) =>
         inputPrice === null || outputPrice === null
           ? null
-          : { input: inputPrice, output: outputPrice, cachedInput: cachedInputPrice },
+          : {
+              input: inputPrice,
+              output: outputPrice,
+              cachedInput: cachedInputPrice,
+              cacheWrite: cacheWritePrice,
+            },
     }),
   }),
 });

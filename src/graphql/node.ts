@@ -72,4 +72,8 @@ const NODE_TYPES: Readonly<Record<string, NodeType | undefined>> = {
     typeName: (node) => ((node as Message).role === 'USER' ? 'UserMessage' : 'Answer'),
     loader: (loaders) => loaders.messages,
   },
+  usr: { typeName: 'User', loader: (loaders) => loaders.fellows },
+  mem: { typeName: 'Member', loader: (loaders) => loaders.members },
+  inv: { typeName: 'Invitation', loader: (loaders) => loaders.invitations },
+  aud: { typeName: 'AuditEntry', loader: (loaders) => loaders.auditEntries },
 };

@@ -8,17 +8,18 @@ import { createTeam, deleteTeam, updateTeam } from '../workspaces/manage-team.ts
 import { listMembers } from '../workspaces/member.ts';
 import type { Team as TeamShape } from '../workspaces/team.ts';
 import { transferTeam } from '../workspaces/transfer.ts';
-import { findWorkspacesOfTeam } from '../workspaces/workspace.ts';
+import { viewerCan, viewerCanLeave } from '../workspaces/viewer-can.ts';
+import { listWorkspaces } from '../workspaces/workspace.ts';
 import { ApiKeyConnection } from './api-key.ts';
-import { AuditEntryConnection } from './audit.ts';
+import { AuditEntryConnection, AuditLogFilter } from './audit.ts';
 import { builder } from './builder.ts';
-import { pageArguments } from './connection.ts';
+import { connectionOf, pageArguments } from './connection.ts';
 import { requireViewer } from './context.ts';
 import { InvitationConnection } from './invitation.ts';
 import { MemberConnection } from './member.ts';
 import { LEFT_OUT, mutation, type PayloadFields, removedId } from './mutation.ts';
 import { Node } from './node.ts';
-import { Plan, Role, SealingKey, Workspace } from './workspace.ts';
+import { Plan, Role, SealingKey, WorkspaceConnection } from './workspace.ts';
 
 export const Team = builder.objectRef<TeamShape>('Team');
 
@@ -37,6 +38,39 @@ Team.implement({
       type: Role,
       description: 'Role of the viewer in the team: OWNER, ADMIN or MEMBER.',
     }),
+    viewerCanManageKeys: t.boolean({
+      description:
+        'True if the viewer can see and manage the provider keys of the team, as far as its plan includes keys.',
+      resolve: (team) => viewerCan(team, 'manageKeys'),
+    }),
+    viewerCanManageMembers: t.boolean({
+      description: 'True if the viewer can invite, add, change and remove members of the team.',
+      resolve: (team) => viewerCan(team, 'manageMembers'),
+    }),
+    viewerCanReadAuditLog: t.boolean({
+      description: 'True if the viewer can read the audit log of the team.',
+      resolve: (team) => viewerCan(team, 'readAuditLog'),
+    }),
+    viewerCanRename: t.boolean({
+      description: 'True if the viewer can rename the team.',
+      resolve: (team) => viewerCan(team, 'rename'),
+    }),
+    viewerCanCreateWorkspace: t.boolean({
+      description: 'True if the viewer can create workspaces of the team.',
+      resolve: (team) => viewerCan(team, 'createTeamWorkspace'),
+    }),
+    viewerCanTransfer: t.boolean({
+      description: 'True if the viewer can transfer the team to another member.',
+      resolve: (team) => viewerCan(team, 'transfer'),
+    }),
+    viewerCanDelete: t.boolean({
+      description: 'True if the viewer can delete the team, once it has no workspaces.',
+      resolve: (team) => viewerCan(team, 'delete'),
+    }),
+    viewerCanLeave: t.boolean({
+      description: 'True if the viewer can leave the team. False for its OWNER.',
+      resolve: (team) => viewerCanLeave(team, team),
+    }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       description: 'Time at which the team was created.',
@@ -48,7 +82,9 @@ Team.implement({
     }),
     apiKeys: t.field({
       type: ApiKeyConnection,
-      description: 'Provider keys of the team, oldest first. Empty for members who may not manage keys.',
+      nullable: true,
+      description:
+        'Provider keys of the team, oldest first. Null for members who may not manage keys: see `viewerCanManageKeys`.',
       args: pageArguments(),
       resolve: (team, page, { deps }) => listApiKeys(deps, team, page),
     }),
@@ -60,8 +96,9 @@ Team.implement({
     }),
     invitations: t.field({
       type: InvitationConnection,
+      nullable: true,
       description:
-        'Open invitations into the team, oldest first. Empty for members who may not manage members.',
+        'Open invitations into the team, oldest first. Null for members whose role does not allow managing members.',
       args: pageArguments(),
       resolve: (team, page, { deps }) => listInvitations(deps, team, page),
     }),
@@ -69,17 +106,24 @@ Team.implement({
       type: AuditEntryConnection,
       nullable: true,
       description:
-        'Entries of the audit log of the team, newest first. Null for members who may not read it.',
-      args: pageArguments(),
-      resolve: (team, page, { deps }) => listAuditLog(deps, team, page),
+        'Entries of the audit log of the team, newest first. Null for members who may not read it: see `viewerCanReadAuditLog`.',
+      args: {
+        ...pageArguments(),
+        filter: t.arg({ type: AuditLogFilter, description: 'Entries that are wanted; all if absent.' }),
+      },
+      resolve: (team, { filter, ...page }, { deps }) => listAuditLog(deps, team, page, filter ?? {}),
     }),
     workspaces: t.field({
-      type: [Workspace],
+      type: WorkspaceConnection,
       description: 'Workspaces of the team that the viewer is a member of, oldest first.',
-      resolve: (team, _args, context) => findWorkspacesOfTeam(context.deps, requireViewer(context), team.id),
+      args: pageArguments(),
+      resolve: (team, page, context) =>
+        listWorkspaces(context.deps, requireViewer(context), page, { teamId: team.id }),
     }),
   }),
 });
+
+export const TeamConnection = connectionOf(Team);
 
 builder.queryField('team', (t) =>
   t.field({
@@ -131,8 +175,8 @@ mutation('leaveTeam', {
     'Ends the viewer’s membership in a team and all of its workspaces. The viewer’s threads stay: nobody sees the private ones unless the viewer becomes a member again. The OWNER cannot leave.',
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the team.' }) }),
   errors: [errors.NotFoundError, errors.ConflictError],
-  run: async (deps, viewer, { id }) => ({ leftId: await leaveTeam(deps, viewer, id) }),
-  payload: (t) => ({ leftId: t.exposeID('leftId', { description: 'Id of the team that the viewer left.' }) }),
+  run: async (deps, viewer, { id }) => ({ removedId: await leaveTeam(deps, viewer, id) }),
+  payload: removedId('membership in the team that has ended'),
 });
 
 mutation('transferTeam', {

@@ -1,6 +1,7 @@
 import * as answerErrors from '../answer-error.ts';
 import * as errors from '../errors.ts';
 import type { ProviderName as ProviderNameShape } from '../providers/provider.ts';
+import { ApiKey } from './api-key.ts';
 import { builder } from './builder.ts';
 import { Model } from './model.ts';
 import { ProviderName } from './provider.ts';
@@ -110,12 +111,34 @@ export const InvalidInputError = builder.objectType(errors.InvalidInputError, {
 
 export const ProviderRefusedError = builder.objectType(answerErrors.ProviderRefusedError, {
   name: 'ProviderRefusedError',
-  description: 'The provider definitely refused the key. Nothing was stored.',
+  description:
+    'The provider definitely refused the key. A new secret was not stored; a stored key that was checked has the status for it.',
   interfaces: [UserError],
   fields: (t) => ({
     provider: t.field({
       type: ProviderName,
       description: 'Provider that refused the key.',
+      resolve: (error) => error.provider as ProviderNameShape,
+    }),
+    storedApiKey: t.field({
+      type: ApiKey,
+      nullable: true,
+      description: 'The stored key that was checked, as it is now. Null if a new secret was refused.',
+      resolve: ({ apiKeyId }, _args, { loaders }) =>
+        apiKeyId === null ? null : loaders.apiKeys.load(apiKeyId),
+    }),
+  }),
+});
+
+export const ProviderUnavailableError = builder.objectType(answerErrors.ProviderUnavailableError, {
+  name: 'ProviderUnavailableError',
+  description:
+    'The provider could not be asked about a stored key, or said nothing about it; `code` says why. The key is as it was.',
+  interfaces: [UserError],
+  fields: (t) => ({
+    provider: t.field({
+      type: ProviderName,
+      description: 'Provider of the key.',
       resolve: (error) => error.provider as ProviderNameShape,
     }),
   }),
@@ -190,6 +213,6 @@ export const BusyError = builder.objectType(errors.BusyError, {
 
 export const AnswerError = builder.objectType(answerErrors.AnswerError, {
   name: 'AnswerError',
-  description: 'An answer failed, or a provider could not be asked; `code` says why.',
+  description: 'An answer failed; `code` says why.',
   interfaces: [UserError],
 });

@@ -1,15 +1,19 @@
 import type { Viewer as ViewerShape } from '../accounts/session.ts';
 import type { User as UserShape } from '../accounts/user.ts';
-import { findTeams } from '../workspaces/team.ts';
-import { ensurePersonalWorkspace, findWorkspaces } from '../workspaces/workspace.ts';
+import { viewerIdOf } from '../db/id.ts';
+import { listTeams } from '../workspaces/team.ts';
+import { ensurePersonalWorkspace, listWorkspaces } from '../workspaces/workspace.ts';
 import { builder } from './builder.ts';
-import { Team } from './team.ts';
-import { Workspace } from './workspace.ts';
+import { pageArguments } from './connection.ts';
+import { Node } from './node.ts';
+import { TeamConnection } from './team.ts';
+import { Workspace, WorkspaceConnection } from './workspace.ts';
 
 export const User = builder.objectRef<UserShape>('User').implement({
-  description: 'A person as others see them.',
+  description:
+    'A person as others see them. `node` finds the viewer and people in a workspace or team that the viewer is in.',
+  interfaces: [Node],
   fields: (t) => ({
-    id: t.exposeID('id', { description: 'Id of the person.' }),
     name: t.exposeString('name', { description: 'Name that the person gave at sign-up.' }),
   }),
 });
@@ -17,7 +21,10 @@ export const User = builder.objectRef<UserShape>('User').implement({
 const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
   description: 'The person who is signed in.',
   fields: (t) => ({
-    id: t.exposeID('id', { description: 'Id of the person, the same as `user.id`.' }),
+    id: t.id({
+      description: 'Id of the viewer, for caches. The id of the person is `user.id`.',
+      resolve: ({ id }) => viewerIdOf(id),
+    }),
     user: t.field({ type: User, description: 'The viewer as others see them.', resolve: (viewer) => viewer }),
     email: t.exposeString('email', {
       description: 'Address that the viewer signs in with. No other user sees it.',
@@ -28,17 +35,20 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
       resolve: (viewer, _args, { deps }) => ensurePersonalWorkspace(deps, viewer),
     }),
     workspaces: t.field({
-      type: [Workspace],
-      description: 'All workspaces that the viewer is a member of, the personal one first.',
-      resolve: async (viewer, _args, { deps }) => {
+      type: WorkspaceConnection,
+      description:
+        'Workspaces that the viewer is a member of: the personal one, then the others, oldest first.',
+      args: pageArguments(),
+      resolve: async (viewer, page, { deps }) => {
         await ensurePersonalWorkspace(deps, viewer);
-        return await findWorkspaces(deps, viewer);
+        return await listWorkspaces(deps, viewer, page);
       },
     }),
     teams: t.field({
-      type: [Team],
-      description: 'All teams that the viewer is a member of, oldest first.',
-      resolve: (viewer, _args, { deps }) => findTeams(deps, viewer),
+      type: TeamConnection,
+      description: 'Teams that the viewer is a member of, oldest first.',
+      args: pageArguments(),
+      resolve: (viewer, page, { deps }) => listTeams(deps, viewer, page),
     }),
   }),
 });

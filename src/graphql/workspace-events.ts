@@ -1,11 +1,14 @@
 import type { AccessLost } from '../follow/access-watch.ts';
 import { workspaceEvents } from '../follow/workspace.ts';
-import type { ModelsChange, WorkspaceEvent as WorkspaceEventShape } from '../follow/workspace-event.ts';
+import type { ModelsUpdate, WorkspaceEvent as WorkspaceEventShape } from '../follow/workspace-event.ts';
+import type { ApiKey as ApiKeyShape } from '../keys/api-key.ts';
+import type { Member as MemberShape } from '../workspaces/member.ts';
 import { ApiKey } from './api-key.ts';
 import { builder } from './builder.ts';
 import { type Context, requireViewer } from './context.ts';
 import { Member } from './member.ts';
 import { Model } from './model.ts';
+import type { PayloadFields } from './mutation.ts';
 import { Thread } from './thread.ts';
 import { ThreadRemoved, ThreadUpdated } from './thread-events.ts';
 import { Workspace } from './workspace.ts';
@@ -30,20 +33,28 @@ const WorkspaceUpdated = builder.objectRef<Of<'workspace-updated'>>('WorkspaceUp
   }),
 });
 
-const ApiKeyChanged = builder.objectRef<Of<'api-key-changed'>>('ApiKeyChanged').implement({
+const currentApiKey = (t: PayloadFields<{ apiKey: ApiKeyShape }>) => ({
+  apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key as it is now.' }),
+});
+
+const ApiKeyAdded = builder.objectRef<Of<'api-key-added'>>('ApiKeyAdded').implement({
   description:
-    'A key of the workspace or its team is new or changed, its status included. Sent only to members who may manage it. A use of the key or a fetch of its models is no change.',
-  fields: (t) => ({
-    apiKey: t.expose('apiKey', { type: ApiKey, description: 'The key as it is now.' }),
-  }),
+    'A key of the workspace or its team was added, or the viewer may manage it from now on. Sent only to members who may manage it.',
+  fields: currentApiKey,
+});
+
+const ApiKeyUpdated = builder.objectRef<Of<'api-key-updated'>>('ApiKeyUpdated').implement({
+  description:
+    'A key of the workspace or its team changed, its status included. Sent only to members who may manage it. A use of the key or a fetch of its models is no change.',
+  fields: currentApiKey,
 });
 
 const ApiKeyRemoved = builder.objectRef<Of<'api-key-removed'>>('ApiKeyRemoved').implement({
   description: 'A key is gone, or the viewer may no longer manage it.',
-  fields: (t) => ({ apiKeyId: t.exposeID('apiKeyId', { description: 'Id of the key that is gone.' }) }),
+  fields: (t) => ({ removedId: t.exposeID('removedId', { description: 'Id of the key that is gone.' }) }),
 });
 
-const ModelsChanged = builder.objectRef<ModelsChange>('ModelsChanged').implement({
+const ModelsUpdated = builder.objectRef<ModelsUpdate>('ModelsUpdated').implement({
   description: 'Models are new, or can be asked, or not, or are paid for by another key than before.',
   fields: (t) => ({
     workspace: t.expose('workspace', {
@@ -65,16 +76,24 @@ const ModelsChanged = builder.objectRef<ModelsChange>('ModelsChanged').implement
   }),
 });
 
-const MemberChanged = builder.objectRef<Of<'member-changed'>>('MemberChanged').implement({
-  description: 'A person became a member of the workspace, or a member got another role.',
-  fields: (t) => ({
-    member: t.expose('member', { type: Member, description: 'The member with the present role.' }),
-  }),
+const currentMember = (t: PayloadFields<{ member: MemberShape }>) => ({
+  member: t.expose('member', { type: Member, description: 'The member with the present role.' }),
+});
+
+const MemberAdded = builder.objectRef<Of<'member-added'>>('MemberAdded').implement({
+  description: 'A person became a member of the workspace.',
+  fields: currentMember,
+});
+
+const MemberUpdated = builder.objectRef<Of<'member-updated'>>('MemberUpdated').implement({
+  description: 'A member of the workspace got another role.',
+  fields: currentMember,
 });
 
 const MemberRemoved = builder.objectRef<Of<'member-removed'>>('MemberRemoved').implement({
   description: 'A person is no longer a member of the workspace.',
   fields: (t) => ({
+    removedId: t.exposeID('removedId', { description: 'Id of the membership that has ended.' }),
     userId: t.exposeID('userId', { description: 'Id of the user who is no longer a member.' }),
   }),
 });
@@ -91,13 +110,15 @@ const WorkspaceEvent = builder.unionType('WorkspaceEvent', {
   types: [
     WorkspaceSnapshot,
     WorkspaceUpdated,
-    ApiKeyChanged,
+    ApiKeyAdded,
+    ApiKeyUpdated,
     ApiKeyRemoved,
-    ModelsChanged,
+    ModelsUpdated,
     ThreadAdded,
     ThreadUpdated,
     ThreadRemoved,
-    MemberChanged,
+    MemberAdded,
+    MemberUpdated,
     MemberRemoved,
   ],
   resolveType: typeNameOf,
@@ -119,7 +140,7 @@ builder.subscriptionField('workspaceEvents', (t) =>
 );
 
 /** Says nothing of whose keys they are or what is wrong with them. */
-function unavailableMessage(providers: ModelsChange['unavailable'], { deps }: Context): string | null {
+function unavailableMessage(providers: ModelsUpdate['unavailable'], { deps }: Context): string | null {
   if (providers.length === 0) return null;
   const titles = providers.map((provider) => deps.providers[provider].title);
   return `Some ${LIST.format(titles)} models cannot be used at the moment. Those who manage the keys can see why.`;
@@ -133,20 +154,24 @@ function typeNameOf(event: WorkspaceEventShape): string {
       return 'WorkspaceSnapshot';
     case 'workspace-updated':
       return 'WorkspaceUpdated';
-    case 'api-key-changed':
-      return 'ApiKeyChanged';
+    case 'api-key-added':
+      return 'ApiKeyAdded';
+    case 'api-key-updated':
+      return 'ApiKeyUpdated';
     case 'api-key-removed':
       return 'ApiKeyRemoved';
-    case 'models-changed':
-      return 'ModelsChanged';
+    case 'models-updated':
+      return 'ModelsUpdated';
     case 'thread-added':
       return 'ThreadAdded';
     case 'thread-updated':
       return 'ThreadUpdated';
     case 'thread-removed':
       return 'ThreadRemoved';
-    case 'member-changed':
-      return 'MemberChanged';
+    case 'member-added':
+      return 'MemberAdded';
+    case 'member-updated':
+      return 'MemberUpdated';
     case 'member-removed':
       return 'MemberRemoved';
     default:

@@ -12,11 +12,12 @@ import { listMembers } from '../workspaces/member.ts';
 import { ROLES, type Role as RoleShape } from '../workspaces/permissions.ts';
 import { PLANS, type Plan as PlanShape } from '../workspaces/plan.ts';
 import { transferWorkspace } from '../workspaces/transfer.ts';
+import { viewerCan, viewerCanLeave } from '../workspaces/viewer-can.ts';
 import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
 import { ApiKeyConnection } from './api-key.ts';
-import { AuditEntryConnection } from './audit.ts';
+import { AuditEntryConnection, AuditLogFilter } from './audit.ts';
 import { builder } from './builder.ts';
-import { pageArguments } from './connection.ts';
+import { connectionOf, pageArguments } from './connection.ts';
 import { requireViewer } from './context.ts';
 import { InvitationConnection } from './invitation.ts';
 import { MemberConnection } from './member.ts';
@@ -77,6 +78,49 @@ Workspace.implement({
       resolve: ({ plan }) => plan,
     }),
     viewerRole: t.expose('viewerRole', { type: Role, description: 'Role of the viewer in the workspace.' }),
+    viewerCanSend: t.boolean({
+      description: 'True if the viewer can create threads in the workspace and write in them.',
+      resolve: (workspace) => viewerCan(workspace, 'chat'),
+    }),
+    viewerCanManageThreads: t.boolean({
+      description: 'True if the viewer can manage the threads of others that all members see.',
+      resolve: (workspace) => viewerCan(workspace, 'manageThreads'),
+    }),
+    viewerCanManageKeys: t.boolean({
+      description:
+        'True if the viewer can see and manage the provider keys of the workspace, as far as its plan includes keys.',
+      resolve: (workspace) => viewerCan(workspace, 'manageKeys'),
+    }),
+    viewerCanManageMembers: t.boolean({
+      description:
+        'True if the viewer can invite, add, change and remove members of the workspace. False in a personal workspace, which has one member.',
+      resolve: (workspace) => viewerCan(workspace, 'manageMembers'),
+    }),
+    viewerCanReadAuditLog: t.boolean({
+      description: 'True if the viewer can read the audit log of the workspace.',
+      resolve: (workspace) => viewerCan(workspace, 'readAuditLog'),
+    }),
+    viewerCanRename: t.boolean({
+      description: 'True if the viewer can rename the workspace.',
+      resolve: (workspace) => viewerCan(workspace, 'rename'),
+    }),
+    viewerCanTransfer: t.boolean({
+      description:
+        'True if the viewer can transfer the workspace to another member. False in a personal workspace and in one of a team.',
+      resolve: (workspace) => viewerCan(workspace, 'transfer'),
+    }),
+    viewerCanDelete: t.boolean({
+      description: 'True if the viewer can delete the workspace. False in a personal workspace.',
+      resolve: (workspace) => viewerCan(workspace, 'delete'),
+    }),
+    viewerCanLeave: t.boolean({
+      description:
+        'True if the viewer can leave the workspace. False for its OWNER, and for an OWNER or ADMIN of its team, who can leave the team only.',
+      resolve: async (workspace, _args, { loaders }) => {
+        const { teamId } = workspace;
+        return viewerCanLeave(workspace, teamId === null ? null : await loaders.teams.load(teamId));
+      },
+    }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       description: 'Time at which the workspace was created.',
@@ -88,7 +132,9 @@ Workspace.implement({
     }),
     apiKeys: t.field({
       type: ApiKeyConnection,
-      description: 'Provider keys of the workspace, oldest first. Empty for members who may not manage keys.',
+      nullable: true,
+      description:
+        'Provider keys of the workspace, oldest first. Null for members who may not manage keys: see `viewerCanManageKeys`.',
       args: pageArguments(),
       resolve: (workspace, page, { deps }) => listApiKeys(deps, workspace, page),
     }),
@@ -101,8 +147,9 @@ Workspace.implement({
     }),
     invitations: t.field({
       type: InvitationConnection,
+      nullable: true,
       description:
-        'Open invitations into the workspace, oldest first. Empty for members who may not manage members.',
+        'Open invitations into the workspace, oldest first. Null for members whose role does not allow managing members.',
       args: pageArguments(),
       resolve: (workspace, page, { deps }) => listInvitations(deps, workspace, page),
     }),
@@ -110,9 +157,13 @@ Workspace.implement({
       type: AuditEntryConnection,
       nullable: true,
       description:
-        'Entries of the audit log of the workspace, newest first. Null for members who may not read it.',
-      args: pageArguments(),
-      resolve: (workspace, page, { deps }) => listAuditLog(deps, workspace, page),
+        'Entries of the audit log of the workspace, newest first. Null for members who may not read it: see `viewerCanReadAuditLog`.',
+      args: {
+        ...pageArguments(),
+        filter: t.arg({ type: AuditLogFilter, description: 'Entries that are wanted; all if absent.' }),
+      },
+      resolve: (workspace, { filter, ...page }, { deps }) =>
+        listAuditLog(deps, workspace, page, filter ?? {}),
     }),
     team: t.field({
       type: Team,
@@ -144,6 +195,8 @@ Workspace.implement({
     }),
   }),
 });
+
+export const WorkspaceConnection = connectionOf(Workspace);
 
 export const SealingKey = builder.objectRef<SealingKeyShape>('SealingKey').implement({
   description:
@@ -207,10 +260,8 @@ mutation('leaveWorkspace', {
     'Ends the viewer’s membership in a shared workspace. The viewer’s threads stay: nobody sees the private ones unless the viewer becomes a member again. The OWNER cannot leave.',
   input: (t) => ({ id: t.id({ required: true, description: 'Id of the workspace.' }) }),
   errors: [errors.NotFoundError, errors.ConflictError],
-  run: async (deps, viewer, { id }) => ({ leftId: await leaveWorkspace(deps, viewer, id) }),
-  payload: (t) => ({
-    leftId: t.exposeID('leftId', { description: 'Id of the workspace that the viewer left.' }),
-  }),
+  run: async (deps, viewer, { id }) => ({ removedId: await leaveWorkspace(deps, viewer, id) }),
+  payload: removedId('membership that has ended'),
 });
 
 mutation('transferWorkspace', {

@@ -86,20 +86,19 @@ export async function findApiKeys(
   });
 }
 
-/** The keys of a workspace or team, oldest first. Empty for members who may not manage them. */
+/** The keys of a workspace or team, oldest first; null for members who may not manage them. */
 export async function listApiKeys(
   deps: { db: Database },
   tenant: Tenant,
   page: PageInput,
-): Promise<Page<ApiKey>> {
-  const isManager = mayDo(tenant.viewerRole, 'manageKeys');
+): Promise<Page<ApiKey> | null> {
+  if (!mayDo(tenant.viewerRole, 'manageKeys')) return null;
   return await readPage<ApiKey>(page, {
     column: apiKeys.id,
     order: 'ascending',
     maxRows: 100,
     valueOf: (apiKey) => apiKey.id,
     read: async (conditions, orderBy, limit) => {
-      if (!isManager) return [];
       const rows = await deps.db
         .select(keyColumns)
         .from(apiKeys)

@@ -1,11 +1,11 @@
 import type { Viewer } from '../accounts/session.ts';
-import { AnswerError, type AnswerErrorCode, ProviderRefusedError } from '../answer-error.ts';
+import { type AnswerErrorCode, ProviderRefusedError, ProviderUnavailableError } from '../answer-error.ts';
 import { type Model, modelsOfKey } from '../models/catalogue.ts';
 import { cleanModels } from '../models/save-models.ts';
 import { ProviderError } from '../providers/failure/failure.ts';
 import { ForbiddenAddressError } from '../providers/http/address.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
-import type { ListedModel, ProviderName } from '../providers/provider.ts';
+import type { ListedModel, Provider, ProviderName } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import { requirePlanForKeys } from '../workspaces/plan.ts';
 import { requireTenant } from '../workspaces/tenant.ts';
@@ -16,23 +16,46 @@ import { saveCheckResult } from './record-outcome.ts';
 import { adviceFor } from './status.ts';
 
 /**
- * Checks a stored key with its provider again and saves the result. Throws AnswerError if the check gave no result; the key is
- * unchanged then.
+ * Asks the provider again whether it accepts a stored key and what it lists, and saves what it says. Throws
+ * ProviderRefusedError once a definite refusal is saved, and ProviderUnavailableError if the provider could not say; the key
+ * is then as before.
  */
-export async function checkApiKey(deps: KeyDeps, viewer: Viewer, id: string): Promise<ApiKey> {
-  const { provider, result } = await checkAndSave(deps, viewer, id);
+export async function checkApiKey(
+  deps: KeyDeps,
+  viewer: Viewer,
+  id: string,
+): Promise<{ apiKey: ApiKey; models: Model[] }> {
+  const before = await requireApiKey(deps, viewer, id);
+  const tenant = await requireTenant(deps, viewer, before, 'manageKeys');
+  requirePlanForKeys(tenant.plan, tenant.type);
+  const provider = deps.providers[before.provider];
+  const result = await checkAndSave(deps, viewer, id, provider);
   const apiKey = await requireApiKey(deps, viewer, id);
-  const isConfirmed = result.refusal === 'unclear' && apiKey.status === 'INVALID';
-  if (result.health === 'UNVERIFIED' && result.models === null && !isConfirmed)
-    throw providerUnavailable(result, provider.title);
-  return apiKey;
+  const { refusal, healthReason, models, health } = result;
+  const code = healthReason ?? 'PROVIDER_ERROR';
+  // The same refusal without words of the provider's, twice some time apart, is believed.
+  if (refusal === 'explicit' || (refusal === 'unclear' && apiKey.health === 'INVALID'))
+    throw new ProviderRefusedError(code, provider, adviceFor(provider.name, code), id);
+  if (health === 'UNVERIFIED' && models === null)
+    throw new ProviderUnavailableError(code, provider, result.retryAt, result.forbidden);
+  return { apiKey, models: await modelsOfKey(deps, id) };
 }
 
-/** Fetches the models of a key again. Throws AnswerError if the provider does not list them. */
-export async function refreshModels(deps: KeyDeps, viewer: Viewer, id: string): Promise<Model[]> {
-  const { provider, result } = await checkAndSave(deps, viewer, id);
-  if (result.models === null) throw providerUnavailable(result, provider.title);
-  return await modelsOfKey(deps, id);
+async function checkAndSave(
+  deps: KeyDeps,
+  viewer: Viewer,
+  id: string,
+  provider: Provider,
+): Promise<CheckResult> {
+  let checked: CheckedKey;
+  try {
+    checked = await deps.checkLimits.run(viewer, () => checkStoredKey(deps, id));
+  } catch (error) {
+    if (error instanceof SealError) throw new ProviderUnavailableError('KEY_UNAVAILABLE', provider);
+    throw error;
+  }
+  await saveCheckResult(deps, id, checked, { type: 'person', viewer });
+  return checked.result;
 }
 
 /**
@@ -96,7 +119,7 @@ export async function checkSecret(
 /** Throws ProviderRefusedError if the provider definitely refused the key. */
 export function requireAccepted(
   result: CheckResult,
-  provider: { name: ProviderName; title: string },
+  provider: Pick<Provider, 'name' | 'title'>,
   secret: string,
 ): void {
   // At a bare 401 the person can enter another key at once. A bare 403 may come from any proxy on the way.
@@ -104,27 +127,7 @@ export function requireAccepted(
   if (result.refusal === 'unclear' && result.healthReason !== 'INVALID_KEY') return;
   const code = result.healthReason ?? 'INVALID_KEY';
   const hint = hintForeignKey(provider.name, secret) ?? adviceFor(provider.name, code);
-  throw new ProviderRefusedError(code, provider.name, provider.title, hint);
-}
-
-function providerUnavailable({ healthReason, forbidden }: CheckResult, providerTitle: string): AnswerError {
-  return new AnswerError(healthReason ?? 'PROVIDER_ERROR', providerTitle, null, true, forbidden ?? null);
-}
-
-async function checkAndSave(deps: KeyDeps, viewer: Viewer, id: string) {
-  const apiKey = await requireApiKey(deps, viewer, id);
-  const tenant = await requireTenant(deps, viewer, apiKey, 'manageKeys');
-  requirePlanForKeys(tenant.plan, tenant.type);
-  const provider = deps.providers[apiKey.provider];
-  let checked: CheckedKey;
-  try {
-    checked = await deps.checkLimits.run(viewer, () => checkStoredKey(deps, id));
-  } catch (error) {
-    if (error instanceof SealError) throw new AnswerError('KEY_UNAVAILABLE', provider.title);
-    throw error;
-  }
-  await saveCheckResult(deps, id, checked, { type: 'person', viewer });
-  return { provider, result: checked.result };
+  throw new ProviderRefusedError(code, provider, hint);
 }
 
 function resultOfFailure({ code, retryAt, isExplicit }: Failure): CheckResult {
@@ -143,7 +146,7 @@ function resultOfFailure({ code, retryAt, isExplicit }: Failure): CheckResult {
       // Providers count only requests with a valid key against a rate limit.
       return { ...common, health: 'ACTIVE', rateLimitedUntil: rateLimitEndsAt(retryAt, new Date()) };
     default:
-      return { ...common, health: 'UNVERIFIED' };
+      return { ...common, health: 'UNVERIFIED', retryAt };
   }
 }
 

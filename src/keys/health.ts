@@ -21,6 +21,8 @@ export interface CheckResult {
   refusal: 'explicit' | 'unclear' | null;
   /** The provider's list of models, fit to be stored; null if it could not be fetched. */
   models: ListedModel[] | null;
+  /** When the provider may be asked again, if it said so. */
+  retryAt?: Date | null;
   /** Why the base URL may not be called, if its name resolves into a private network. */
   forbidden?: string;
 }

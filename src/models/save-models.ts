@@ -39,6 +39,7 @@ export async function saveKeyModels(
         inputPrice: sql`excluded.input_price`,
         outputPrice: sql`excluded.output_price`,
         cachedInputPrice: sql`excluded.cached_input_price`,
+        cacheWritePrice: sql`excluded.cache_write_price`,
       },
     })
     .returning({ id: models.id, name: models.name });
@@ -67,6 +68,7 @@ function factsOf(
     inputPrice: price?.input ?? null,
     outputPrice: price?.output ?? null,
     cachedInputPrice: price?.cachedInput ?? null,
+    cacheWritePrice: price?.cacheWrite ?? null,
   };
 }
 
@@ -83,6 +85,7 @@ const factColumns = {
   inputPrice: models.inputPrice,
   outputPrice: models.outputPrice,
   cachedInputPrice: models.cachedInputPrice,
+  cacheWritePrice: models.cacheWritePrice,
 };
 
 function isSame(known: readonly Facts[], current: readonly Facts[]): boolean {

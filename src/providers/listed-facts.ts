@@ -83,18 +83,24 @@ export function priceIn(entry: JsonObject): ListedPrice | null {
   const pricing = asObject(entry.pricing);
   if (pricing === null || (pricing.currency !== undefined && pricing.currency !== 'USD')) return null;
   if (pricing.unit === 'usd_per_1m_tokens') {
-    return priceOf(asPrice(pricing.input), asPrice(pricing.output), asPrice(pricing.cache_read));
+    return priceOf(asPrice(pricing.input), asPrice(pricing.output), asPrice(pricing.cache_read), null);
   }
   if (pricing.unit !== undefined) return null;
   return priceOf(
     perMillion(pricing.prompt),
     perMillion(pricing.completion),
     perMillion(pricing.input_cache_read),
+    perMillion(pricing.input_cache_write),
   );
 }
 
-function priceOf(input: number | null, output: number | null, cachedInput: number | null) {
-  return input === null || output === null ? null : { input, output, cachedInput };
+function priceOf(
+  input: number | null,
+  output: number | null,
+  cachedInput: number | null,
+  cacheWrite: number | null,
+): ListedPrice | null {
+  return input === null || output === null ? null : { input, output, cachedInput, cacheWrite };
 }
 
 /** OpenRouter says -1 where the price depends on the model that it chooses. */

@@ -133,4 +133,5 @@ export interface ListedPrice {
   input: number;
   output: number;
   cachedInput: number | null;
+  cacheWrite: number | null;
 }

@@ -83,6 +83,7 @@ const SECRET = 'sk-paste-your-own-key-here';
 const VARIABLES: Readonly<Record<string, object>> = {
   viewer: {},
   providers: {},
+  'server-info': {},
   'add-api-key': { input: { workspaceId: PLACE.workspace, provider: 'OPENAI', secret: SECRET } },
   models: { workspaceId: PLACE.workspace },
   'create-thread': { input: { workspaceId: PLACE.workspace } },
@@ -99,7 +100,6 @@ const VARIABLES: Readonly<Record<string, object>> = {
   'check-api-key': { input: { id: PLACE.key } },
   'update-api-key': { input: { id: PLACE.key, label: 'For experiments' } },
   'replace-api-key-secret': { input: { id: PLACE.key, secret: SECRET } },
-  'refresh-models': { input: { apiKeyId: PLACE.key } },
   'removal-impact': { id: PLACE.key },
   workspace: { id: PLACE.workspace },
   workspaces: {},

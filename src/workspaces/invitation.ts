@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { and, eq, gt, inArray, or, type SQL, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { invitations } from '../db/tables/invitation.ts';
 import { teamMembers } from '../db/tables/team.ts';
@@ -9,39 +10,54 @@ import { workspaceMembers } from '../db/tables/workspace.ts';
 import { BusyError } from '../errors.ts';
 import { SlidingWindow } from '../sliding-window.ts';
 import { type GivenRole, mayDo, rolesThatMay } from './permissions.ts';
-import type { Tenant } from './tenant.ts';
+import { findTenants, type Tenant } from './tenant.ts';
 
 /** An open invitation, as those who manage members see it. Whoever has its token may accept it. */
 export interface Invitation {
   id: string;
+  tenantId: string;
   role: GivenRole['workspace'];
   createdBy: string;
   createdAt: Date;
   expiresAt: Date;
 }
 
-/** The open invitations into a workspace or team, oldest first. Empty for those who may not manage its members. */
+/** The open invitations into a workspace or team, oldest first; null for those who may not manage its members. */
 export async function listInvitations(
   { db }: { db: Pick<Database, 'select'> },
   tenant: Tenant,
   page: PageInput,
-): Promise<Page<Invitation>> {
-  const isManager = mayDo(tenant.viewerRole, 'manageMembers');
+): Promise<Page<Invitation> | null> {
+  if (!mayDo(tenant.viewerRole, 'manageMembers')) return null;
   return await readPage<Invitation>(page, {
     column: invitations.id,
     order: 'ascending',
     maxRows: 100,
     valueOf: (invitation) => invitation.id,
-    read: async (conditions, orderBy, limit) => {
-      if (!isManager) return [];
-      return await db
+    read: (conditions, orderBy, limit) =>
+      db
         .select(invitationColumns)
         .from(invitations)
         .where(and(isInto(tenant.id), isOpen(), ...conditions))
         .orderBy(orderBy)
-        .limit(limit);
-    },
+        .limit(limit),
   });
+}
+
+/** The open invitations with these ids into workspaces and teams whose members the viewer may manage. */
+export async function findInvitations(
+  deps: { db: Database },
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<Invitation[]> {
+  const rows = await deps.db
+    .select(invitationColumns)
+    .from(invitations)
+    .where(and(inArray(invitations.id, idsOf('inv', ids)), isOpen()));
+  const tenantIds = rows.map(({ tenantId }) => tenantId);
+  const tenants = rows.length === 0 ? [] : await findTenants(deps, viewer, tenantIds);
+  const managed = tenants.filter(({ viewerRole }) => mayDo(viewerRole, 'manageMembers')).map(({ id }) => id);
+  return rows.filter(({ tenantId }) => managed.includes(tenantId));
 }
 
 /**
@@ -79,6 +95,7 @@ export function isInto(tenantId: string): SQL | undefined {
 
 export const invitationColumns = {
   id: invitations.id,
+  tenantId: sql<string>`coalesce(${invitations.workspaceId}, ${invitations.teamId})`,
   role: invitations.role,
   createdBy: invitations.createdBy,
   createdAt: invitations.createdAt,

@@ -113,7 +113,7 @@ async function requireChangeable(tx: Transaction, tenant: Tenant, userId: string
   return member;
 }
 
-/** Takes the viewer out of a shared workspace, and gives its id. */
+/** Takes the viewer out of a shared workspace, and gives the id of the membership that has ended. */
 export async function leaveWorkspace(deps: PeopleDeps, viewer: Viewer, id: string): Promise<string> {
   return await leave(deps, viewer, async (tx) => {
     const workspace = await lockAndAuthorizeWorkspace(tx, viewer, id, 'read');
@@ -126,7 +126,7 @@ export async function leaveWorkspace(deps: PeopleDeps, viewer: Viewer, id: strin
   });
 }
 
-/** Takes the viewer out of a team and all of its workspaces, and gives the team's id. */
+/** Takes the viewer out of a team and all of its workspaces, and gives the id of the membership in the team. */
 export async function leaveTeam(deps: PeopleDeps, viewer: Viewer, id: string): Promise<string> {
   return await leave(deps, viewer, (tx) => lockAndAuthorizeTeam(tx, viewer, id, 'read'));
 }
@@ -136,16 +136,17 @@ async function leave(
   viewer: Viewer,
   hold: (tx: Transaction) => Promise<Tenant>,
 ): Promise<string> {
-  const reach = await deps.db.transaction(async (tx) => {
+  const { member, reach } = await deps.db.transaction(async (tx) => {
     const tenant = await hold(tx);
     if (tenant.viewerRole === 'OWNER')
       throw new ConflictError(
         `The owner cannot leave. Hand the ${tenant.type} over to somebody else first, or delete it.`,
       );
     const reach = await affectedTenantIds(tx, tenant);
-    await endMembership(tx, deps, viewer.id, tenant, await requireMember(tx, tenant, viewer.id));
-    return reach;
+    const member = await requireMember(tx, tenant, viewer.id);
+    await endMembership(tx, deps, viewer.id, tenant, member);
+    return { member, reach };
   });
   announceMembers(deps, reach, [viewer.id]);
-  return reach[0];
+  return member.id;
 }

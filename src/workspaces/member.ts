@@ -1,17 +1,20 @@
 import { and, asc, eq, inArray } from 'drizzle-orm';
+import type { Viewer } from '../accounts/session.ts';
 import { type AuditDeps, recordAudit, type Transaction } from '../audit/record-audit.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
-import { idsOf } from '../db/id.ts';
+import { idsOf, memberIdOf, readMemberId } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { teamMembers, teamMemberships } from '../db/tables/team.ts';
 import { memberships, workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { NotFoundError } from '../errors.ts';
 import { givenRole, type Role } from './permissions.ts';
-import type { Tenant } from './tenant.ts';
+import { findTenants, type Tenant } from './tenant.ts';
 
 /** Somebody in a workspace or team, as everybody in it sees them. */
 export interface Member {
+  /** Made of the next two. */
+  id: string;
   tenantId: string;
   userId: string;
   role: Role;
@@ -30,13 +33,15 @@ export async function listMembers(
     order: 'ascending',
     maxRows: 100,
     valueOf: (member) => member.userId,
-    read: (conditions, orderBy, limit) =>
-      db
+    read: async (conditions, orderBy, limit) => {
+      const rows = await db
         .select({ tenantId, userId: view.userId, role: view.role, joinedAt: view.joinedAt })
         .from(view)
         .where(and(eq(tenantId, tenant.id), ...conditions))
         .orderBy(orderBy)
-        .limit(limit),
+        .limit(limit);
+      return rows.map(withId);
+    },
   });
 }
 
@@ -51,7 +56,29 @@ export async function findMember(
     .select({ tenantId, userId: view.userId, role: view.role, joinedAt: view.joinedAt })
     .from(view)
     .where(and(eq(tenantId, tenant.id), inArray(view.userId, idsOf('usr', [userId]))));
-  return member;
+  return member && withId(member);
+}
+
+/** The members with these ids in the workspaces and teams that the viewer is in. */
+export async function findMembers(
+  deps: { db: Database },
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<Member[]> {
+  const named = ids.map(readMemberId).filter((names) => names !== undefined);
+  const tenantIds = named.map(({ tenantId }) => tenantId);
+  const tenants = named.length === 0 ? [] : await findTenants(deps, viewer, tenantIds);
+  const found = await Promise.all(
+    tenants.map(async (tenant) => {
+      const { view, tenantId } = viewOf(tenant);
+      const userIds = named.filter((names) => names.tenantId === tenant.id).map(({ userId }) => userId);
+      return await deps.db
+        .select({ tenantId, userId: view.userId, role: view.role, joinedAt: view.joinedAt })
+        .from(view)
+        .where(and(eq(tenantId, tenant.id), inArray(view.userId, userIds)));
+    }),
+  );
+  return found.flat().map(withId);
 }
 
 /** The member with this user id. Throws NotFoundError. */
@@ -94,6 +121,10 @@ export async function hasRoleFromTeam(
   if (tenant.type === 'team' || tenant.teamId === null) return false;
   const inTeam = await findMember(db, { type: 'team', id: tenant.teamId }, userId);
   return inTeam !== undefined && inTeam.role !== 'MEMBER';
+}
+
+function withId(row: Omit<Member, 'id'>): Member {
+  return { id: memberIdOf(row.tenantId, row.userId), ...row };
 }
 
 /** What it takes to find the members of something. */
@@ -203,7 +234,7 @@ export function announceMembers(
 export async function affectedTenantIds(
   db: Pick<Database, 'select'>,
   tenant: Pick<Tenant, 'type' | 'id'>,
-): Promise<[string, ...string[]]> {
+): Promise<string[]> {
   if (tenant.type === 'workspace') return [tenant.id];
   const owned = await db
     .select({ id: workspaces.id })

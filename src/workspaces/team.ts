@@ -1,7 +1,8 @@
-import { and, asc, eq, inArray } from 'drizzle-orm';
+import { and, eq, inArray, type SQL } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { teamMembers, teams } from '../db/tables/team.ts';
 import { NotFoundError } from '../errors.ts';
 import { type Action, type Role, requireRole } from './permissions.ts';
@@ -17,13 +18,37 @@ export interface Team {
   plan: Plan;
 }
 
-/** The viewer's teams among the given ids, all of them if none are given; oldest first. */
+/** The viewer's teams among the given ids. */
 export async function findTeams(
-  { db }: { db: Pick<Database, 'select'> },
+  deps: { db: Pick<Database, 'select'> },
   viewer: Viewer,
-  ids?: readonly string[],
+  ids: readonly string[],
 ): Promise<Team[]> {
-  const rows = await db
+  return withType(await selectTeams(deps, viewer, inArray(teams.id, idsOf('tem', ids))));
+}
+
+/** The teams that the viewer is in, oldest first. */
+export async function listTeams(
+  deps: { db: Pick<Database, 'select'> },
+  viewer: Viewer,
+  page: PageInput,
+): Promise<Page<Team>> {
+  return await readPage<Team>(page, {
+    column: teams.id,
+    order: 'ascending',
+    maxRows: 100,
+    valueOf: ({ id }) => id,
+    read: async (conditions, orderBy, limit) =>
+      withType(
+        await selectTeams(deps, viewer, and(...conditions))
+          .orderBy(orderBy)
+          .limit(limit),
+      ),
+  });
+}
+
+function selectTeams({ db }: { db: Pick<Database, 'select'> }, viewer: Viewer, condition: SQL | undefined) {
+  return db
     .select({
       id: teams.id,
       name: teams.name,
@@ -33,8 +58,11 @@ export async function findTeams(
     })
     .from(teamMembers)
     .innerJoin(teams, eq(teams.id, teamMembers.teamId))
-    .where(and(eq(teamMembers.userId, viewer.id), ids && inArray(teams.id, idsOf('tem', ids))))
-    .orderBy(asc(teams.id));
+    .where(and(eq(teamMembers.userId, viewer.id), condition))
+    .$dynamic();
+}
+
+function withType(rows: Omit<Team, 'type'>[]): Team[] {
   return rows.map((row) => ({ type: 'team', ...row }));
 }
 

@@ -1,7 +1,8 @@
-import { and, asc, eq, inArray, type SQL } from 'drizzle-orm';
+import { and, eq, inArray, type SQL } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
@@ -23,30 +24,42 @@ export interface Workspace {
   plan: Plan;
 }
 
-/** The viewer's workspaces among the given ids, all of them if none are given; the personal one first. */
+/** The viewer's workspaces among the given ids. */
 export async function findWorkspaces(
   deps: { db: Pick<Database, 'select'> },
   viewer: Viewer,
-  ids?: readonly string[],
+  ids: readonly string[],
 ): Promise<Workspace[]> {
-  return await readWorkspaces(deps, viewer, ids && inArray(workspaces.id, idsOf('wsp', ids)));
+  return withType(await selectWorkspaces(deps, viewer, inArray(workspaces.id, idsOf('wsp', ids))));
 }
 
-/** The workspaces of a team that the viewer is in, oldest first. */
-export async function findWorkspacesOfTeam(
+/** The workspaces that the viewer is in, those of one team if it is named: the personal one first, then the oldest. */
+export async function listWorkspaces(
   deps: { db: Pick<Database, 'select'> },
   viewer: Viewer,
-  teamId: string,
-): Promise<Workspace[]> {
-  return await readWorkspaces(deps, viewer, eq(workspaces.teamId, teamId));
+  page: PageInput,
+  { teamId }: { teamId?: string } = {},
+): Promise<Page<Workspace>> {
+  return await readPage<Workspace>(page, {
+    leading: { column: workspaces.kind, valueOf: ({ kind }) => kind }, // PERSONAL sorts before SHARED
+    column: workspaces.id,
+    order: 'ascending',
+    maxRows: 100,
+    valueOf: ({ id }) => id,
+    read: async (conditions, orderBy, limit) => {
+      const isOfTeam = teamId === undefined ? undefined : eq(workspaces.teamId, teamId);
+      const found = selectWorkspaces(deps, viewer, and(isOfTeam, ...conditions));
+      return withType(await found.orderBy(orderBy).limit(limit));
+    },
+  });
 }
 
-async function readWorkspaces(
+function selectWorkspaces(
   { db }: { db: Pick<Database, 'select'> },
   viewer: Viewer,
   condition: SQL | undefined,
-): Promise<Workspace[]> {
-  const rows = await db
+) {
+  return db
     .select({
       id: workspaces.id,
       kind: workspaces.kind,
@@ -61,7 +74,10 @@ async function readWorkspaces(
     .leftJoin(users, eq(users.id, workspaces.ownerUserId))
     .leftJoin(teams, eq(teams.id, workspaces.teamId))
     .where(and(eq(workspaceMembers.userId, viewer.id), condition))
-    .orderBy(asc(workspaces.kind), asc(workspaces.id)); // PERSONAL sorts before SHARED
+    .$dynamic();
+}
+
+function withType(rows: Omit<Workspace, 'type'>[]): Workspace[] {
   return rows.map((row) => ({ type: 'workspace', ...row }));
 }
 
@@ -101,5 +117,5 @@ export async function ensurePersonalWorkspace(deps: { db: Database }, viewer: Vi
 }
 
 async function findPersonalWorkspace(deps: { db: Database }, viewer: Viewer): Promise<Workspace | undefined> {
-  return (await findWorkspaces(deps, viewer)).find((workspace) => workspace.kind === 'PERSONAL');
+  return withType(await selectWorkspaces(deps, viewer, eq(workspaces.kind, 'PERSONAL')))[0];
 }

@@ -15,7 +15,6 @@ export interface PeopleResult {
   invitation: { id: string; role: Role; expiresAt: string };
   token: string;
   removedId: string;
-  leftId: string;
 }
 
 /** A workspace or team as the shared operations give it. */

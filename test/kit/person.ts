@@ -59,10 +59,10 @@ export async function personOf(url: string, email: string, token: string): Promi
     if (errors !== undefined) throw new Error(`${operation}: ${JSON.stringify(errors)}`);
     return Object.values(data ?? {})[0] as Result;
   }
-  const viewer = await run<{ id: string; personalWorkspace: { id: string } }>('viewer');
+  const viewer = await run<{ user: { id: string }; personalWorkspace: { id: string } }>('viewer');
   const workspaceId = viewer.personalWorkspace.id;
   return {
-    id: viewer.id,
+    id: viewer.user.id,
     email,
     token,
     workspaceId,

@@ -65,6 +65,7 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
   return recorded;
 
   async function recordKeys(): Promise<void> {
+    await run('server-info');
     await run('providers');
     await run('workspace', { id: workspaceId });
     await change('add-api-key', { workspaceId, provider: 'OPENAI', secret: 'sk-sim-wrong' });
@@ -75,13 +76,12 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
       secret: 'sk-sim-faults',
     });
     const { id } = apiKey;
-    await told('ApiKeyChanged');
+    await told('ApiKeyAdded');
     await change('check-api-key', { id });
     await change('update-api-key', { id, label: 'For experiments' });
     await change('update-api-key', { id, label: 'x'.repeat(200) });
     await change('replace-api-key-secret', { id, secret: 'sk-sim-faults-too' });
     await change('replace-api-key-secret', { id, sealed: { keyId: 'old', box: 'AAAA' } });
-    await change('refresh-models', { apiKeyId: id });
     await run('api-keys', { workspaceId });
     await run('models', { workspaceId });
     await run('removal-impact', { id });
@@ -132,7 +132,7 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
     await change('revoke-invitation', { id: invitation.id });
     await bob.run('accept-invitation', { input: { token: await invite(ada, own.id) } });
     await change('update-member', { workspaceId: own.id, userId, role: 'ADMIN' });
-    await shared('MemberChanged');
+    await shared('MemberUpdated');
     await run('members', { id: own.id });
     await change('transfer-workspace', { id: own.id, userId });
     await shared('WorkspaceUpdated');
@@ -176,7 +176,7 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
     await thread('ThreadSnapshot');
     await change('remove-api-key', { id: apiKeys.edges[0]?.node.id });
     await told('ApiKeyRemoved');
-    await told('ModelsChanged');
+    await told('ModelsUpdated');
     await run('models', { workspaceId });
     await run('threads', { workspaceId });
     await change('delete-thread', { id: threadId });

@@ -1,4 +1,4 @@
-import { newId, prefixOf } from '../../src/db/id.ts';
+import { auditEntryIdOf, memberIdOf, newId, prefixOf, viewerIdOf } from '../../src/db/id.ts';
 import { newInvitationToken } from '../../src/workspaces/invitation.ts';
 import { ACTIONS, type Action, mayDo } from '../../src/workspaces/permissions.ts';
 import {
@@ -7,6 +7,7 @@ import {
   addJunkKey,
   addThread,
   copyPlace,
+  hostOf,
   INVITING_PLACES,
   KEY_PLACES,
   mayIn,
@@ -70,7 +71,6 @@ export function rulesOf(world: World): Rule[] {
       ),
     },
     ...ofKeys('checkApiKey', 'id', {}),
-    ...ofKeys('refreshModels', 'apiKeyId', {}),
     ...ofKeys('updateApiKey', 'id', { label: 'another label' }),
     ...ofKeys('replaceApiKeySecret', 'id', { secret: 'sk-sim-another-secret-of-this-key' }),
     {
@@ -430,7 +430,7 @@ interface ObjectCase {
   expect(actor: ActorName): string;
 }
 
-/** Everything there is in the world, that which has an id but is no Node included. */
+/** Everything there is in the world, what has an id but is no Node included. */
 function objectCases(world: World): ObjectCase[] {
   const { places, keys, models, threads, people, subjectId } = world;
   const of = (place: PlaceName, action: Action) => (actor: ActorName) =>
@@ -454,13 +454,44 @@ function objectCases(world: World): ObjectCase[] {
             : of(thread.place, 'read')(actor),
       })),
     ),
-    ...INVITING_PLACES.map((place) => {
-      return { title: `invitation into ${place}`, id: world.invitations[place]?.id ?? '', expect: nothing };
-    }),
-    { title: 'another person', id: subjectId, expect: nothing },
-    { title: 'the owner', id: people.owner.id, expect: nothing },
-    { title: 'a member', id: `${places.shared}.${people.member.id}`, expect: nothing },
+    ...INVITING_PLACES.map((place) => ({
+      title: `invitation into ${place}`,
+      id: world.invitations[place]?.id ?? '',
+      expect: of(place, 'manageMembers'),
+    })),
+    ...INVITING_PLACES.map((place) => ({
+      title: `expired invitation into ${place}`,
+      id: world.expired[place]?.id ?? '',
+      expect: nothing,
+    })),
+    ...PLACES.map((place) => ({
+      title: `first audit entry of ${place}`,
+      id: auditEntryIdOf(places[place], 1),
+      expect: of(place, 'readAuditLog'),
+    })),
+    ...PLACES.map((place) => ({
+      title: `owner as a member of ${place}`,
+      id: memberIdOf(places[place], people[hostOf(place)].id),
+      expect: of(place, 'read'),
+    })),
+    { title: 'former member', id: memberIdOf(places.shared, people.removed.id), expect: nothing },
+    { title: 'viewer', id: viewerIdOf(people.owner.id), expect: nothing },
+    ...(['owner', 'stranger', 'removed'] as const).map((name) => ({
+      title: `person: ${name}`,
+      id: people[name].id,
+      expect: (actor: ActorName) => (actor === name || meet(actor, name) ? 'ok' : 'NOT_FOUND'),
+    })),
+    {
+      title: 'person in all places but one workspace',
+      id: subjectId,
+      expect: (actor) => (PLACES.some((place) => mayIn(actor, place, 'read')) ? 'ok' : 'NOT_FOUND'),
+    },
   ];
+}
+
+/** Whether two people are in one place. */
+function meet(left: ActorName, right: ActorName): boolean {
+  return PLACES.some((place) => roleOf(left, place) !== null && roleOf(right, place) !== null);
 }
 
 function asVariables(name: 'id' | 'ids') {
@@ -508,8 +539,18 @@ function replaced(value: unknown, [name, ...rest]: readonly string[]): unknown {
 function madeUp(id: unknown): string {
   const [first = '', ...rest] = String(id).split('.');
   const prefix = prefixOf(first);
-  if (prefix === undefined) return newInvitationToken().token;
-  return [newId(prefix), ...rest].join('.');
+  switch (prefix) {
+    case undefined:
+      return newInvitationToken().token;
+    case 'mem':
+      return memberIdOf(newId('wsp'), newId('usr'));
+    case 'aud':
+      return auditEntryIdOf(newId('wsp'), 1);
+    case 'vwr':
+      return viewerIdOf(newId('usr'));
+    default:
+      return [newId(prefix), ...rest].join('.');
+  }
 }
 
 /** Makes the copies that a scene asks for; `made` gets them, to be taken away again. */

@@ -1,5 +1,5 @@
 import type { Database } from '../../src/db/database.ts';
-import { prefixOf } from '../../src/db/id.ts';
+import { prefixOf, readAuditEntryId, readMemberId, viewerIdOf } from '../../src/db/id.ts';
 import { apiKeys } from '../../src/db/tables/api-key.ts';
 import { invitations } from '../../src/db/tables/invitation.ts';
 import { models } from '../../src/db/tables/model.ts';
@@ -89,7 +89,7 @@ export async function readSight(
   }
 
   const rules: Readonly<Record<string, (userId: string, seen: Seen) => boolean>> = {
-    Viewer: (userId, { id }) => id === userId,
+    Viewer: (userId, { id }) => id === viewerIdOf(userId),
     User: (userId, { id }) => knows(userId, id),
     Workspace: (userId, { id }) => may(userId, id, 'read'),
     Team: (userId, { id }) => may(userId, id, 'read'),
@@ -99,16 +99,16 @@ export async function readSight(
     UserMessage: (userId, { id }) => seesMessage(userId, id, 'USER'),
     Answer: (userId, { id }) => seesMessage(userId, id, 'ASSISTANT'),
     Member: (userId, { id, tenantId }) => {
-      const [placeId = '', memberId = ''] = id?.split('.') ?? [];
-      if (tenantId !== null && tenantId !== placeId) return false;
-      return may(userId, placeId, 'read') && roleIn(memberId, placeId) !== null;
+      const names = readMemberId(id ?? '');
+      if (names === undefined || (tenantId !== null && tenantId !== names.tenantId)) return false;
+      return may(userId, names.tenantId, 'read') && roleIn(names.userId, names.tenantId) !== null;
     },
     Invitation: (userId, { id }) => {
       const into = rows.invitations.get(id ?? '');
       if (into === undefined || into.expiresAt < new Date()) return false;
       return may(userId, into.workspaceId ?? into.teamId, 'manageMembers');
     },
-    AuditEntry: (userId, { tenantId }) => may(userId, tenantId, 'readAuditLog'),
+    AuditEntry: (userId, { id }) => may(userId, readAuditEntryId(id ?? '')?.tenantId, 'readAuditLog'),
     SealingKey: (userId, { id }) => may(userId, id?.split('.')[0], 'read'),
     RemovalImpact: (userId, { tenantId }) => tenantId === null || may(userId, tenantId, 'read'),
     Provider: () => true,
@@ -138,7 +138,7 @@ export async function readSight(
  * one. What a new type is has to be said here or above.
  */
 export const INHERITING =
-  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|RemovalImpact|(Answer(Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Changed|Removed)|ModelsChanged|Member(Changed|Removed))$/;
+  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|Money|ServerInfo|RemovalImpact|(Answer(Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Added|Updated|Removed)|ModelsUpdated|Member(Added|Updated|Removed))$/;
 
 /** Types that `maySee` judges by a rule of their own. */
 export const JUDGED = [

@@ -39,6 +39,7 @@ export const models = pgTable(
     inputPrice: doublePrecision('input_price'),
     outputPrice: doublePrecision('output_price'),
     cachedInputPrice: doublePrecision('cached_input_price'),
+    cacheWritePrice: doublePrecision('cache_write_price'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (table) => [

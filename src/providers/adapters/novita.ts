@@ -70,6 +70,7 @@ function priceIn(entry: JsonObject): ListedPrice | null {
     input: input / 10_000,
     output: output / 10_000,
     cachedInput: cached === null ? null : cached / 10_000,
+    cacheWrite: null,
   };
 }
 

@@ -42,7 +42,7 @@ YogaGraphiQL.renderYogaGraphiQL(document.querySelector('#graphiql'), {
 
 /** The person signed in with the newest of what is theirs, null for nobody or when the server cannot say. */
 async function findViewer() {
-  const query = `{ viewer { email user { id } teams { id } workspaces { id kind } personalWorkspace { id
+  const query = `{ viewer { email user { id } teams(last: 1) { nodes { id } } workspaces(last: 20) { nodes { id kind } } personalWorkspace { id
     apiKeys(last: 1) { nodes { id } } models(first: 100) { nodes { id isAvailable } }
     threads(first: 1) { nodes { id messages(last: 20) { nodes { id role } } } } } } }`;
   const response = await fetch('/graphql', {
@@ -62,10 +62,10 @@ function idsOf(viewer) {
   const [thread] = personalWorkspace.threads.nodes;
   return present({
     workspace: personalWorkspace.id,
-    shared: workspaces.findLast(({ kind }) => kind === 'SHARED')?.id,
-    team: teams.at(-1)?.id,
+    shared: workspaces.nodes.findLast(({ kind }) => kind === 'SHARED')?.id,
+    team: teams.nodes.at(-1)?.id,
     user: user.id,
-    key: personalWorkspace.apiKeys.nodes[0]?.id,
+    key: personalWorkspace.apiKeys?.nodes[0]?.id,
     model: modelToAsk(personalWorkspace.models.nodes)?.id,
     thread: thread?.id,
     answer: thread?.messages.nodes.findLast(({ role }) => role === 'ASSISTANT')?.id,
