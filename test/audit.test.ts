@@ -8,13 +8,19 @@ import {
   type AuditDetailName,
   type AuditEvent,
 } from '../src/audit/action.ts';
-import { type AuditEntry, describeAuditEntry, listAuditEntries } from '../src/audit/entry.ts';
+import {
+  type AuditEntry,
+  type AuditFilter,
+  describeAuditEntry,
+  listAuditEntries,
+} from '../src/audit/entry.ts';
 import { faultSentence } from '../src/audit/fault.ts';
 import { formatHead, parseHead } from '../src/audit/head.ts';
 import { recordAudit } from '../src/audit/record-audit.ts';
 import { verifyAudit } from '../src/audit/verify-audit.ts';
 import { type Database, type OpenDatabase, openDatabase } from '../src/db/database.ts';
-import { newId } from '../src/db/id.ts';
+import { auditEntryIdOf, newId } from '../src/db/id.ts';
+import type { PageInput } from '../src/db/page.ts';
 import { auditChains, auditEntries } from '../src/db/tables/audit.ts';
 import { RootKey } from '../src/vault/seal.ts';
 import { newDataFolder, runCommand } from './kit/command.ts';
@@ -83,6 +89,42 @@ describe('what is recorded', () => {
     const oldest = await listAuditEntries({ db }, tenantId, { last: 1 });
     expect(oldest.rows).toEqual(second.rows);
     expect((await listAuditEntries({ db }, newId('wsp'), {})).rows).toEqual([]);
+  });
+
+  test('is found by what was done, by whom and when, in pages of what was found', async () => {
+    const otherId = newId('usr');
+    const tenantId = await logOf([
+      keyEvent('KEY_ADDED'),
+      { ...keyEvent('KEY_REMOVED'), actorId: otherId },
+      labelled('with "quotes", \\ and {braces}\u0000'),
+      { action: 'TEAM_DELETED', actorId: null, subjectId: null, details: { name: 'Labs' } },
+      { action: 'MEMBER_DISABLED', actorId: null, subjectId: actorId, details: {} },
+    ]);
+    const found = async (filter: AuditFilter, page: PageInput = {}) =>
+      (await listAuditEntries({ db }, tenantId, page, filter)).rows.map(({ position }) => position);
+    expect(await found({})).toEqual([5, 4, 3, 2, 1]);
+    expect(await found({ actions: null, actorId: null, from: null, to: null })).toEqual([5, 4, 3, 2, 1]);
+    expect(await found({ actions: ['KEY_ADDED', 'TEAM_DELETED'] })).toEqual([4, 3, 1]);
+    expect(await found({ actions: Object.keys(AUDIT_ACTIONS) as AuditAction[] })).toEqual([5, 4, 3, 2, 1]);
+    expect(await found({ actions: ['UNREADABLE'] })).toEqual([]);
+    expect(await found({ actions: [] })).toEqual([]);
+    expect(await found({ actorId })).toEqual([3, 1]);
+    expect(await found({ actorId: otherId, actions: ['KEY_ADDED'] })).toEqual([]);
+    for (const id of ['', '\0', '"', 'usr_', subjectId, newId('usr')])
+      expect(await found({ actorId: id })).toEqual([]);
+
+    const { rows } = await listAuditEntries({ db }, tenantId, {});
+    const third = rows.find(({ position }) => position === 3)?.at ?? expect.unreachable();
+    const all = rows.filter(({ at }) => at !== null && at >= third).map(({ position }) => position);
+    expect(await found({ from: third })).toEqual(all);
+    expect(await found({ to: third })).toEqual([5, 4, 3, 2, 1].filter((position) => !all.includes(position)));
+    expect(await found({ from: new Date('9999-01-01') })).toEqual([]);
+
+    const first = await listAuditEntries({ db }, tenantId, { first: 1 }, { actorId });
+    expect(first).toMatchObject({ rows: [{ position: 3 }], hasNextPage: true });
+    const after = first.cursorOf(first.rows[0] ?? expect.unreachable());
+    expect(await found({ actorId }, { first: 1, after })).toEqual([1]);
+    expect(await found({ actorId }, { last: 1 })).toEqual([1]);
   });
 
   test('has a sentence for every action and every word in it', () => {
@@ -230,6 +272,7 @@ describe('what is recorded', () => {
         '1 This entry cannot be read.',
       ]);
       expect(rows[1]).toEqual({
+        id: auditEntryIdOf(tenantId, 1),
         position: 1,
         action: 'UNREADABLE',
         at: null,
@@ -237,6 +280,15 @@ describe('what is recorded', () => {
         subjectId: null,
         details: {},
       });
+    }
+    for (const text of unreadable) {
+      await db.update(auditEntries).set({ content: text }).where(entryAt(1));
+      const found = async (filter: AuditFilter) =>
+        (await listAuditEntries({ db }, tenantId, {}, filter)).rows.map(({ position }) => position);
+      expect(await found({ actions: ['UNREADABLE'] }), text).toEqual([1]);
+      expect(await found({ actions: ['UNREADABLE', 'KEY_REMOVED'] }), text).toEqual([2, 1]);
+      expect(await found({ actions: ['KEY_ADDED', 'KEY_REMOVED'] }), text).toEqual([2]);
+      expect(await found({ actions: ['UNREADABLE'], to: new Date('9999-01-01') }), text).toEqual([]);
     }
     const odd = { ...content, details: { provider: 'constructor' } };
     await db

@@ -46,7 +46,7 @@ describe('the list of members', () => {
       const seen = await membersOf(owner, id);
       expect(seen, name).toEqual(
         [owner, admin, member, viewer].map((person) => ({
-          id: `${id}.${person.id}`,
+          id: memberIdOf(id, person.id),
           role: seen.find(({ user }) => user.id === person.id)?.role,
           joinedAt: expect.stringMatching(/^\d{4}-.*Z$/),
           user: { id: person.id, name: expect.any(String) },
@@ -198,7 +198,7 @@ describe('a member', () => {
     const heard = hear(server, [id, member.id]);
     expect(await change(admin, 'remove-member', { workspaceId: id, userId: member.id })).toEqual({
       __typename: 'RemoveMemberPayload',
-      removedId: `${id}.${member.id}`,
+      removedId: memberIdOf(id, member.id),
     });
     expect(heard()).toEqual({ [id]: [member.id], [member.id]: [id] });
     expect((await auditOf(server, id)).at(-1)).toBe('MEMBER_REMOVED MEMBER');

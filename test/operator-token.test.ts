@@ -51,7 +51,9 @@ describe('whoever runs the server', () => {
       isDefault: true,
     });
     const { data } = await rawBody(bob, '{ viewer { workspaces { nodes { plan } } } }');
-    expect(data).toEqual({ viewer: { workspaces: [{ plan: 'BUSINESS' }, { plan: 'BUSINESS' }] } });
+    expect(data).toEqual({
+      viewer: { workspaces: { nodes: [{ plan: 'BUSINESS' }, { plan: 'BUSINESS' }] } },
+    });
   });
 
   test('sets the plan of a team, which is that of its workspaces and of nothing else its owner has', async () => {
@@ -65,12 +67,12 @@ describe('whoever runs the server', () => {
     });
     const { data } = await rawBody(
       bob,
-      '{ viewer { personalWorkspace { plan } teams { nodes { plan workspaces { nodes { plan } } } } } }',
+      '{ viewer { personalWorkspace { plan } teams(first: 5) { nodes { plan workspaces(first: 5) { nodes { plan } } } } } }',
     );
     expect(data).toEqual({
       viewer: {
         personalWorkspace: { plan: 'BUSINESS' },
-        teams: [{ plan: 'FREE', workspaces: [{ plan: 'FREE' }] }],
+        teams: { nodes: [{ plan: 'FREE', workspaces: { nodes: [{ plan: 'FREE' }] } }] },
       },
     });
   });

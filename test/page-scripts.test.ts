@@ -56,8 +56,8 @@ describe('what is written in GraphiQL', () => {
     const viewer = userId && {
       email: 'somebody@example.com',
       user: { id: userId },
-      teams: [],
-      workspaces: [],
+      teams: { nodes: [] },
+      workspaces: { nodes: [] },
       personalWorkspace: {
         id: `wsp_${userId}`,
         apiKeys: { nodes: [] },

@@ -109,6 +109,76 @@ describe('the table of roles', () => {
   });
 });
 
+/** What each `viewerCan…` field speaks of, besides leaving. */
+const CAN: Readonly<Partial<Record<string, Action>>> = {
+  viewerCanSend: 'chat',
+  viewerCanManageThreads: 'manageThreads',
+  viewerCanManageKeys: 'manageKeys',
+  viewerCanManageMembers: 'manageMembers',
+  viewerCanReadAuditLog: 'readAuditLog',
+  viewerCanRename: 'rename',
+  viewerCanCreateWorkspace: 'createTeamWorkspace',
+  viewerCanTransfer: 'transfer',
+  viewerCanDelete: 'delete',
+};
+
+describe('what the viewer is shown that they can do', () => {
+  const kinds = ['personal workspace', 'workspace', 'team', 'workspace of a team'] as const;
+
+  test.each(
+    kinds.flatMap((kind) =>
+      (kind === 'personal workspace' ? (['OWNER'] as const) : rolesIn(kind)).map(
+        (role) => [kind, role] as const,
+      ),
+    ),
+  )('in a %s as %s is what the mutations do', async (kind, role) => {
+    const person = people[role];
+    const isAlone = kind === 'personal workspace';
+    const other = isAlone ? person : role === 'MEMBER' ? cast.admin : cast.member;
+    const place = async () => (isAlone ? person.workspaceId : await makePlace(kind));
+    const shown = await canOf(person, await place());
+    const does: Record<string, boolean> = {};
+    for (const name of Object.keys(shown)) {
+      const id = await place();
+      does[name] = (await tryFor(name, kind, person, { id, other })).code === undefined;
+    }
+    expect(shown).toEqual(does);
+    expect(Object.keys(shown)).toHaveLength(kind === 'team' ? 8 : 9);
+  });
+
+  test('lets those leave a workspace of a team who are ADMIN in it alone', async () => {
+    const id = await makePlace('workspace of a team');
+    await change(cast.owner, 'update-member', { workspaceId: id, userId: cast.member.id, role: 'ADMIN' });
+    expect(await canOf(cast.member, id)).toMatchObject({
+      viewerCanManageMembers: true,
+      viewerCanLeave: true,
+    });
+    expect(await change(cast.member, 'leave-workspace', { id })).not.toHaveProperty('code');
+  });
+});
+
+function rolesIn(kind: string): Role[] {
+  return ROLES.filter((role) => kind !== 'team' || role !== 'VIEWER');
+}
+
+/** The `viewerCan…` fields of a workspace or team. */
+async function canOf(person: Person, id: string): Promise<Record<string, boolean>> {
+  const place = await person.run<Record<string, boolean>>(id.startsWith('tem_') ? 'team' : 'workspace', {
+    id,
+  });
+  return Object.fromEntries(Object.entries(place).filter(([name]) => name.startsWith('viewerCan')));
+}
+
+async function tryFor(name: string, kind: string, person: Person, place: Place): Promise<Answer> {
+  const { id } = place;
+  if (name === 'viewerCanLeave')
+    return await change(person, id.startsWith('tem_') ? 'leave-team' : 'leave-workspace', { id });
+  // There is nobody else in it whose role could be changed.
+  if (name === 'viewerCanManageMembers' && kind === 'personal workspace')
+    return await change(person, 'create-invitation', { workspaceId: id, role: 'MEMBER' });
+  return await TRIES[CAN[name] ?? expect.unreachable()](person, place);
+}
+
 function actionsIn(place: 'workspace' | 'team'): Action[] {
   return (Object.keys(ACTIONS) as Action[]).filter((action) => {
     const places: readonly string[] = ACTIONS[action].in;

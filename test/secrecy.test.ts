@@ -288,7 +288,7 @@ async function useWithBadProvider(provider: HostileProvider, ada: Person): Promi
   const wrongKey = inJson.replace('No:', 'Incorrect API key provided:');
   provider.list = (response) => respond(response, 401, wrongKey, noWait);
   expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toMatchObject({
-    apiKey: { status: 'INVALID' },
+    storedApiKey: { status: 'INVALID' },
   });
 }
 

@@ -126,7 +126,7 @@ describe('a check of a key that has worked', () => {
   test('is believed at once where the server says that the key is wrong', async () => {
     const { apiKey } = await add();
     reply = [401, SAYS('Incorrect API key provided.')];
-    expect(await check(apiKey.id)).toMatchObject({ apiKey: { status: 'INVALID' } });
+    expect(await check(apiKey.id)).toMatchObject({ storedApiKey: { status: 'INVALID' } });
   });
 
   test('finds it out of credit where a gateway’s limit for the key is used up', async () => {

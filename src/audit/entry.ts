@@ -94,35 +94,32 @@ function toEntry(row: { tenantId: string; position: number; content: string }): 
  * fail, a pattern cannot. The log is read from its newest entry on, and only as far as it takes to fill a page.
  */
 function meets({ actions, actorId, from, to }: AuditFilter): SQL | undefined {
-  const known = Object.keys(AUDIT_ACTIONS);
-  const wanted = actions?.filter((action) => action !== 'UNREADABLE') ?? known;
-  const actor =
-    actorId == null
-      ? 'null|"[^"]*"'
-      : idsOf('usr', [actorId])
-          .map((id) => `"${id}"`)
-          .join();
+  const isByTextAlone = actorId == null && from == null && to == null;
+  if (actions == null && isByTextAlone) return undefined;
   const { content } = auditEntries;
-  const conditions: (SQL | undefined)[] = [];
-  if (actions != null || actorId != null) {
-    const isWanted =
-      wanted.length === 0 || actor === '' ? sql`false` : sql`${content} ~ ${headOf(wanted, actor)}`;
-    const isUnreadable =
-      actorId == null && actions?.includes('UNREADABLE')
-        ? sql`${content} !~ ${headOf(known, 'null|"[^"]*"')}`
-        : undefined;
-    conditions.push(or(isWanted, isUnreadable));
-  }
+  const wanted = KNOWN_ACTIONS.filter((action) => actions?.some((each) => each === action) ?? true);
+  const actors = actorId == null ? [ANYBODY] : idsOf('usr', [actorId]).map((id) => `"${id}"`);
+  const hasAny = wanted.length > 0 && actors.length > 0;
   const at = sql`substring(${content} from 8 for 24) collate "C"`; // after `{"at":"`
-  if (from != null) conditions.push(sql`${at} >= ${from.toISOString()}`);
-  if (to != null) conditions.push(sql`${at} < ${to.toISOString()}`);
-  return and(...conditions);
+  const isWanted = and(
+    hasAny ? sql`${content} ~ ${patternOf(wanted, actors)}` : sql`false`,
+    from == null ? undefined : sql`${at} >= ${from.toISOString()}`,
+    to == null ? undefined : sql`${at} < ${to.toISOString()}`,
+  );
+  if (!isByTextAlone || !actions?.includes('UNREADABLE')) return isWanted;
+  return or(isWanted, sql`${content} !~ ${patternOf(KNOWN_ACTIONS, [ANYBODY])}`);
 }
 
-/** How the text of an entry begins, as a pattern of PostgreSQL. `recordAudit` writes its fields in this order. */
-function headOf(actions: readonly string[], actor: string): string {
-  return `^\\{"at":"\\d{4}-[^"]{18}Z","action":"(${actions.join('|')})","actorId":(${actor}),`;
+/** The text that `recordAudit` writes, with one of these actions and actors, as a regular expression of PostgreSQL. */
+function patternOf(actions: readonly string[], actors: readonly string[]): string {
+  const time = '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z';
+  const detail = '"\\w+":"([^"\\\\]|\\\\.)*"';
+  const head = `\\{"at":"${time}","action":"(${actions.join('|')})","actorId":(${actors.join('|')})`;
+  return `^${head},"subjectId":(${ANYBODY}),"details":\\{(${detail}(,${detail})*)?\\}\\}$`;
 }
+
+const KNOWN_ACTIONS = Object.keys(AUDIT_ACTIONS);
+const ANYBODY = 'null|"[a-z]{3}_[0-9a-z]{26}"';
 
 /** What was done, as a sentence. `person` is the name of the user it was done to, null if unknown. */
 export function describeAuditEntry(

@@ -33,8 +33,9 @@ export async function checkApiKey(
   const apiKey = await requireApiKey(deps, viewer, id);
   const { refusal, healthReason, models, health } = result;
   const code = healthReason ?? 'PROVIDER_ERROR';
-  // The same refusal without words of the provider's, twice some time apart, is believed.
-  if (refusal === 'explicit' || (refusal === 'unclear' && apiKey.health === 'INVALID'))
+  // An unclear refusal is believed when it comes twice, and none is of a secret that was replaced meanwhile.
+  const isBelieved = apiKey.health === (refusal === 'unclear' ? 'INVALID' : health);
+  if (refusal !== null && isBelieved)
     throw new ProviderRefusedError(code, provider, adviceFor(provider.name, code), id);
   if (health === 'UNVERIFIED' && models === null)
     throw new ProviderUnavailableError(code, provider, result.retryAt, result.forbidden);

@@ -83,7 +83,6 @@ const SECRET = 'sk-paste-your-own-key-here';
 const VARIABLES: Readonly<Record<string, object>> = {
   viewer: {},
   providers: {},
-  'server-info': {},
   'add-api-key': { input: { workspaceId: PLACE.workspace, provider: 'OPENAI', secret: SECRET } },
   models: { workspaceId: PLACE.workspace },
   'create-thread': { input: { workspaceId: PLACE.workspace } },
@@ -103,6 +102,7 @@ const VARIABLES: Readonly<Record<string, object>> = {
   'removal-impact': { id: PLACE.key },
   workspace: { id: PLACE.workspace },
   workspaces: {},
+  'server-info': {},
   'create-workspace': { input: { name: 'Lab' } },
   'update-workspace': { input: { id: PLACE.shared, name: 'Laboratory' } },
   'create-invitation': { input: { workspaceId: PLACE.shared, role: 'MEMBER' } },
