@@ -114,6 +114,8 @@ function selectionOf(outputType: GraphQLOutputType, options: SelectionOptions): 
   const all: Omit<Selection, 'head'> = { leaves: [], inner: [] };
   if (isUnionType(type) || isInterfaceType(type)) {
     const kinds = isUnionType(type) ? type.getTypes() : (options.known ?? schema).getPossibleTypes(type);
+    // Asked for apart from the kinds, since a document that is cut has some of them only.
+    if (isInterfaceType(type) && Object.hasOwn(type.getFields(), 'id')) all.leaves.push('id');
     const shapes = new Map<string, string>();
     for (const kind of kinds) {
       const part = selectionOf(kind, options);
