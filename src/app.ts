@@ -45,7 +45,7 @@ export interface App extends SendDeps {
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
   sharedReads: SharedReads;
-  /** What clients are told of this server before anybody signs in. */
+  /** Facts about this server that clients may read before anybody signs in. */
   serverInfo: ServerInfo;
   /** Whether this is the token of an open invitation, with which a person may sign up. */
   isInvited(token: string): Promise<boolean>;

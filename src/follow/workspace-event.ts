@@ -38,7 +38,7 @@ interface ReadDeps {
 }
 
 /**
- * What is told of a workspace, or of something in it: how it is now, or that it is gone, which is the same as that the viewer
+ * The event for a workspace, or for something in it: as it is now, or that it is gone, which is the same as that the viewer
  * may not see it any more. `isNew` says that the client has not been sent it yet. The caller has made sure that the viewer is
  * in the workspace; undefined if that has ended.
  */

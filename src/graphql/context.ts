@@ -44,7 +44,7 @@ type Deps = SendDeps & {
   serverInfo: ServerInfo;
 };
 
-/** What clients are told of this server before anybody signs in. */
+/** Facts about this server that clients may read before anybody signs in. */
 export interface ServerInfo {
   version: string;
   signUp: 'OPEN' | 'INVITED' | 'CLOSED';
@@ -101,7 +101,7 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     );
   }
   return {
-    /** Everybody: whoever is shown the id of a user may know the name. */
+    /** All users: a viewer who is shown the id of a user may know the name. */
     users: byId<User>((_viewer, ids) => findUsers(deps, ids)),
     /** Those whom the viewer may look up by an id of any origin. */
     fellows: byId<User>((person, ids) => findFellows(deps, person, ids)),
