@@ -125,7 +125,7 @@ describe('an invitation', () => {
     for (const person of [cast.owner, cast.viewer])
       expect(await change(person, 'accept-invitation', { token })).toMatchObject({
         __typename: 'ConflictError',
-        message: 'You are in this workspace already. The invitation is still good for somebody else.',
+        message: 'You are in this workspace already. The invitation is still good for another person.',
       });
     expect((await rolesIn(cast.owner, id)).at(-1)).toBe('Vera VIEWER');
     const bob = await server.signUp('Bob');

@@ -127,7 +127,7 @@ describe('a role', () => {
       const noun = id.startsWith('tem') ? 'team' : 'workspace';
       const refused = {
         __typename: 'ConflictError',
-        message: `The owner can be neither changed nor removed. The owner can hand the ${noun} over to somebody else.`,
+        message: `The owner can be neither changed nor removed. The owner can hand the ${noun} over to another person.`,
       };
       const input = { ...ownerInput(id), userId: owner.id };
       for (const person of [owner, admin]) {
@@ -144,7 +144,7 @@ describe('a role', () => {
     for (const { name, id } of kinds) {
       const refused = {
         __typename: 'InvalidInputError',
-        message: 'There is one OWNER, and only the OWNER can make somebody else it, by handing it over.',
+        message: 'There is one OWNER, and only the OWNER can make another person it, by handing it over.',
       };
       const input = { ...ownerInput(id), role: 'OWNER' };
       for (const person of [owner, admin]) {

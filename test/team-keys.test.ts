@@ -109,7 +109,7 @@ describe('a key of a team', () => {
     expect(await addTeamKey(cast.owner)).toMatchObject({
       code: 'PLAN_REQUIRED',
       message:
-        'Provider keys of a team need the Business plan. The owner of the team can ask whoever runs this server for it.',
+        'Provider keys of a team need the Business plan. The owner of the team can ask the operator of this server for it.',
     });
     const member = inWorkspace(cast.member, lab);
     for (const model of await modelsOf(member))

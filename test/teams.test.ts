@@ -52,7 +52,7 @@ describe('a team', () => {
     expect(await change(ada, 'create-team', { name: 'Labs' })).toEqual({
       __typename: 'PlanRequiredError',
       code: 'PLAN_REQUIRED',
-      message: 'Teams need the Business plan. Ask whoever runs this server for it.',
+      message: 'Teams need the Business plan. Ask the operator of this server for it.',
       fixableBy: 'OPERATOR',
       retryAt: null,
       requiredPlan: 'BUSINESS',
@@ -194,7 +194,7 @@ describe('a team', () => {
       ]);
     expect((await auditOf(server, teamId)).at(-1)).toBe('OWNER_CHANGED');
     expect(await change(member, 'leave-team', { id: teamId })).toMatchObject({
-      message: 'The owner cannot leave. Hand the team over to somebody else first, or delete it.',
+      message: 'The owner cannot leave. Hand the team over to another person first, or delete it.',
     });
   });
 

@@ -79,7 +79,7 @@ describe('a shared workspace', () => {
     expect(await rolesIn(cast.owner, id)).toEqual(['Olga OWNER', 'Adam ADMIN']);
     expect(await change(cast.owner, 'leave-workspace', { id })).toMatchObject({
       code: 'CONFLICT',
-      message: 'The owner cannot leave. Hand the workspace over to somebody else first, or delete it.',
+      message: 'The owner cannot leave. Hand the workspace over to another person first, or delete it.',
     });
     expect((await auditOf(server, id)).slice(-2)).toEqual(['MEMBER_LEFT MEMBER', 'MEMBER_LEFT VIEWER']);
   });

@@ -11,7 +11,7 @@ import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { findBelongings } from './delete-account.ts';
 import type { PeopleDeps } from './member.ts';
 
-/** A person's account, by one of the two. */
+/** A person's account, by id or email. */
 export interface AccountInput {
   userId?: string | null | undefined;
   email?: string | null | undefined;
@@ -23,7 +23,7 @@ export interface Account {
   email: string;
   name: string;
   createdAt: Date;
-  /** Since when its person cannot sign in; null if they can. */
+  /** Time since which its person cannot sign in; null if they can. */
   disabledAt: Date | null;
   openSessionCount: number;
 }
@@ -36,7 +36,7 @@ export interface EndedSessions {
 
 /**
  * Disables an account or enables it again. A disabled person's sessions end with their sockets and streams, their answers
- * stop, and they cannot sign in; nothing of theirs is deleted. The caller makes sure that the operator asks for it. Throws
+ * stop, and they cannot sign in; nothing of theirs is deleted. The caller authorises the operator. Throws
  * InvalidInputError or NotFoundError.
  */
 export async function setAccountDisabled(
@@ -85,7 +85,7 @@ export async function createPasswordReset(
   return { account, token, expiresAt };
 }
 
-/** All accounts, oldest first. The caller makes sure that the operator asks for them. */
+/** All accounts, oldest first. The caller authorises the operator. */
 export async function listAccounts(
   { db }: { db: Pick<Database, 'select'> },
   page: PageInput,
@@ -116,7 +116,7 @@ function selectAccounts(db: Pick<Database, 'select'>, conditions: SQL[]) {
     .groupBy(users.id);
 }
 
-/** In one transaction with the sessions that `change` ends and gives; their followers hear of it after the commit. */
+/** Runs `change` in a transaction, and announces the sessions that it ended and returned after the commit. */
 async function changeAccount(
   { db, changes }: PeopleDeps,
   id: string,

@@ -14,15 +14,15 @@ import type { Role } from './permissions.ts';
 
 /**
  * Deletes an account with all that is its own: the personal workspace with keys, models and threads, memberships,
- * invitations, sessions, and private threads in shared workspaces, which nobody could ever see again. What the person wrote
- * where others see it stays, without a name. Throws ConflictError while they own something that is for others too.
+ * invitations, sessions, and private threads in shared workspaces, which no other person can see. Messages in threads that
+ * others see stay, without an author. Throws ConflictError while the person owns a shared workspace or a team.
  *
- * It is one transaction with the user's own row in it: after a crash the account is whole or gone.
+ * One transaction, with the user's own row in it: after a crash the account is complete or gone.
  */
 export async function removeAccount(deps: PeopleDeps, userId: string): Promise<void> {
   const removed = await retryConflicts(
     () => deps.db.transaction((tx) => removeAllOf(tx, deps, userId)),
-    STILL_HELD,
+    STILL_REFERENCED,
   );
   const { changes } = deps;
   const { personal, memberships } = removed;
@@ -33,13 +33,13 @@ export async function removeAccount(deps: PeopleDeps, userId: string): Promise<v
   );
   for (const { id, workspaceId, visibility } of removed.threads) {
     changes.announce(id, [id]);
-    // Nobody else in the workspace has ever heard of a private one.
+    // A private thread was never sent to other members of the workspace.
     if (visibility === 'WORKSPACE') changes.announce(workspaceId, [id]);
   }
   for (const { id } of removed.sessions) changes.announce(id, [id]);
 }
 
-/** In the order of `db/lock-order`. */
+/** Locks in the order of `db/lock-order`. */
 async function removeAllOf(tx: Transaction, deps: AuditDeps, userId: string) {
   await lockTenantsOfUserForUpdate(tx, userId);
   const belongings = await findBelongings(tx, userId);
@@ -47,7 +47,7 @@ async function removeAllOf(tx: Transaction, deps: AuditDeps, userId: string) {
   const deleted = await deleteThreads(tx, userId);
   const touched = await touchThreads(tx, userId);
   await tx.delete(workspaces).where(eq(workspaces.ownerUserId, userId));
-  // From here on nobody can sign in as this person, so no session is left out.
+  // Under this lock no session can be added for the user, so the delete misses none.
   await lockUserForUpdate(tx, userId);
   const ended = await tx.delete(sessions).where(eq(sessions.userId, userId)).returning({ id: sessions.id });
   await tx.delete(users).where(eq(users.id, userId));
@@ -55,7 +55,7 @@ async function removeAllOf(tx: Transaction, deps: AuditDeps, userId: string) {
   return { ...belongings, threads: [...deleted, ...touched], sessions: ended };
 }
 
-/** Everything in the personal workspace, and what was private elsewhere. Before the keys, as a message being sent has it. */
+/** Deletes the threads of the personal workspace and private ones elsewhere. Before the keys: sending locks in that order. */
 async function deleteThreads(tx: Transaction, userId: string) {
   const isPersonal = tx
     .select()
@@ -67,7 +67,7 @@ async function deleteThreads(tx: Transaction, userId: string) {
     .returning({ id: threads.id, workspaceId: threads.workspaceId, visibility: threads.visibility });
 }
 
-/** Threads in which the name disappears: clients have to fetch them again. */
+/** Raises the revision of threads in which the name disappears, so that clients fetch them again. */
 async function touchThreads(tx: Transaction, userId: string) {
   const isAuthor = tx
     .select()
@@ -80,7 +80,7 @@ async function touchThreads(tx: Transaction, userId: string) {
     .returning({ id: threads.id, workspaceId: threads.workspaceId, visibility: threads.visibility });
 }
 
-/** Logs outlive what they tell of, that of the personal workspace too. */
+/** Audit logs outlive their tenants, that of the personal workspace too. */
 async function record(
   tx: Transaction,
   deps: AuditDeps,
@@ -107,20 +107,20 @@ async function record(
 }
 
 /**
- * Something came into the person's hands meanwhile, which the database does not let go; 23503 before PostgreSQL 18. Another
- * try finds things as they are now.
+ * SQLSTATE of a foreign key that still refers to the user, because the person became an owner meanwhile; 23503 before
+ * PostgreSQL 18. A retry reads the current state.
  */
-const STILL_HELD = ['23001', '23503'];
+const STILL_REFERENCED = ['23001', '23503'];
 
 /** Where an account has rows of its own. */
 export interface Belongings {
-  /** The personal workspace; empty if nobody has looked at it yet. */
+  /** The personal workspace; empty if it was never read, which creates it. */
   personal: { tenantId: string; name: string }[];
-  /** The workspaces and teams that the person was let into: workspaces by id and then teams by id, as logs are taken. */
+  /** Memberships other than as owner: workspaces by id and then teams by id, the lock order of audit chains. */
   memberships: { tenantId: string; role: Exclude<Role, 'OWNER'> }[];
 }
 
-/** What an account has. The caller has locked the tenants: nobody changes their members meanwhile. */
+/** What an account has. The caller has locked the tenants, so their members do not change meanwhile. */
 export async function findBelongings(tx: Transaction, userId: string): Promise<Belongings> {
   const personal = await tx
     .select({ tenantId: workspaces.id, name: workspaces.name })
@@ -139,7 +139,7 @@ export async function findBelongings(tx: Transaction, userId: string): Promise<B
   return { personal, memberships: [...ofWorkspaces, ...ofTeams] };
 }
 
-/** Throws ConflictError if others would lose what this person owns. */
+/** Throws ConflictError if the person owns a shared workspace or a team. */
 export async function refuseOwnerOfShared(tx: Transaction, userId: string): Promise<void> {
   const isShared = and(eq(workspaces.ownerUserId, userId), eq(workspaces.kind, 'SHARED'));
   const shared = await tx.$count(workspaces, isShared);

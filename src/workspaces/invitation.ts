@@ -12,7 +12,7 @@ import { SlidingWindow } from '../sliding-window.ts';
 import { type GivenRole, mayDo, rolesThatMay } from './permissions.ts';
 import { findTenants, type Tenant } from './tenant.ts';
 
-/** An open invitation, as those who manage members see it. Whoever has its token may accept it. */
+/** An open invitation, as members who manage members see it. Its token accepts it for any person. */
 export interface Invitation {
   id: string;
   tenantId: string;
@@ -22,7 +22,7 @@ export interface Invitation {
   expiresAt: Date;
 }
 
-/** The open invitations into a workspace or team, oldest first; null for those who may not manage its members. */
+/** The open invitations into a workspace or team, oldest first; null if the viewer may not manage its members. */
 export async function listInvitations(
   { db }: { db: Pick<Database, 'select'> },
   tenant: Tenant,
@@ -61,8 +61,8 @@ export async function findInvitations(
 }
 
 /**
- * Whether an invitation can be accepted now: it has not expired, and whoever made it could still make it. That is asked when
- * it is accepted and written nowhere, so it holds however somebody lost the right, and again for who gets it back.
+ * Whether an invitation can be accepted now: it has not expired, and its creator may still manage members. That is read with
+ * each query and not stored, so every way of losing the right closes it, and getting the right back opens it again.
  */
 export function isOpen(): SQL | undefined {
   const managers = rolesThatMay('manageMembers');
@@ -88,7 +88,7 @@ export function isOpen(): SQL | undefined {
   );
 }
 
-/** Whether an invitation leads into this workspace or team. */
+/** Whether an invitation is for this workspace or team. */
 export function isInto(tenantId: string): SQL | undefined {
   return or(eq(invitations.workspaceId, tenantId), eq(invitations.teamId, tenantId));
 }
@@ -102,24 +102,24 @@ export const invitationColumns = {
   expiresAt: invitations.expiresAt,
 };
 
-/** A token that nobody can guess, and what is stored of it: a dump of the database opens no invitation. */
+/** A random token and its hash. Only the hash is stored, so that a dump of the database accepts no invitation. */
 export function newInvitationToken(): { token: string; tokenHash: Uint8Array } {
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   return { token, tokenHash: hashInvitationToken(token) };
 }
 
-/** SHA-256 without salt or cost: what is random to its last bit cannot be found by trying. */
+/** SHA-256 without salt or cost factor, which is enough for 256 random bits. */
 export function hashInvitationToken(token: string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(token).digest());
 }
 
 const TOKEN_BYTES = 32;
 
-/** Limits how often somebody tries invitations, so that nobody searches for one that is open. */
+/** Limits the tries of invitation tokens per person, against guessing. */
 export class InvitationLimits {
   readonly #tries = new SlidingWindow(WINDOW_MS);
 
-  /** Counts one try by this person. Throws BusyError when there is none left. */
+  /** Counts one try by this person. Throws BusyError over the limit. */
   take(viewer: Viewer): void {
     const retryAt = this.#tries.take([{ subject: viewer.id, most: TRIES_PER_PERSON }]);
     if (retryAt !== null)
@@ -130,5 +130,5 @@ export class InvitationLimits {
   }
 }
 
-const TRIES_PER_PERSON = 20; // a link that was copied badly, and then copied well
+const TRIES_PER_PERSON = 20; // enough for a link that is copied wrongly a few times
 const WINDOW_MS = 10 * 60 * 1_000;

@@ -27,7 +27,7 @@ import {
 import { refusePersonal } from './workspace.ts';
 
 /**
- * Invites whoever gets the token into a shared workspace or a team. It is given once, here: what is stored of it is a hash.
+ * Creates an invitation into a shared workspace or a team. Returns the token that accepts it, of which only a hash is stored.
  */
 export async function createInvitation(
   deps: PeopleDeps,
@@ -57,20 +57,20 @@ export async function createInvitation(
   return { invitation, token };
 }
 
-/** Takes an invitation back, and gives its id. */
+/** Revokes an invitation and returns its id. */
 export async function revokeInvitation(deps: PeopleDeps, viewer: Viewer, id: string): Promise<string> {
   return await deps.db.transaction(async (tx) => {
-    const isIt = inArray(invitations.id, idsOf('inv', [id]));
+    const byId = inArray(invitations.id, idsOf('inv', [id]));
     const [into] = await tx
       .select({ workspaceId: invitations.workspaceId, teamId: invitations.teamId })
       .from(invitations)
-      .where(isIt);
+      .where(byId);
     const tenantId = into?.workspaceId ?? into?.teamId;
     if (into === undefined || tenantId == null) throw new NotFoundError('invitation');
     const [seen] = await findTenants({ db: tx }, viewer, [tenantId]);
     if (seen === undefined) throw new NotFoundError('invitation');
     const tenant = await lockAndAuthorizeTenant(tx, viewer, into, 'manageMembers');
-    const [revoked] = await tx.delete(invitations).where(isIt).returning({ role: invitations.role });
+    const [revoked] = await tx.delete(invitations).where(byId).returning({ role: invitations.role });
     if (revoked === undefined) throw new NotFoundError('invitation');
     await recordAudit(tx, deps, tenant.id, {
       action: 'INVITATION_REVOKED',
@@ -103,14 +103,14 @@ function expiryOf(hours: number): Date {
   throw new InvalidInputError('expiresInHours', `An invitation is good for 1 to ${MAX_HOURS} hours.`);
 }
 
-/** A week: long enough for somebody on holiday. */
+/** A week, so that a holiday does not outlast it. */
 export const DEFAULT_HOURS = 168;
 const MAX_HOURS = 720;
 const MAX_OPEN = 100;
 
 /**
- * Makes the viewer a member of what the token invites into, and uses the invitation up. One that has expired, was used or
- * revoked, or whose maker may not invite any more, gives the same NotFoundError as a token that was made up.
+ * Makes the viewer a member of the invitation's tenant, and deletes the invitation. One that has expired, was used or revoked,
+ * or whose creator may not invite any more, throws the same NotFoundError as an invented token.
  */
 export async function acceptInvitation(
   deps: PeopleDeps & { invitationLimits: InvitationLimits },
@@ -129,24 +129,24 @@ export async function acceptInvitation(
 }
 
 async function accept(tx: Transaction, deps: PeopleDeps, viewer: Viewer, token: string) {
-  const isIt = eq(invitations.tokenHash, hashInvitationToken(token));
+  const byToken = eq(invitations.tokenHash, hashInvitationToken(token));
   const [found] = await tx
     .select({ workspaceId: invitations.workspaceId, teamId: invitations.teamId })
     .from(invitations)
-    .where(and(isIt, isOpen()));
+    .where(and(byToken, isOpen()));
   const tenantId = found?.workspaceId ?? found?.teamId;
   if (found === undefined || tenantId == null) return undefined;
   await lockTenantForUpdate(tx, tenantId);
-  // Whoever waited here finds the row gone, or still there but its maker without the right.
+  // Checked again under the lock: the invitation may be gone, or its creator may not manage members any more.
   const [invitation] = await tx
     .delete(invitations)
-    .where(and(isIt, isOpen()))
+    .where(and(byToken, isOpen()))
     .returning({ role: invitations.role });
   if (invitation === undefined) return undefined;
   const [already] = await findTenants({ db: tx }, viewer, [tenantId]);
   if (already !== undefined)
     throw new ConflictError(
-      `You are in this ${already.type} already. The invitation is still good for somebody else.`,
+      `You are in this ${already.type} already. The invitation is still good for another person.`,
     );
   await insertMembership(
     tx,
@@ -155,7 +155,7 @@ async function accept(tx: Transaction, deps: PeopleDeps, viewer: Viewer, token: 
     invitation.role,
   );
   const [tenant] = await findTenants({ db: tx }, viewer, [tenantId]);
-  if (tenant === undefined) throw new Error('who was just let in is no member');
+  if (tenant === undefined) throw new Error('a new member was not found');
   const reach = await affectedTenantIds(tx, tenant);
   await recordAudit(tx, deps, tenant.id, {
     action: 'MEMBER_ADDED',
@@ -166,7 +166,7 @@ async function accept(tx: Transaction, deps: PeopleDeps, viewer: Viewer, token: 
   return { tenant, reach };
 }
 
-/** Whether somebody who has no account yet brings a token that opens an invitation. It is not used up. */
+/** Whether the token, sent by a person without an account, is that of an open invitation. Does not use it up. */
 export async function isInvited({ db }: { db: Database }, token: string): Promise<boolean> {
   const [invitation] = await db
     .select({ id: invitations.id })

@@ -23,7 +23,7 @@ import {
 } from './tenant.ts';
 import { refusePersonal } from './workspace.ts';
 
-/** Lets somebody of a team into one of its workspaces. */
+/** Adds a member of a team to one of its workspaces. */
 export async function addMember(
   deps: PeopleDeps,
   viewer: Viewer,
@@ -57,7 +57,7 @@ export async function addMember(
   return member;
 }
 
-/** Gives a member another role, in a team's case everywhere the role reaches. */
+/** Changes the role of a member; one in a team applies in its workspaces too. */
 export async function updateMember(
   deps: PeopleDeps,
   viewer: Viewer,
@@ -82,7 +82,7 @@ export async function updateMember(
   return member;
 }
 
-/** Removes a member, from a team with all of its workspaces. */
+/** Removes a member; from a team, from all of its workspaces too. */
 export async function removeMember(
   deps: PeopleDeps,
   viewer: Viewer,
@@ -99,7 +99,7 @@ export async function removeMember(
   return member;
 }
 
-/** The member, if others may change what they are here. Else NotFoundError or ConflictError. */
+/** The member, if others may change or remove the membership. Throws NotFoundError or ConflictError. */
 async function requireChangeable(tx: Transaction, tenant: Tenant, userId: string): Promise<Member> {
   const member = await requireMember(tx, tenant, userId);
   if (await hasRoleFromTeam(tx, tenant, userId))
@@ -108,12 +108,12 @@ async function requireChangeable(tx: Transaction, tenant: Tenant, userId: string
     );
   if (member.role === 'OWNER')
     throw new ConflictError(
-      `The owner can be neither changed nor removed. The owner can hand the ${tenant.type} over to somebody else.`,
+      `The owner can be neither changed nor removed. The owner can hand the ${tenant.type} over to another person.`,
     );
   return member;
 }
 
-/** Takes the viewer out of a shared workspace, and gives the id of the membership that has ended. */
+/** Ends the viewer's membership in a shared workspace and returns its id. */
 export async function leaveWorkspace(deps: PeopleDeps, viewer: Viewer, id: string): Promise<string> {
   return await leave(deps, viewer, async (tx) => {
     const workspace = await lockAndAuthorizeWorkspace(tx, viewer, id, 'read');
@@ -126,7 +126,7 @@ export async function leaveWorkspace(deps: PeopleDeps, viewer: Viewer, id: strin
   });
 }
 
-/** Takes the viewer out of a team and all of its workspaces, and gives the id of the membership in the team. */
+/** Ends the viewer's memberships in a team and all of its workspaces. Returns the id of that in the team. */
 export async function leaveTeam(deps: PeopleDeps, viewer: Viewer, id: string): Promise<string> {
   return await leave(deps, viewer, (tx) => lockAndAuthorizeTeam(tx, viewer, id, 'read'));
 }
@@ -134,13 +134,13 @@ export async function leaveTeam(deps: PeopleDeps, viewer: Viewer, id: string): P
 async function leave(
   deps: PeopleDeps,
   viewer: Viewer,
-  hold: (tx: Transaction) => Promise<Tenant>,
+  lock: (tx: Transaction) => Promise<Tenant>,
 ): Promise<string> {
   const { member, reach } = await deps.db.transaction(async (tx) => {
-    const tenant = await hold(tx);
+    const tenant = await lock(tx);
     if (tenant.viewerRole === 'OWNER')
       throw new ConflictError(
-        `The owner cannot leave. Hand the ${tenant.type} over to somebody else first, or delete it.`,
+        `The owner cannot leave. Hand the ${tenant.type} over to another person first, or delete it.`,
       );
     const reach = await affectedTenantIds(tx, tenant);
     const member = await requireMember(tx, tenant, viewer.id);

@@ -12,7 +12,7 @@ import { requireRoomForTeam } from './quotas.ts';
 import { requireTeam, type Team } from './team.ts';
 import { checkName, lockAndAuthorizeTeam } from './tenant.ts';
 
-/** Creates a team, which begins with the plan of the viewer's account and from then on has its own. */
+/** Creates a team, which starts with the plan of the viewer's account and then has its own. */
 export async function createTeam(deps: PeopleDeps, viewer: Viewer, input: { name: string }): Promise<Team> {
   const name = checkName(input.name);
   const team = await deps.db.transaction(async (tx) => {
@@ -35,7 +35,7 @@ export async function createTeam(deps: PeopleDeps, viewer: Viewer, input: { name
   return team;
 }
 
-/** The plan that is set for a person; null for the server's default. Throws PlanRequiredError if teams are no part of it. */
+/** The plan that is set for a person; null for the server's default. Throws PlanRequiredError if it does not include teams. */
 async function planForNewTeam(tx: Transaction, userId: string): Promise<Plan | null> {
   const [user] = await tx
     .select({ plan: users.plan, effective: effectivePlan(users.plan) })
@@ -69,7 +69,7 @@ export async function updateTeam(
   return team;
 }
 
-/** Deletes a team with its keys, and gives its id. Throws ConflictError while it still has workspaces. */
+/** Deletes a team with its keys and returns its id. Throws ConflictError while it still has workspaces. */
 export async function deleteTeam(deps: PeopleDeps, viewer: Viewer, id: string): Promise<string> {
   const { team, userIds } = await deps.db.transaction(async (tx) => {
     const team = await lockAndAuthorizeTeam(tx, viewer, id, 'delete');

@@ -64,9 +64,9 @@ export async function updateWorkspace(
   return workspace;
 }
 
-/** Deletes a shared workspace with everything in it, and gives its id. Answers that are being written in it end. */
+/** Deletes a shared workspace with everything in it and returns its id. Answers that are being written in it end. */
 export async function deleteWorkspace(deps: PeopleDeps, viewer: Viewer, id: string): Promise<string> {
-  // A checkpoint renews answers in an order of its own.
+  // A checkpoint locks answers in another order, so a deadlock is possible: retry.
   const { userIds, threadIds } = await retryConflicts(() =>
     deps.db.transaction((tx) => deleteAll(tx, deps, viewer, id)),
   );
@@ -85,15 +85,14 @@ async function deleteAll(
   const workspace = await lockAndAuthorizeWorkspace(tx, viewer, id, 'delete');
   refusePersonal(workspace, 'deleted');
   const userIds = await memberIdsOf(tx, workspace);
-  // Threads first and by themselves: who saves an answer locks its thread and then the answer, while models that go take
-  // their answers first.
+  // Threads in a statement of their own: saving an answer locks its thread first, but deleting models would lock answers first.
   const deleted = await tx.delete(threads).where(eq(threads.workspaceId, id)).returning({ id: threads.id });
   await tx.delete(workspaces).where(eq(workspaces.id, id));
   await auditLifecycle(tx, deps, viewer, workspace, 'WORKSPACE_DELETED');
   return { userIds, threadIds: deleted.map((thread) => thread.id) };
 }
 
-/** On the workspace's own log, and on its team's, which is still there to be read when the workspace is gone. */
+/** Records on the workspace's own log and on its team's, which stays readable when the workspace is deleted. */
 async function auditLifecycle(
   tx: Transaction,
   deps: PeopleDeps,

@@ -11,9 +11,9 @@ import { NotFoundError } from '../errors.ts';
 import { givenRole, type Role } from './permissions.ts';
 import { findTenants, type Tenant } from './tenant.ts';
 
-/** Somebody in a workspace or team, as everybody in it sees them. */
+/** A member of a workspace or team, as all its members see it. */
 export interface Member {
-  /** Made of the next two. */
+  /** Composed of `tenantId` and `userId`. */
   id: string;
   tenantId: string;
   userId: string;
@@ -21,7 +21,7 @@ export interface Member {
   joinedAt: Date;
 }
 
-/** The members of a workspace or team, those with the oldest accounts first: an order that no change of a role disturbs. */
+/** The members of a workspace or team, oldest account first: an order that no change of a role affects. */
 export async function listMembers(
   { db }: { db: Pick<Database, 'select'> },
   tenant: TenantKey,
@@ -45,7 +45,7 @@ export async function listMembers(
   });
 }
 
-/** The member with this user id, undefined if there is none. Who asks about themselves may not be one any more. */
+/** The member with this user id, undefined if there is none, which may be true of the viewer too. */
 export async function findMember(
   db: Pick<Database, 'select'>,
   tenant: TenantKey,
@@ -99,7 +99,7 @@ export async function memberIdsOf(db: Pick<Database, 'select'>, tenant: TenantKe
   return rows.map(({ userId }) => userId);
 }
 
-/** What everybody in it is, by user id. */
+/** The roles of all members, by user id. */
 export async function memberRoles(
   { db }: { db: Pick<Database, 'select'> },
   tenant: TenantKey,
@@ -112,7 +112,7 @@ export async function memberRoles(
   return new Map(rows.map(({ userId, role }) => [userId, role]));
 }
 
-/** Whether somebody is in a team's workspace because of what they are in the team. */
+/** Whether a member of a team's workspace has that role because of the role in the team. */
 export async function hasRoleFromTeam(
   db: Pick<Database, 'select'>,
   tenant: Tenant,
@@ -127,7 +127,7 @@ function withId(row: Omit<Member, 'id'>): Member {
   return { id: memberIdOf(row.tenantId, row.userId), ...row };
 }
 
-/** What it takes to find the members of something. */
+/** The part of a tenant that its members are found by. */
 export type TenantKey = Pick<Tenant, 'type' | 'id'>;
 
 function viewOf({ type }: TenantKey) {
@@ -136,7 +136,7 @@ function viewOf({ type }: TenantKey) {
     : { view: workspaceMembers, tenantId: workspaceMembers.workspaceId };
 }
 
-/** Lets somebody into a workspace or team who is not in it. Throws InvalidInputError for a role that cannot be given. */
+/** Adds a membership for a user who has none. Throws InvalidInputError for a role that cannot be given. */
 export async function insertMembership(
   tx: Transaction,
   { type, id }: TenantKey,
@@ -148,7 +148,7 @@ export async function insertMembership(
   else await tx.insert(memberships).values({ workspaceId: id, userId, role: givenRole(type, role) });
 }
 
-/** Gives another role to somebody who was let in. Throws InvalidInputError for one that cannot be given. */
+/** Changes the role of a membership. Throws InvalidInputError for a role that cannot be given. */
 export async function updateMembership(
   tx: Transaction,
   { type, id }: TenantKey,
@@ -167,7 +167,7 @@ export async function updateMembership(
       .where(and(eq(memberships.workspaceId, id), eq(memberships.userId, userId)));
 }
 
-/** Takes somebody out of a workspace or team again. */
+/** Deletes a membership in a workspace or team, without a record of it. */
 export async function deleteMembership(
   tx: Transaction,
   { type, id }: TenantKey,
@@ -182,8 +182,8 @@ export async function deleteMembership(
 }
 
 /**
- * Takes a member out for good and records it: out of a team's workspaces too, so that who is let into the team again later is
- * not in them at once. Threads stay, private ones as well, which nobody sees until that person is back.
+ * Ends a membership and records it. One in a team ends those in its workspaces too, so that a person who joins the team again
+ * later has none of them. Threads stay, also private ones, which are visible again once the person is back.
  */
 export async function endMembership(
   tx: Transaction,
@@ -201,7 +201,7 @@ export async function endMembership(
   await recordAudit(tx, deps, tenant.id, { ...event, details: { role } });
 }
 
-/** By id of the workspace, the order in which everybody takes their logs. */
+/** Ordered by workspace id, the lock order of audit chains. */
 async function deleteMembershipsInTeam(tx: Transaction, teamId: string, userId: string) {
   const ofTeam = tx.select({ id: workspaces.id }).from(workspaces).where(eq(workspaces.teamId, teamId));
   const deleted = await tx
@@ -218,8 +218,8 @@ export interface PeopleDeps extends AuditDeps {
 }
 
 /**
- * Tells, once it is committed, that what these people are in these workspaces and teams has changed: each workspace and team
- * who, and each person where.
+ * Announces that memberships of these users in these tenants changed: on each tenant's topic the users, on each user's topic
+ * the tenants. To be called after the commit.
  */
 export function announceMembers(
   { changes }: { changes: Changes },
@@ -230,7 +230,7 @@ export function announceMembers(
   for (const userId of userIds) changes.announce(userId, tenantIds);
 }
 
-/** Everything whose members change with those of this owner: itself, and the workspaces of a team. */
+/** The tenants whose members change with those of this one: itself, and the workspaces of a team. */
 export async function affectedTenantIds(
   db: Pick<Database, 'select'>,
   tenant: Pick<Tenant, 'type' | 'id'>,

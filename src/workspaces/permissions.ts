@@ -1,13 +1,13 @@
 import { InvalidInputError, NotPermittedError } from '../errors.ts';
 
-/** From most to least: whoever may do a thing, every role before it may too. A team has no VIEWER. */
+/** From most to least: a role may do everything that the roles after it may. A team has no VIEWER. */
 export const ROLES = ['OWNER', 'ADMIN', 'MEMBER', 'VIEWER'] as const;
 
 export type Role = (typeof ROLES)[number];
 
 /**
- * What can be done in a workspace and in a team, and the least role that may: the one table behind the code, docs/plans-and-roles.md and
- * the tests. `words` complete "your role does not allow you to …".
+ * The actions in a workspace and in a team, with the least role that may: the one table behind the code,
+ * docs/plans-and-roles.md and the tests. `words` complete "your role does not allow you to …".
  */
 export const ACTIONS = {
   read: { in: ['workspace', 'team'], role: 'VIEWER', words: 'see this' },
@@ -18,23 +18,23 @@ export const ACTIONS = {
   readAuditLog: { in: ['workspace', 'team'], role: 'ADMIN', words: 'read the audit log' },
   rename: { in: ['workspace', 'team'], role: 'ADMIN', words: 'rename this' },
   createTeamWorkspace: { in: ['team'], role: 'ADMIN', words: 'create workspaces of this team' },
-  transfer: { in: ['workspace', 'team'], role: 'OWNER', words: 'hand this over to somebody else' },
+  transfer: { in: ['workspace', 'team'], role: 'OWNER', words: 'hand this over to another person' },
   delete: { in: ['workspace', 'team'], role: 'OWNER', words: 'delete this' },
 } as const satisfies Record<string, { in: readonly ('workspace' | 'team')[]; role: Role; words: string }>;
 
 export type Action = keyof typeof ACTIONS;
 
-/** Whether a role may do it. */
+/** Whether a role may do the action. */
 export function mayDo(role: Role, action: Action): boolean {
   return ROLES.indexOf(role) <= ROLES.indexOf(ACTIONS[action].role);
 }
 
-/** All the roles that may do it. */
+/** All roles that may do the action. */
 export function rolesThatMay(action: Action): Role[] {
   return ROLES.filter((role) => mayDo(role, action));
 }
 
-/** Throws NotPermittedError unless the role may do it. */
+/** Throws NotPermittedError unless the role may do the action. */
 export function requireRole(role: Role, action: Action): void {
   if (!mayDo(role, action)) throw new NotPermittedError(ACTIONS[action].role, ACTIONS[action].words);
 }
@@ -48,7 +48,7 @@ export function givenRole(type: keyof GivenRole, role: Role): Exclude<Role, 'OWN
   if (role === 'OWNER')
     throw new InvalidInputError(
       'role',
-      'There is one OWNER, and only the OWNER can make somebody else it, by handing it over.',
+      'There is one OWNER, and only the OWNER can make another person it, by handing it over.',
     );
   if (role === 'VIEWER' && type === 'team')
     throw new InvalidInputError(

@@ -9,7 +9,7 @@ export const PLANS = ['FREE', 'PREMIUM', 'BUSINESS'] as const;
 
 export type Plan = (typeof PLANS)[number];
 
-/** The least plan of a payer whose own keys can be used, by whose they are. Teams themselves are part of BUSINESS. */
+/** The least plan that includes provider keys, by the kind of tenant. Teams themselves need BUSINESS. */
 export const PLAN_FOR_KEYS = { workspace: 'PREMIUM', team: 'BUSINESS' } as const satisfies Record<
   string,
   Plan
@@ -17,20 +17,20 @@ export const PLAN_FOR_KEYS = { workspace: 'PREMIUM', team: 'BUSINESS' } as const
 
 /**
  * Saves the plan of payers that have none of their own, so that queries read the effective plan with the row. Of several
- * servers on one database, the last one started decides.
+ * servers on one database, the one started last wins.
  */
 export async function saveDefaultPlan(db: Pick<Database, 'update'>, defaultPlan: Plan): Promise<void> {
   await db.update(settings).set({ defaultPlan }).where(ne(settings.defaultPlan, defaultPlan));
 }
 
-/** The first of these plans that is set, else the server's default: each is a column that can be null. */
+/** The first of these nullable columns that is not null, else the server's default plan. */
 export function effectivePlan(...plans: readonly SQLChunk[]): SQL<Plan> {
   return sql<Plan>`coalesce(${sql.join([...plans], sql`, `)}, (select default_plan from settings))`;
 }
 
 /**
  * The plan of the payer of a row of `api_keys`: that of its team, or of the person or team behind its workspace. A subquery, so
- * that a query about keys needs no joins for it; each part of it is one look by primary key.
+ * that a query about keys needs no joins for it; each part of it is one lookup by primary key.
  */
 export const planOfKey: SQL<Plan> = effectivePlan(
   sql`(select plan from teams where id = "api_keys"."team_id")`,
@@ -52,7 +52,7 @@ export function requirePlanForKeys(plan: Plan, of: keyof typeof PLAN_FOR_KEYS): 
   const needed = `${what} need the ${PLAN_WORDS[PLAN_FOR_KEYS[of]]} plan.`;
   throw new PlanRequiredError(
     PLAN_FOR_KEYS[of],
-    `${needed} The owner of the ${of} can ask whoever runs this server for it.`,
+    `${needed} The owner of the ${of} can ask the operator of this server for it.`,
     'WORKSPACE_ADMIN',
   );
 }
@@ -62,7 +62,7 @@ export function requirePlanForTeams(plan: Plan): void {
   if (includes(plan, PLAN_FOR_KEYS.team)) return;
   throw new PlanRequiredError(
     PLAN_FOR_KEYS.team,
-    `Teams need the ${PLAN_WORDS.BUSINESS} plan. Ask whoever runs this server for it.`,
+    `Teams need the ${PLAN_WORDS.BUSINESS} plan. Ask the operator of this server for it.`,
     'OPERATOR',
   );
 }

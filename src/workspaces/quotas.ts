@@ -5,16 +5,16 @@ import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { ConflictError } from '../errors.ts';
 
-/** Throws ConflictError if a person owns as many shared workspaces as may be. `who` begins the sentence: "You own". */
+/** Throws ConflictError if a person owns the maximum of shared workspaces. `who` begins the sentence: "You own". */
 export async function requireRoomForWorkspace(tx: Transaction, userId: string, who: string): Promise<void> {
-  // Two who count at once would both find room.
+  // Without the lock two transactions could count at once, and both would insert.
   await lockUserForNoKeyUpdate(tx, userId);
   const owned = and(eq(workspaces.ownerUserId, userId), eq(workspaces.kind, 'SHARED'));
   if ((await tx.$count(workspaces, owned)) >= MAX_WORKSPACES)
     throw new ConflictError(`${who} ${MAX_WORKSPACES} workspaces, which is the most. Delete one first.`);
 }
 
-/** Throws ConflictError if a team owns as many workspaces as may be. Its row is held. */
+/** Throws ConflictError if a team owns the maximum of workspaces. The caller has locked its row. */
 export async function requireRoomInTeam(tx: Transaction, teamId: string): Promise<void> {
   if ((await tx.$count(workspaces, eq(workspaces.teamId, teamId))) >= MAX_WORKSPACES)
     throw new ConflictError(
@@ -22,13 +22,13 @@ export async function requireRoomInTeam(tx: Transaction, teamId: string): Promis
     );
 }
 
-/** Throws ConflictError if a person owns as many teams as may be. `who` begins the sentence: "You own". */
+/** Throws ConflictError if a person owns the maximum of teams. `who` begins the sentence: "You own". */
 export async function requireRoomForTeam(tx: Transaction, userId: string, who: string): Promise<void> {
-  // Two who count at once would both find room.
+  // Without the lock two transactions could count at once, and both would insert.
   await lockUserForNoKeyUpdate(tx, userId);
   if ((await tx.$count(teams, eq(teams.ownerUserId, userId))) >= MAX_TEAMS)
     throw new ConflictError(`${who} ${MAX_TEAMS} teams, which is the most. Delete one first.`);
 }
 
-const MAX_WORKSPACES = 100; // lists of one's workspaces come whole
+const MAX_WORKSPACES = 100; // a list of all workspaces then fits one page
 const MAX_TEAMS = 20;

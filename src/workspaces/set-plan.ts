@@ -9,29 +9,29 @@ import { workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { effectivePlan, type Plan } from './plan.ts';
 
-/** Who pays: a user or a team. An email stands for the user who signs in with it. */
+/** Who pays: a user or a team. `email` names the user who signs in with it. */
 export interface PayerInput {
   userId?: string | null | undefined;
   email?: string | null | undefined;
   teamId?: string | null | undefined;
 }
 
-/** The plan of a payer as whoever runs the server sees it. */
+/** The plan of a payer as the operator sees it. */
 export interface PlanOfPayer {
   /** One of the two is set. */
   userId: string | null;
   teamId: string | null;
   plan: Plan;
-  /** Whether nobody has set one, so that it is the server's default. */
+  /** Whether no plan is set, so that it is the server's default. */
   isDefault: boolean;
-  /** Those it pays for. */
+  /** The workspaces that the plan pays for. */
   workspaceIds: string[];
 }
 
 /**
  * Sets the plan of a user or a team; null for the server's default. Keys that the plan does not include are suspended, and
- * come back with a plan that does: nothing is written to them. Only whoever runs the server may, which the caller makes sure
- * of. Throws NotFoundError, or InvalidInputError, also for an undefined plan: a program that forgets it would take one away.
+ * come back with a plan that does: nothing is written to them. The caller authorises the operator. Throws NotFoundError, or
+ * InvalidInputError, also for an undefined plan: a program that forgets the field must not reset the plan.
  */
 export async function setPlan(
   deps: AuditDeps & { db: Database; changes: Changes },
@@ -70,7 +70,7 @@ interface Payer {
   isDefault: boolean;
 }
 
-/** One that is to be changed is held until the transaction ends. */
+/** Finds the row; one that is to be changed is locked until the transaction ends. */
 async function findPayer(
   db: Pick<Database, 'select'>,
   input: PayerInput,
@@ -81,7 +81,7 @@ async function findPayer(
     .select({ id: table.id, ...planColumns(table) })
     .from(table)
     .where(condition);
-  // The weaker of the two locks: a message that its sender is just saving points to the row, and need not wait.
+  // Not `for update`: inserting a message that refers to the row need not wait.
   const [row] = await (purpose === 'to be changed' ? query.for('no key update') : query);
   if (row === undefined) throw new NotFoundError(type);
   return { type, table, ...row };
@@ -119,7 +119,7 @@ async function describe(db: Pick<Database, 'select'>, payer: Payer): Promise<Pla
   };
 }
 
-/** On every log that tells of what the plan pays for. Nobody signed in did it, so there is no actor. */
+/** Records the change on the log of every tenant that the plan pays for. The operator is no user, so there is no actor. */
 async function recordChange(
   tx: Transaction,
   deps: AuditDeps,
@@ -135,7 +135,7 @@ async function recordChange(
     });
 }
 
-/** Workspaces by id and then the team, the order in which everybody takes their logs. */
+/** Workspaces by id and then the team, the lock order of audit chains. */
 function tenantIdsOf({ workspaceIds, teamId }: PlanOfPayer): string[] {
   return teamId === null ? workspaceIds : [...workspaceIds, teamId];
 }

@@ -12,7 +12,7 @@ import { findWorkspaces, requireWorkspace, type Workspace } from './workspace.ts
 /** What owns keys, models, members and an audit log, as one of its members sees it. */
 export type Tenant = Workspace | Team;
 
-/** Those of the given tenants that the viewer is a member of. */
+/** The given tenants that the viewer is a member of. */
 export async function findTenants(
   deps: { db: Database },
   viewer: Viewer,
@@ -44,29 +44,29 @@ export async function requireTenant(
   );
 }
 
-/** How an input names a tenant. */
+/** A tenant as an input names it. */
 export interface TenantInput {
   workspaceId?: string | null | undefined;
   teamId?: string | null | undefined;
 }
 
-/** The tenant's id in the column that is for its kind. */
+/** The tenant's id in the column for its kind. */
 export function tenantColumns(tenantId: string): { workspaceId: string | null; teamId: string | null } {
   return prefixOf(tenantId) === 'tem'
     ? { workspaceId: null, teamId: tenantId }
     : { workspaceId: tenantId, teamId: null };
 }
 
-/** Whose a key of this tenant is. */
+/** The scope of the keys of this tenant. */
 export function keyScopeOf(tenant: Tenant): 'PERSONAL' | 'WORKSPACE' | 'TEAM' {
   if (tenant.type === 'team') return 'TEAM';
   return tenant.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE';
 }
 
 /**
- * The workspace or team that an input names, as `requireTenant` gives it, and locked until the transaction ends: nobody else
- * changes its members, its name or its owner meanwhile. The viewer's role is read under the lock, so of two people who
- * take each other's role away at once the second one has none any more.
+ * The workspace or team that an input names, as `requireTenant` returns it, locked until the transaction ends: its members,
+ * name and owner do not change meanwhile. The viewer's role is read under the lock, so of two members who remove each other
+ * at once only the first succeeds.
  */
 export function lockAndAuthorizeTenant(
   tx: Transaction,
@@ -77,7 +77,7 @@ export function lockAndAuthorizeTenant(
   return lockAndAuthorize(tx, () => requireTenant({ db: tx }, viewer, input, action));
 }
 
-/** The workspace as `requireWorkspace` gives it, locked likewise. */
+/** The workspace as `requireWorkspace` returns it, locked likewise. */
 export function lockAndAuthorizeWorkspace(
   tx: Transaction,
   viewer: Viewer,
@@ -87,7 +87,7 @@ export function lockAndAuthorizeWorkspace(
   return lockAndAuthorize(tx, () => requireWorkspace({ db: tx }, viewer, workspaceId, action));
 }
 
-/** The team as `requireTeam` gives it, locked likewise. */
+/** The team as `requireTeam` returns it, locked likewise. */
 export function lockAndAuthorizeTeam(
   tx: Transaction,
   viewer: Viewer,
@@ -101,13 +101,13 @@ async function lockAndAuthorize<Locked extends Tenant>(
   tx: Transaction,
   require: () => Promise<Locked>,
 ): Promise<Locked> {
-  // Before the lock too, so that a stranger cannot make a member wait.
+  // Authorised before the lock too, so that a non-member cannot hold it while members wait.
   const { id } = await require();
   await lockTenantForUpdate(tx, id);
   return await require();
 }
 
-/** A name for a workspace or a team, fit to be stored. Throws InvalidInputError. */
+/** The sanitized name of a workspace or a team. Throws InvalidInputError. */
 export function checkName(text: string): string {
   const name = sanitizeLine(text);
   if (name.length >= 1 && name.length <= MAX_NAME_LENGTH) return name;

@@ -17,38 +17,38 @@ import { requireTeam, type Team } from './team.ts';
 import { lockAndAuthorizeTeam, lockAndAuthorizeWorkspace, type Tenant } from './tenant.ts';
 import { refusePersonal, requireWorkspace, type Workspace } from './workspace.ts';
 
-/** Hands a shared workspace over to one of its members, who pays for it from now on. The previous OWNER becomes ADMIN. */
+/** Makes another member the OWNER of a shared workspace, whose plan then pays for it. The previous OWNER becomes ADMIN. */
 export async function transferWorkspace(
   deps: PeopleDeps,
   viewer: Viewer,
   { id, userId }: { id: string; userId: string },
 ): Promise<Workspace> {
   const { workspace, reach } = await deps.db.transaction(async (tx) => {
-    const held = await lockAndAuthorizeWorkspace(tx, viewer, id, 'transfer');
-    refusePersonal(held, 'handed over');
-    if (held.teamId !== null)
+    const locked = await lockAndAuthorizeWorkspace(tx, viewer, id, 'transfer');
+    refusePersonal(locked, 'handed over');
+    if (locked.teamId !== null)
       throw new ConflictError('This workspace belongs to its team. Hand over the team instead.');
-    await changeOwner(tx, deps, viewer, held, userId);
-    return { workspace: await requireWorkspace({ db: tx }, viewer, id, 'read'), reach: [held.id] };
+    await changeOwner(tx, deps, viewer, locked, userId);
+    return { workspace: await requireWorkspace({ db: tx }, viewer, id, 'read'), reach: [locked.id] };
   });
   announceMembers(deps, reach, [viewer.id, userId]);
-  // Its plan is the new owner's.
+  // Its plan is now that of the new owner.
   deps.changes.announce(workspace.id, [workspace.id]);
   return workspace;
 }
 
-/** Hands a team with everything it owns over to one of its members. The previous OWNER becomes ADMIN. */
+/** Makes another member the OWNER of a team and its workspaces. The previous OWNER becomes ADMIN. */
 export async function transferTeam(
   deps: PeopleDeps,
   viewer: Viewer,
   { id, userId }: { id: string; userId: string },
 ): Promise<Team> {
   const { team, reach } = await deps.db.transaction(async (tx) => {
-    const held = await lockAndAuthorizeTeam(tx, viewer, id, 'transfer');
-    await changeOwner(tx, deps, viewer, held, userId);
+    const locked = await lockAndAuthorizeTeam(tx, viewer, id, 'transfer');
+    await changeOwner(tx, deps, viewer, locked, userId);
     return {
       team: await requireTeam({ db: tx }, viewer, id, 'read'),
-      reach: await affectedTenantIds(tx, held),
+      reach: await affectedTenantIds(tx, locked),
     };
   });
   announceMembers(deps, reach, [viewer.id, userId]);

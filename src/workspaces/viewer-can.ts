@@ -3,8 +3,8 @@ import type { Team } from './team.ts';
 import type { Tenant } from './tenant.ts';
 
 /**
- * Whether the viewer can do this in a workspace or team as it is: the role allows it, and it is a thing that is done in
- * such a place at all. What depends on what is in it, such as a team that still has workspaces, is said by the mutation.
+ * Whether the role of the viewer allows an action in a workspace or team and the action exists for its kind. Conditions on
+ * its contents, such as a team that still has workspaces, are checked by the mutation.
  */
 export function viewerCan(tenant: Tenant, action: Action): boolean {
   return mayDo(tenant.viewerRole, action) && isDoneIn(tenant, action);

@@ -20,7 +20,7 @@ export interface Workspace {
   /** The team that owns it and pays for it; null for one that a person owns. */
   teamId: string | null;
   viewerRole: Role;
-  /** The payer's. */
+  /** Plan of the payer: the owner or the team. */
   plan: Plan;
 }
 
@@ -101,8 +101,8 @@ export function refusePersonal({ kind }: Pick<Workspace, 'kind'>, done: string):
 }
 
 /**
- * The viewer's personal workspace, made at the first look: an account exists before the first request that could make it,
- * and two first requests may come at once.
+ * The viewer's personal workspace, created when it is first read: accounts do not create it, and two first requests may come
+ * at once.
  */
 export async function ensurePersonalWorkspace(deps: { db: Database }, viewer: Viewer): Promise<Workspace> {
   const existing = await findPersonalWorkspace(deps, viewer);
