@@ -186,7 +186,7 @@ async function untilDelivered(ended: readonly LiveAnswer[]): Promise<void> {
   let left = ended.length;
   const delivered = Promise.all(
     ended.map(async (live) => {
-      await live.told;
+      await live.delivered;
       left -= 1;
     }),
   );

@@ -13,11 +13,11 @@ import { findPayingKeys, type PaidModel } from './find-paying-keys.ts';
 import { type GenerateDeps, generateAnswer } from './generate.ts';
 import { LiveAnswer } from './live-answer.ts';
 
-/** What answering needs. */
+/** What beginning and generating answers needs. */
 export interface AnswerDeps extends GenerateDeps {
   /** Names this process as the writer of its answers. */
   writerId: string;
-  /** Keeps hold of the work that goes on after a request has returned. */
+  /** Registers work that outlives its request, so that a shutdown waits for it. */
   track(work: Promise<void>): void;
 }
 
@@ -32,12 +32,12 @@ export async function prepareAnswers(
   modelIds: readonly string[],
 ): Promise<PreparedAnswer[]> {
   const known = await modelsInWorkspace(deps, { id: thread.workspaceId, teamId: thread.teamId }, modelIds);
-  const asked = modelIds.map((modelId) => {
+  const requested = modelIds.map((modelId) => {
     const model = known.get(modelId);
     if (model === undefined) throw new NotFoundError('model in this workspace');
     return { model };
   });
-  const paid = await findPayingKeys(deps, viewer, thread, asked);
+  const paid = await findPayingKeys(deps, viewer, thread, requested);
   return paid.map((each) => ({
     ...each,
     live: new LiveAnswer({
@@ -50,9 +50,9 @@ export async function prepareAnswers(
 }
 
 /**
- * Writes the rows of answers that begin, all replying to one message. The caller has made room for them. Gives them with the
- * keys that pay, which are looked up once more: one may have been switched off, or the plan lowered, since the answers were
- * prepared. Throws ModelUnavailableError.
+ * Inserts the rows of new answers, all replies to one message. The caller has reserved their positions. The keys that pay are
+ * read again, since one may have been switched off, or the plan lowered, since the answers were prepared. Throws
+ * ModelUnavailableError.
  */
 export async function beginAnswers(
   tx: Database,
@@ -92,7 +92,7 @@ export async function beginAnswers(
   return { answers, begun };
 }
 
-/** Sets the providers to work on one conversation. Nobody waits for them; `track` keeps hold of the work. */
+/** Starts the provider calls for one conversation, which no request awaits: `track` registers them. */
 export function startAnswers(
   deps: AnswerDeps,
   turns: readonly Turn[],

@@ -12,8 +12,8 @@ import type { Ending, LiveAnswer, UnsavedChunk } from './live-answer.ts';
 
 /**
  * The heartbeat of all answers this process writes: every half second one statement saves their new text, renews their
- * leases and tells what changed underneath. It beats without text too, so that a removed key or member stops an answer that
- * is silent. Returns a function that ends it.
+ * leases and reads their current rights. It runs without new text too, so that a removed key or member also stops an answer
+ * that is silent. Returns a function that ends it.
  */
 export function startCheckpoints(deps: CheckpointDeps): () => Promise<void> {
   let running: Promise<void> | undefined;
@@ -31,7 +31,7 @@ export function startCheckpoints(deps: CheckpointDeps): () => Promise<void> {
 
 export interface CheckpointDeps extends EndDeps {
   writerId: string;
-  /** Keeps hold of an ending that is being saved. */
+  /** Registers an ending that is being saved, so that a shutdown waits for it. */
   track(work: Promise<void>): void;
 }
 
@@ -40,22 +40,22 @@ async function checkpoint(deps: CheckpointDeps): Promise<void> {
   if (live.length === 0) return;
   const chunks = live.flatMap((answer) => answer.unsaved());
   try {
-    const held = await saveAndRenewLeases(deps, live, chunks);
+    const leases = await saveAndRenewLeases(deps, live, chunks);
     for (const chunk of chunks)
-      if (held.get(chunk.messageId)?.isSaved) deps.running.get(chunk.messageId)?.saved(chunk);
-    for (const answer of live) endIfRevoked(deps, answer, held.get(answer.id));
+      if (leases.get(chunk.messageId)?.isSaved) deps.running.get(chunk.messageId)?.saved(chunk);
+    for (const answer of live) endIfRevoked(deps, answer, leases.get(answer.id));
   } catch (error) {
-    // The text stays in memory and goes out with a later beat.
+    // The text stays in memory and is saved by a later heartbeat.
     log.warn({ answers: live.length, failure: failureName(error) }, 'a checkpoint could not be saved');
   }
 }
 
-/** How an answer stands in the database. One that is missing was taken away. */
+/** State of an answer's lease in the database. An answer without one was deleted, or has another writer or fence. */
 interface LeaseState {
-  /** False if somebody else was at its row; the next beat comes soon. */
+  /** False if another transaction had locked the row; the next heartbeat retries. */
   isSaved: boolean;
   isKeyUsable: boolean;
-  /** Whether whoever asked for it may still ask there. */
+  /** Whether its author may still chat in the thread. */
   isPermitted: boolean;
 }
 
@@ -72,8 +72,8 @@ async function saveAndRenewLeases(
     sql`(${messages.id}, ${messages.fence}) in (
       select id, fence from jsonb_to_recordset(${writing}::text::jsonb) as writing(id text, fence integer))`,
   );
-  // The beat locks many rows and waits for none: who removes a key or a thread locks many too, in another order, and the
-  // row of one answer must not hold up the text of all.
+  // The statement locks many rows and skips locked ones: removing a key or a thread locks many too, in another order, and one
+  // locked row must not delay the text of all answers.
   const free = db
     .$with('free')
     .as(
@@ -86,7 +86,7 @@ async function saveAndRenewLeases(
       .where(inArray(messages.id, sql`(select id from ${free})`))
       .returning({ id: messages.id }),
   );
-  // The same chunk may come twice, when the first commit's answer was lost; the later one may hold more.
+  // The same chunk may be saved twice, when the reply to the first commit was lost; the later one may be longer.
   const saved = db.$with('saved', { messageId: answerChunks.messageId }).as(
     sql`insert into ${answerChunks} (message_id, part, from_offset, text)
       select chunk."messageId", chunk.part, chunk."fromOffset", chunk.text
@@ -131,20 +131,20 @@ async function saveAndRenewLeases(
   );
 }
 
-/** Not awaited by the beat: the end of one answer that cannot be saved yet must not hold up the others. */
-function endIfRevoked(deps: CheckpointDeps, live: LiveAnswer, held: LeaseState | undefined): void {
-  if (live.isEnding || (held?.isPermitted && held.isKeyUsable)) return;
-  const ending: Ending = { type: 'failed', status: 'FAILED', code: codeFor(held), retryAt: null };
+/** Not awaited by the heartbeat: an ending that cannot be saved yet must not delay the other answers. */
+function endIfRevoked(deps: CheckpointDeps, live: LiveAnswer, lease: LeaseState | undefined): void {
+  if (live.isEnding || (lease?.isPermitted && lease.isKeyUsable)) return;
+  const ending: Ending = { type: 'failed', status: 'FAILED', code: codeFor(lease), retryAt: null };
   deps.track(endAnswer(deps, live, ending).then(() => {}));
 }
 
-function codeFor(held: LeaseState | undefined): AnswerErrorCode {
-  // An answer without a row, or with another writer, is not ours to write any more; the save of its end finds that out.
-  if (held === undefined) return 'INTERRUPTED';
-  return held.isPermitted ? 'KEY_REMOVED' : 'NOT_PERMITTED';
+function codeFor(lease: LeaseState | undefined): AnswerErrorCode {
+  // An answer without a row, or with another writer, is not ours to write any more; saving its end handles both.
+  if (lease === undefined) return 'INTERRUPTED';
+  return lease.isPermitted ? 'KEY_REMOVED' : 'NOT_PERMITTED';
 }
 
-/** A lease that starts now, by the database's clock. */
+/** Expiry of a lease that is renewed now, by the database's clock. */
 export function leaseFromNow() {
   return sql`now() + interval '15 seconds'`;
 }

@@ -15,8 +15,8 @@ import {
 import { endAnswer } from './end-answer.ts';
 
 /**
- * Commits a transaction that writes the rows of answers which begin, and sets the providers to work on a question. The
- * conversation is counted before it is read, and read once for all of them. Throws BusyError and ModelUnavailableError.
+ * Commits a transaction that inserts the rows of new answers, and starts the provider calls. The conversation is measured
+ * before it is read, and read once for all answers. Throws BusyError and ModelUnavailableError.
  */
 export async function commitAnswers<Written extends { begun: readonly PreparedAnswer[] }>(
   deps: AnswerDeps,
@@ -41,14 +41,14 @@ export async function commitAnswers<Written extends { begun: readonly PreparedAn
     startAnswers(deps, turns, written.begun);
     return written;
   } catch (error) {
-    // A commit that failed may have happened, and only the word of it been lost. Nobody else would write those answers.
+    // The commit may have succeeded and only its reply been lost. No other process would write those answers.
     if (begun !== undefined) deps.track(startIfCommitted(deps, turns, begun));
     else for (const live of answers) deps.running.remove(live);
     throw error;
   }
 }
 
-/** No provider is asked, and nobody charged, for answers whose rows were not committed. */
+/** Starts the provider calls only if the rows were committed, so that no key is charged for missing answers. */
 async function startIfCommitted(
   deps: AnswerDeps,
   turns: readonly Turn[],
@@ -59,7 +59,7 @@ async function startIfCommitted(
   await Promise.all(begun.map(({ live }) => endAnswer(deps, live, ending)));
 }
 
-/** Waits a while for a database that is away. False if it does not come back or the server closes. */
+/** Retries for a minute while the database is away. False if it stays away or the server closes. */
 async function areCommitted(
   { db, running }: AnswerDeps,
   [first]: readonly PreparedAnswer[],

@@ -9,18 +9,18 @@ import type { Thread } from '../threads/thread.ts';
 import { suggestModels } from './find-paying-keys.ts';
 import type { RunningAnswers } from './running.ts';
 
-/** What is to be answered: the branch that ends with a message, and what a person says after it. */
+/** What is to be answered: the branch that ends with a message, and the new text after it. */
 export interface Question {
   thread: Thread;
   /** Null for the first message of a thread. */
   leafId: string | null;
-  /** Null when the last message of the branch is asked again. */
+  /** Null if the last message of the branch is answered again. */
   text: string | null;
 }
 
 /**
- * Measures a conversation without reading it: the database knows the length of a text without unpacking it. Gives its bytes
- * in UTF-8. Throws ModelUnavailableError if it is too long for every model.
+ * Returns the length of a conversation in bytes of UTF-8, without reading it: the database knows the length of a text without
+ * decompressing it. Throws ModelUnavailableError if it is too long for every model.
  */
 export async function measureConversation(db: Database, question: Question): Promise<number> {
   const [size] = await db
@@ -33,8 +33,8 @@ export async function measureConversation(db: Database, question: Question): Pro
 }
 
 /**
- * Reads a conversation as a model is sent it: everything that a person sees on the branch. Of an answer that failed, was
- * stopped or is still being written, that is the text so far. To be measured first. Throws ModelUnavailableError.
+ * Reads a conversation as a model is sent it: every message of the branch. An answer that failed, was stopped or is still
+ * being written has its text so far. To be called after `measureConversation`. Throws ModelUnavailableError.
  */
 export async function readConversation(
   deps: { db: Database; running: RunningAnswers },
@@ -48,15 +48,15 @@ export async function readConversation(
   const said = await withTextSoFar(deps, rows);
   const { text } = question;
   const turns = turnsOf(text === null ? said : [...said, { ...SAID_BY_PERSON, text }]);
-  // What was still being written had no length in the database, and some characters are several bytes of JSON.
+  // Answers still being written had no length in the database, and some characters take several bytes of JSON.
   const bytes = turns.reduce((total, turn) => total + Buffer.byteLength(JSON.stringify(turn.text)), 0);
   requireSendable({ bytes, messages: said.length });
   return turns;
 }
 
 /**
- * The turns that a model is sent: the person begins and ends, both alternate, and none is blank. Some chat templates refuse
- * anything else, so one failed answer between two questions would make every later question of the thread fail.
+ * The turns that a model is sent: the person's come first and last, roles alternate, and none is blank. Some chat templates
+ * refuse anything else, so one failed answer between two questions would make every later question of the thread fail.
  */
 function turnsOf(conversation: readonly Pick<Said, 'role' | 'status' | 'text' | 'finishReason'>[]): Turn[] {
   const turns: Turn[] = [];
@@ -66,7 +66,7 @@ function turnsOf(conversation: readonly Pick<Said, 'role' | 'status' | 'text' | 
     const last = turns.at(-1);
     const role = said.role === 'USER' ? 'user' : 'assistant';
     if (last === undefined && role === 'assistant') continue;
-    // In the question that follows, because what stands in an answer a model would write into its own answers.
+    // The note is part of the next question, because models copy such a note from an answer into their own answers.
     const text = role === 'user' && isCutOff ? `${CUT_OFF}\n\n${said.text}` : said.text;
     isCutOff = isPart(said);
     if (last?.role === role) last.text = `${last.text}\n\n${text}`;
@@ -89,8 +89,8 @@ const saidColumns = {
 const SAID_BY_PERSON = { role: 'USER', status: 'COMPLETE', finishReason: null } as const;
 
 /**
- * Whether a message is on the branch that ends with another one. One more than may be sent is enough to know: the walk ends
- * there.
+ * Whether a message is on the branch of the question. The recursion ends one message above the maximum, which is enough to
+ * refuse it.
  */
 function isOnBranch({ thread, leafId }: Question): SQL {
   return sql`${messages.id} in (
@@ -113,7 +113,7 @@ async function withTextSoFar(
     const live = said.status === 'WRITING' ? running.get(said.id) : undefined;
     return { said: live === undefined ? said : { ...said, text: live.final.text }, live };
   });
-  // An answer is saved before it leaves memory, so one that has left since its row was read has its text there by now.
+  // An answer is saved before it leaves memory, so one that left since its row was read has its text in the row by now.
   const left = current.filter(({ said, live }) => said.status === 'WRITING' && live === undefined);
   if (left.length === 0) return current.map(({ said }) => said);
   const ids = left.map(({ said }) => said.id);
@@ -122,7 +122,7 @@ async function withTextSoFar(
   return current.map(({ said }) => byId.get(said.id) ?? said);
 }
 
-/** Whether an answer ends before its end. */
+/** Whether an answer ended before it was complete. */
 function isPart({ role, status, finishReason }: Pick<Said, 'role' | 'status' | 'finishReason'>): boolean {
   if (role === 'USER') return false;
   return status !== 'COMPLETE' || finishReason === 'LENGTH' || finishReason === 'CONTENT_FILTER';
@@ -166,8 +166,8 @@ function tooLong(message: string, suggestions: readonly string[]): ModelUnavaila
 const NUMBER = new Intl.NumberFormat('en');
 const MEBIBYTE = 2 ** 20;
 
-/** In UTF-8. Two hundred answers at a time are written at most, each with a conversation in memory. */
+/** In UTF-8. At most two hundred answers are written at a time, each with its conversation in memory. */
 const MAX_BYTES = 4 * MEBIBYTE;
-export const MAX_MESSAGES = 20_000; // so many parents are looked up in a tenth of a second
-/** More than texts of most languages have, so that nothing is refused here that the provider would take. */
+export const MAX_MESSAGES = 20_000; // the recursion reads so many parents in a tenth of a second
+/** More than texts of most languages have, so that nothing is refused here that the provider would accept. */
 const MOST_CHARACTERS_PER_TOKEN = 5;

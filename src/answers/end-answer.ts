@@ -17,8 +17,8 @@ export interface EndDeps {
 }
 
 /**
- * The one way an answer ends. The first ending wins in memory, is saved, and only then told; later ones do nothing.
- * Resolves, for every caller, with the saved message once the end has been told; null if the answer was deleted meanwhile,
+ * The one way an answer ends. The first ending wins in memory, is saved, and only then published; later ones do nothing.
+ * Resolves, for every caller, with the saved message once the end is published; null if the answer was deleted meanwhile,
  * or could not be saved before a shutdown.
  */
 export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending): Promise<Message | null> {
@@ -26,12 +26,12 @@ export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending)
   const message = await saveUntilSaved(deps, live, ending);
   logEnd(live, message?.row ?? null);
   deps.running.remove(live);
-  live.end(message?.row ?? null);
+  live.publishEnd(message?.row ?? null);
   if (message !== null) announceThread(deps.changes, message.thread, [live.id]);
   return message?.row ?? null;
 }
 
-/** Without a row it was deleted meanwhile, or could not be saved before a shutdown. */
+/** `row` is null if the answer was deleted meanwhile, or could not be saved before a shutdown. */
 function logEnd(live: LiveAnswer, row: Message | null): void {
   const ms = Math.round(performance.now() - live.startedAtMs);
   const names = { answerId: live.id, provider: row?.provider, apiKeyId: row?.apiKeyId };
@@ -40,8 +40,8 @@ function logEnd(live: LiveAnswer, row: Message | null): void {
 }
 
 /**
- * The text is safe in memory while the database is away, so the save is tried again until it is back. Not while the server
- * shuts down: then the next start makes the answer INTERRUPTED with the text of its last checkpoint.
+ * Retries while the database is away, since the text is safe in memory. Not during a shutdown: the next start then makes the
+ * answer INTERRUPTED with the text of its last checkpoint.
  */
 async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
   let toSave: ToSave = { ...live.final, ending };
@@ -53,7 +53,7 @@ async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
         { answerId: live.id, failure: failureName(error) },
         'the end of an answer could not be saved',
       );
-      // What the database refuses now it refuses for ever; the text is what the person waits for.
+      // A retry with the same data would be refused again, so only the text is kept, which matters most.
       if (isRefused(error)) toSave = { ...toSave, citations: [], usage: undefined, ending: UNSAVABLE };
       if (deps.running.isClosed) return null;
       await sleep(delayMs, undefined, { signal: deps.running.closing }).catch(() => {});
@@ -65,7 +65,7 @@ type ToSave = LiveAnswer['final'] & { ending: Ending };
 
 const UNSAVABLE: Ending = { type: 'failed', status: 'FAILED', code: 'PROVIDER_ERROR', retryAt: null };
 
-/** Whether the database refused the data itself (SQLSTATE classes 22 and 54), not being away or busy. */
+/** Whether the database refused the data itself (SQLSTATE classes 22 and 54), and is neither away nor busy. */
 function isRefused(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause instanceof Error && 'code' in cause && /^(22|54)/.test(String(cause.code));
@@ -73,7 +73,7 @@ function isRefused(error: unknown): boolean {
 
 async function save(db: Database, live: LiveAnswer, { text, reasoning, citations, usage, ending }: ToSave) {
   return await db.transaction(async (tx) => {
-    // The thread's row first, as everywhere: two answers of one thread that end together then wait instead of deadlocking.
+    // The thread's row first, as in `db/lock-order`: two answers of one thread that end together would deadlock otherwise.
     const [thread] = await tx
       .update(threads)
       .set({ revision: sql`${threads.revision} + 1` })
@@ -100,7 +100,7 @@ async function save(db: Database, live: LiveAnswer, { text, reasoning, citations
   });
 }
 
-/** What became of an answer that was taken away from this writer; null if it is gone. */
+/** The answer as another writer ended it; null if it is deleted. */
 async function endedByAnother(
   tx: Pick<Database, 'select'>,
   live: LiveAnswer,
@@ -122,7 +122,7 @@ function endColumns(ending: Ending) {
   };
 }
 
-/** What an answer that did not reach its end was counted to on the way is less than what it showed, or was paid for. */
+/** A count in the middle of an answer is lower than what was shown and paid for, so it is replaced by an estimate. */
 function usageColumns(usage: SeenUsage | undefined, ending: Ending, shownLength: number) {
   const counted = usage?.outputTokens ?? null;
   const isCounted = counted !== null && (usage?.isFinal === true || ending.status === 'COMPLETE');

@@ -8,22 +8,22 @@ import { nearestModels } from '../models/nearest.ts';
 import type { Thread } from '../threads/thread.ts';
 import { mayDo } from '../workspaces/permissions.ts';
 
-/** A model that can be asked, and with which key. */
+/** A model that can be asked, with the key that pays. */
 export type PaidModel = Extract<ModelAvailability, { isAvailable: true }> & { model: Model };
 
-/** Finds the key that pays for each of these models now. Throws ModelUnavailableError for the first that has none. */
-export async function findPayingKeys<LastKeyUse extends { model: Model }>(
+/** Finds the key that pays for each of these models. Throws ModelUnavailableError for the first that has none. */
+export async function findPayingKeys<Requested extends { model: Model }>(
   deps: Pick<KeyDeps, 'db' | 'providers'>,
   viewer: Viewer,
   thread: Thread,
-  asked: readonly LastKeyUse[],
-): Promise<(LastKeyUse & PaidModel)[]> {
+  requested: readonly Requested[],
+): Promise<(Requested & PaidModel)[]> {
   const offers = await findAvailability(
     deps,
-    asked.map(({ model }) => model.id),
+    requested.map(({ model }) => model.id),
   );
-  const paid: (LastKeyUse & PaidModel)[] = [];
-  for (const each of asked) {
+  const paid: (Requested & PaidModel)[] = [];
+  for (const each of requested) {
     const offer = offers.get(each.model.id) ?? NOT_OFFERED;
     if (!offer.isAvailable) throw await unavailable(deps, viewer, thread, each.model, offer);
     paid.push({ ...each, ...offer });
@@ -46,7 +46,7 @@ async function unavailable(
   return new ModelUnavailableError(code, message, ANSWER_ERRORS[code].fixableBy, suggestions);
 }
 
-/** Models that can be asked in place of one that cannot, as far as known with room for so many tokens, nearest name first. */
+/** Models to ask in place of an unavailable one, nearest name first. None that is known to have room for fewer `tokens`. */
 export async function suggestModels(
   deps: Pick<KeyDeps, 'db'>,
   { workspaceId, teamId }: Thread,
@@ -58,7 +58,7 @@ export async function suggestModels(
   return nearest.filter((modelId) => offers.get(modelId)?.isAvailable).slice(0, MAX_SUGGESTIONS);
 }
 
-/** Whether the viewer manages a key that lists the model; where there is none, whether they could add one. */
+/** Whether the viewer may manage a key that lists the model, or could add one if there is none. */
 async function managesKeys(
   deps: Pick<KeyDeps, 'db'>,
   viewer: Viewer,

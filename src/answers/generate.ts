@@ -14,64 +14,61 @@ import type { Ending, LiveAnswer } from './live-answer.ts';
 
 export type GenerateDeps = EndDeps & KeyDeps;
 
-/** What is to be written, by which model, with which key. */
+/** An answer to generate, with its model and key. */
 export interface GenerationJob {
   live: LiveAnswer;
   model: Model;
   apiKeyId: string;
-  /** The workspace or team whose key it is. */
+  /** The workspace or team that owns the key. */
   keyTenantId: string;
   request: Pick<AnswerRequest, 'system' | 'turns'>;
 }
 
-/** Writes one answer from the first request to its saved end. Never throws: whatever happens is how the answer ended. */
-export async function generateAnswer(deps: GenerateDeps, assignment: GenerationJob): Promise<void> {
-  const { live } = assignment;
-  const asked: LastKeyUse = {};
+/** Generates one answer from the first request to its saved end. Never throws: a failure is an ending of the answer. */
+export async function generateAnswer(deps: GenerateDeps, job: GenerationJob): Promise<void> {
+  const { live } = job;
+  const lastUse: LastKeyUse = {};
   const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const signal = AbortSignal.any([live.abort.signal, deadline]);
   let ending: Ending;
   let isExplicit = true;
   try {
-    const end = await askWithRetries(deps, assignment, asked, signal);
+    const end = await askWithRetries(deps, job, lastUse, signal);
     ending =
       live.final.text !== '' || end.finishReason === 'CONTENT_FILTER'
         ? { type: 'finished', status: 'COMPLETE', ...end }
         : failed('EMPTY_ANSWER');
   } catch (error) {
-    // Whoever settled the answer first also aborted the call; this ending then changes nothing.
+    // If another ending was claimed first, it aborted the call, and this one changes nothing.
     isExplicit = !(error instanceof ProviderError) || error.isExplicit;
     ending = deadline.aborted ? failed('TIMEOUT') : endingFrom(live, error);
   }
   await endAnswer(deps, live, ending);
-  if (asked.key === undefined) return;
+  if (lastUse.key === undefined) return;
   const [code, retryAt] = ending.type === 'failed' ? [ending.code, ending.retryAt] : [null, null];
-  await recordKeyOutcome(deps, assignment.apiKeyId, asked.key, { code, retryAt, isExplicit }).catch(
+  await recordKeyOutcome(deps, job.apiKeyId, lastUse.key, { code, retryAt, isExplicit }).catch(
     (error: unknown) => {
-      log.error(
-        { apiKeyId: assignment.apiKeyId, failure: failureName(error) },
-        'key health could not be saved',
-      );
+      log.error({ apiKeyId: job.apiKeyId, failure: failureName(error) }, 'key health could not be saved');
     },
   );
 }
 
-/** Before the first character a passing failure may be tried again; after it, the text would begin twice. */
+/** A transient failure is retried only before the first character; after it, the text would begin twice. */
 async function askWithRetries(
   deps: GenerateDeps,
-  assignment: GenerationJob,
-  asked: LastKeyUse,
+  job: GenerationJob,
+  lastUse: LastKeyUse,
   signal: AbortSignal,
 ): Promise<AnswerEnd> {
-  const { live, model, keyTenantId, request } = assignment;
+  const { live, model, keyTenantId, request } = job;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await withSecret(deps, assignment.apiKeyId, (secret, key) => {
-        requireSamePlace(key, keyTenantId, model);
-        asked.key = key;
+      return await withSecret(deps, job.apiKeyId, (secret, key) => {
+        requireSealedFor(key, keyTenantId, model);
+        lastUse.key = key;
         return deps.providers[key.provider].answer(
           { baseUrl: key.baseUrl, secret, tenantId: key.tenantId, signal },
-          // Room asked for counts against the model's context and the key's limits, so the provider decides how much.
+          // Requested output tokens count against the context window and the key's rate limits, so the provider decides how many.
           { ...request, model: model.name, maxOutputTokens: null },
           live,
         );
@@ -82,17 +79,17 @@ async function askWithRetries(
       const { code } = error as ProviderError;
       live.retry(attempt, new Date(Date.now() + delayMs), code, model.provider);
       await waitUnlessAborted(delayMs, signal);
-      await requireUsableStill(deps, assignment.apiKeyId, asked);
+      await requireUsableStill(deps, job.apiKeyId, lastUse);
     }
   }
 }
 
-/** Throws UnusableKeyError if the key may not be asked another time, e.g. because the plan was lowered while it was limited. */
-async function requireUsableStill(deps: GenerateDeps, apiKeyId: string, asked: LastKeyUse): Promise<void> {
+/** Throws UnusableKeyError if the key may not be used again, e.g. because the plan was lowered during a rate limit. */
+async function requireUsableStill(deps: GenerateDeps, apiKeyId: string, lastUse: LastKeyUse): Promise<void> {
   const code = await keyFailureCode(deps, apiKeyId);
   if (code === null) return;
-  // The answer now ends for a reason of ours, which teaches nothing about the key.
-  delete asked.key;
+  // The answer now ends for a reason of ours, which says nothing about the key.
+  delete lastUse.key;
   throw new UnusableKeyError(code);
 }
 
@@ -105,16 +102,17 @@ class UnusableKeyError extends Error {
   }
 }
 
-/** The key whose last call decides the end, as it was then; absent if there is none. */
+/** The key of the last call, as it was then; absent if there was no call. */
 interface LastKeyUse {
   key?: OpenedKey;
 }
 
 /**
- * Whoever can write to the database can change what a model's row says, but not what a key was sealed with. A key also
- * comes to another place when its secret is replaced between two attempts.
+ * Throws SealError unless the key is sealed for the owner, provider and base URL of the model. An attacker with write access to
+ * the database can change the model's row, but not what a key is sealed with; replacing a secret between two attempts changes
+ * both.
  */
-function requireSamePlace(key: OpenedKey, keyTenantId: string, model: Model): void {
+function requireSealedFor(key: OpenedKey, keyTenantId: string, model: Model): void {
   const isSame =
     key.tenantId === keyTenantId && key.provider === model.provider && key.baseUrl === model.baseUrl;
   if (!isSame) throw new SealError('misdirected');
@@ -160,4 +158,4 @@ async function waitUnlessAborted(delayMs: number, signal: AbortSignal): Promise<
 const ANSWER_TIMEOUT_MS = 30 * 60 * 1_000;
 const MAX_RETRIES = 2;
 const FIRST_RETRY_DELAY_MS = 1_000;
-const LONGEST_RETRY_DELAY_MS = 20_000; // longer than that a person prefers to be told
+const LONGEST_RETRY_DELAY_MS = 20_000; // beyond that a failure with `retryAt` is better than waiting

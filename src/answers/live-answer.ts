@@ -7,13 +7,13 @@ import { cleanCitation, cleanUsage, placeCitation } from '../providers/wire/clea
 import type { Message } from '../threads/message.ts';
 import { LivePart } from './live-part.ts';
 
-/** How an answer came to its end. `finished` is what the provider or a person ended, `failed` is everything else. */
+/** How an answer ended. `finished`: by the provider or a person; `failed`: for any other reason. */
 export type Ending =
   | { type: 'finished'; status: 'COMPLETE'; finishReason: FinishReason; providerFinishReason: string }
   | { type: 'finished'; status: 'STOPPED' }
   | { type: 'failed'; status: 'FAILED' | 'INTERRUPTED'; code: AnswerErrorCode; retryAt: Date | null };
 
-/** What a reader of an answer is told. Offsets are UTF-16 code units. */
+/** An event for the readers of an answer. Offsets are UTF-16 code units. */
 export type AnswerEvent =
   | { type: 'delta'; answerId: string; part: 'TEXT' | 'REASONING'; offset: number; text: string }
   | {
@@ -26,23 +26,23 @@ export type AnswerEvent =
     }
   | { type: 'ended'; answer: Message };
 
-/** One reader's place in an answer. */
+/** A reader's offsets in an answer. */
 export interface AnswerCursor extends Pollable<AnswerEvent> {
   take(): Polled<AnswerEvent>;
 }
 
 /**
  * An answer while it is written: append-only text that any number of readers follow, each at an offset of its own. A slow
- * reader gets fewer and longer deltas; nothing is kept for it. Terminal is terminal: the first `claimEnding` wins.
+ * reader gets fewer and longer deltas; nothing is kept for it. Only the first `claimEnding` succeeds.
  */
 export class LiveAnswer implements AnswerSink {
   readonly id: string;
   readonly threadId: string;
   readonly fence: number;
-  /** By the process's own time. */
+  /** On the monotonic clock. */
   readonly startedAtMs = performance.now();
   readonly #provider: string;
-  /** Ends the provider call; aborted by `claimEnding`. */
+  /** Aborts the provider call; used by `claimEnding`. */
   readonly abort = new AbortController();
 
   readonly #text = new LivePart();
@@ -64,7 +64,7 @@ export class LiveAnswer implements AnswerSink {
     this.#provider = answer.provider;
   }
 
-  // What the provider call writes.
+  // Written by the provider call.
 
   text(delta: string): void {
     this.#append(this.#text, delta);
@@ -87,7 +87,7 @@ export class LiveAnswer implements AnswerSink {
     if (!this.#isEnding) this.#usage = { ...cleanUsage(usage), isFinal };
   }
 
-  /** Tells readers that the provider will be asked again. */
+  /** Sends readers an event that the provider call will be retried. */
   retry(attempt: number, retryAt: Date, code: AnswerErrorCode, provider: string): void {
     const event: AnswerEvent = { type: 'retrying', answerId: this.id, attempt, retryAt, code, provider };
     this.#retrying = { number: attempt, event };
@@ -98,13 +98,13 @@ export class LiveAnswer implements AnswerSink {
     return this.#text.length > 0 || this.#reasoning.length > 0;
   }
 
-  // How it ends.
+  // The end.
 
   get isEnding(): boolean {
     return this.#isEnding;
   }
 
-  /** Fixes the end in memory. True for the first caller, who must save it and then call `end`; the others do nothing. */
+  /** Fixes the end in memory. True for the first caller, who must save it and then call `publishEnd`. */
   claimEnding(): boolean {
     if (this.#isEnding) return false;
     this.#text.seal();
@@ -114,8 +114,8 @@ export class LiveAnswer implements AnswerSink {
     return true;
   }
 
-  /** Tells every reader that the end is saved; null if the answer was deleted meanwhile. */
-  end(answer: Message | null): void {
+  /** Sends every reader the saved answer; null if it was deleted meanwhile. */
+  publishEnd(answer: Message | null): void {
     this.#end = { answer };
     this.#ended.resolve(answer);
     this.#wakeAll();
@@ -127,19 +127,19 @@ export class LiveAnswer implements AnswerSink {
     return this.#ended.promise;
   }
 
-  /** Resolves once the answer has ended and every reader has been told or has left. */
-  get told(): Promise<void> {
+  /** Resolves once every reader has taken the end or has left. */
+  get delivered(): Promise<void> {
     return this.#delivered.promise;
   }
 
-  // What others read.
+  // Read by followers and checkpoints.
 
-  /** Everything so far, as readers were sent it: its lengths are the offsets from which more can be read. */
+  /** The content so far, as readers were sent it: its lengths are the offsets to read on from. */
   get snapshot(): Content {
     return this.#content(this.#text.text, this.#reasoning.text, 0);
   }
 
-  /** Everything so far, as it is kept: reasoning that came without its opening tag is no part of the text. */
+  /** The content so far, as it is saved: reasoning that came without its opening tag is not part of the text. */
   get final(): Content & { usage: SeenUsage | undefined } {
     const said = { text: this.#text.text, reasoning: this.#reasoning.text };
     const { text, reasoning } = separateReasoning(this.#provider, said);
@@ -153,7 +153,7 @@ export class LiveAnswer implements AnswerSink {
 
   /**
    * Starts to read from the given offsets; `wake` is called whenever there may be something to take. An offset beyond the
-   * text is a reader that saw more than was saved before a crash: it waits, and the final message corrects it.
+   * text is that of a reader who saw more than was saved before a crash: it waits, and the final message corrects it.
    */
   read(offsets: { text: number; reasoning: number }, wake: () => void): AnswerCursor {
     let textOffset = offsets.text;
@@ -191,7 +191,7 @@ export class LiveAnswer implements AnswerSink {
     };
   }
 
-  /** What the last checkpoint has not saved yet. Call `saved` with the same pieces once they are committed. */
+  /** Text that no checkpoint has saved yet. Call `saved` with the same chunks once they are committed. */
   unsaved(): UnsavedChunk[] {
     const chunks: UnsavedChunk[] = [];
     for (const [part, live] of [
@@ -232,7 +232,7 @@ export interface Content {
   citations: Citation[];
 }
 
-/** Token counts, and whether they are those of the whole answer. */
+/** Token counts, and whether they cover the whole answer. */
 export type SeenUsage = TokenUsage & { isFinal: boolean };
 
 export interface UnsavedChunk {

@@ -24,7 +24,7 @@ export class LivePart {
     return clean !== '';
   }
 
-  /** Adds what was held back and can no longer be paired. */
+  /** Appends a pending surrogate that can no longer be paired. */
   seal(): void {
     this.#add(this.#cleaner.flush());
   }
@@ -49,25 +49,25 @@ export class LivePart {
 const BLOCK_LENGTH = 4_096; // what is copied at most for each piece that a reader takes
 
 /**
- * Makes what a provider sends fit to be stored and counted, piece by piece: NUL is dropped (PostgreSQL's text cannot hold
+ * Sanitizes the text of a provider piece by piece, to be stored and counted: NUL is dropped (PostgreSQL's text cannot hold
  * it), a lone surrogate becomes U+FFFD. A high surrogate at the end of a piece waits for its pair in the next one.
- * Cleaning comes before counting: an offset told to a client must never move.
+ * Text is cleaned before it is counted, since an offset that a client was sent must never move.
  */
 export class TextCleaner {
-  #held = '';
+  #pending = '';
 
-  /** The part of the text that is certain by now; may be empty. */
+  /** Returns the text without a pending surrogate; may be empty. */
   clean(piece: string): string {
-    const text = (this.#held + piece).replaceAll('\0', '');
+    const text = (this.#pending + piece).replaceAll('\0', '');
     const last = text.charCodeAt(text.length - 1);
-    this.#held = last >= 0xd800 && last <= 0xdbff ? text.slice(-1) : '';
-    return (this.#held === '' ? text : text.slice(0, -1)).toWellFormed();
+    this.#pending = last >= 0xd800 && last <= 0xdbff ? text.slice(-1) : '';
+    return (this.#pending === '' ? text : text.slice(0, -1)).toWellFormed();
   }
 
-  /** What was held back and can no longer be paired. */
+  /** Returns the pending surrogate, which can no longer be paired. */
   flush(): string {
-    const rest = this.#held.toWellFormed();
-    this.#held = '';
+    const rest = this.#pending.toWellFormed();
+    this.#pending = '';
     return rest;
   }
 }

@@ -3,8 +3,8 @@ import { type Message, readMessages } from '../threads/message.ts';
 import type { RunningAnswers } from './running.ts';
 
 /**
- * The same messages, with what has been written so far in those that are still being written. One that ended after its row
- * was read is read again, since its row held no text yet; one that is gone by then is left out.
+ * The same messages, those still being written with their text so far. One that ended after its row was read is read again,
+ * since the row had no text yet; one that was deleted by then is left out.
  */
 export async function withLiveText(
   deps: { db: Database; running: RunningAnswers },
@@ -16,7 +16,7 @@ export async function withLiveText(
     const { text, reasoning, citations } = live.snapshot;
     return { ...message, text, reasoning, citations };
   });
-  // Looked at once: another one may end while these are read.
+  // Computed once, before the read: another answer may end during it.
   const stale = new Set(
     current
       .filter((message) => message.status === 'WRITING' && !deps.running.has(message.id))

@@ -4,8 +4,8 @@ import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { separateReasoning } from '../providers/wire/bare-think.ts';
 
 /**
- * Ends the answers that an earlier process of this server left behind as being written: each becomes INTERRUPTED with the
- * text of its last checkpoint. Runs before the server takes requests, so nobody is writing. Returns how many there were.
+ * Ends the answers that an earlier process of this server left as being written: each becomes INTERRUPTED with the text of its
+ * last checkpoint. Runs before the server accepts requests, so none has a writer. Returns how many there were.
  */
 export async function recoverAnswers({ db }: { db: Database }): Promise<number> {
   const left = await db
@@ -14,7 +14,7 @@ export async function recoverAnswers({ db }: { db: Database }): Promise<number> 
     .where(eq(messages.status, 'WRITING'));
   for (const { id, threadId, provider } of left) {
     await db.transaction(async (tx) => {
-      // Clients that come back compare the revision to know that they must fetch.
+      // Clients that reconnect compare the revision to know whether to fetch again.
       await tx
         .update(threads)
         .set({ revision: sql`${threads.revision} + 1` })

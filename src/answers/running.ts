@@ -26,14 +26,14 @@ export class RunningAnswers {
     return this.#live.has(answerId);
   }
 
-  /** Those whose rows are committed. */
+  /** The answers whose rows are committed. */
   begun(): LiveAnswer[] {
     return [...this.#live.values()].filter(({ isBegun }) => isBegun).map(({ answer }) => answer);
   }
 
   /**
-   * Takes these answers in, before they are committed: whoever then finds one in the database as being written finds it
-   * here too. Each is sent so many bytes of conversation. Throws BusyError when the person or the server has too many.
+   * Adds answers before they are committed, so that one that is being written in the database is always found here too.
+   * `conversationBytes` is counted for each. Throws BusyError when the person or the server has too many.
    */
   add(personId: string, answers: readonly LiveAnswer[], conversationBytes: number): void {
     if (this.isClosed) throw new BusyError('This server is shutting down. Try again in a moment.', soon());
@@ -46,7 +46,7 @@ export class RunningAnswers {
       this.#live.set(answer.id, { answer, personId, conversationBytes, isBegun: false });
   }
 
-  /** Says that these answers are committed. */
+  /** Marks these answers as committed. */
   begin(answers: readonly LiveAnswer[]): void {
     for (const { id } of answers) {
       const running = this.#live.get(id);
@@ -59,7 +59,7 @@ export class RunningAnswers {
     if (this.isClosed && this.#live.size === 0) this.#emptied.resolve();
   }
 
-  /** Takes no further answers. Resolves when the last one has ended. */
+  /** Refuses further answers. Resolves when the last one has ended. */
   close(): Promise<void> {
     this.#closing.abort();
     if (this.#live.size === 0) this.#emptied.resolve();
@@ -70,7 +70,7 @@ export class RunningAnswers {
     return this.#closing.signal.aborted;
   }
 
-  /** Aborted once no further answers are taken. */
+  /** Aborted by `close`. */
   get closing(): AbortSignal {
     return this.#closing.signal;
   }
@@ -108,7 +108,7 @@ function bytesOf(running: readonly Running[]): number {
   return running.reduce((sum, { conversationBytes }) => sum + conversationBytes, 0);
 }
 
-/** Answers end at any moment; there is no better guess. */
+/** An estimate, since answers end at any moment. */
 function soon(): Date {
   return new Date(Date.now() + RETRY_AFTER_MS);
 }
@@ -119,27 +119,28 @@ const MEBIBYTE = 2 ** 20;
 
 /**
  * Each answer keeps its conversation in memory several times: as text, as JSON, and as bytes on their way. With 256 MiB
- * of the widest text a process was measured at 1.4 GiB, which is too near to the 1.5 it may have. A person may ask eight models about the longest one.
+ * of the widest text a process was measured at 1.4 GiB, which is too near to the
+ * limit of 1.5. A person may ask eight models about the longest one.
  */
 const CONVERSATION_BYTES: SharedLimit = {
   total: 192 * MEBIBYTE,
   perPerson: 32 * MEBIBYTE,
   least: 8 * MEBIBYTE,
 };
-/** So short that even the most answers with as much each need little: others' long ones never hold them up. */
+/** Not limited: even the maximum of answers with so much each needs little, so long conversations never block short ones. */
 const SHORT_BYTES = MEBIBYTE / 4;
 
-/** What there is of something on this server, and how much of it one person may hold while there is plenty. */
+/** The total of a resource of this server, and how much of it one person may use. */
 export interface SharedLimit {
   total: number;
   perPerson: number;
-  /** What a person may hold however little is left. */
+  /** What a person may always use, however little is left. */
   least: number;
 }
 
 /**
- * How much one person may hold while so much is in use: `perPerson` up to half of the total, then less and less, and `least`
- * from three quarters on. So a few people cannot take everything, and one person alone is hardly limited.
+ * How much one person may use while `inUse` of the total is used: `perPerson` up to half of the total, then falling to `least`
+ * at three quarters. So a few people cannot use up everything, and a single person is hardly limited.
  */
 export function fairShare({ total, perPerson, least }: SharedLimit, inUse: number): number {
   const scarcity = Math.min(Math.max((inUse - total / 2) / (total / 4), 0), 1);

@@ -14,8 +14,8 @@ import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.t
 import { commitAnswers } from './commit-answers.ts';
 
 /**
- * Adds a person's message and begins one answer per model. Everything is checked before anything is written, everything is
- * committed before it returns, and from then on the server writes the answers whether anyone is listening or not.
+ * Adds a person's message and begins one answer per model. Input is checked before anything is written, all rows are committed
+ * before it returns, and the server then writes the answers with or without a reader.
  */
 export async function sendMessage(
   deps: SendDeps,
@@ -37,7 +37,7 @@ export async function sendMessage(
   const send = { text, modelIds: input.modelIds, parentId: input.parentId ?? null };
   if (idempotencyKey === null) return await sendNow(deps, viewer, thread, { ...send, repeatable: null });
   const repeatable = { idempotencyKey, inputHash: hashOf(send) };
-  // The same send that comes again meanwhile takes no room of its own.
+  // A repeated send that arrives meanwhile waits for the first and counts against no limit.
   const id = JSON.stringify([viewer.id, thread.id, repeatable]);
   return await deps.sends.run(id, async () => {
     const repeated = await findRepeated(deps.db, viewer, thread, { ...repeatable, text });
@@ -46,7 +46,7 @@ export async function sendMessage(
 }
 
 export interface SendDeps extends AnswerDeps {
-  /** The sends under way that can be repeated. */
+  /** Pending sends with an idempotency key. */
   sends: SingleFlight<SentMessage>;
 }
 
@@ -60,7 +60,7 @@ interface Send {
   text: string;
   modelIds: readonly string[];
   parentId: string | null;
-  /** Null if sending it again makes a second message. */
+  /** Null if the send has no idempotency key, so that a retry adds a second message. */
   repeatable: Repeatable | null;
 }
 
@@ -105,7 +105,7 @@ async function sendNow(
     });
   } catch (error) {
     if (!(error instanceof RepeatedSendError) || repeatable === null) throw error;
-    // A send with the same key came at the same time, with another input or to another server, and was first.
+    // A concurrent send with the same key, with another input or on another server, was first.
     const first = await findRepeated(deps.db, viewer, found, { ...repeatable, text });
     if (first === undefined) throw error;
     return first;
@@ -117,7 +117,7 @@ async function sendNow(
 
 class RepeatedSendError extends Error {}
 
-/** What an earlier send with the same idempotency key made. Throws ConflictError if it had another input. */
+/** The result of an earlier send with the same idempotency key. Throws ConflictError if it had another input. */
 async function findRepeated(
   db: Database,
   viewer: Viewer,
@@ -150,7 +150,7 @@ async function findRepeated(
   return { userMessage, answers, thread: await requireThread({ db }, viewer, threadId, 'read') };
 }
 
-/** Stands for everything that decides what a send makes. */
+/** Hash of all inputs that decide the result of a send. */
 function hashOf({ text, modelIds, parentId }: Omit<Send, 'repeatable'>): string {
   return hash('sha256', JSON.stringify([text, modelIds, parentId]), 'base64url');
 }
@@ -183,7 +183,7 @@ async function parentOf(db: Database, thread: Thread, parentId: string | null): 
         eq(messages.parentId, newest.id),
         eq(messages.role, 'ASSISTANT'),
         ne(messages.status, 'WRITING'),
-        // The length is known without unpacking the text, which may be 8 MiB.
+        // The length is known without decompressing the text, which may be 8 MiB.
         sql`(octet_length(${messages.text}) > 1000 or ${messages.text} ~ '[^[:space:]]')`,
       ),
     )

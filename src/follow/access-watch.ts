@@ -7,9 +7,9 @@ import { findThreads, type Thread, visibleOf } from '../threads/thread.ts';
 import type { SharedReads } from './shared-reads.ts';
 
 /**
- * Watches whether a viewer may still see a thread that they follow. Once a change was announced that may have ended that,
- * nothing more is sent before the thread is read again. An announcement may be lost, so access is checked every few seconds
- * too, but in the background: tokens do not wait for it, and go on while the database is away, when nobody can lose a right.
+ * Watches whether a viewer may still see a thread that they follow. After a change was announced that may have ended it,
+ * nothing more is sent before the thread is read again. An announcement may be lost, so access is also checked every few
+ * seconds, in the background: tokens do not wait for it, and go on while the database is away, when no right can change.
  */
 export class AccessWatch {
   readonly viewer: Viewer;
@@ -17,7 +17,7 @@ export class AccessWatch {
   readonly #deps: AccessDeps;
   readonly #wake: () => void;
   readonly #changes: ChangeListener;
-  /** A first read is due at once: what was read before the listening began may have changed since. */
+  /** Stale at first: what was read before `listen` may have changed since. */
   #isStale = true;
   #checkedAtMs = 0;
 
@@ -29,7 +29,7 @@ export class AccessWatch {
     this.#changes = deps.changes.listen([threadId, viewer.id], wake);
   }
 
-  /** Whether the access is known; else `reload` comes first. For most tokens a few comparisons. */
+  /** Whether access is known; if not, call `reload`. Cheap, since it is called for every token. */
   isCurrent(): boolean {
     if (this.#isStale || this.#changes.isDirty) return false;
     if (performance.now() - this.#checkedAtMs > CHECK_AFTER_MS) {
@@ -48,7 +48,7 @@ export class AccessWatch {
     return thread;
   }
 
-  /** Makes `reload` due before anything more is sent. */
+  /** Marks the access as stale, so that `reload` is called before anything more is sent. */
   invalidate(): void {
     this.#isStale = true;
     this.#wake();
@@ -60,8 +60,8 @@ export class AccessWatch {
 }
 
 /**
- * Checks the access of all watches that are due within a moment by one statement: a thousand followers of running answers
- * cost the database no more than a few of them.
+ * Checks the access of all watches that are due within a quarter of a second in one statement, so that a thousand followers of
+ * running answers cost the database as much as a few.
  */
 export class AccessBatch {
   readonly #db: Database;
@@ -71,7 +71,7 @@ export class AccessBatch {
     this.#db = db;
   }
 
-  /** Has this watch checked soon, and invalidated if its viewer may not see the thread any more. */
+  /** Adds a watch to the next check, which invalidates it if its viewer may not see the thread any more. */
   add(watch: AccessWatch): void {
     this.#due.push(watch);
     if (this.#due.length === 1) setTimeout(() => void this.#check(), GATHER_MS).unref();
@@ -94,7 +94,7 @@ export class AccessBatch {
   }
 }
 
-/** The thread as it is now, read once for all who follow it as this viewer; undefined if they may not see it. */
+/** The current thread, read once for all followers with this viewer; undefined if the viewer may not see it. */
 export async function findFollowedThread(
   deps: Pick<AccessDeps, 'db' | 'sharedReads'>,
   viewer: Viewer,
@@ -118,7 +118,7 @@ export interface AccessLost {
   error: NotFoundError;
 }
 
-/** How old the last check of a viewer's access may be, where no change was announced. */
+/** How old the last check of a viewer's access may be when no change was announced. */
 export const CHECK_AFTER_MS = 5_000;
 
 const GATHER_MS = 250;

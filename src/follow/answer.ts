@@ -12,8 +12,8 @@ interface FollowDeps extends AccessDeps {
 }
 
 /**
- * Follows one answer from the given offsets to its end. An answer that has ended gives just that: its final message holds
- * all of the text. Ends with AccessLost when the thread is deleted, or when the viewer may not see it any more.
+ * Follows one answer from the given offsets to its end. For an answer that has ended the only event is its end, with the
+ * whole text. Ends with AccessLost when the thread is deleted, or when the viewer may not see it any more.
  */
 export async function answerEvents(
   deps: FollowDeps,
@@ -32,7 +32,7 @@ export async function answerEvents(
     });
   }
 
-  // An answer runs until its end is saved, so one that did not run before the database is asked has ended there.
+  // An answer is in `running` until its end is saved, so one that was not there before this read has ended in the database.
   const load = () => findMessages(deps, viewer, [input.answerId]);
   const [answer] = await deps.sharedReads.read(`${viewer.id} message ${input.answerId}`, load);
   if (answer === undefined || answer.role !== 'ASSISTANT') throw new NotFoundError('answer');

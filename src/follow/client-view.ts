@@ -14,14 +14,14 @@ import type { CachedModelView, Fingerprints, ModelView } from './model-view-cach
 import type { WorkspaceEvent } from './workspace-event.ts';
 
 /**
- * How a workspace stands for one viewer, as fingerprints that are only compared: a short text for the workspace itself and
- * one for each key the viewer may manage, each model and each member, by id.
+ * State of a workspace for one viewer, as fingerprints to compare: one for the workspace itself, and by id one for each key
+ * that the viewer may manage, each model and each member.
  */
 export interface ClientView extends ModelView {
   workspace: string;
   keys: Fingerprints;
   members: Fingerprints;
-  /** When time alone will change something; null for never. */
+  /** Next time at which the state changes without an announcement, e.g. a rate limit ends; null for never. */
   changesAt: Date | null;
 }
 
@@ -29,7 +29,7 @@ interface ReadDeps {
   db: Database;
 }
 
-/** Reads how a workspace stands now; its models, which are many, only if they can be others than those `known`. */
+/** Reads the current state of a workspace; its models, which are many, only if they can differ from those `known`. */
 export async function readClientView(
   deps: ReadDeps,
   viewer: Viewer,
@@ -60,7 +60,7 @@ export async function readClientView(
   };
 }
 
-/** The ids whose fingerprints differ, those that one side lacks included. */
+/** The ids whose fingerprints differ or are on one side only. */
 export function differing(before: Fingerprints, now: Fingerprints): string[] {
   if (before === now) return [];
   const ids = new Set([...before.keys(), ...now.keys()]);
@@ -68,8 +68,8 @@ export function differing(before: Fingerprints, now: Fingerprints): string[] {
 }
 
 /**
- * The view once the client has been sent an event about this id. It was read later than the view, so a thing may be gone that
- * the view still has, or there that it lacks: what is compared next is what the client knows.
+ * The view after the client was sent an event about this id. The event was read later than the view, so it may add or remove an
+ * id: the next comparison must start from what the client knows.
  */
 export function afterEvent(view: ClientView, id: string, { type }: WorkspaceEvent): ClientView {
   switch (type) {
@@ -97,13 +97,13 @@ function withPresence(known: Fingerprints, id: string, isPresent: boolean): Fing
 /** Differs from every fingerprint. */
 const UNREAD = '';
 
-/** Whose keys the workspace uses: its own, and its team's. */
+/** The tenants whose keys the workspace uses: itself and its team. */
 async function tenantsOf(deps: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<Tenant[]> {
   if (workspace.teamId === null) return [workspace];
   return [workspace, ...(await findTeams(deps, viewer, [workspace.teamId]))];
 }
 
-/** In one view of the database: otherwise a key that is switched off and on again in between could be missed for ever. */
+/** In one snapshot: otherwise a key that is switched off and on between two reads could be missed for ever. */
 async function readModels({ db }: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<ModelView> {
   return await db.transaction(
     async (tx) => {
@@ -137,7 +137,7 @@ async function readFingerprints(deps: ReadDeps, workspace: Workspace): Promise<O
   }
 }
 
-/** What its managers see of a key, without the times at which it was used and asked for its models: those are no news. */
+/** The visible fields of a key, without the times of its last use and fetch of models, which are no change. */
 function shownOf(key: KeyState) {
   const { createdBy, createdAt, lastUsedAt, modelsRefreshedAt, rateLimitedUntil, changesAt, ...shown } = key;
   return shown;
@@ -173,5 +173,5 @@ function fingerprint(facts: unknown): string {
   return hash('sha256', JSON.stringify(facts), 'base64url').slice(0, FINGERPRINT_LENGTH);
 }
 
-const FINGERPRINT_LENGTH = 16; // 96 bits: two that are the same by chance will not be seen
+const FINGERPRINT_LENGTH = 16; // 96 bits, so that collisions are negligible
 const MODELS_AT_ONCE = 500;

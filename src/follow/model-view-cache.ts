@@ -5,23 +5,23 @@ export type Fingerprints = ReadonlyMap<string, string>;
 
 /** The models of a workspace as followers compare them. */
 export interface ModelView {
-  /** The fingerprint of what decided which of them can be asked. */
+  /** Fingerprint of the keys that decided which of them can be asked. */
   offered: string;
   models: Fingerprints;
-  /** The providers of those that cannot, by id. */
+  /** Providers of the models that cannot be asked, by model id. */
   unavailable: ReadonlyMap<string, ProviderName>;
 }
 
-/** One follower's hold on what is known of the models of a workspace. */
+/** One follower's reference to the cached models of a workspace. */
 export interface CachedModelView {
-  /** What is known for this fingerprint. Another one is read with `load`, once for all who ask for it meanwhile. */
+  /** The cached models for this fingerprint. If they are missing, `load` reads them, once for concurrent callers. */
   read(offered: string, load: () => Promise<ModelView>): Promise<ModelView>;
   close(): void;
 }
 
 /**
- * What is known of the models of each workspace that is followed. A workspace can have hundreds of models and of followers:
- * when a key changes, its models are read once and not by each of them, and they are held once.
+ * Caches the models of each workspace that is followed. A workspace can have hundreds of models and of followers: when a key
+ * changes, its models are read and stored once and not once per follower.
  */
 export class ModelViewCache {
   readonly #shared = new Map<string, Shared>();
@@ -52,7 +52,7 @@ class Shared {
     this.#view = loading;
     try {
       const view = await loading;
-      // What was read may be newer than what was asked for. It must not be taken for that later.
+      // The models read may be newer than the fingerprint asked for, and must be cached under their own.
       if (this.#view === loading) this.#offered = view.offered;
       return view;
     } catch (error) {

@@ -1,9 +1,9 @@
 import type { Changes } from '../changes.ts';
 
 /**
- * Reads that followers share. Whoever follows a thing with hundreds of subscriptions makes all of them reload at once, for the
- * same rows with the same rights. A read is shared while nothing has been announced since it began, and for a second after it
- * ended at most, so nobody is given what was read before the change they were woken for.
+ * Shares reads between followers. Hundreds of subscriptions of one viewer to one thing reload at once, the same rows with the
+ * same rights. A read is shared while nothing has been announced since it began, and for at most a second after it ended, so
+ * no follower gets a result from before the change that woke it.
  */
 export class SharedReads {
   readonly #changes: Changes;
@@ -14,8 +14,8 @@ export class SharedReads {
   }
 
   /**
-   * The result of `load`, or of an earlier one under this name, which says whose rights it has and everything else that it
-   * depends on. `notBeforeMs` asks for one that began no earlier, by the process's own time.
+   * The result of `load`, or of an earlier one under this name, which contains the viewer and everything else that it
+   * depends on. `notBeforeMs`, on the monotonic clock, refuses one that began earlier.
    */
   read<Result>(name: string, load: () => Promise<Result>, notBeforeMs = 0): Promise<Result> {
     const nowMs = performance.now();
@@ -42,7 +42,7 @@ export class SharedReads {
     return revision === this.#changes.revision && nowMs - (endedAtMs ?? nowMs) < SHARED_FOR_MS;
   }
 
-  /** The map is in the order in which they began. */
+  /** Deletes old reads. The map is in the order in which they began. */
   #sweep(nowMs: number): void {
     for (const [name, read] of this.#reads) {
       if (this.#isFresh(read, nowMs)) return;
@@ -54,7 +54,7 @@ export class SharedReads {
 interface Read {
   result: Promise<unknown>;
   beganAtMs: number;
-  /** Null while it is under way. */
+  /** Null while it is pending. */
   endedAtMs: number | null;
   revision: number;
 }

@@ -49,7 +49,7 @@ class ThreadFollower implements Pollable<ThreadEvent> {
   readonly #changes: ChangeListener;
   readonly #access: AccessWatch;
   readonly #cursors = new Map<string, AnswerCursor>();
-  /** Events of the last reload at the database that have not been taken yet. */
+  /** Events of the last reload that have not been taken yet. */
   #pending: ThreadEvent[] = [];
   #lastPosition: number | undefined;
   /** Whether there may be more messages than the last reload has read. */
@@ -70,7 +70,7 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     if (this.#lastPosition === undefined) return this.#snapshot();
     const hasPending = this.#isBehind || this.#changes.isDirty;
     if (this.#pending.length === 0 && hasPending) return this.#readChanges();
-    return this.#access.isCurrent() ? this.#takeKnown() : this.#reloadAccess();
+    return this.#access.isCurrent() ? this.#takeFromMemory() : this.#reloadAccess();
   }
 
   close(): void {
@@ -86,12 +86,12 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     const newest = await this.#read('newest', () => newestPosition(this.#deps, this.#threadId));
     this.#lastPosition = newest;
     const writing = await this.#read('writing', () => writingMessages(this.#deps, this.#threadId));
-    // One that began since then is sent as added.
+    // A message that began since then is sent as added.
     const begun = writing.filter((message) => message.position <= newest);
     return polled({ type: 'snapshot', thread, writing: await this.#follow(begun) });
   }
 
-  /** Reads what happened to the things that changed. */
+  /** Reads the changes that were announced. */
   async #readChanges(): Promise<Step> {
     const dirty = this.#changes.take();
     const thread = await this.#access.reload();
@@ -101,36 +101,36 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     for (const removedId of messageIds)
       if (!existing.has(removedId)) this.#pending.push({ type: 'message-removed', removedId, thread });
 
-    // By position and not by what was announced: announcements of two sends may come in either order.
+    // Added messages are read by position, since announcements of two sends may arrive in either order.
     const after = this.#lastPosition ?? 0;
     const added = await this.#read(`after ${after}`, () => messagesAfter(this.#deps, this.#threadId, after));
     this.#lastPosition = added.at(-1)?.position ?? this.#lastPosition;
     this.#isBehind = added.length === MESSAGES_AT_ONCE;
     for (const message of await this.#follow(added)) this.#pending.push({ type: 'message-added', message });
     if (dirty.includes(this.#threadId)) this.#pending.push({ type: 'thread-updated', thread });
-    // What woke us may have been an answer's end and its announcement together: then there is more than this reload found.
-    return this.#takeKnown();
+    // An answer's end may have come together with its announcement, so the cursors may have more than this reload found.
+    return this.#takeFromMemory();
   }
 
-  /** Reads of the thread that all who may see it can share. */
+  /** A read that is the same for all viewers of the thread. */
   #read<Result>(name: string, load: () => Promise<Result>): Promise<Result> {
     return this.#deps.sharedReads.read(`of thread ${this.#threadId} ${name}`, load);
   }
 
-  /** Checks the access, then takes what is known already. */
+  /** Reloads the access, then takes the next event in memory. */
   async #reloadAccess(): Promise<Step> {
-    return (await this.#access.reload()) === undefined ? this.#loseAccess() : this.#takeKnown();
+    return (await this.#access.reload()) === undefined ? this.#loseAccess() : this.#takeFromMemory();
   }
 
-  #takeKnown(): Step {
+  #takeFromMemory(): Step {
     const event = this.#pending.shift();
     return event === undefined ? this.#takeFromCursors() : polled(event);
   }
 
-  /** Opens a cursor behind the text that these messages are sent with. */
+  /** Opens a cursor for each message that is being written, at the end of the text it is sent with. */
   async #follow(messages: readonly Message[]): Promise<Message[]> {
     const current = await withLiveText(this.#deps, messages);
-    // Whoever left during the reload has closed the readers there were; no new one may begin.
+    // After `close` during the reload no new cursor may be opened, since none would be closed.
     if (this.#isClosed) return [];
     return current.map((message) => {
       const live = message.status === 'WRITING' ? this.#deps.running.get(message.id) : undefined;
@@ -148,7 +148,7 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     for (const [answerId, cursor] of this.#cursors) {
       const step = cursor.take();
       if (step.type === 'idle') continue;
-      // The answer that was read goes to the end of the line, so that no answer of a comparison starves the others.
+      // The answer that was read goes to the end of the queue, so that no answer of a comparison starves the others.
       this.#cursors.delete(answerId);
       if (step.type === 'done') {
         cursor.close();

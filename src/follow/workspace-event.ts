@@ -9,7 +9,7 @@ import { findMember, type Member } from '../workspaces/member.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 import type { ModelView } from './model-view-cache.ts';
 
-/** What the followers of a workspace are told. */
+/** An event for the followers of a workspace. */
 export type WorkspaceEvent =
   | { type: 'workspace-snapshot'; workspace: Workspace }
   | { type: 'workspace-updated'; workspace: Workspace }
@@ -27,9 +27,9 @@ export type WorkspaceEvent =
 export interface ModelsUpdate {
   type: 'models-updated';
   workspace: Workspace;
-  /** Null for so many, or such a change, that the list is better read anew. */
+  /** Null for many changes or removed models: the client then reads the list again. */
   models: Model[] | null;
-  /** Providers of those that cannot be asked now. */
+  /** Providers of the changed models that cannot be asked now. */
   unavailable: ProviderName[];
 }
 
@@ -38,9 +38,9 @@ interface ReadDeps {
 }
 
 /**
- * The event for a workspace, or for something in it: as it is now, or that it is gone, which is the same as that the viewer
- * may not see it any more. `isNew` says that the client has not been sent it yet. The caller has made sure that the viewer is
- * in the workspace; undefined if that has ended.
+ * Reads the event for a changed id, in a workspace or of the workspace itself: its current state, or its removal, which is the
+ * same as that the viewer may no longer see it. `isNew` if the client was not sent it before. Undefined if the viewer is no
+ * longer a member.
  */
 export async function readWorkspaceEvent(
   deps: ReadDeps,
@@ -73,8 +73,8 @@ export async function readWorkspaceEvent(
 }
 
 /**
- * What is told of models that changed, as the viewer may see them; undefined if the viewer is in the workspace no longer.
- * The models themselves are left out if there are many of them, or if some are no longer in the list.
+ * Reads the event for changed models, as the viewer may see them; undefined if the viewer is no longer a member. The models
+ * themselves are left out if there are many, or if some are no longer in the list.
  */
 export async function readModelsUpdate(
   deps: ReadDeps,
@@ -83,13 +83,13 @@ export async function readModelsUpdate(
   { models: listed, unavailable }: ModelView,
   ids: readonly string[],
 ): Promise<ModelsUpdate | undefined> {
-  const isTold = ids.length <= MAX_MODELS_TOLD && ids.every((id) => listed.has(id));
+  const isListed = ids.length <= MAX_MODELS_SENT && ids.every((id) => listed.has(id));
   const [[workspace], models] = await Promise.all([
     findWorkspaces(deps, viewer, [workspaceId]),
-    isTold ? findModels(deps, viewer, ids) : null,
+    isListed ? findModels(deps, viewer, ids) : null,
   ]);
   const providers = ids.map((id) => unavailable.get(id)).filter((provider) => provider !== undefined);
   return workspace && { type: 'models-updated', workspace, models, unavailable: [...new Set(providers)] };
 }
 
-const MAX_MODELS_TOLD = 100; // as many as the largest page of most lists; beyond that the list itself is the better news
+const MAX_MODELS_SENT = 100; // the largest page of most lists; beyond it the client reads the list instead

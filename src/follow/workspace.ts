@@ -23,7 +23,7 @@ interface FollowDeps {
 
 /**
  * Follows a workspace: first a snapshot, then every change of its keys, models, threads and members that the viewer may
- * see, each as it then is. Ends with AccessLost when the viewer is no longer in it.
+ * see, each in its current state. Ends with AccessLost when the viewer is no longer in it.
  */
 export async function workspaceEvents(
   deps: FollowDeps,
@@ -38,8 +38,8 @@ export async function workspaceEvents(
 type Step = Polled<WorkspaceEvent | AccessLost>;
 
 /**
- * Keeps fingerprints of what was sent and ids of what is to be sent, and reads each thing, with the viewer's rights in the
- * query, only when it is taken: so nothing queues for a slow reader, and no viewer is sent what they may not see any more.
+ * Keeps fingerprints of what was sent and the ids that are pending. Each is read, with the viewer's rights in the query, only
+ * when it is taken: so nothing queues for a slow reader, and no viewer is sent what they may not see any more.
  */
 class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   readonly #deps: FollowDeps;
@@ -51,15 +51,15 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   #view: ClientView | undefined;
   /** When the viewer was last found to be in the workspace. */
   #checkedAtMs = Number.NEGATIVE_INFINITY;
-  /** Threads that appeared later than this are new to the client, until they were sent as added. */
+  /** Threads that appeared after this are new to the client, until they are sent as added. */
   #threadsSince = new Date(0);
   readonly #addedThreadIds = new Set<string>();
-  /** What is to be sent, and whether the client has not been sent it before. */
+  /** Ids to send, and whether the client was not sent them before. */
   readonly #pending = new Map<string, { isNew: boolean }>();
   #pendingModelIds = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #isDue = false;
-  /** What was read before this is too old, by the process's own time: since then time alone may have changed something. */
+  /** Shared reads that began before this, on the monotonic clock, are stale: a timer may have gone off since. */
   #notBeforeMs = 0;
   #hasLostAccess = false;
   #isClosed = false;
@@ -89,7 +89,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     clearTimeout(this.#timer);
   }
 
-  /** Reads what may have changed, and no more: in a busy workspace with many followers this happens often. */
+  /** Reads only what may have changed, since a busy workspace with many followers calls this often. */
   async #readChanges(): Promise<Step> {
     const changed = Map.groupBy(this.#changes.take(), prefixOf);
     for (const id of changed.get('thr') ?? []) this.#pending.set(id, { isNew: false });
@@ -102,7 +102,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     return step.type === 'idle' ? await this.#readNext() : step;
   }
 
-  /** Finds out what differs from what was sent. Gives the snapshot at first. */
+  /** Compares the current state with what was sent. Returns the snapshot at first. */
   async #compare(before: ClientView | undefined): Promise<Step> {
     this.#isDue = false;
     const workspace = await this.#findWorkspace();
@@ -134,7 +134,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     return IDLE;
   }
 
-  /** What is pending already stays new, or known, to the client: nothing of it was sent in between. */
+  /** An id that is pending keeps its `isNew`, since nothing about it was sent in between. */
   #addPending(before: Fingerprints, now: Fingerprints): void {
     for (const id of differing(before, now))
       if (!this.#pending.has(id)) this.#pending.set(id, { isNew: !before.has(id) });
@@ -160,7 +160,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     return this.#stepOf(await this.#read(`models ${view.offered} ${ids}`, load));
   }
 
-  /** The same event; a thread that was changed before it could be sent is still one that was added. */
+  /** Turns the first update of a thread that is new to the client into `thread-added`. */
   #asAdded(event: WorkspaceEvent | undefined): WorkspaceEvent | undefined {
     if (event?.type === 'thread-removed') this.#addedThreadIds.delete(event.removedId);
     if (event?.type !== 'thread-updated') return event;
@@ -182,7 +182,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     return sharedReads.read(`${this.#viewer.id} in ${this.#workspaceId} ${name}`, load, this.#notBeforeMs);
   }
 
-  /** Announcements are the fast path: what time changes, or another process, is found by comparing. */
+  /** Changes by time, or by another process, are not announced, and are found by comparing. */
   #compareAgainBy(moment: Date | null): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
@@ -195,7 +195,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     }, delayMs);
   }
 
-  /** Without an event the viewer has left the workspace meanwhile. */
+  /** No event means that the viewer is no longer in the workspace. */
   #stepOf(event: WorkspaceEvent | undefined): Step {
     return event === undefined ? this.#loseAccess() : polled(event);
   }
@@ -206,6 +206,6 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   }
 }
 
-/** The timers of those who reload at the same moment go off within this. */
+/** The timers of followers that reload at the same moment go off within this. */
 const TOGETHER_MS = 20;
 const COMPARE_EVERY_MS = 30_000; // the longest time until a plan changed from the command line is shown

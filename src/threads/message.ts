@@ -6,7 +6,7 @@ import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { findThreads, type Thread } from './thread.ts';
 
-/** A message as it is stored. While an answer is being written its text lives elsewhere; a thread does not know where. */
+/** A message as it is stored. The text of an answer that is being written is not in its row: see `withLiveText`. */
 export type Message = Omit<
   typeof messages.$inferSelect,
   'idempotencyKey' | 'inputHash' | 'writerId' | 'leaseUntil' | 'fence'
@@ -24,7 +24,7 @@ export async function findMessages(
   return found.filter((message) => visible.has(message.threadId));
 }
 
-/** The messages of a thread, oldest first. The caller has made sure that the viewer may see the thread. */
+/** The messages of a thread, oldest first. The caller authorises the viewer. */
 export async function listMessages(
   { db }: { db: Database },
   thread: Pick<Thread, 'id'>,
@@ -45,7 +45,7 @@ export async function listMessages(
   });
 }
 
-/** Messages by id, for callers that have made sure who may see them; in no particular order. */
+/** Messages by id, in no particular order. The caller authorises the viewer. */
 export async function readMessages({ db }: { db: Database }, ids: readonly string[]): Promise<Message[]> {
   return await db
     .select(messageColumns)
@@ -62,7 +62,7 @@ export async function existingIds({ db }: { db: Database }, ids: readonly string
   return new Set(rows.map((row) => row.id));
 }
 
-/** The first few messages of a thread behind a position, oldest first. Fewer than `MESSAGES_AT_ONCE` are all there are. */
+/** The first few messages of a thread behind a position, oldest first. Fewer than `MESSAGES_AT_ONCE` are the last. */
 export async function messagesAfter(
   { db }: { db: Database },
   threadId: string,
@@ -135,5 +135,5 @@ export const messageColumns = {
   isUsageEstimated: messages.isUsageEstimated,
 };
 
-/** How many messages a follower that has fallen behind is given at a time: each may hold 8 MiB. */
+/** Batch size for a follower that is behind: each message may be 8 MiB long. */
 export const MESSAGES_AT_ONCE = 16;

@@ -6,9 +6,8 @@ import { NotFoundError } from '../errors.ts';
 import { requireThread, type Thread } from './thread.ts';
 
 /**
- * Reserves so many positions at the end of a thread, and gives the thread as it is then. Its row is locked from then on,
- * and the viewer's right to write there is read under that lock: a viewer who lost it meanwhile writes nothing, even after waiting for
- * others in the thread. Throws NotFoundError or NotPermittedError.
+ * Reserves `count` positions at the end of a thread and returns the thread. The update locks its row, and the viewer's role is
+ * read under that lock, so a viewer who lost the right while waiting for it writes nothing. Throws NotFoundError or NotPermittedError.
  */
 export async function reservePositions(
   tx: Database,
@@ -21,7 +20,7 @@ export async function reservePositions(
     .set({
       revision: sql`${threads.revision} + 1`,
       lastPosition: sql`${threads.lastPosition} + ${count}`,
-      // A transaction that began earlier may come later: time never goes back.
+      // `now()` is the start of the transaction, which may be earlier than that of one committed before.
       lastMessageAt: sql`greatest(${threads.lastMessageAt}, now())`,
     })
     .where(eq(threads.id, id))

@@ -5,12 +5,12 @@ import { messages } from '../db/tables/thread.ts';
 import { ConflictError } from '../errors.ts';
 import type { Message } from './message.ts';
 
-/** The message that siblings reply to; the thread for first messages, which reply to nothing. */
+/** Id of the message that siblings reply to; that of the thread for first messages. */
 export function siblingKey({ threadId, parentId }: Pick<Message, 'threadId' | 'parentId'>): string {
   return parentId ?? threadId;
 }
 
-/** The ids of all siblings under each of these keys, in the order in which they were created. */
+/** The ids of all siblings for each of these keys, oldest first. */
 export async function readSiblingIds(
   { db }: { db: Database },
   keys: readonly string[],
@@ -33,8 +33,8 @@ export async function readSiblingIds(
 }
 
 /**
- * Refuses one sibling too many. To be called after the new one was inserted, in its transaction, while the thread's row is
- * locked. Throws ConflictError.
+ * Throws ConflictError for one sibling too many. To be called after the new one was inserted, in its transaction, while the
+ * thread's row is locked.
  */
 export async function requireSiblingLimit(
   tx: Database,
@@ -56,5 +56,5 @@ export async function requireSiblingLimit(
   );
 }
 
-/** So many can be listed whole: as many as the largest page of most lists. */
+/** The largest page of most lists, so that a list of all siblings stays as short. */
 const MAX_SIBLINGS = 100;

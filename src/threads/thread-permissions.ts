@@ -1,14 +1,14 @@
 import type { Viewer } from '../accounts/session.ts';
 import { mayDo, type Role } from '../workspaces/permissions.ts';
 
-/** What of a thread decides the rights of the viewer in it. */
+/** The columns of a thread that decide the rights of the viewer in it. */
 interface Rights {
   /** Role of the viewer in the workspace of the thread. */
   viewerRole: Role;
   createdBy: string | null;
 }
 
-/** What of a message decides them. */
+/** The columns of a message that decide them. */
 interface Authored {
   role: 'USER' | 'ASSISTANT';
   authorId: string | null;
@@ -19,22 +19,22 @@ export function maySend({ viewerRole }: Rights): boolean {
   return mayDo(viewerRole, 'chat');
 }
 
-/** Whether the viewer may give the thread another title: all who write in it may. */
+/** Whether the viewer may rename the thread: everyone who may write in it. */
 export function mayRename(thread: Rights): boolean {
   return maySend(thread);
 }
 
-/** Whether the viewer may delete the thread: its creator while they may write, and those who manage threads. */
+/** Whether the viewer may delete the thread: its creator while they may write, and managers of threads. */
 export function mayDelete(viewer: Viewer, thread: Rights): boolean {
   return isAuthorOrManager(viewer, thread, thread.createdBy);
 }
 
-/** Whether the viewer may send another text in the place of a message: its author, while they may write. Nobody edits an answer. */
+/** Whether the viewer may replace the text of a message: its author, while they may write. Never that of an answer. */
 export function mayEdit(viewer: Viewer, thread: Rights, message: Authored): boolean {
   return message.role === 'USER' && message.authorId === viewer.id && maySend(thread);
 }
 
-/** Whether the viewer may remove a message: its author while they may write, or those who manage threads. The author of an answer asked for it. */
+/** Whether the viewer may remove a message: its author while they may write, and managers of threads. The author of an answer asked for it. */
 export function mayRemove(viewer: Viewer, thread: Rights, { authorId }: Authored): boolean {
   return isAuthorOrManager(viewer, thread, authorId);
 }

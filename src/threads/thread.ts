@@ -29,14 +29,14 @@ export interface Thread {
   createdAt: Date;
   updatedAt: Date;
   lastMessageAt: Date;
-  /** When the viewer could first see it, or again. */
+  /** Time at which the thread last became visible to the viewer. */
   appearedAt: Date;
   viewerRole: Role;
 }
 
 export const THREAD_ORDER_FIELDS = ['LAST_MESSAGE', 'CREATED_AT'] as const;
 
-/** By what a list of threads is ordered, and which way. */
+/** The order of a list of threads. */
 export interface ThreadOrder {
   field: (typeof THREAD_ORDER_FIELDS)[number];
   direction: 'ASC' | 'DESC';
@@ -58,7 +58,7 @@ export async function findThreads(
   );
 }
 
-/** For each viewer and thread, whether the one may see the other. */
+/** For each pair, whether the viewer may see the thread. */
 export async function visibleOf(
   db: Database,
   pairs: readonly { viewerId: string; threadId: string }[],
@@ -79,7 +79,7 @@ export async function visibleOf(
   return pairs.map(({ viewerId, threadId }) => visible.has(`${viewerId} ${threadId}`));
 }
 
-/** The present by the clock that `appearedAt` goes by, the database's, and as precise. */
+/** The current time by the clock of `appearedAt`, the database's, in the same precision. */
 export async function readThreadTime(
   { db }: { db: Database },
   workspace: Pick<Workspace, 'id'>,
@@ -154,7 +154,7 @@ export async function createThread(
   return await requireThread(deps, viewer, made.id, 'read');
 }
 
-/** Changes title or visibility; only who created a thread may decide who sees it. */
+/** Changes title or visibility; only its creator may change the visibility. */
 export async function updateThread(
   deps: ThreadDeps,
   viewer: Viewer,
@@ -164,12 +164,12 @@ export async function updateThread(
   const thread = await requireThread(deps, viewer, input.id, 'chat');
   const visibility = input.visibility ?? undefined;
   if (visibility !== undefined && visibility !== thread.visibility && thread.createdBy !== viewer.id)
-    throw new NotPermittedError('OWNER', 'change who sees a thread that somebody else created');
+    throw new NotPermittedError('OWNER', 'change who sees a thread that another person created');
   const isShared = visibility === 'WORKSPACE' && thread.visibility !== 'WORKSPACE';
   const [updated] = await deps.db
     .update(threads)
-    // What is undefined stays as it is, also when somebody else is changing it now: a member who names the visibility that
-    // they saw must not undo the creator's.
+    // An undefined column keeps its value. A member who sends the visibility that they saw must not undo a concurrent change
+    // by the creator.
     .set({
       title,
       visibility: thread.createdBy === viewer.id ? visibility : undefined,
@@ -179,22 +179,22 @@ export async function updateThread(
     .where(and(eq(threads.id, thread.id), isVisibleTo(viewer.id)))
     .returning(announcedColumns);
   if (updated === undefined) throw new NotFoundError('thread');
-  // Those who saw it until now learn that they do not any more.
+  // A thread that was shared is announced to the whole workspace, so that members who can no longer see it remove it.
   announceThread(deps.changes, thread.visibility === 'WORKSPACE' ? thread : updated, [thread.id]);
   return await requireThread(deps, viewer, thread.id, 'read');
 }
 
-/** Deletes a thread with everything in it; its creator may, and whoever manages the workspace. */
+/** Deletes a thread with everything in it; allowed for its creator and for managers of threads. */
 export async function deleteThread(deps: ThreadDeps, viewer: Viewer, id: string): Promise<string> {
   const thread = await requireThread(deps, viewer, id, 'chat');
   if (!mayDelete(viewer, thread))
-    throw new NotPermittedError('ADMIN', 'delete a thread that somebody else created');
+    throw new NotPermittedError('ADMIN', 'delete a thread that another person created');
   await deps.db.delete(threads).where(eq(threads.id, thread.id));
   announceThread(deps.changes, thread, [thread.id]);
   return thread.id;
 }
 
-/** Tells the thread's and the workspace's listeners that something in the thread changed; only its creator if it is private. */
+/** Announces a change on the topics of the thread and of its workspace; for a private thread, on that of its creator only. */
 export function announceThread(
   changes: Changes,
   thread: Pick<Thread, keyof typeof announcedColumns>,
@@ -206,12 +206,12 @@ export function announceThread(
   else if (createdBy !== null) changes.announce(ownThreadsTopic(workspaceId, createdBy), [id]);
 }
 
-/** Names to `changes` what happens in the threads of a workspace that one person alone sees. */
+/** The topic of the private threads of a user in a workspace. */
 export function ownThreadsTopic(workspaceId: string, userId: string): string {
   return `${workspaceId} ${userId}`;
 }
 
-/** What of a thread decides who is told about it. */
+/** The columns that `announceThread` needs. */
 export const announcedColumns = {
   id: threads.id,
   workspaceId: threads.workspaceId,
