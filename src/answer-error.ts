@@ -134,7 +134,7 @@ export const ANSWER_ERRORS: Record<
   },
 };
 
-/** The sentence for one reader. Details about a key are for its managers; other readers are told whom to ask. */
+/** The sentence for one reader. Details about a key are for its managers; for other readers it says whom to ask. */
 export function answerSentence(code: AnswerErrorCode, providerTitle: string, managesKey: boolean): string {
   const { sentence, fixableBy } = ANSWER_ERRORS[code];
   const isAboutKey = fixableBy === 'KEY_MANAGER' || code === 'KEY_UNAVAILABLE';

@@ -45,7 +45,7 @@ export interface App extends SendDeps {
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
   sharedReads: SharedReads;
-  /** Facts about this server that clients may read before anybody signs in. */
+  /** Facts about this server that clients may read without a session. */
   serverInfo: ServerInfo;
   /** Whether this is the token of an open invitation, with which a person may sign up. */
   isInvited(token: string): Promise<boolean>;

@@ -60,7 +60,7 @@ export async function listAuditEntries(
   });
 }
 
-/** The entries with these ids. Whoever calls this makes sure that the viewer may read the logs that they are in. */
+/** The entries with these ids. The caller authorises the viewer for the logs that they are in. */
 export async function findAuditEntries(
   { db }: { db: Pick<Database, 'select'> },
   ids: readonly string[],
@@ -98,7 +98,7 @@ function meets({ actions, actorId, from, to }: AuditFilter): SQL | undefined {
   if (actions == null && isByTextAlone) return undefined;
   const { content } = auditEntries;
   const wanted = KNOWN_ACTIONS.filter((action) => actions?.some((each) => each === action) ?? true);
-  const actors = actorId == null ? [ANYBODY] : idsOf('usr', [actorId]).map((id) => `"${id}"`);
+  const actors = actorId == null ? [ANY_ACTOR] : idsOf('usr', [actorId]).map((id) => `"${id}"`);
   const hasAny = wanted.length > 0 && actors.length > 0;
   const at = sql`substring(${content} from 8 for 24) collate "C"`; // after `{"at":"`
   const isWanted = and(
@@ -107,7 +107,7 @@ function meets({ actions, actorId, from, to }: AuditFilter): SQL | undefined {
     to == null ? undefined : sql`${at} < ${to.toISOString()}`,
   );
   if (!isByTextAlone || !actions?.includes('UNREADABLE')) return isWanted;
-  return or(isWanted, sql`${content} !~ ${patternOf(KNOWN_ACTIONS, [ANYBODY])}`);
+  return or(isWanted, sql`${content} !~ ${patternOf(KNOWN_ACTIONS, [ANY_ACTOR])}`);
 }
 
 /** The text that `recordAudit` writes, with one of these actions and actors, as a regular expression of PostgreSQL. */
@@ -115,11 +115,11 @@ function patternOf(actions: readonly string[], actors: readonly string[]): strin
   const time = '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z';
   const detail = '"\\w+":"([^"\\\\]|\\\\.)*"';
   const head = `\\{"at":"${time}","action":"(${actions.join('|')})","actorId":(${actors.join('|')})`;
-  return `^${head},"subjectId":(${ANYBODY}),"details":\\{(${detail}(,${detail})*)?\\}\\}$`;
+  return `^${head},"subjectId":(${ANY_ACTOR}),"details":\\{(${detail}(,${detail})*)?\\}\\}$`;
 }
 
 const KNOWN_ACTIONS = Object.keys(AUDIT_ACTIONS);
-const ANYBODY = 'null|"[a-z]{3}_[0-9a-z]{26}"';
+const ANY_ACTOR = 'null|"[a-z]{3}_[0-9a-z]{26}"';
 
 /** What was done, as a sentence. `person` is the name of the user it was done to, null if unknown. */
 export function describeAuditEntry(

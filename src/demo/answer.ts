@@ -60,7 +60,7 @@ function row(cells: readonly string[]): string {
     .trimEnd();
 }
 
-/** What is added to the text of an answer. Its end brings the whole text, in case it came before anybody listened. */
+/** What is added to the text of an answer. Its end has the whole text, in case it came before the subscription. */
 async function* textDeltas(client: DemoClient, answerId: string): AsyncGenerator<string> {
   let heldLength = 0;
   for await (const event of client.follow(answerId)) {
@@ -72,7 +72,7 @@ async function* textDeltas(client: DemoClient, answerId: string): AsyncGenerator
   }
 }
 
-/** Without the stars of Markdown. */
+/** Removes the asterisks of Markdown. */
 function plain(text: string): string {
   return text.replaceAll('**', '');
 }

@@ -4,9 +4,9 @@ import sodium from 'libsodium-wrappers';
 import { WebSocket } from 'ws';
 import { sealApiKey } from '../../schema/seal.js';
 
-/** What any client does over HTTP and WebSocket, with nothing that a stranger's program would not have. */
+/** A client over HTTP and WebSocket, without anything internal. */
 export interface DemoClient {
-  /** Runs an operation of `schema/operations` by its file name and gives its only field. Throws for whatever is not success. */
+  /** Runs an operation of `schema/operations` by its file name and gives its only field. Throws unless it succeeds. */
   run<Result>(operation: string, variables?: object): Promise<Result>;
   /** The events of one answer until it has ended. */
   follow(answerId: string): AsyncIterable<AnswerEvent>;
@@ -30,7 +30,7 @@ export async function signUp(
 ): Promise<DemoClient> {
   const response = await fetch(`${url}/api/auth/sign-up/email`, {
     method: 'POST',
-    // Node's fetch looks like a page's, from which the origin is wanted.
+    // Node's fetch sends the headers of a page, for which the server requires an origin.
     headers: { 'content-type': 'application/json', origin: url },
     body: JSON.stringify(person),
   });

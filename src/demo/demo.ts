@@ -12,8 +12,8 @@ import { performMainJob } from './main-job.ts';
 import { faint, line, pair, strong } from './paper.ts';
 
 /**
- * Shows what Latchkey is for: a server with an embedded database and simulated providers, used over the network as any client
- * would. Then it stays up for the person to try, and takes everything with it when it ends.
+ * Demonstrates Latchkey: a server with an embedded database and simulated providers, used over the network as by any client.
+ * Then it keeps running for the person to try, and deletes everything when it ends.
  */
 export async function runDemo(options: { port: string; isOnce: boolean }): Promise<0> {
   line();
@@ -30,7 +30,7 @@ export async function runDemo(options: { port: string; isOnce: boolean }): Promi
     LATCHKEY_DATA_DIR: folder,
     LATCHKEY_PROVIDER_URLS: JSON.stringify(urls),
     LATCHKEY_ALLOWED_PRIVATE_HOSTS: new URL(CUSTOM).host,
-    LATCHKEY_LOG_LEVEL: 'warn', // what goes well is shown in other words
+    LATCHKEY_LOG_LEVEL: 'warn', // successes are printed by the demo itself
   });
   log.level = config.logLevel;
   const app = await openApp(config, () => {});

@@ -23,19 +23,19 @@ export function line(text = ''): void {
   process.stdout.write(text === '' ? '\n' : `${MARGIN}${text}\n`);
 }
 
-/** Begins a numbered part, with what travels over the wire at the right. */
+/** Begins a numbered part, with the request at the right. */
 export function heading(number: number, title: string, wire: string): void {
   const gap = ' '.repeat(Math.max(2, WIDTH - MARGIN.length * 2 - title.length - wire.length));
   const numeral = accent(String(number).padEnd(MARGIN.length));
   process.stdout.write(`\n${numeral}${strong(title)}${gap}${faint(wire)}\n\n`);
 }
 
-/** Writes a name and what belongs to it. */
+/** Writes a name and its value. */
 export function pair(name: string, value: string): void {
   line(`${faint(name.padEnd(12))}${value}`);
 }
 
-// Colours are left out where the output is no terminal or NO_COLOR is set; Node knows.
+// Node leaves out colours if the output is no terminal or NO_COLOR is set.
 export const strong = (text: string) => styleText('bold', text);
 export const faint = (text: string) => styleText('dim', text);
 const accent = (text: string) => styleText('yellow', text);

@@ -4,8 +4,8 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /**
- * The part of a growing text whose line breaks are final: up to its last whole word. What this gives for more text begins with
- * what it gave for less, so a terminal only ever has to add to it.
+ * The part of a growing text whose line breaks are final: up to its last whole word. The result for a longer text begins with
+ * that for a shorter one, so a terminal only has to append.
  */
 export function wrapSettled(text: string, width: number): string {
   const settled = /^[\s\S]*\S(?=\s)/.exec(text)?.[0] ?? '';

@@ -16,16 +16,16 @@ import {
 } from 'graphql';
 import { refused } from './document-limits.ts';
 
-/** What runs an operation of a document. */
+/** The operation of a document to run, and its variables. */
 export interface OperationParams {
   operationName?: string | null | undefined;
   variables?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
 /**
- * Refuses an operation that could bring too much: pages within pages multiply, and the sizes may come from variables, so
- * this is decided for every request anew and never remembered with the document. Gives its cost. Throws GraphQLError.
- * For a subscription it is the cost of one event. The document must be valid.
+ * Returns the cost of an operation; throws GraphQLError if it is too high. Nested pages multiply, and their sizes may be
+ * variables, so this is computed for each request and not cached with the document. For a subscription it is the cost of one
+ * event. The document must be valid.
  */
 export function requireAffordable(
   schema: GraphQLSchema,
@@ -94,7 +94,7 @@ function defaultsOf({ variableDefinitions = [] }: OperationDefinitionNode): Reco
   );
 }
 
-/** What is no size of a page is refused later, with a better sentence. */
+/** An invalid page size is refused later, with a better sentence. */
 function pageSize(value: unknown): number {
   return typeof value === 'number' ? Math.min(Math.max(value, 1), LARGEST_PAGE) : DEFAULT_PAGE;
 }
@@ -102,7 +102,7 @@ function pageSize(value: unknown): number {
 // Fields. One model selector of 500 models is 17,500, or 20,500 with the `__typename` that Apollo and urql add to every object,
 // and takes some tens of milliseconds.
 const MAX_COST = 24_000;
-const COST_OF_ROW = 10; // it is read from the database, and its texts are held until all is sent
+const COST_OF_ROW = 10; // it is read from the database, and its texts stay in memory until the response is sent
 const DEFAULT_PAGE = 50;
 const LARGEST_PAGE = 500; // of models; no other page is larger than 100
-const ITEMS_OF_PLAIN_LIST = 10; // what comes without pages is short: answers, citations
+const ITEMS_OF_PLAIN_LIST = 10; // lists without pages are short: answers, citations

@@ -11,9 +11,9 @@ import type { AnswerEvent } from '../answers/live-answer.ts';
 export type Delta = Extract<AnswerEvent, { type: 'delta' }>;
 
 /**
- * Reads once what a subscription asks of a delta, so that no token is executed: doing the same few fields anew each time
- * costs more than reading, storing and sending it. Undefined for a document that only the executor understands, e.g. one
- * with a directive. What it gives is what the executor would give.
+ * Compiles the selection of a delta once per subscription, so that no token is executed: executing the same few fields each
+ * time costs more than reading, storing and sending them. Undefined for a document that needs the executor, e.g. one with a
+ * directive. The result is the same as the executor's.
  */
 export function prepareDelta(
   args: ValidatedSubscriptionArgs,
@@ -33,7 +33,7 @@ export function prepareDelta(
 
 const FOLLOWED = ['answerEvents', 'threadEvents'];
 
-/** The fields of AnswerDelta. One that the schema gains is left to the executor until it is named here. */
+/** The fields of AnswerDelta. A document with a field that is not listed here goes to the executor. */
 const FIELDS: Readonly<Record<string, (delta: Delta) => unknown>> = {
   __typename: () => 'AnswerDelta',
   answerId: (delta) => delta.answerId,
@@ -42,7 +42,7 @@ const FIELDS: Readonly<Record<string, (delta: Delta) => unknown>> = {
   text: (delta) => delta.text,
 };
 
-/** Adds what a selection asks of a delta; false if that is not known without executing it. */
+/** Adds the fields of a selection; false if it needs the executor. */
 function collect(
   args: ValidatedSubscriptionArgs,
   set: SelectionSetNode,

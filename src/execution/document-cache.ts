@@ -1,14 +1,14 @@
 import type { DocumentNode } from 'graphql';
 
-/** Documents that were parsed and validated once, by their text. */
+/** Parsed and validated documents, by their text. */
 export interface DocumentCache {
   get(text: string): DocumentNode | undefined;
   set(text: string, document: DocumentNode): void;
 }
 
 /**
- * Remembers the documents that clients send again and again, those used last. Their texts are limited together, in UTF-16
- * code units, because anybody may send documents that nobody sends again, and a parsed one takes a hundred times the room of its text.
+ * An LRU cache of documents. The total length of their texts is limited, in UTF-16 code units, because any sender may send
+ * documents that are never used again, and a parsed one takes a hundred times the memory of its text.
  */
 export function createDocumentCache(): DocumentCache {
   const documents = new Map<string, DocumentNode>();
@@ -22,7 +22,7 @@ export function createDocumentCache(): DocumentCache {
     get(text) {
       const document = documents.get(text);
       if (document === undefined) return undefined;
-      // The map is in order of use, so its first is the one to forget.
+      // The map is in order of use, so its first entry is evicted.
       documents.delete(text);
       documents.set(text, document);
       return document;

@@ -11,8 +11,8 @@ import {
 import { maskError } from './mask-error.ts';
 
 /**
- * Parses a document and refuses one that is too large to be looked at, before it is validated or run: validation alone can
- * be made to take seconds. Throws GraphQLError, also for what makes the parser give up altogether.
+ * Parses a document and refuses one that is too large, before it is validated or run: validation alone can be made to take
+ * seconds. Throws GraphQLError, also for a document that overflows the parser's stack.
  */
 export function parseWithinLimits(source: string): DocumentNode {
   const document = parseTokens(source);
@@ -26,14 +26,14 @@ export function parseWithinLimits(source: string): DocumentNode {
 }
 
 /**
- * What is wrong with a document: its first few faults, since each may quote the document at length, and all of them are kept
- * for as long as the document is remembered.
+ * The first few validation errors of a document, since each may quote it at length, and they are cached as long as the
+ * document.
  */
 export function validateWithinLimits(schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] {
   return validate(schema, document, undefined, { maxErrors: MAX_FAULTS });
 }
 
-/** The error for a document that asks for too much. */
+/** The error for a document over a limit. */
 export function refused(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'DOCUMENT_LIMIT', http: NOT_RUN } });
 }

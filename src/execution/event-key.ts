@@ -6,14 +6,14 @@ import type { Context } from '../graphql/context.ts';
 import type { Message } from '../threads/message.ts';
 
 /**
- * Names what an event comes to for a subscription, so that subscriptions of one viewer with the same document share its
- * execution. Undefined where nothing can be shared: variables are too long, or the event says of itself all there is to read.
+ * A key for the result of an event, so that subscriptions of one viewer with the same document share its execution. Undefined
+ * where nothing can be shared: the variables are too long, or the event needs no reads.
  */
 export function eventKeyOf(args: ValidatedSubscriptionArgs): (event: FollowedEvent) => string | undefined {
   const { viewer } = args.contextValue as Context;
   const variables = JSON.stringify(args.variableValues.coerced);
   if (viewer === null || variables.length > MAX_VARIABLES_LENGTH) return () => undefined;
-  // Documents are remembered, so those with the same text are one object too.
+  // Documents are cached, so those with the same text are the same object.
   const prefix = `${viewer.id} ${numberOf(args.document)} ${args.operation.name?.value ?? ''} ${variables}`;
   return (event) => {
     const content = contentOf(event);
@@ -21,10 +21,10 @@ export function eventKeyOf(args: ValidatedSubscriptionArgs): (event: FollowedEve
   };
 }
 
-/** Whatever can be followed. */
+/** An event of any subscription. */
 export type FollowedEvent = ThreadEvent | WorkspaceEvent | AccessLost;
 
-/** What tells an event from others of its type. Rows that were read once for several followers are one object. */
+/** The parts of an event that differ within its type. Rows that were read once for several followers are one object. */
 function contentOf(event: FollowedEvent): string | undefined {
   switch (event.type) {
     case 'workspace-snapshot':
@@ -54,7 +54,7 @@ function contentOf(event: FollowedEvent): string | undefined {
   }
 }
 
-/** Which message, and how far it has got: its followers read on from there. */
+/** A message and its length so far, from which followers read on. */
 function placeOf({ id, status, text, reasoning }: Message): string {
   return `${id} ${status} ${text.length} ${reasoning.length}`;
 }

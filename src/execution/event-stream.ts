@@ -6,8 +6,8 @@ import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { OperationContext, RequestContext } from './request-context.ts';
 
 /**
- * Ends a subscription over server-sent events with its response. Yoga does so once it has begun to send: it forgets one
- * whose client left while it was being prepared, which would be followed for ever.
+ * Ends a subscription over server-sent events when its response closes. Yoga does so only once it has begun to send: a
+ * subscription whose client left earlier would stay open for ever.
  */
 export const endWithResponse: Plugin<RequestContext> = {
   onSubscribe: ({ args }) => ({
@@ -22,8 +22,8 @@ export const endWithResponse: Plugin<RequestContext> = {
 };
 
 /**
- * Breaks off server-sent events when the session ends that they were opened with; sockets see to it themselves. While a
- * subscription is still being prepared, its response says that the session has ended.
+ * Closes server-sent events when the session ends that they were opened with; sockets do so themselves. If a subscription has
+ * not begun yet, its response is the error of an ended session.
  */
 export function endWithSession(
   sessionWatch: SessionWatch,
@@ -39,7 +39,7 @@ export function endWithSession(
         state = 'ended';
       });
       res.once('close', forget);
-      // It may have ended after the viewer was read and before the listening began.
+      // The session may have ended between the read of the viewer and `listen`.
       if ((await viewerOf(req)) === null) {
         state = 'ended';
         setResultAndStopExecution({ errors: [SESSION_ENDED] });

@@ -1,6 +1,6 @@
 /**
- * Lets so many pieces of work of each subject run at a time, the others in their order after them. The event loop turns before
- * the next one begins, so that whoever sends hundreds at once is served between the others and not before them.
+ * Limits how many tasks of a subject run at a time; the others wait in order. The event loop turns before the next one begins,
+ * so that a sender of hundreds at once is interleaved with other senders.
  */
 export class Lane {
   readonly #width: number;
@@ -19,7 +19,7 @@ export class Lane {
       return await work();
     } finally {
       const next = line.waiting.shift();
-      // The place passes on, so `running` stays as it is.
+      // The next task takes over the place, so `running` does not change.
       if (next !== undefined) setImmediate(next);
       else if (--line.running === 0) this.#lines.delete(subject);
     }

@@ -4,8 +4,8 @@ import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
 import { logFailure, logOwnFailure } from '../graphql/log-failure.ts';
 
 /**
- * Decides what a client sees of an error that is not part of a result. Errors that somebody can mend keep their text and
- * code, those of GraphQL itself too; everything else is an INTERNAL one without details. All are logged.
+ * Masks an error that is not part of a result. Errors that a client or person can fix keep their text and code, GraphQL's own
+ * too; every other one becomes INTERNAL without details. All are logged.
  */
 export function maskError(error: unknown): GraphQLError {
   const masked = mask(error);
@@ -14,7 +14,7 @@ export function maskError(error: unknown): GraphQLError {
   return masked;
 }
 
-/** Of failures of ours, which are logged with their name where that is known. */
+/** For our own failures, which are logged with their name if it is known. */
 const OURS = ['INTERNAL', 'OVERLOADED'];
 
 function mask(error: unknown): GraphQLError {
@@ -30,15 +30,15 @@ function mask(error: unknown): GraphQLError {
   if (error instanceof GraphQLError && (original == null || original instanceof GraphQLError)) {
     const { code } = error.extensions;
     const isOwnCode = typeof code === 'string' && OWN_CODES.includes(code);
-    // Nothing else survives: the server below puts the whole text of an error in there, which may quote the request. What
-    // it calls `http` becomes the status and is never sent.
+    // No other extension is kept: Yoga puts the original error there, whose text may quote the request. Its `http` becomes the
+    // status and is never sent.
     const { fixableBy, fields, retryAt, http, originalError } = error.extensions;
     return visible(error, withoutValues(error.message), {
       code: isOwnCode ? code : 'BAD_INPUT',
       ...(fixableBy !== undefined && { fixableBy }),
       ...(fields !== undefined && { fields }),
       ...(retryAt !== undefined && { retryAt }),
-      // A body that is no JSON has its status in every media type; all that tells it apart is that text.
+      // A body that is no JSON keeps its status in every media type; only Yoga's text identifies it.
       ...(http !== undefined && { http: originalError === undefined ? http : { ...http, spec: false } }),
     });
   }
@@ -60,12 +60,12 @@ function retryLater() {
   };
 }
 
-/** How long to wait, from a client's side, for a database that is away or busy. */
+/** `retryAt` for a database that is away or busy. */
 export const RETRY_AFTER_SECONDS = 5;
 
 /**
- * GraphQL quotes the values that it does not accept, and one of them may be a secret in the wrong place. A quoted value is as
- * long as its author likes, so each of these looks through it once.
+ * GraphQL quotes values that it refuses, and one of them may be a secret in the wrong place. A quoted value may be long, so
+ * each of these expressions takes linear time.
  */
 function withoutValues(message: string): string {
   return withoutEnumValue(message)
@@ -88,9 +88,9 @@ function visible(error: unknown, message: string, extensions: Record<string, unk
   return new GraphQLError(message, { nodes, source, positions, path, extensions });
 }
 
-/** Whatever else GraphQL and its server call it, to clients it is input that cannot be used. */
+/** Codes of GraphQL and Yoga for invalid input, which clients get as one code. */
 const OWN_CODES: readonly string[] = [
-  // The server below says BAD_REQUEST of a malformed request; ours is about an answer and never comes this way.
+  // Yoga's BAD_REQUEST means a malformed request; ours is a code of an answer and never gets here.
   ...ERROR_CODES.filter((code) => code !== 'BAD_REQUEST'),
   'UNAUTHENTICATED',
   'DOCUMENT_LIMIT',

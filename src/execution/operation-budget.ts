@@ -10,9 +10,9 @@ import type { Context } from '../graphql/context.ts';
 import { refused } from './document-limits.ts';
 
 /**
- * Gives every operation, and every event of a subscription, a number of pages it may read and of characters it may hold. The
- * cost of a document is worked out before it runs and cannot know how many items a plain list has, nor how long texts are:
- * a hundred bytes of aliases could ask for a gigabyte, or for a thousand queries.
+ * Limits the pages that an operation, or an event of a subscription, may read and the characters it may return. The cost of a
+ * document is computed before it runs, without the lengths of plain lists and texts: a hundred bytes of aliases could ask for
+ * a gigabyte, or for a thousand queries.
  */
 export function withOperationBudget(schema: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap()))
@@ -34,7 +34,7 @@ function putOnBudget({ name: typeName }: GraphQLObjectType, field: GraphQLField<
       const length = typeof text === 'string' ? text.length : 0;
       budget.characters += length;
       if (budget.characters > MAX_CHARACTERS) throw refused(TOO_MUCH_TEXT);
-      context.hold?.(length);
+      context.reserve?.(length);
       return text;
     };
 }
@@ -54,7 +54,7 @@ function budgetOf(context: object, { rootValue }: GraphQLResolveInfo): Budget {
 
 const budgets = new WeakMap<object, Budget>();
 
-/** They ask the database for each item of a list, or bring up to a hundred objects, though they are no pages. */
+/** Fields that are no pages but query the database per item of a list, or return up to a hundred objects. */
 const READS_LIKE_A_PAGE: ReadonlySet<string> = new Set(['removalImpact', 'sealingKey', 'siblings']);
 /** Fields that may be megabytes long, by type. */
 const LONG_TEXTS: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -65,6 +65,6 @@ const LONG_TEXTS: Readonly<Record<string, readonly string[] | undefined>> = {
 const MAX_PAGES = 200; // each is a query; a page of a hundred items may ask for one more list of each
 const TOO_MANY_PAGES = `The operation reads more than ${MAX_PAGES} lists. Ask for fewer items, or for fewer lists of each.`;
 
-const MAX_CHARACTERS = 32 * 1_024 * 1_024; // four of the longest answers; a response is held whole until it is sent
+const MAX_CHARACTERS = 32 * 1_024 * 1_024; // four of the longest answers; a response is in memory until it is sent
 const TOO_MUCH_TEXT =
   'The messages are too long to be read all at once. Ask for smaller pages (`first`, `last`).';

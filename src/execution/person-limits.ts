@@ -2,25 +2,25 @@ import { GraphQLError } from 'graphql';
 import { Lane } from './lane.ts';
 import { TokenBucket } from './token-bucket.ts';
 
-/** How much of a server one person may use. */
+/** The limits of one person on a server. */
 export interface PersonNumbers {
   sockets: number;
   subscriptions: number;
   operationsPerSecond: number;
-  /** Operations that may come at once after a time of few. */
+  /** Burst: operations that may come at once. */
   operationBurst: number;
 }
 
 /**
- * What each person uses of this server, over all sockets and connections, and what they may not: so nobody stalls the others.
- * Counts live in memory. Senders without a session are counted by their network address under the same numbers.
+ * Rate and concurrency limits of each person over all sockets and connections, so that one person cannot stall the others.
+ * Counts are in memory. Senders without a session are counted by network address, with the same limits.
  */
 export class PersonLimits {
   readonly #numbers: PersonNumbers;
   readonly #operations: TokenBucket;
   readonly #sockets = new Map<string, number>();
   readonly #subscriptions = new Map<string, number>();
-  /** Operations at work, and subscriptions that begin. */
+  /** Running operations, and subscriptions that begin. */
   readonly running = new Lane(RUNNING_OPERATIONS);
   /** Events of subscriptions that are being executed. */
   readonly events = new Lane(RUNNING_EVENTS);
@@ -30,7 +30,7 @@ export class PersonLimits {
     this.#operations = new TokenBucket(numbers.operationsPerSecond, numbers.operationBurst);
   }
 
-  /** Counts an operation. Throws RATE_LIMITED if too many came. */
+  /** Counts an operation. Throws RATE_LIMITED over the limit. */
   takeOperation(subject: string): void {
     const waitMs = this.#operations.take(subject);
     if (waitMs === null) return;
@@ -41,7 +41,7 @@ export class PersonLimits {
     );
   }
 
-  /** Counts an operation that could return a lot as several: the next ones have to wait for it. */
+  /** Counts an expensive operation as several, so that the next ones have to wait. */
   chargeFor(subject: string, cost: number): void {
     this.#operations.charge(subject, Math.floor(cost / FIELDS_OF_ONE_OPERATION));
   }
@@ -63,7 +63,7 @@ export class PersonLimits {
   }
 }
 
-/** The refusal of what may come again in so many milliseconds. */
+/** The error for an operation that may be retried in so many milliseconds. */
 export function rateLimited(message: string, waitMs: number): GraphQLError {
   const retryAt = new Date(Date.now() + waitMs).toISOString();
   const seconds = String(Math.max(1, Math.ceil(waitMs / 1_000)));
@@ -76,7 +76,7 @@ export function rateLimited(message: string, waitMs: number): GraphQLError {
   });
 }
 
-/** Counts one more place that is taken until the returned function is called; null if all are. */
+/** Takes a place until the returned function is called; null if all are taken. */
 export function openPlace(counts: Map<string, number>, subject: string, most: number): (() => void) | null {
   const count = counts.get(subject) ?? 0;
   if (count >= most) return null;
@@ -91,7 +91,7 @@ export function openPlace(counts: Map<string, number>, subject: string, most: nu
   };
 }
 
-// Together fewer than the pool of a database server has connections, so one person never holds all of them.
+// Together fewer than the connections of the database pool, so one person never uses all of them.
 const RUNNING_OPERATIONS = 6;
 const RUNNING_EVENTS = 3;
 

@@ -29,8 +29,8 @@ export type Pipeline = ReturnType<typeof createPipeline>;
  * What happens to one operation, the same for HTTP, server-sent events and sockets, in this order: the viewer and their rate
  * limit (`viewer`), parsing (`document-limits`, `document-cache`), validation, variables (`variables`), cost (`cost`), the
  * context for resolvers, the viewer's turn (`turns`), execution (`subscribe` for subscriptions) within a budget
- * (`operation-budget`), and masking of errors (`mask-error`). What Yoga does by default and a browser could be abused for is
- * off: every origin with credentials, multipart bodies, stack traces in development.
+ * (`operation-budget`), and masking of errors (`mask-error`). Defaults of Yoga that a foreign page could abuse in a
+ * browser are off: every origin with credentials, multipart bodies, stack traces in development.
  */
 export function createPipeline(
   app: App,
@@ -49,7 +49,7 @@ export function createPipeline(
     landingPage: false,
     multipart: false,
     batching: false,
-    cors: false, // an empty list would mean everybody; see origins.ts
+    cors: false, // an empty list would allow every origin; see origins.ts
     maxRequestBodySize: MAX_OPERATION_BYTES,
     parserAndValidationCache: { documentCache },
     maskedErrors: { isDev: false, maskError },
@@ -81,7 +81,7 @@ export function createPipeline(
   }
 }
 
-/** What depends on variables is looked at where these are at hand; what is done here may be remembered. */
+/** Checks without variables, whose result is cached with the document. Those with variables run later. */
 function limitDocuments(documentCache: DocumentCache): Plugin<RequestContext> {
   return {
     onParse({ params, setParsedDocument, extendContext }) {
@@ -97,7 +97,7 @@ function limitDocuments(documentCache: DocumentCache): Plugin<RequestContext> {
   };
 }
 
-/** Server-sent events would allow themselves to be kept, and a proxy such as nginx would gather them until their end. */
+/** Headers for server-sent events: by default they may be cached, and a proxy such as nginx would buffer them to the end. */
 const headersPlugin: Plugin = {
   onResponse({ response, setResponse, fetchAPI }) {
     if (response.status === 406) setResponse(new fetchAPI.Response(NOT_ACCEPTABLE, NOT_ACCEPTABLE_INIT));
@@ -107,7 +107,7 @@ const headersPlugin: Plugin = {
   },
 };
 
-/** A client that subscribes over plain HTTP shows this to the person who wrote it. */
+/** The error for a subscription over plain HTTP, written for the developer of the client. */
 const NOT_ACCEPTABLE = JSON.stringify({
   errors: [
     {

@@ -7,8 +7,8 @@ import { type Shares, subscribeInTurn } from './turns.ts';
 import type { Place } from './unread-bytes.ts';
 
 /**
- * Makes what runs an operation out of what a client sent over a socket, or the errors to send instead. Never rejects: for
- * graphql-ws that would be a reason to close the socket with everything else on it.
+ * Prepares an operation that a client sent over a socket, or returns the errors to send instead. Never rejects: graphql-ws
+ * would close the socket with all its other operations.
  */
 export async function prepareOperation(
   pipeline: Pipeline,
@@ -40,7 +40,7 @@ export async function prepareOperation(
   }
 }
 
-/** Runs a query or mutation as Yoga prepared it. Never rejects either. */
+/** Runs a query or mutation that Yoga prepared. Never rejects either. */
 export async function executeOperation(args: ExecutionArgs) {
   try {
     return await (args.rootValue as Pick<ReturnType<Pipeline['getEnveloped']>, 'execute'>).execute(args);
@@ -49,7 +49,7 @@ export async function executeOperation(args: ExecutionArgs) {
   }
 }
 
-/** Begins a subscription. Yoga is left out: it would wrap every single event. Never rejects either. */
+/** Begins a subscription, without Yoga, which would wrap every event. Never rejects either. */
 export async function subscribeOperation(shares: Shares, args: ExecutionArgs) {
   try {
     return await subscribeInTurn(shares, { ...args, rootValue: undefined });
@@ -58,7 +58,7 @@ export async function subscribeOperation(shares: Shares, args: ExecutionArgs) {
   }
 }
 
-/** An error as a socket sends it: masked, whoever made it, and without the status that it would have over HTTP. */
+/** An error as a socket sends it: masked, and without the status that it would have over HTTP. */
 export function formatError(error: GraphQLError): GraphQLFormattedError {
   const masked = maskError(error);
   const { http: _status, ...extensions } = masked.extensions;

@@ -11,9 +11,9 @@ import { prepareDelta } from './delta-fast-path.ts';
 import { eventKeyOf, type FollowedEvent } from './event-key.ts';
 import { maskError } from './mask-error.ts';
 
-/** How a subscription is run beside others. */
+/** Scheduling of a subscription among others. */
 export interface SubscriptionRun {
-  /** Runs the execution of an event when it is its turn. */
+  /** Runs the execution of an event in its turn. */
   runEvent<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Called once when the subscription is over. */
   onEnd(): void;
@@ -22,8 +22,8 @@ export interface SubscriptionRun {
 type Results = AsyncIterableIterator<ExecutionResult, undefined>;
 
 /**
- * Begins a subscription. Every event is executed as GraphQL says, once for all subscriptions of a viewer that are the same,
- * except deltas, whose few fields are read once for all of them. Errors are masked here, since nothing comes after.
+ * Begins a subscription. Every event is executed as GraphQL specifies, once for all equal subscriptions of a viewer; deltas take
+ * the fast path instead. Errors are masked here, since this is the last step.
  */
 export async function subscribe(
   args: ExecutionArgs,
@@ -37,7 +37,7 @@ export async function subscribe(
   return resultsOf(validated, events, run);
 }
 
-/** Written by hand like the iterator beneath it, since leaving must not wait for the next event. */
+/** Written by hand like `toAsyncIterator`, since `return()` must not wait for the next event. */
 function resultsOf(
   args: ValidatedSubscriptionArgs,
   events: AsyncIterator<FollowedEvent, undefined>,

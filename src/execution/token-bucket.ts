@@ -1,4 +1,4 @@
-/** Counts what subjects do against a rate, with a store for bursts. Time is the process's own, which no clock moves. */
+/** A token bucket per subject: a rate with a burst. Time is monotonic. */
 export class TokenBucket {
   readonly #perMs: number;
   readonly #most: number;
@@ -10,7 +10,7 @@ export class TokenBucket {
     this.#most = most;
   }
 
-  /** Takes one. Null if there was one, else the milliseconds until there is. */
+  /** Takes one token. Null if there was one, else the milliseconds until there is. */
   take(subject: string, nowMs: number = performance.now()): number | null {
     const bucket = this.#bucketOf(subject, nowMs);
     if (bucket.left < 1) return (1 - bucket.left) / this.#perMs;
@@ -18,7 +18,7 @@ export class TokenBucket {
     return null;
   }
 
-  /** Takes so many even if there are none, but never more than it takes one full store to pay back. */
+  /** Takes `count` tokens, into debt if necessary, but never into more debt than one full bucket. */
   charge(subject: string, count: number, nowMs: number = performance.now()): void {
     const bucket = this.#bucketOf(subject, nowMs);
     bucket.left = Math.max(bucket.left - count, -this.#most);
@@ -33,7 +33,7 @@ export class TokenBucket {
     return bucket;
   }
 
-  /** Forgets those that are full again. */
+  /** Deletes buckets that are full again. */
   #sweep(nowMs: number): void {
     if (nowMs < this.#sweptAtMs + SWEEP_MS) return;
     this.#sweptAtMs = nowMs;

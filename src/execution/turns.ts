@@ -5,13 +5,13 @@ import type { OperationContext } from './request-context.ts';
 import { subscribe } from './subscribe.ts';
 import type { UnreadBytes } from './unread-bytes.ts';
 
-/** What operations share the server by. */
+/** The limits that operations share. */
 export interface Shares {
   limits: PersonLimits;
   unread: UnreadBytes;
 }
 
-/** Runs every operation in its person's turn, whichever way it came. */
+/** Runs every operation in its person's turn, over every transport. */
 export function takeTurns(shares: Shares): Plugin<OperationContext> {
   return {
     onExecute({ executeFn, setExecuteFn }) {
@@ -23,7 +23,7 @@ export function takeTurns(shares: Shares): Plugin<OperationContext> {
   };
 }
 
-/** Begins a subscription, which counts as its person's until it is over. */
+/** Begins a subscription, which is counted for its person until it is over. */
 export async function subscribeInTurn(shares: Shares, args: ExecutionArgs) {
   const { subject } = args.contextValue as OperationContext;
   const { limits, unread } = shares;
@@ -31,7 +31,7 @@ export async function subscribeInTurn(shares: Shares, args: ExecutionArgs) {
   const begin = () =>
     subscribe(args, {
       onEnd: release,
-      // First what was sent before is read, since the text of a whole answer may come with each event.
+      // Waits until the client has read enough, since each event may hold the text of a whole answer.
       runEvent: (work) => limits.events.run(subject, () => unread.room(subject).then(work)),
     });
   try {
@@ -53,16 +53,16 @@ async function runInTurn<Result extends ExecutionResult | AsyncIterable<Executio
   const { subject, res, place } = context;
   return await limits.running.run(subject, async () => {
     unread.requireRoom(subject);
-    let held = 0;
-    context.hold = (characters) => {
-      held += characters;
-      place?.hold(characters);
+    let reserved = 0;
+    context.reserve = (characters) => {
+      reserved += characters;
+      place?.reserve(characters);
     };
     try {
       return await work();
     } finally {
-      // Over HTTP it is held until the response was read; a socket counts by itself what it was given.
-      if (res === undefined) place?.release(held);
+      // Over HTTP the count lasts until the response is read; a socket counts what it buffers itself.
+      if (res === undefined) place?.release(reserved);
     }
   });
 }

@@ -3,27 +3,27 @@ import type { GraphQLError } from 'graphql';
 import { log } from '../log.ts';
 import { rateLimited } from './person-limits.ts';
 
-/** How much may wait in memory until clients read it. */
+/** Limits of bytes that wait in memory for clients to read them. */
 export interface UnreadNumbers {
   /** For one person, over all connections. */
   perPerson: number;
   /** For the whole server. */
   perServer: number;
-  /** How long a connection may take nothing of what waits for it. */
+  /** How long a connection may read nothing while bytes wait. */
   timeoutMs: number;
 }
 
-/** One connection, as far as it matters what waits for its client. */
+/** A connection whose unread bytes are counted. */
 export interface Reader {
   socket: Socket;
   waitingBytes(): number;
-  /** Ends the connection at once, and lets go of what waits. */
+  /** Ends the connection at once, and frees the waiting bytes. */
   cut(): void;
 }
 
 /**
- * Limits what waits to be read. Who has too much waiting is given nothing more. A connection is cut that takes nothing for a
- * while, and so are those that have waited longest when their person or the whole server holds too much.
+ * Limits bytes that wait to be read. A person over the limit is sent nothing more. A connection that reads nothing for a while is
+ * cut, and so are those that have waited longest when the person or the whole server is over the limit.
  */
 export class UnreadBytes {
   readonly #numbers: UnreadNumbers;
@@ -39,7 +39,7 @@ export class UnreadBytes {
 
   /** Counts a connection, or a response on one, until it is closed. */
   open(reader: Reader): Place {
-    const entry: Entry = { reader, held: 0, waiting: 0, queued: 0, sinceMs: performance.now() };
+    const entry: Entry = { reader, reserved: 0, waiting: 0, queued: 0, sinceMs: performance.now() };
     let subject: string | undefined;
     this.#entries.add(entry);
     return {
@@ -48,13 +48,13 @@ export class UnreadBytes {
         if (this.#entries.has(entry))
           this.#people.set(person, (this.#people.get(person) ?? new Set()).add(entry));
       },
-      hold: (bytes) => {
-        entry.held += bytes;
+      reserve: (bytes) => {
+        entry.reserved += bytes;
         if (subject !== undefined && this.#waitingFor(subject) > this.#numbers.perPerson)
           throw tooMuchWaits();
       },
       release: (bytes) => {
-        entry.held -= bytes;
+        entry.reserved -= bytes;
       },
       close: () => {
         this.#entries.delete(entry);
@@ -66,14 +66,14 @@ export class UnreadBytes {
   }
 
   /**
-   * Throws RATE_LIMITED if the person has so much waiting that another long response would not fit. Reading it from the
-   * database first, to refuse it then, would hold up everybody else.
+   * Throws RATE_LIMITED if another long response would exceed the person's limit. Refusing it only after the database read would
+   * delay all other people.
    */
   requireRoom(subject: string): void {
     if (!this.#hasRoom(subject)) throw tooMuchWaits();
   }
 
-  /** Resolves when the person has room: by reading, or when a connection of theirs was cut. */
+  /** Resolves when the person is under the limit: by reading, or because a connection was cut. */
   async room(subject: string): Promise<void> {
     while (!this.#hasRoom(subject)) await new Promise<void>((resolve) => this.#parked.push(resolve));
   }
@@ -106,29 +106,29 @@ export class UnreadBytes {
   }
 }
 
-/** A connection's place in the count. */
+/** The count of one connection. */
 export interface Place {
-  /** Counts it as one of this person's. */
+  /** Counts the connection for this person. */
   belongsTo(subject: string): void;
-  /** Counts what an operation has read and not yet handed to the connection. Throws RATE_LIMITED. */
-  hold(bytes: number): void;
+  /** Counts bytes that an operation has read and not yet written to the connection. Throws RATE_LIMITED. */
+  reserve(bytes: number): void;
   release(bytes: number): void;
   close(): void;
 }
 
 interface Entry {
   reader: Reader;
-  held: number;
-  /** At the last look. */
+  reserved: number;
+  /** Bytes at the last check. */
   waiting: number;
   queued: number;
-  /** Since when nothing was taken of what waits. */
+  /** Since when none of the waiting bytes were read. */
   sinceMs: number;
 }
 
-/** What was read for an operation becomes what waits on the connection: the same bytes, not twice as many. */
-function waitingFor({ reader, held }: Entry): number {
-  return Math.max(held, reader.waitingBytes());
+/** Bytes read for an operation are later those that wait on the connection, so they are not added up. */
+function waitingFor({ reader, reserved }: Entry): number {
+  return Math.max(reserved, reader.waitingBytes());
 }
 
 function update(entry: Entry, nowMs: number): void {
@@ -139,7 +139,7 @@ function update(entry: Entry, nowMs: number): void {
   entry.queued = queued;
 }
 
-/** What the kernel has not taken yet of the write under way. Of a long one nothing public says that it is getting shorter. */
+/** Bytes of the pending write that the kernel has not taken yet. No public property shows the progress of a long write. */
 function queuedBytes(socket: Socket): number {
   const handle: { writeQueueSize?: number } | null | undefined = Reflect.get(socket, '_handle');
   return handle?.writeQueueSize ?? 0;

@@ -3,8 +3,8 @@ import type { OperationParams } from './cost.ts';
 import { NOT_RUN } from './document-limits.ts';
 
 /**
- * Refuses variables that do not fit what an operation declares, with the first fault. Whoever runs the operation would refuse
- * them too, but only after it had looked for fifty faults and quoted all that was sent in each: seconds, for a large input.
+ * Refuses variables that do not match their declarations, with the first error. The executor would refuse them too, but only
+ * after collecting fifty errors that each quote the whole input: seconds, for a large one.
  * Throws GraphQLError. The document must be valid.
  */
 export function requireFittingVariables(

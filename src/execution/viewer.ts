@@ -10,9 +10,9 @@ import type { PersonLimits } from './person-limits.ts';
 import type { RequestContext } from './request-context.ts';
 
 /**
- * Finds out who sends a request, and whether they may send one now, before anything of it is parsed. A token that opens nothing
- * is refused: as nobody, its sender would be answered with nulls and take them for the data. A cookie is not, since a page
- * cannot take an old one away and has to read what a signed-out person may.
+ * Authenticates a request and applies the rate limit, before anything is parsed. An invalid token is refused: without a viewer
+ * the response would have nulls, which its sender would take for data. An invalid cookie is not, since a page cannot delete it
+ * and has to read what a signed-out person may.
  */
 export function identifyViewer(
   limits: PersonLimits,
@@ -37,12 +37,12 @@ export function identifyViewer(
   };
 }
 
-/** Who sends a request: by bearer token if there is one, else by cookie. Null for nobody. */
+/** The viewer of a request: by bearer token if there is one, else by cookie. Null without a session. */
 export async function viewerOfRequest(
   sessions: Sessions,
   request: IncomingMessage,
   trustedProxies: Networks,
-  /** Replaces the header, for sockets, whose clients in browsers cannot set one. */
+  /** Replaces the header, for sockets, where browsers cannot set one. */
   authorization: string | undefined = request.headers.authorization,
 ): Promise<Viewer | null> {
   const headers = new Headers();
@@ -53,8 +53,8 @@ export async function viewerOfRequest(
 }
 
 /**
- * The address of the client that sends a request, in one spelling: the last one named by the chain of trusted proxies, else
- * the socket's own. Limits count by the `networkOf` it.
+ * The normalised address of the client: the last one named by the chain of trusted proxies, else that of the socket. Limits
+ * count by its `networkOf`.
  */
 export function addressOf(request: IncomingMessage, trustedProxies: Networks): string {
   const forwarded = [request.headers['x-forwarded-for'] ?? []].flat().join(',').split(',');
@@ -70,13 +70,13 @@ export function addressOf(request: IncomingMessage, trustedProxies: Networks): s
   return nearest ?? 'unknown';
 }
 
-/** Whether a request is authenticated by nothing but a cookie, which a browser also sends for a foreign page. */
+/** Whether a request is authenticated by a cookie only, which a browser also sends for a foreign page. */
 export function restsOnCookie(request: IncomingMessage): boolean {
   return request.headers.authorization === undefined && request.headers.cookie !== undefined;
 }
 
 /**
- * Whether a request carries the operator's token. Sockets never do: a program of the operator has no use for one.
+ * Whether a request carries the operator's token. Sockets never do, since a program of the operator needs none.
  * Throws RATE_LIMITED after too many wrong tokens.
  */
 export function isFromOperator(request: IncomingMessage, token: OperatorToken, address: string): boolean {

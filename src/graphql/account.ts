@@ -41,7 +41,7 @@ builder.queryField('accounts', (t) =>
   t.field({
     type: connectionOf(Account),
     nullable: true,
-    description: `Accounts on this server, oldest first. Null for everybody but the operator, who sends ${OPERATOR_TOKEN}.`,
+    description: `Accounts on this server, oldest first. Null unless the request is the operator’s, with ${OPERATOR_TOKEN}.`,
     args: pageArguments(),
     resolve: (_root, page, { deps, isOperator }) => (isOperator ? listAccounts(deps, page) : null),
   }),
@@ -56,7 +56,7 @@ const endedSessions = (t: PayloadFields<EndedSessions>) => ({
   endedSessionCount: t.exposeInt('endedSessionCount', { description: 'Number of sessions that were ended.' }),
 });
 
-/** What these four mutations share. */
+/** The input of these four mutations. */
 const onAccount = {
   inputRule: 'Give one of `userId` and `email`.',
   input: (t: InputFields) => ({

@@ -148,7 +148,7 @@ export const Answer = builder.objectRef<MessageShape>('Answer').implement({
   }),
 });
 
-/** What can stand in the way of a new answer. */
+/** A reason why a new answer cannot begin. */
 export const sendErrors = [
   errors.InvalidInputError,
   errors.NotPermittedError,
@@ -182,7 +182,7 @@ mutation('regenerateAnswer', {
   }),
 });
 
-/** Why an answer failed, in words for its reader; null if it did not. */
+/** The sentence for why an answer failed; null if it did not. */
 export async function answerErrorOf(
   { errorCode, provider, errorRetryAt, apiKeyId }: MessageShape,
   context: Context,

@@ -24,7 +24,9 @@ export const AuditLogFilter = builder.inputType('AuditLogFilter', {
     'Entries of an audit log that are wanted: those that meet every field given. An entry that is UNREADABLE has neither actor nor time, so only `actions` finds it.',
   fields: (t) => ({
     actions: t.field({ type: [AuditAction], description: 'Actions to list; all if absent.' }),
-    actorId: t.id({ description: 'Id of the user who did it; anybody and the server if absent.' }),
+    actorId: t.id({
+      description: 'Id of the user who did it. If absent, entries of all users and of the server are listed.',
+    }),
     from: t.field({ type: 'DateTime', description: 'Time from which entries are listed, included.' }),
     to: t.field({ type: 'DateTime', description: 'Time up to which entries are listed, excluded.' }),
   }),

@@ -16,8 +16,8 @@ interface SchemaTypes {
 }
 
 /**
- * The builder that every noun adds its part to. The relay plugin is left out on purpose: it remembers loaded nodes for as
- * long as a context lives, which for a subscription is as long as the client stays.
+ * The builder that every noun adds its part to. The relay plugin is left out on purpose: it caches loaded nodes per context,
+ * which for a subscription lasts as long as the client is connected.
  */
 export const builder = new SchemaBuilder<SchemaTypes>({
   plugins: [ErrorsPlugin],
@@ -55,7 +55,7 @@ function parseDateTime(value: unknown): Date {
     throw new GraphQLError(
       'A DateTime is a string in ISO 8601 with a time zone, e.g. "2026-11-23T09:30:00Z".',
     );
-  // Date takes 30 February for 2 March.
+  // Date parses 30 February as 2 March.
   if (Number(day) > new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate())
     throw new GraphQLError('A DateTime names a day that its month has.');
   // In UTC, so that what is stored can be shown again.

@@ -22,18 +22,18 @@ import { findTeams, type Team } from '../workspaces/team.ts';
 import { findTenants, type Tenant } from '../workspaces/tenant.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
 
-/** What resolvers work with: made anew for every operation, so it knows one viewer and no other. */
+/** Context of the resolvers, created for each operation, so it has one viewer only. */
 export interface Context {
   deps: Deps;
-  /** Null for nobody. */
+  /** Null without a session. */
   viewer: Viewer | null;
-  /** Whether whoever runs this server sends it. That is no viewer: it sees and does nothing that a person may. */
+  /** Whether it carries the operator's token. The operator is no viewer and has none of a person's rights. */
   isOperator: boolean;
   /** Where browsers reach this server, e.g. `https://chat.example.com`. */
   publicUrl: string;
   loaders: Loaders;
   /** Counts characters that were read for a response. Throws RATE_LIMITED when too many wait to be read already. */
-  hold?: (characters: number) => void;
+  reserve?: (characters: number) => void;
 }
 
 type Deps = SendDeps & {
@@ -44,7 +44,7 @@ type Deps = SendDeps & {
   serverInfo: ServerInfo;
 };
 
-/** Facts about this server that clients may read before anybody signs in. */
+/** Facts about this server that clients may read without a session. */
 export interface ServerInfo {
   version: string;
   signUp: 'OPEN' | 'INVITED' | 'CLOSED';
@@ -71,7 +71,7 @@ export function requireViewer(context: Context): Viewer {
   });
 }
 
-/** Before anything is looked up, so that all others get the same answer whatever they ask for. Throws NotPermittedError. */
+/** Throws NotPermittedError without the operator's token. To be called before any read, so that the error reveals nothing. */
 export function requireOperator({ isOperator }: Context, action: string): void {
   if (!isOperator) throw new NotPermittedError(null, action);
 }
@@ -101,9 +101,9 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     );
   }
   return {
-    /** All users: a viewer who is shown the id of a user may know the name. */
+    /** All users: a viewer who was sent the id of a user may read the name. */
     users: byId<User>((_viewer, ids) => findUsers(deps, ids)),
-    /** Those whom the viewer may look up by an id of any origin. */
+    /** Users whom the viewer may read by an id of any origin. */
     fellows: byId<User>((person, ids) => findFellows(deps, person, ids)),
     workspaces: byId<Workspace>((person, ids) => findWorkspaces(deps, person, ids)),
     teams: byId<Team>((person, ids) => findTeams(deps, person, ids)),

@@ -1,6 +1,6 @@
 import { failureName, type LogScope, log, logScope } from '../log.ts';
 
-/** Logs why an operation failed: the code that the client is sent, once for an operation however many fields have it. */
+/** Logs the code that the client is sent, once per operation even if several fields have it. */
 export function logFailure(code: string): void {
   const scope = logScope.getStore();
   if (scope !== undefined) {
@@ -11,7 +11,7 @@ export function logFailure(code: string): void {
   log[OPERATORS_CODES.has(code) ? 'warn' : 'info']({ code }, 'an operation failed');
 }
 
-/** Logs a failure that is ours: the client is not told its name. */
+/** Logs a failure of ours, whose name the client is not sent. */
 export function logOwnFailure(code: 'INTERNAL' | 'OVERLOADED', error: unknown): void {
   log.error({ code, failure: failureName(error) }, 'an operation failed');
 }

@@ -40,7 +40,7 @@ export const Money = builder.objectRef<MoneyShape>('Money').implement({
   }),
 });
 
-/** US dollars that are held as a number, as the shortest decimal that says the same. */
+/** The shortest decimal for a number of US dollars. */
 export function usDollars(amount: number): MoneyShape {
   const options = { useGrouping: false, maximumFractionDigits: 20 };
   return { amount: amount.toLocaleString('en-US', options), currency: 'USD' };

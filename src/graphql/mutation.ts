@@ -14,7 +14,7 @@ export type PayloadFields<Payload> = PothosSchemaTypes.ObjectFieldBuilder<Types,
 
 interface Mutation<Fields extends InputFieldMap, Payload extends object> {
   description: string;
-  /** What the single input fields do not say, e.g. which of them exclude each other. */
+  /** What the input fields do not say each, e.g. which of them exclude each other. */
   inputRule?: string;
   input: (t: InputFields) => Fields;
   errors: (new (...args: never[]) => UserError)[];
@@ -22,7 +22,7 @@ interface Mutation<Fields extends InputFieldMap, Payload extends object> {
 }
 
 /**
- * Adds a mutation for people: its input, payload and result under their names, and UNAUTHENTICATED for nobody.
+ * Adds a mutation for people: its input, payload and result under their names, and UNAUTHENTICATED without a session.
  * `run` is written before `payload`, since TypeScript infers the payload's shape from it.
  */
 export function mutation<Fields extends InputFieldMap, Payload extends object>(
@@ -38,7 +38,7 @@ export function mutation<Fields extends InputFieldMap, Payload extends object>(
   add(name, options, (context, input) => options.run(context.deps, requireViewer(context), input));
 }
 
-/** Adds a mutation for the operator's token. Everybody else gets NotPermittedError, which says who may `action`. */
+/** Adds a mutation for the operator's token. Other senders get NotPermittedError, which says who may `action`. */
 export function operatorMutation<Fields extends InputFieldMap, Payload extends object>(
   name: string,
   options: Mutation<Fields, Payload> & {
@@ -59,7 +59,7 @@ export const OPERATOR_TOKEN =
 /** The input rule of mutations that change a thing. */
 export const LEFT_OUT = 'Fields left out stay as they are.';
 
-/** The payload of a mutation after which something is gone. */
+/** The payload of a mutation that removes something. */
 export const removedId = (noun: string) => (t: PayloadFields<{ removedId: string }>) => ({
   removedId: t.exposeID('removedId', { description: `Id of the ${noun}.` }),
 });
@@ -71,7 +71,7 @@ function add<Fields extends InputFieldMap, Payload extends object>(
 ): void {
   const typeName = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   const inputDescription = `Input of the mutation \`${name}\`. ${inputRule}`.trim();
-  // Widened, since Pothos cannot tell what a generic shape comes to.
+  // Widened, since Pothos cannot infer a generic shape.
   const inputType: InputObjectRef<Types, object> = builder.inputType(`${typeName}Input`, {
     description: inputDescription,
     fields: input,

@@ -57,7 +57,7 @@ async function loadNode({ loaders }: Context, id: string): Promise<{ id: string 
 const MAX_IDS = 100; // as many as the largest page of most lists
 
 interface NodeType {
-  /** Its name, or what finds it out for an object. */
+  /** The type's name, or a function that returns it for an object. */
   typeName: string | ((node: { id: string }) => string);
   loader(loaders: Loaders): { load(id: string): Promise<{ id: string } | null> };
 }

@@ -13,7 +13,7 @@ export const Tenant = builder.unionType('Tenant', {
   resolveType: (tenant: TenantShape) => (tenant.type === 'team' ? 'Team' : 'Workspace'),
 });
 
-/** The tenant of something that the viewer was shown as one of its members. Throws NotFoundError if that has ended since. */
+/** The tenant of an object that the viewer could read as a member. Throws NotFoundError if the membership has ended since. */
 export async function loadTenant(
   { tenantId }: { tenantId: string },
   loaders: Pick<Loaders, 'tenants'>,

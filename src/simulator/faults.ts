@@ -2,7 +2,7 @@
  * What a key can be made to do: a key that contains one of these words behaves so, at every provider.
  * - `wrong`, `expired`, `echo`: refused; with `echo` the provider's message repeats the whole key.
  * - `forbidden`: refused with status 403 everywhere. `restricted`: only the list is refused so.
- * - `disabled`: the check tells that the key was switched off (xAI), everything else is forbidden.
+ * - `disabled`: the check reports a key that was switched off (xAI), every other call is forbidden.
  * - `quota`: out of credit. The key checks and lists; asking fails, as it does at the providers themselves.
  * - `limited`: status 429 everywhere. `down`: status 503 everywhere. `hang`: no call is ever answered.
  * - `nolist`: the list fails with status 500. `empty`: the list is empty.

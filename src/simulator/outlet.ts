@@ -23,7 +23,7 @@ export class Outlet {
         reject(controller.signal.reason);
       });
     });
-    // Most calls never wait for this; its rejection is then nobody's.
+    // Most calls never await this, and its rejection would then be unhandled.
     this.#left.catch(() => undefined);
   }
 

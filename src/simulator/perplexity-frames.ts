@@ -28,12 +28,12 @@ export function perplexityFrames(model: string): AnswerFrames {
     output,
     ...fields,
   });
-  // A thought is told whole, once it is over.
-  const tellThought = () => {
+  // A thought is sent whole, once it is complete.
+  const sendThought = () => {
     if (!thought) return [];
-    const told = thought.text;
+    const sent = thought.text;
     thought = null;
-    return [event('response.reasoning.started', { thought: told }), event('response.reasoning.stopped')];
+    return [event('response.reasoning.started', { thought: sent }), event('response.reasoning.stopped')];
   };
   const textAt = () => ({ item_id: messageId, output_index: output.length, content_index: 0 });
   const message = (status: string, content: object[]) => ({
@@ -52,20 +52,20 @@ export function perplexityFrames(model: string): AnswerFrames {
     ],
     keepalive: () => [event('response.keepalive')],
     reasoning: (delta, block) => {
-      const frames = thought && thought.block !== block ? tellThought() : [];
+      const frames = thought && thought.block !== block ? sendThought() : [];
       thought = { block, text: (thought?.text ?? '') + delta };
       return frames;
     },
     sources: (sources) => {
-      const told = tellThought();
-      if (sources.length === 0) return told;
+      const sent = sendThought();
+      if (sources.length === 0) return sent;
       searches += 1;
       const queries = ['a simulated search'];
       const results = sources.map(resultOf);
       const item = { type: 'search_results', queries, results };
       const outputIndex = output.push(item) - 1;
       return [
-        ...told,
+        ...sent,
         event('response.reasoning.started', { thought: 'I will look this up.' }),
         event('response.reasoning.search_queries', { queries }),
         event('response.reasoning.search_results', { results }),

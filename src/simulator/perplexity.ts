@@ -44,7 +44,7 @@ export const perplexity: SimulatedProvider = {
   keyOf: bearerKey,
   route: ({ method, path }) => {
     if (method === 'GET' && path === '/v1/models') return { type: 'list', key: 'ignored', reply: listModels };
-    // Asking for an answer that does not exist tells a good key (404) from a bad one (401) without a cost.
+    // Asking for an answer that does not exist distinguishes a valid key (404) from a bad one (401) without a cost.
     if (method === 'GET' && path.startsWith('/v1/responses/')) {
       return { type: 'check', key: 'required', reply: checkKey };
     }

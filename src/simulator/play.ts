@@ -8,7 +8,7 @@ export interface Gate {
 }
 
 const KEEPALIVE_EVERY_TOKENS = 25;
-const YIELD_EVERY_TOKENS = 16; // at pace 0 nobody else would have a turn
+const YIELD_EVERY_TOKENS = 16; // at pace 0 no other call would have a turn
 const HUGE_LENGTH = 2 * 1024 * 1024;
 const SLICE_BYTES = 64 * 1024;
 const BURST_EVENTS = 40;

@@ -9,7 +9,7 @@ export interface SimulatorRequest {
   path: string;
   headers: IncomingHttpHeaders;
   body: string;
-  /** Bytes of the streamed answer that were handed over for sending; stands still while the client does not read. */
+  /** Bytes of the streamed answer that were written to the socket; stops growing while the client does not read. */
   readonly sentBytes: number;
   /** How the call ended; null while it is under way. */
   ending: CallEnding | null;

@@ -59,7 +59,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     serve(request, response).catch((error: unknown) => {
       response.destroy();
-      // Nobody waits for a call to be answered, so a fault of the simulator itself is told to the process.
+      // No promise awaits the answer of a call, so a fault of the simulator itself becomes a warning of the process.
       process.emitWarning(error instanceof Error ? error : String(error));
     });
   });

@@ -65,7 +65,7 @@ export const xai: SimulatedProvider = {
   refuse: xaiRefusal,
 };
 
-/** What xAI tells of a key: one that was switched off is still known here. */
+/** xAI's answer about a key; one that was switched off is still found here. */
 function describeKey(secret: string): Reply {
   const body = {
     redacted_api_key: `xai-…${secret.slice(-4)}`,
