@@ -45,7 +45,7 @@ describe('an account is not deleted', () => {
     expect(await whoIs(bob)).toEqual({ viewer: { user: { id: bob.id } } });
   });
 
-  test('by somebody who is not signed in', async () => {
+  test('a request without a session deletes no account', async () => {
     const response = await postAccount(server, 'delete-user', { password }, bearer('none'));
     expect(response.status).toBe(401);
   });
@@ -79,7 +79,7 @@ describe('an account is not deleted', () => {
     expect([refused.status, await refused.json()]).toMatchObject([429, { code: 'RATE_LIMITED' }]);
   });
 
-  test('while it owns what others work in: it is told how much, and what to do first', async () => {
+  test('an owner of shared workspaces or teams is refused with their number and what to do first', async () => {
     const bob = await server.signUp('Bob');
     const refusal = async () => {
       const response = await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
@@ -267,7 +267,7 @@ describe('a deleted account', () => {
     expect(end?.answer.status).toBe('COMPLETE');
   });
 
-  test('can be made anew with the same address, and begins with nothing', async () => {
+  test('a deleted account can be created again with the same address, and is empty', async () => {
     const { bob, workspaceId } = await twoPeople();
     const openly = await threadIn(bob, workspaceId, 'WORKSPACE');
     await postAccount(bob, 'delete-user', { password }, bearer(bob.token));
@@ -374,7 +374,7 @@ describe('deleting an account', () => {
     },
   );
 
-  test('while its person is asking takes the account, and leaves no answer that nobody writes', async () => {
+  test('deleting an account during a send deletes it, and leaves no answer without a writer', async () => {
     const { db } = server.app;
     const lines = captureErrors();
     const asked: string[] = [];

@@ -221,7 +221,7 @@ describe('a session', () => {
 });
 
 describe('sign-up', () => {
-  test('that is closed lets nobody in, not even the first person', async () => {
+  test('closed sign-up refuses every person, also the first', async () => {
     const database = await freshDatabase();
     await using closed = await startTestServer({ LATCHKEY_SIGN_UP: 'closed' }, { database });
     const response = await signUp(closed.url, 'ada@example.com');
@@ -232,7 +232,7 @@ describe('sign-up', () => {
     });
   });
 
-  test('by invitation lets in the first person, who runs the server, and nobody after', async () => {
+  test('sign-up by invitation accepts the first person, the operator, and none after', async () => {
     const database = await freshDatabase();
     await using invited = await startTestServer({ LATCHKEY_SIGN_UP: 'invited' }, { database });
     expect((await signUp(invited.url, 'ada@example.com')).status).toBe(200);
@@ -243,10 +243,10 @@ describe('sign-up', () => {
   });
 });
 
-describe('nobody', () => {
+describe('a request without a session', () => {
   const follow = { query: documentOf('answer-events'), variables: { answerId: 'msg_0' } };
 
-  test('may ask who they are and what providers there are, and is told to sign in for anything else', async () => {
+  test('a request without a session can read `viewer`, `providers` and `node`, and gets UNAUTHENTICATED for a mutation', async () => {
     expect(await ask({}, '{ viewer { id } providers { name } node(id: "x") { id } }')).toMatchObject({
       data: { viewer: null, node: null },
     });

@@ -137,7 +137,7 @@ describe('following an answer', () => {
     expect(held).toEqual(expected);
   });
 
-  test('a provider that refuses twice is asked again, and readers are told', async () => {
+  test('a provider that refuses twice is asked again, and readers get an event each time', async () => {
     const { answerId, call } = await askScripted();
     const events = follow(client, 'answer-events', { answerId });
     call.refuse(429, { 'retry-after-ms': '20' });
@@ -403,7 +403,7 @@ describe('how an answer ends', () => {
     });
   });
 
-  test('stopping and finishing at once give one end, the same for everybody', async () => {
+  test('stopping and finishing at once give one end, the same for every reader', async () => {
     for (let round = 0; round < 10; round++) {
       const { answerId, call } = await askScripted();
       call.write({ content: 'Done.' });

@@ -355,7 +355,7 @@ describe('what was pasted', () => {
 });
 
 describe('a renewed sealing key', () => {
-  test('is given to whoever sealed with an earlier one, or with one that never was', async () => {
+  test('a secret sealed with an earlier key, or an unknown one, is answered with the current sealing key', async () => {
     await using server = await startTestServer();
     const ada = await server.signUp();
     const old = await sealingKeyOf(ada);
@@ -583,7 +583,7 @@ describe('a stored key', () => {
     expect((await modelsOf(ada)).every(({ isAvailable }) => isAvailable)).toBe(true);
   });
 
-  test('lists its models anew, those that are gone from the list stay known and cannot be asked', async () => {
+  test('refreshing the models of a key keeps those gone from the list, which cannot be asked', async () => {
     const ada = await server.signUp();
     const { apiKey, models } = await ada.addKey('MISTRAL');
     const { MISTRAL } = server.app.providers;
@@ -732,7 +732,7 @@ describe('a stored key', () => {
     });
   });
 
-  test('of somebody else is answered byte for byte like one that never was, and no provider is asked', async () => {
+  test('the key of another person is answered byte for byte like one that does not exist, and no provider is asked', async () => {
     const [ada, eve] = [await server.signUp(), await server.signUp('Eve')];
     const { apiKey } = await ada.addKey();
     const asked = server.simulator.requests.length;

@@ -140,7 +140,7 @@ describe('trying passwords', () => {
 });
 
 describe('a window', () => {
-  test('counts nothing that it refused, and remembers nobody for longer than it is', () => {
+  test('a window does not count refused tries, and forgets each subject after its length', () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 0 });
     const window = new SlidingWindow(1_000);
     const once = [{ subject: 'a', most: 1 }];
@@ -150,7 +150,7 @@ describe('a window', () => {
     expect(window.take(once, 1_001)).toBeNull();
   });
 
-  test('goes by the time that passes: a clock that is put right locks nobody out', () => {
+  test('a window uses monotonic time, so that a clock adjustment locks no person out', () => {
     vi.useFakeTimers({ toFake: ['Date', 'performance'], now: new Date('2026-12-01T00:00:00Z') });
     const window = new SlidingWindow(600_000);
     const limits = [{ subject: 'a', most: 1 }];

@@ -247,7 +247,7 @@ describe('what is recorded', () => {
     expect(told(rows[5] ?? expect.unreachable())).toBe('4 Added the OpenAI key “{provider}”.');
   });
 
-  test('stays readable around an entry that somebody wrote by hand', async () => {
+  test('an audit log stays readable around an entry that was inserted by hand', async () => {
     const tenantId = await logOf([keyEvent('KEY_ADDED'), keyEvent('KEY_REMOVED')]);
     const recorded = await rowsOf(tenantId);
     const content = JSON.parse(recorded[0]?.content ?? '');
@@ -299,7 +299,7 @@ describe('what is recorded', () => {
     expect(told(rows[1] ?? expect.unreachable())).toBe('1 Added the constructor key “…”.');
   });
 
-  test('stands or falls with the deed', async () => {
+  test('an entry is committed or rolled back with the change that it records', async () => {
     const tenantId = await logOf([keyEvent('KEY_ADDED')]);
     const head = await soundHead(tenantId);
     const rolledBack = db.transaction(async (tx) => {

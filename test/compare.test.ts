@@ -113,7 +113,7 @@ describe('sending a message', () => {
     await finish(sent);
   });
 
-  test('a model of somebody else is answered like one that does not exist', async () => {
+  test('a model of another person is answered like one that does not exist', async () => {
     const eve = await site.server.signUp('Eve');
     const foreign = (await eve.addKey('OPENAI')).models[0]?.id;
     const { id: threadId } = await newThread(site.ada);
@@ -331,7 +331,7 @@ describe('regenerating an answer', () => {
     ]);
   });
 
-  test('a message of a person and an answer of somebody else cannot be', async () => {
+  test('a message of a person and an answer in a thread of another person cannot be regenerated', async () => {
     const sent = await send((await newThread(site.ada)).id);
     await finish(sent);
     const eve = await site.server.signUp('Eve');

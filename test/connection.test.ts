@@ -87,7 +87,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
     expect(await ids(db)).toEqual([]);
   });
 
-  test('a transaction in which a statement failed is never told to be committed', async () => {
+  test('a transaction in which a statement failed is never reported as committed', async () => {
     await using way = await openProxied();
     const { db } = way;
     await insert(db, 1);
@@ -131,7 +131,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
     expect(proxy.dialled).toBeGreaterThan(before);
   });
 
-  test('a server that was stopped is asked anew at once', async () => {
+  test('a database server that was restarted is used again at once', async () => {
     await using way = await openProxied();
     const { db, proxy } = way;
     await Promise.all([1, 2, 3].map((id) => insert(db, id)));
@@ -188,7 +188,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
     expect(await db.select({ value: numbers.value }).from(numbers)).toEqual([{ value: 2 }, { value: 2 }]);
   });
 
-  test('a statement that waits for somebody who waits for it is run again by itself', async () => {
+  test('a statement that meets a deadlock is retried', async () => {
     await using way = await openProxied();
     const { db, beside } = way;
     await insert(db, 1);

@@ -25,7 +25,7 @@ describe('one Latchkey in one data folder', { timeout: TEST_TIMEOUT_MS }, () => 
     return { exitCode: 78, out: '', error: expect.stringMatching(sentence) };
   }
 
-  test('every other process is refused by the name of the first, and let in once that has stopped', async () => {
+  test('every other process is refused with the name of the first, and can start once that has stopped', async () => {
     const dataDir = await newDataFolder();
     const server = await startReady(dataDir);
     expect(await runCommand(['keys', 'verify'], { LATCHKEY_DATA_DIR: dataDir })).toEqual(
@@ -55,7 +55,7 @@ describe('one Latchkey in one data folder', { timeout: TEST_TIMEOUT_MS }, () => 
     for (const other of others) expect(await other.ended).toEqual(refusal(dataDir, pid));
   });
 
-  test('a server that stands still keeps its folder, and serves on when it is woken', async () => {
+  test('a suspended server keeps its data folder, and serves again when it is resumed', async () => {
     const dataDir = await newDataFolder();
     const server = await startReady(dataDir);
     server.process.kill('SIGSTOP');

@@ -101,7 +101,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
     expect(house.server.process.exitCode).toBeNull();
   });
 
-  test('a server told to stop in a silence stops, and the next one finds what was saved', async ({
+  test('a server that is stopped while the database is silent stops, and the next one finds what was saved', async ({
     onTestFinished,
   }) => {
     await using house = await openHouse(onTestFinished);
@@ -155,9 +155,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
     expect(rows).toEqual([{ id: repeated.userMessage.id }]);
   });
 
-  test('the row of one answer that somebody locked does not hold up the text of another', async ({
-    onTestFinished,
-  }) => {
+  test('a locked row of one answer does not delay the text of another', async ({ onTestFinished }) => {
     await using house = await openHouse(onTestFinished);
     const [locked, free] = [await begin(house), await begin(house)];
     await eventually('both have text', () => locked.held.text !== '' && free.held.text !== '');

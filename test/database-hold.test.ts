@@ -18,7 +18,7 @@ describe.runIf(serverUrl !== undefined)('one server on one PostgreSQL database',
     return server;
   }
 
-  test('a second one is refused by the name of the first, and let in once that is gone', async () => {
+  test('a second server is refused with the name of the first, and can start once that is gone', async () => {
     const databaseUrl = await createDatabase(serverUrl ?? '');
     const first = await startOn(databaseUrl);
     const second = startCommand(['serve'], { ...secrets, DATABASE_URL: databaseUrl });

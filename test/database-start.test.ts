@@ -38,7 +38,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-describe('what waiting cannot mend ends the start at once, with a sentence that says what to do', () => {
+describe('a database error that waiting cannot fix ends the start at once, with a sentence that says what to do', () => {
   test.each([
     { sqlState: '28P01', sentence: /refused the user or password of DATABASE_URL\. Correct them\./ },
     { sqlState: '28000', sentence: /refused the user of DATABASE_URL\. Correct it/ },

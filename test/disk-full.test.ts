@@ -37,7 +37,7 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
     expect(place.client.isInTransaction()).toBe(false);
   });
 
-  test('rolls back what could not be committed before anybody else has a turn', async () => {
+  test('the embedded database rolls back a failed commit before the next statement', async () => {
     await using place = await openOnDisk();
     const { db } = place.database;
     await db.execute(
@@ -98,7 +98,7 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
     expect(await isLive()).toBe(true);
   });
 
-  test('is not opened on a full disk, and the operator is told to make room', () => {
+  test('the embedded database is not opened on a full disk, and the error says to free space', () => {
     expect(explainFailure(new DiskFullError())).toEqual({
       sentence: expect.stringMatching(/^The disk of the database is full\. Make room/),
       exitCode: 1,

@@ -185,7 +185,7 @@ test('of thousands of operations at once on a socket fifty are taken, and those 
   say(undisturbed(await live.end()));
 }, 60_000);
 
-test('no credentials but one’s own whole ones are anybody’s', async () => {
+test('only complete and valid credentials authenticate a person', async () => {
   const [raw = '', signature = ''] = site.ada.token.split('.');
   const [, signatureOfEve = ''] = eve.token.split('.');
   const flipped = (text: string) => `${text.startsWith('A') ? 'B' : 'A'}${text.slice(1)}`;
@@ -276,7 +276,7 @@ test('of two credentials in one request the header counts, and of two headers th
   expect(await whoIs([good, bad])).toBe(site.ada.id);
 });
 
-test('documents that nobody sends again are not remembered, right or wrong', async () => {
+test('documents that are sent once are not cached, valid or invalid', async () => {
   const unknown = many(300, (index) => `f${index}: 1`);
   const before = await usedMiB();
   for (let index = 0; index < 20; index++) {

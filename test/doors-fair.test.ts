@@ -78,7 +78,7 @@ describe('one person', { timeout: 60_000 }, () => {
     streams[1]?.abort();
   });
 
-  test('sends so many operations at once, over everything together, and is told when to come back', async () => {
+  test('one person has one rate limit over all transports, and the error says when to retry', async () => {
     const bob = await site.server.signUp('Bob');
     const opened = await openFor(bob);
     for (let id = 0; id < 100; id++)
@@ -134,7 +134,7 @@ test('a store for bursts is filled again by time, and what was charged beyond it
   expect(bucket.take('a', 500)).toBeNull();
 });
 
-describe('sockets of nobody', () => {
+describe('sockets without a session', () => {
   const site = useSite();
 
   test('are bounded for a network address until they say who they are', async () => {
@@ -205,7 +205,7 @@ describe('hundreds of subscriptions of one person to one thing', { timeout: 60_0
     },
   );
 
-  test('are told of a change that was made while they were beginning', async () => {
+  test('hundreds of subscriptions get a change that was made while they began', async () => {
     const thread = await newThread(site.ada);
     const opened = await openFor(site.ada);
     const payload = { query: documentOf('thread-events'), variables: { threadId: thread.id } };

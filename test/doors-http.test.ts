@@ -83,7 +83,7 @@ describe('every response', () => {
     }
   });
 
-  test('of operations and accounts is kept by nobody', async () => {
+  test('responses of operations and accounts are not cached', async () => {
     const responses = await Promise.all([
       fetch(`${site.server.url}/graphql`, {
         method: 'POST',
@@ -159,7 +159,7 @@ describe('a request', () => {
     });
   });
 
-  test('tells of an error nothing but its code, and where in the document it is', async () => {
+  test('an error in a request has only its code and its place in the document', async () => {
     expect(await rawBody(site.ada, '{ nothing }')).toEqual({
       errors: [
         {

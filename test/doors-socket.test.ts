@@ -97,7 +97,7 @@ describe('a cookie', () => {
     ({ cookie } = await signIn(site.ada));
   });
 
-  test('opens a socket for a page of this server, and for nobody who does not say which page', async () => {
+  test('a cookie opens a socket for a page of this server, and none without an origin', async () => {
     const page = await openSocket(site.server.url, { headers: { cookie, origin: site.server.url } });
     await page.message('connection_ack');
     page.socket.terminate();
@@ -164,7 +164,7 @@ describe('signing out', () => {
     kept.socket.terminate();
   });
 
-  test('is noticed at the next operation when nobody announced it', async () => {
+  test('a sign-out that was not announced is noticed at the next operation', async () => {
     const { person: second } = await signIn(site.ada);
     const opened = await openFor(second);
     const token = second.token.split('.')[0] ?? '';
@@ -226,7 +226,7 @@ describe('an operation that goes wrong', () => {
     expect(lines.join()).not.toMatch(/secret|thr_/);
   });
 
-  test('before anybody is let in closes the socket so that clients come back', async () => {
+  test('an internal error before the connection is accepted closes the socket so that clients reconnect', async () => {
     await using broken = await startTestServer({}, { database: await freshDatabase() });
     const person = await broken.signUp();
     captureErrors();
@@ -238,7 +238,7 @@ describe('an operation that goes wrong', () => {
   });
 });
 
-describe('a client that is let in', () => {
+describe('a client that is connected', () => {
   test('may not send more than a message can have, nor pieces without end', async () => {
     const large = await openFor(site.ada);
     large.socket.send('x'.repeat(512 * 1024 + 1));

@@ -96,7 +96,7 @@ describe('where it may be sent', () => {
     expect(lookedUp).toEqual([]);
   });
 
-  test('addresses are told apart', () => {
+  test('public addresses are distinguished from all others', () => {
     expect(PUBLIC_ADDRESSES.filter((address) => !isPublicAddress(address))).toEqual([]);
     expect(FORBIDDEN_ADDRESSES.filter(isPublicAddress)).toEqual([]);
     expect(['', 'localhost', '127.1', '[::1]', '1.1.1.1:443'].filter(isPublicAddress)).toEqual([]);

@@ -717,7 +717,7 @@ describe('how long to wait', () => {
     expect(wait(headers, body)).toBe(waitMs);
   });
 
-  test('is told for what passes, and not for what waiting does not mend', () => {
+  test('a transient failure has a time to retry, and one that waiting does not fix has none', () => {
     expect(wait({ 'retry-after': '5' }, '', 503)).toBe(5000);
     expect(wait({ 'retry-after': '5' }, '', 401)).toBeNull();
     expect(wait({ 'retry-after': '5' }, openai('insufficient_quota', null, QUOTA_TEXT))).toBeNull();

@@ -51,7 +51,7 @@ afterAll(async () => {
   await simulator.close();
 });
 
-test('every fault of a provider ends the answer as one that somebody can mend, and keeps its text', async () => {
+test('every fault of a provider ends the answer with a code that says who can fix it, and keeps its text', async () => {
   const lines = captureErrors();
   const askAll = async (
     server: TestServer,

@@ -108,7 +108,7 @@ test('operations come by POST only, and without GraphiQL there is no page', asyn
   expect(await (await fetch(server.url, asBrowser)).text()).toContain('data-graphiql="off"');
 });
 
-test('the page says that sign-up is closed, by invitation once somebody is there', async () => {
+test('the page says that sign-up is closed, or by invitation once there is an account', async () => {
   await using closed = await startTestServer({ LATCHKEY_SIGN_UP: 'closed' });
   expect(await (await fetch(closed.url)).text()).toContain('data-sign-up="closed"');
 
@@ -121,7 +121,7 @@ test('the page says that sign-up is closed, by invitation once somebody is there
   expect(await (await fetch(invited.url)).text()).toContain('data-sign-up="closed"');
 });
 
-test('somebody who writes localhost is sent to the address at which signing in works', async () => {
+test('a request to localhost is redirected to the address at which signing in works', async () => {
   await using server = await startTestServer();
   const { port } = new URL(server.url);
   const response = await fetch(`http://localhost:${port}/graphql`, { ...asBrowser, redirect: 'manual' });

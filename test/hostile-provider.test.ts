@@ -132,7 +132,7 @@ test.each([
   expect(await ask()).toMatchObject({ status: 'FAILED', code: 'OUTPUT_TOO_LARGE', text: 'Words.' });
 });
 
-test('reasoning in tags is told from text wherever the tags are cut, with blank space before and after', async () => {
+test('reasoning in tags is separated from text wherever the tags are cut, with blank space before and after', async () => {
   const said = ' \n<think>First < second </thin king>\n</think>\n\n <b>So</b> <think>is text</think>.';
   for (const size of [1, 2, 3, 5, 7, 100]) {
     const pieces = said.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
@@ -336,7 +336,7 @@ describe('what was said about a secret that was replaced meanwhile', () => {
   });
 });
 
-describe('what a manager is told', () => {
+describe('the sentence for a manager of a key', () => {
   test('names the base URL when a server of one’s own does not know the way', async () => {
     provider.list = (response) => respond(response, 404, '404 page not found');
     await ada.run('check-api-key', { input: { id: key.apiKey.id } });

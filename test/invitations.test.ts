@@ -45,7 +45,7 @@ const NONE = {
 };
 
 describe('an invitation', () => {
-  test('into a workspace is accepted once, by whoever brings the token first', async () => {
+  test('an invitation into a workspace is accepted once, by the first person with its token', async () => {
     const { owner, admin } = cast;
     const [bob, eve] = [await server.signUp('Bob'), await server.signUp('Eve')];
     const id = await newWorkspace(owner);
@@ -119,7 +119,7 @@ describe('an invitation', () => {
     expect(await rolesIn(owner, id)).toEqual(['Olga OWNER', 'Mia MEMBER']);
   });
 
-  test('stays as it is when somebody accepts it who is in already', async () => {
+  test('an invitation stays open when a member tries to accept it', async () => {
     const id = await sharedWorkspace(cast);
     const token = await invite(cast.owner, id, 'ADMIN');
     for (const person of [cast.owner, cast.viewer])
@@ -182,7 +182,7 @@ describe('an invitation', () => {
     }
   });
 
-  test('is revoked by those who manage members, and by nobody else', async () => {
+  test('an invitation is revoked only by members who manage members', async () => {
     const { owner, admin, member, stranger } = cast;
     const id = await sharedWorkspace(cast);
     const { invitation } = await change(owner, 'create-invitation', { workspaceId: id, role: 'MEMBER' });

@@ -38,7 +38,7 @@ async function recheck(): Promise<void> {
 }
 
 describe('the audit log of a key', () => {
-  test('tells its life from the first day to the last, and who did what', async () => {
+  test('the audit log of a key has every change from adding to removing it, each with its actor', async () => {
     const { apiKey } = await ada.addKey('OPENAI', 'sk-sim-good-0123456789', { label: 'Work' });
     const other = await ada.addKey('OPENAI');
     const { id } = apiKey;
@@ -81,7 +81,7 @@ describe('the audit log of a key', () => {
     expect(await recorded()).toEqual(['KEY_ADDED OPENAI OpenAI']);
   });
 
-  test('tells of the server’s own checks only what changed', async () => {
+  test('checks by the server are in the audit log only if they changed the status', async () => {
     await ada.addKey('OPENAI', 'sk-sim-good-0123456789');
     await recheck();
     expect(await recorded()).toEqual(['KEY_ADDED OPENAI OpenAI']);
@@ -98,7 +98,7 @@ describe('the audit log of a key', () => {
     ]);
   });
 
-  test('tells once that a key does not open, however often it is tried', async () => {
+  test('a key that does not open is in the audit log once, however often it is tried', async () => {
     captureLog();
     const { apiKey, models } = await ada.addKey('OPENAI');
     await server.app.db

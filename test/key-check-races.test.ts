@@ -48,7 +48,7 @@ const LOSSES = [
 ];
 
 describe.each(Object.entries(CHECKS))('a key that is being %s', (_check, check) => {
-  describe.each(LOSSES)('by somebody who is $loss', ({ code, lose }) => {
+  describe.each(LOSSES)('by a person who is $loss', ({ code, lose }) => {
     test.each([
       ['accepts', null],
       ['refuses', new ProviderError('INVALID_KEY', { status: 401 })],

@@ -189,7 +189,7 @@ describe('a key', () => {
   });
 });
 
-describe('a change is told', () => {
+describe('a change of status is announced', () => {
   let ada: Person;
   beforeEach(async () => {
     ada = await server.signUp();
@@ -237,7 +237,7 @@ describe('a change is told', () => {
     expect(told).toEqual([0, 1, 0, 1, 0, 1, 1, 0]);
   });
 
-  test('not when a check only found the provider away: the key stands as before', async () => {
+  test('a check that only found the provider unavailable announces nothing, and the status stays', async () => {
     const { apiKey } = await ada.addKey('OPENAI', GOOD_SECRET);
     const before = await keysOf(ada);
     turn(server, 'OPENAI', 'down');

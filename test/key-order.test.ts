@@ -113,7 +113,7 @@ describe('of several keys that offer a model', () => {
     expect(await answerOf(ada, model)).toMatchObject({ apiKey: { id: a } });
   });
 
-  test('one without credit lets the others go first, though it stands before them', async () => {
+  test('a key without credit is asked after the others, also if its position is before theirs', async () => {
     const [a, b] = [await add('a', { secret: 'sk-sim-quota-0' }), await add('b')];
     const [model = { id: '' }] = await modelsOf(ada);
     expect(await answerOf(ada, model)).toMatchObject({ status: 'FAILED', apiKey: { id: a } });

@@ -119,7 +119,7 @@ describe('a key is due', () => {
     expect((await modelsOf(ada)).every(({ isAvailable }) => isAvailable)).toBe(true);
   });
 
-  test('after an hour without credit where a check can tell that there is some again', async () => {
+  test('a key without credit is checked after an hour if a check can find credit', async () => {
     const id = await add('NOVITA', 'sk-sim-quota-0123456789');
     expect(await dueInMinutes(id)).toBeGreaterThan(0.98 * HOUR);
     const { NOVITA } = server.app.providers;
@@ -130,7 +130,7 @@ describe('a key is due', () => {
     expect(await keysOf(ada)).toMatchObject([{ status: 'ACTIVE' }]);
   });
 
-  test('at once when it is switched on again or its expiry moved: nobody looked meanwhile', async () => {
+  test('a key that is enabled again, or whose expiry moved, is checked at once', async () => {
     const id = await add();
     for (const input of [{ isEnabled: false }, { isEnabled: true }, { expiresAt: '2100-01-01T00:00:00Z' }]) {
       await ada.run('update-api-key', { input: { id, ...input } });
@@ -168,7 +168,7 @@ describe('what the server finds by itself', () => {
     },
   );
 
-  test('is not that there is credit again, where a check cannot tell', async () => {
+  test('a recheck does not report credit where a check cannot find it', async () => {
     const { apiKey, models } = await ada.addKey('OPENAI', 'sk-sim-quota-0123456789');
     await answerOf(ada, models[0] ?? { id: '' });
     await untilStatus(ada, apiKey.id, 'EXHAUSTED');
@@ -234,7 +234,7 @@ describe('the server leaves alone', () => {
 });
 
 describe('checks of one key', () => {
-  test('that are asked for while one is under way share it, whoever asked first', async () => {
+  test('checks that are requested during another one of the key share it, in either order', async () => {
     const id = await add();
     const check = () => ada.run<KeyResult>('check-api-key', { input: { id } });
     for (const serverIsFirst of [true, false]) {
@@ -266,7 +266,7 @@ describe('checks of one key', () => {
     expect(held).toHaveLength(9);
   });
 
-  test('that fail in a way nobody thought of do not keep the others from theirs', async () => {
+  test('an unexpected failure of one check does not prevent the others', async () => {
     const lines = captureLog();
     const [poisoned, other] = [await add('OPENAI'), await add('MISTRAL')];
     await database.db

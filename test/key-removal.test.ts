@@ -91,7 +91,7 @@ describe('what removing a key would do', () => {
     expect(await numbers(ada, apiKey.id)).toEqual([0, 0, 0]);
   });
 
-  test('reaches for a team’s key into all workspaces of the team, where their own do not stand in for it', async () => {
+  test('removing a key of a team affects all workspaces of the team that have no key of their own for the model', async () => {
     const teamId = await sharedTeam(cast);
     const [lab, office] = [await teamWorkspace(cast, teamId), await teamWorkspace(cast, teamId)];
     const input = { teamId, provider: 'OPENAI', secret: `sk-sim-${crypto.randomUUID()}` };

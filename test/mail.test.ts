@@ -55,7 +55,7 @@ describe('a person who forgot their password', () => {
     );
   });
 
-  test('is not told whether there is such an account, nor is anybody else', async () => {
+  test('a request for a reset does not reveal whether the account exists', async () => {
     const ada = await server.signUp();
     const answers: string[] = [];
     for (const email of ['nobody@example.com', ada.email]) {
@@ -67,7 +67,7 @@ describe('a person who forgot their password', () => {
     expect(smtp.mails.filter(({ to }) => to === 'nobody@example.com')).toEqual([]);
   });
 
-  test('may ask a few times an hour, whoever else asks in their name, and so may who has no account', async () => {
+  test('a reset can be requested a few times an hour, with or without an account, also if other senders use the address', async () => {
     await using limited = await startTestServer(
       { LATCHKEY_SMTP_URL: smtp.url, LATCHKEY_TRUSTED_PROXIES: '127.0.0.1' },
       { attempts: { ...DEFAULT_ATTEMPTS, mailsPerAccount: 2 } },
@@ -104,7 +104,7 @@ describe('a person who forgot their password', () => {
 });
 
 describe('another email', () => {
-  test('takes the password and a link to the new address, and the old one is told', async () => {
+  test('changing the email needs the password and a link sent to the new address, and the old one gets a notice', async () => {
     const ada = await server.signUp();
     const newEmail = `new-${ada.email}`;
     expect(await codeOf(server, 'change-email', { newEmail }, ada.token)).toBe('400 BAD_INPUT');
@@ -128,7 +128,7 @@ describe('another email', () => {
     expect(await codeOf(server, 'sign-in/email', { email: newEmail, password })).toBe('200 undefined');
   });
 
-  test('is not taken once the password was set anew: whoever asked for it may have known the old one', async () => {
+  test('a new email is refused after the password was reset, since its request may have used a stolen one', async () => {
     const ada = await server.signUp();
     const newEmail = `thief-${ada.email}`;
     await postAccount(server, 'change-email', { newEmail, password }, bearer(ada.token));
@@ -141,7 +141,7 @@ describe('another email', () => {
     );
   });
 
-  test('that somebody else has is not given away, and one that somebody took meanwhile changes nothing', async () => {
+  test('an email of another account is not revealed, and one that was taken meanwhile changes nothing', async () => {
     const ada = await server.signUp();
     const bob = await server.signUp('Bob');
     const free = `free-${ada.email}`;

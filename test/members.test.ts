@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(() => server?.close());
 
 describe('the list of members', () => {
-  test('is the same for everybody in it, and names people without their email addresses', async () => {
+  test('the list of members is the same for every member, and has no email addresses', async () => {
     const { owner, admin, member, viewer, stranger } = cast;
     for (const { name, id } of kinds) {
       const seen = await membersOf(owner, id);
@@ -88,7 +88,7 @@ describe('the list of members', () => {
     expect(last.nodes.map(({ user }) => user.id)).toEqual(everybody.slice(-2));
   });
 
-  test('tells when somebody came in', async () => {
+  test('the list of members has the time at which each member joined', async () => {
     const [owner, friend] = [await server.signUp(), await server.signUp('Bob')];
     const id = await newWorkspace(owner);
     const before = Date.now();
@@ -101,7 +101,7 @@ describe('the list of members', () => {
 });
 
 describe('a role', () => {
-  test('is changed by who manages members, and told to the person and the others', async () => {
+  test('a role is changed by members who manage members, and sent to all followers', async () => {
     const id = await sharedWorkspace(cast);
     const { admin, owner, viewer } = cast;
     const heard = hear(server, [id, viewer.id, owner.id]);
@@ -121,7 +121,7 @@ describe('a role', () => {
     expect((await auditOf(server, id)).at(-2)).toBe('MEMBER_ADDED VIEWER');
   });
 
-  test('of the owner is changed by nobody, nor is the owner removed', async () => {
+  test('the role of the owner cannot be changed, nor the owner removed', async () => {
     const { owner, admin } = cast;
     for (const { name, id } of kinds.slice(0, 2)) {
       const noun = id.startsWith('tem') ? 'team' : 'workspace';
@@ -139,7 +139,7 @@ describe('a role', () => {
     }
   });
 
-  test('of owner is given to nobody but by handing over', async () => {
+  test('the role OWNER is given only by a transfer', async () => {
     const { owner, admin, member } = cast;
     for (const { name, id } of kinds) {
       const refused = {
@@ -159,7 +159,7 @@ describe('a role', () => {
     });
   });
 
-  test('is changed of nobody who is not in it, whether or not there is such a person', async () => {
+  test('the role of a person who is no member is not changed, whether or not the person exists', async () => {
     for (const { name, id } of kinds) {
       const update = (userId: string) =>
         change(cast.owner, 'update-member', { ...ownerInput(id), userId, role: 'ADMIN' });

@@ -59,7 +59,7 @@ test('a viewer and the person they are have ids of their own', async () => {
 });
 
 describe('by its id', () => {
-  test('a person is found by themselves and by people in a workspace or team with them, and by nobody else', async () => {
+  test('a user is found only by themselves and by members of a common workspace or team', async () => {
     const [ada, ben, cleo] = [await server.signUp(), await server.signUp('Ben'), await server.signUp('Cleo')];
     const found = { __typename: 'User', id: ada.id, name: 'Ada' };
     const fields = 'id ... on User { name }';
@@ -186,7 +186,7 @@ test('a key and its models say whose they are, and prices are exact decimals', a
   });
 });
 
-test('what a client needs to know of a server is there before anybody signs in', async () => {
+test('a client without a session can read the server info', async () => {
   const { data } = await post(server.url, null, { query: documentOf('server-info') });
   expect(data).toEqual({
     serverInfo: {

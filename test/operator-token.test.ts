@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 afterEach(() => vi.restoreAllMocks());
 
-describe('whoever runs the server', () => {
+describe('the operator', () => {
   test('sets the plan of a user, by id or email, and learns what it was and how far it reaches', async () => {
     const bob = await server.signUp('Bob');
     await newWorkspace(bob);
@@ -98,7 +98,7 @@ describe('whoever runs the server', () => {
     expect(await entriesOf(workspaceId)).toEqual(ofTeam);
   });
 
-  test('has everybody concerned told once it is committed', async () => {
+  test('a change by the operator is sent to followers once it is committed', async () => {
     const bob = await server.signUp('Bob');
     const { teamId, workspaceId } = await newTeamAndWorkspace(bob);
     const told: string[] = [];
@@ -124,7 +124,7 @@ describe('whoever runs the server', () => {
   });
 });
 
-describe('everybody else', () => {
+describe('a sender without the operator token', () => {
   test('gets one and the same answer, whatever they send and whatever there is', async () => {
     await using without = await startTestServer();
     const inputs = [
@@ -184,7 +184,7 @@ describe('everybody else', () => {
 });
 
 describe('the token', () => {
-  test('stands for no person and opens nothing else', async () => {
+  test('the operator token authenticates no person and opens nothing else', async () => {
     const headers = { 'content-type': 'application/json', [HEADER]: OPERATOR_TOKEN };
     const ask = async (query: string) =>
       (await (

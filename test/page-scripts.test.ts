@@ -22,7 +22,7 @@ describe('what is written in GraphiQL', () => {
     expect(lasting.length).toBe(0);
   });
 
-  test('is not shown to whoever signs in next, or to nobody', async () => {
+  test('text written in GraphiQL is not shown to the next person who signs in, nor after signing out', async () => {
     for (const next of ['usr_bob', null]) {
       await open('usr_ada');
       write('sk-of-ada');
@@ -119,7 +119,7 @@ describe('a page that a link leads to', () => {
     expect(page.form.remove).not.toHaveBeenCalled();
   });
 
-  test('begins anew with another link in the same tab, and says so when there is none', async () => {
+  test('a page starts again with another link in the same tab, and says so when there is none', async () => {
     await act('#token-1');
     page.listeners.hashchange?.();
     expect(page.reload).toHaveBeenCalledOnce();

@@ -19,7 +19,7 @@ const password = 'correct horse battery';
 afterEach(() => vi.restoreAllMocks());
 
 describe('a disabled person', () => {
-  test('loses sockets at once, cannot sign in and is told why; enabled again, they can', async () => {
+  test('a disabled person loses sockets at once and cannot sign in, with a reason; once enabled they can', async () => {
     await using server = await startTestServer();
     const ada = await server.signUp();
     const socket = await openSocket(server.url, { init: { authorization: `Bearer ${ada.token}` } });

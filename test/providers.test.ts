@@ -191,7 +191,7 @@ describe('content that a provider filtered', () => {
   });
 });
 
-test('every finish reason of a provider is told in our word', async () => {
+test('every finish reason of a provider has a value in our API', async () => {
   const ends: Record<string, string> = {};
   const finish = async (provider: ProviderName, model: string, word: string, ...events: object[]) => {
     const { providers } = scriptedProviders(() => eventStream(events.map(data)));
@@ -272,7 +272,7 @@ describe('reasoning in tags', () => {
     }
   });
 
-  test('are text to a provider that tells its reasoning apart', async () => {
+  test('tags are text for a provider that separates its reasoning', async () => {
     const events = [data({ choices: [{ delta: { content: '<think>Hm.</think>' }, finish_reason: 'stop' }] })];
     const { providers } = scriptedProviders(() => eventStream(events));
     expect(await ask(providers, 'OPENAI', question('gpt-4.1'))).toMatchObject({ text: '<think>Hm.</think>' });

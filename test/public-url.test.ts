@@ -16,7 +16,7 @@ test.each([
   expect(readConfig(env)).toMatchObject(isPublic ? closed : open);
 });
 
-test('what is set stands, whoever comes', () => {
+test('settings that are given replace the defaults of a public URL', () => {
   const env = {
     LATCHKEY_PUBLIC_URL: 'https://chat.example.com',
     LATCHKEY_SIGN_UP: 'open',

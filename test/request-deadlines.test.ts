@@ -67,6 +67,6 @@ test.concurrent.each(['/graphql', '/api/auth/sign-in/email'])(
   },
 );
 
-test('whoever comes after is served', async () => {
+test('a request after a stalled one is served', async () => {
   expect(await ada.run('viewer')).toMatchObject({ user: { id: ada.id } });
 });

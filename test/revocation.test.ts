@@ -161,7 +161,7 @@ async function inEach<Result>(ids: readonly string[], act: (id: string) => Promi
   return result;
 }
 
-describe.each(Object.keys(TRANSPORTS) as Transport[])('over %s, whoever is', (transport) => {
+describe.each(Object.keys(TRANSPORTS) as Transport[])('over %s, a person who is', (transport) => {
   test.each(LOSSES)(
     '%s hears no more of it within a second, and is not written for',
     async (name, lose, ends) => {
@@ -190,7 +190,7 @@ describe.each(Object.keys(TRANSPORTS) as Transport[])('over %s, whoever is', (tr
     },
   );
 
-  test('removed is told nothing more, even if nobody announced it', async () => {
+  test('a removed member is sent nothing more, even if the removal was not announced', async () => {
     const { olga, mia, workspaceId, own, hers, client, follows } = await setScene(transport);
     vi.spyOn(server.app.changes, 'announce').mockImplementation(() => {});
     await change(olga, 'remove-member', { workspaceId, userId: mia.id });
@@ -235,7 +235,7 @@ test.each(Object.keys(TRANSPORTS) as Transport[])(
   },
 );
 
-test('what a slow reader has yet to read is not told once they may not see it any more', async () => {
+test('events that a slow reader has yet to read are not sent once they may not see them', async () => {
   const [olga, mia] = await Promise.all([server.signUp('Olga'), server.signUp('Mia')]);
   const workspaceId = await newWorkspace(olga);
   await letIn(olga, workspaceId, mia, 'MEMBER');

@@ -140,7 +140,7 @@ describe('rotating the root', () => {
     say(`killed and finished: ${kills} root rotations`);
   });
 
-  test('does not overwrite a key that somebody changed meanwhile, and looks at it again', async () => {
+  test('rotating the root does not overwrite a key that changed meanwhile, and reads it again', async () => {
     await addKeys([
       { owner: owners[0], root: oldRoot },
       { owner: owners[0], root: oldRoot },
@@ -224,7 +224,7 @@ describe('rotating the root', () => {
 });
 
 describe('rotating the root under an audit log', () => {
-  test('seals its key anew, and what was recorded before and after is one sound log', async () => {
+  test('rotating the root seals the key of an audit log again, and its entries before and after are one valid log', async () => {
     await addLog(owners[0], oldRoot);
     const headBefore = await soundHeads([oldRoot]);
     expect(await rowsByRootId(db)).toEqual(new Map([[oldRoot.id, 1]]));
@@ -353,7 +353,7 @@ describe('rotating an owner', () => {
     say(`killed and finished: ${kills} owner rotations`);
   });
 
-  test('never goes back behind what somebody else began meanwhile', async () => {
+  test('a rotation keeps the newer generation of one that ran meanwhile', async () => {
     await addKeys([{ owner: owners[0], root: newRoot }]);
     let theirs: unknown;
     const crowded = aroundStatements(async (statement, run) => {
@@ -429,7 +429,7 @@ test('verifying counts what opens by root and generation, names what does not, a
   expect((await rowsByRootId(db)).get(oldRoot.id), 'those to be pasted again need no root').toBe(4);
 });
 
-describe('the commands tell without any secret', () => {
+describe('the commands report without any secret', () => {
   test('that the root was rotated and what to do next', async () => {
     await addKeys(Array.from({ length: 3 }, () => ({ owner: owners[0], root: oldRoot })));
     expect(
@@ -552,7 +552,7 @@ describe('the commands tell without any secret', () => {
     `);
   });
 
-  test('which audit logs are among what was sealed anew, and which do not open', async () => {
+  test('the commands name the audit logs that were sealed again and those that do not open', async () => {
     await addKeys([{ owner: owners[0], root: oldRoot }]);
     await addLog(owners[0], oldRoot);
     await addLog(owners[1], oldRoot);

@@ -149,7 +149,7 @@ test('a box with headers is refused as such', () => {
     ).toBe('headers');
 });
 
-test('boxes tell nothing of the length of a secret, and none is like another', () => {
+test('boxes do not reveal the length of a secret, and no two are equal', () => {
   const boxes = ['s', 'sk-0123456789', 'sk-é漢😀'.repeat(3)].map(
     (secret) => sealApiKey(sodium, { sealingKey, ...content, secret }).box,
   );

@@ -71,7 +71,7 @@ describe('a sealed key', () => {
     expect(first.tag).not.toEqual(second.tag);
   });
 
-  test('is sealed anew under another root without becoming a string', () => {
+  test('a key is sealed again under another root without its secret becoming a string', () => {
     const record = sealRecord(root, context, 'sk-rotated');
     const opened = openRecord([otherRoot, root], context, record);
     const next = { ...context, version: 2 };

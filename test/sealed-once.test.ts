@@ -15,7 +15,7 @@ const SENTENCE =
   'This sealed box was used before, so its key was saved. To send the secret again, seal it again.';
 const usedBefore = refusedFor('sealed', SENTENCE);
 
-test('a sealed box is good once, also after the key it brought was removed and for another mutation', async () => {
+test('a sealed box is accepted once, also after its key was removed and by another mutation', async () => {
   await using server = await startTestServer();
   const ada = await server.signUp();
   const sealed = await seal(ada, OPENAI);

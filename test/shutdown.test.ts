@@ -28,7 +28,7 @@ interface Stream {
   end: Event | undefined;
 }
 
-test('a server told to stop under a hundred streams tells each of them how it ended, saves every word, and leaves', {
+test('a server that is stopped during a hundred streams sends each its end, saves every word, and exits', {
   timeout: 120_000,
 }, async () => {
   await using provider = await startTickingProvider(250);

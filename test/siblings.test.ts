@@ -14,7 +14,7 @@ beforeAll(async () => {
   model = models[0] ?? expect.unreachable();
 });
 
-test('siblings share a parent, are counted, and stand in the order in which they were created', async () => {
+test('siblings share a parent, are counted, and are in the order in which they were created', async () => {
   const { id: threadId } = await newThread(site.ada);
   const first = await send(threadId, {});
   const answerId = first.answers[0]?.id ?? '';

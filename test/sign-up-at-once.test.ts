@@ -6,7 +6,7 @@ import { startTestServer } from './kit/server.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
-test('fifty people who sign up at the same moment all get an account that works, and nobody else waits', async () => {
+test('fifty people who sign up at the same moment all get an account that works, and no other request waits', async () => {
   await using server = await startTestServer({}, { hashes: new PasswordHashes() });
   const bystander = await server.signUp();
   let isOver = false;

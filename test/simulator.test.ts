@@ -159,7 +159,7 @@ test.each(NAMES)('%s refuses a missing key unless it needs none', async (name) =
   expect(response.status).toBe(name === 'CUSTOM' ? 200 : name === 'GEMINI' ? 403 : 401);
 });
 
-test('a wrong key, an empty account and a rate limit are each told in the provider’s own way', async () => {
+test('a wrong key, an empty account and a rate limit are each answered in the provider’s own way', async () => {
   const told: string[] = [];
   for (const name of NAMES) {
     for (const fault of ['wrong', 'quota', 'limited', 'forbidden', 'down']) {
@@ -394,7 +394,7 @@ test.each(NAMES)(
   },
 );
 
-test('a silent stream and an endless one end when the client leaves, and the test is told', async () => {
+test('a silent stream and an endless one end when the client leaves, and the request log shows it', async () => {
   for (const fault of ['stall', 'flood']) {
     const leaving = new AbortController();
     const response = await ask('XAI', `grok-sim-${fault}`, `Leave ${fault}`, { signal: leaving.signal });
@@ -588,7 +588,7 @@ test('a body that is too large is refused before it is read to its end', async (
   expect(response.status).toBe(413);
 });
 
-test('closing cuts what is under way and tells those who still wait', async () => {
+test('closing the simulator cuts running calls and rejects pending waits', async () => {
   const other = await startSimulator();
   const response = await fetch(`${other.baseUrls.XAI}/chat/completions`, {
     method: 'POST',

@@ -69,7 +69,7 @@ describe('the session of a socket that stays open', () => {
     expect(opened.messages.map(({ type }) => type)).not.toContain('next');
   });
 
-  test('closes it when it runs out, though nothing is asked and nobody says so', async () => {
+  test('an expired session closes its socket without an operation or announcement', async () => {
     await expireAt(Date.now() + 1_500);
     expect(await opened.closed).toBe('4403 Forbidden');
   });

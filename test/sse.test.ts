@@ -281,7 +281,7 @@ describe('silence', () => {
     expect(body.destroyed).toBe(true);
   });
 
-  test('is measured anew after every chunk, with the patience of that moment', async () => {
+  test('the silence timeout restarts after every chunk, with the current limit', async () => {
     const asked: number[] = [];
     let hasText = false;
     const chunks = [': thinking\n\n', 'data: text\n\n'];
@@ -344,7 +344,7 @@ describe('a whole body', () => {
 describe('an error response', () => {
   const failed = { status: 401, headers: {} };
 
-  test('is told by its body', async () => {
+  test('an error response is classified by its body', async () => {
     const body = Readable.from([
       Buffer.from('{"error":{"message":"Incorrect API key '),
       Buffer.from('my-own-key"}}'),
@@ -353,7 +353,7 @@ describe('an error response', () => {
     expect([error.code, error.providerText]).toEqual(['INVALID_KEY', 'Incorrect API key [redacted]']);
   });
 
-  test('is told by its status where its body is endless, stalls or breaks off', async () => {
+  test('an error response is classified by its status if its body is endless, stalls or breaks off', async () => {
     const broken = new Readable({ read: () => void broken.destroy(new Error('cut')) });
     for (const body of [createEndless('{', 'x').body, new PassThrough(), broken]) {
       const options = { ...patient(), silenceMs: () => 20, secret: '' };

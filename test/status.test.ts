@@ -69,7 +69,7 @@ test('a key that may recover by itself is tried, one that was refused or withdra
   expect(KEY_STATUSES.filter(isUsable)).toEqual(['EXHAUSTED', 'RATE_LIMITED', 'UNVERIFIED', 'ACTIVE']);
 });
 
-test('whatever stood before, a check is believed where it could tell, and changes nothing where it could not', () => {
+test('from every status, a conclusive check sets its result and an inconclusive one changes nothing', () => {
   const kept: string[] = [];
   for (const provider of PROVIDER_NAMES)
     for (const by of ['person', 'server'] as const)

@@ -66,7 +66,7 @@ describe('a team', () => {
     expect(await ada.run('team', { id })).toMatchObject({ plan: 'BUSINESS' });
   });
 
-  test('owns workspaces, in which its owner and admins are just that and others only once they are let in', async () => {
+  test('in the workspaces of a team its owner and admins have their roles, and other members none until they are added', async () => {
     const teamId = await sharedTeam(cast);
     const { owner, admin, member, viewer } = cast;
     const heard = hear(server, [owner.id, admin.id, member.id]);
@@ -127,7 +127,7 @@ describe('a team', () => {
     expect(await server.app.db.$count(memberships, eq(memberships.workspaceId, first))).toBe(0);
   });
 
-  test('gives the roles of its owner and admins to its workspaces, where nobody changes them', async () => {
+  test('the roles of a team’s owner and admins in its workspaces cannot be changed there', async () => {
     const teamId = await sharedTeam(cast);
     const workspaceId = await teamWorkspace(cast, teamId);
     const { owner, admin, member } = cast;
@@ -263,7 +263,7 @@ describe('a team', () => {
   });
 });
 
-describe('somebody outside of a team', () => {
+describe('a person outside of a team', () => {
   test('finds nothing of it', async () => {
     const teamId = await sharedTeam(cast);
     const workspaceId = await teamWorkspace(cast, teamId);

@@ -42,7 +42,7 @@ describe('a rule', () => {
     expect(types.flatMap(({ idFields }) => idFields).toSorted()).toEqual(ID_FIELDS);
   });
 
-  test('knows everybody as the database does', async () => {
+  test('the expected roles are those in the database', async () => {
     const sight = await readSight(matrix.server.app.db, []);
     for (const place of PLACES)
       for (const actor of ACTORS)
@@ -56,7 +56,7 @@ describe('a rule', () => {
 });
 
 describe.each(TRANSPORT_NAMES)('over %s', (transport) => {
-  test('everybody finds all that is theirs to see and nothing else, wherever the schema leads', async () => {
+  test('every person reads everything that they may see and nothing else, along all paths of the schema', async () => {
     const sight = await readSight(matrix.server.app.db, formerMembers());
     const standing = new Set(sight.allSeenBy('').concat(allIds()));
     // What is behind a field does not depend on the transport, so one of them goes furthest.
@@ -89,7 +89,7 @@ describe.each(TRANSPORT_NAMES)('over %s', (transport) => {
 
 // All of this before anything is done.
 describe.each(TRANSPORT_NAMES)('over %s', (transport) => {
-  test('what a role does not allow is refused and leaves no trace, and an id of somebody else is like one made up', async () => {
+  test('an action that the role does not allow is refused and changes nothing, and the id of another person’s object is like one made up', async () => {
     const before = await dump();
     const tried = await tryAll(transport, (outcome) => outcome !== 'ok');
     expect(tried.wrong.slice(0, 20)).toEqual([]);

@@ -67,7 +67,7 @@ test('who may no longer write may neither edit nor remove what they wrote', asyn
   expect(await rightsIn(cast.member, thread.id)).toEqual(['send', 'rename', 'delete', 'edit', 'remove']);
 });
 
-test('nobody edits an answer, and who asked for it may remove it', async () => {
+test('an answer cannot be edited, and the person who asked for it may remove it', async () => {
   const { answerId } = await ask(cast.member, cast.member);
   const rightsOf = async (person: Person) =>
     await post(person.url, person.token, {

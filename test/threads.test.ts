@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => client?.dispose());
 
 describe('following a thread', () => {
-  test('it begins with how the thread stands, then tells all that happens, in order', async () => {
+  test('following a thread begins with a snapshot, then sends every event in order', async () => {
     const thread = await newThread(site.ada);
     const events = follow(client, 'thread-events', { threadId: thread.id });
     expect(await nextOf(events)).toEqual({
@@ -62,7 +62,7 @@ describe('following a thread', () => {
     expect((await events.next()).done).toBe(true);
   });
 
-  test('a follower that has fallen behind is told all of it in order, and few of it are read at a time', async () => {
+  test('a follower that is behind gets all messages in order, and they are read in small batches', async () => {
     const { app } = site.server;
     const { id: threadId } = await newThread(site.ada);
     const viewer = { ...site.ada, name: 'Ada', sessionId: 'ses_none', address: '127.0.0.1' };
@@ -126,7 +126,7 @@ describe('following a thread', () => {
     await reconnected.dispose();
   });
 
-  test('messages that are sent at the same time are told once each, in their order', async () => {
+  test('messages that are sent at the same time are followed once each, in their order', async () => {
     const { id: threadId } = await newThread(site.ada);
     const events = follow(client, 'thread-events', { threadId });
     await nextOf(events);
@@ -150,7 +150,7 @@ describe('following a thread', () => {
     await events.return(undefined);
   });
 
-  test('whoever may not see a thread follows nothing, and learns nothing', async () => {
+  test('a person who may not see a thread gets the same error as for one that does not exist', async () => {
     const thread = await newThread(site.ada);
     const eve = await site.server.signUp('Eve');
     const socket = eve.socket();

@@ -113,7 +113,7 @@ describe('a check of a key that has worked', () => {
     expect(await keysOf(ada)).toMatchObject([{ status: 'ACTIVE' }]);
   });
 
-  test('says nothing however often a web page stands in the way', async () => {
+  test('a check that gets a web page changes nothing, however often', async () => {
     const { apiKey } = await add();
     for (const status of [403, 401, 403, 503]) {
       reply = [status, CHALLENGE, 'text/html'];

@@ -59,7 +59,7 @@ test('moves the sources that the text names with it', async () => {
   expect(answer.citations).toEqual([{ url: source.url, title: 'Mice', startOffset: 0, endOffset: 5 }]);
 });
 
-describe('is told from an answer about such tags', () => {
+describe('untagged reasoning is separated from an answer about such tags', () => {
   const fence = '```';
   test.each([
     ['Hm.\n</think>\n\nHello!', 'Hm.', 'Hello!'],
@@ -93,7 +93,7 @@ describe('is told from an answer about such tags', () => {
     expect(separateReasoning('CUSTOM', { text: said, reasoning: '' })).toEqual({ text: said, reasoning: '' });
   });
 
-  test('where a provider tells its reasoning apart, every tag is text', () => {
+  test('every tag is text for a provider that separates its reasoning', () => {
     const said = { text: 'Hm.\n</think>\nHello!', reasoning: '' };
     expect(separateReasoning('OPENAI', said)).toEqual(said);
   });

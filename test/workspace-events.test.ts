@@ -108,7 +108,7 @@ async function newThread(person: Person, workspaceId: string, more: object = {})
 }
 
 describe('following a workspace', () => {
-  test('it begins with how the workspace stands, over both transports', async () => {
+  test('following a workspace begins with a snapshot, over both transports', async () => {
     const workspaceId = await sharedWorkspace(cast);
     for (const who of ['owner', 'member', 'viewer'] as const) {
       const events = follow<Told>(clients[who], 'workspace-events', { workspaceId });
@@ -143,7 +143,7 @@ describe('following a workspace', () => {
     await results.return?.();
   });
 
-  test('whoever is not in it follows nothing, and learns nothing', async () => {
+  test('a person who is no member gets the same error as for a workspace that does not exist', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const [theirs, nothing] = await Promise.all(
       [workspaceId, 'wsp_00000000000000000000000000'].map(
@@ -157,7 +157,7 @@ describe('following a workspace', () => {
     expect(nothing).toBe(theirs);
   });
 
-  test('another name, plan or role is told with the workspace as it then stands', async () => {
+  test('another name, plan or role is sent with the current workspace', async () => {
     const owner = await server.signUp('Olga');
     const workspaceId = await newWorkspace(owner);
     await letIn(owner, workspaceId, cast.viewer, 'VIEWER');
@@ -180,7 +180,7 @@ describe('following a workspace', () => {
 });
 
 describe('threads', () => {
-  test('are told to those who may see them, from the first to the last change', async () => {
+  test('threads are sent to members who may see them, from the first to the last change', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const [own, theirs] = [await following('member', workspaceId), await following('viewer', workspaceId)];
     const thread = await newThread(cast.member, workspaceId);
@@ -211,7 +211,7 @@ describe('threads', () => {
     await theirs.return(undefined);
   });
 
-  test('that were there before the snapshot are never told as new', async () => {
+  test('threads from before the snapshot are never sent as added', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const shared = await newThread(cast.member, workspaceId, { visibility: 'WORKSPACE' });
     const hidden = await newThread(cast.member, workspaceId);
@@ -240,7 +240,7 @@ describe('threads', () => {
 });
 
 describe('keys and models', () => {
-  test('a key is told to those who manage it, and what it means for the models to everybody', async () => {
+  test('a key is sent to members who manage it, and the change of its models to every member', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const [managed, shown] = [await following('admin', workspaceId), await following('member', workspaceId)];
     const { apiKey, models } = await addKey(cast.owner, { workspaceId }, { label: 'Planted label' });
@@ -300,7 +300,7 @@ describe('keys and models', () => {
     await shown.return(undefined);
   });
 
-  test('a key of the team is told in its workspaces to those who manage the team, and to no other admin', async () => {
+  test('a key of a team is sent in its workspaces to managers of the team, and to no other admin', async () => {
     const team = await newTeam(cast.owner);
     for (const person of [cast.member, cast.viewer]) await letIn(cast.owner, team, person, 'MEMBER');
     const workspaceId = await teamWorkspace(cast, team);
@@ -328,7 +328,7 @@ describe('keys and models', () => {
     await shown.return(undefined);
   });
 
-  test('whoever comes to manage keys is told of them, and of none any more afterwards', async () => {
+  test('a member gets key events from becoming a manager of keys until losing the role', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const { apiKey } = await addKey(cast.owner, { workspaceId });
     const events = await following('member', workspaceId);
@@ -350,7 +350,7 @@ describe('keys and models', () => {
     await events.return(undefined);
   });
 
-  test('a plan that no longer includes keys, and one that does again, are told with all they change', async () => {
+  test('a plan that no longer includes keys, and one that does again, are sent with all changes of keys and models', async () => {
     const owner = await server.signUp('Olga');
     const workspaceId = await newWorkspace(owner);
     await letIn(owner, workspaceId, cast.viewer, 'ADMIN');
@@ -370,7 +370,7 @@ describe('keys and models', () => {
     await events.return(undefined);
   });
 
-  test('that a key was used is no news, neither by itself nor beside other news', async () => {
+  test('the use of a key sends no event, neither alone nor with another change', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const { models } = await addKey(cast.owner, { workspaceId });
     const other = await addKey(cast.owner, { workspaceId }, { provider: 'ANTHROPIC' });
@@ -387,7 +387,7 @@ describe('keys and models', () => {
     await events.return(undefined);
   });
 
-  test('so many models that a list is better read anew are told as that', async () => {
+  test('a change of more than 100 models is sent without the models', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const { apiKey } = await addKey(cast.owner, { workspaceId });
     const baseUrl =
@@ -417,7 +417,7 @@ describe('keys and models', () => {
 });
 
 describe('what time changes', () => {
-  test('a key that expires is told at the moment that was set', async () => {
+  test('a key that expires is sent at its expiry', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const [managed, shown] = [await following('admin', workspaceId), await following('viewer', workspaceId)];
     const expiresAt = new Date(Date.now() + 1_500);
@@ -436,7 +436,7 @@ describe('what time changes', () => {
     await shown.return(undefined);
   });
 
-  test('a limit that has passed is told, too', async () => {
+  test('the end of a rate limit is sent', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const { apiKey } = await addKey(cast.owner, { workspaceId });
     const events = await following('owner', workspaceId);
@@ -464,7 +464,7 @@ describe('what time changes', () => {
 });
 
 describe('members', () => {
-  test('are told when they come, change and go', async () => {
+  test('members are sent when they are added, change and are removed', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const events = await following('viewer', workspaceId);
     const eve = { id: cast.stranger.id, name: 'Eve' };
@@ -490,7 +490,7 @@ describe('members', () => {
     await events.return(undefined);
   });
 
-  test('of a team are told in the workspaces they are in, and in no other', async () => {
+  test('members of a team are sent in the workspaces that they are in, and in no other', async () => {
     const team = await newTeam(cast.owner);
     for (const person of [cast.member, cast.viewer]) await letIn(cast.owner, team, person, 'MEMBER');
     const workspaceId = await teamWorkspace(cast, team);
@@ -532,7 +532,7 @@ test('however many follow a workspace, its models are read once for each change'
 });
 
 describe('a slow reader', () => {
-  test('is told of each thing once, as it is then, however often it changed', async () => {
+  test('a slow reader gets each object once, in its current state, however often it changed', async () => {
     const owner = await server.signUp('Olga');
     const { workspaceId } = owner;
     const { apiKey } = await owner.addKey();
@@ -555,7 +555,7 @@ describe('a slow reader', () => {
     await events.return?.();
   });
 
-  test('who has lost the right meanwhile is told nothing of what was to be told', async () => {
+  test('a slow reader who lost the right meanwhile is sent none of the pending events', async () => {
     const owner = await server.signUp('Olga');
     const workspaceId = await newWorkspace(owner);
     await letIn(owner, workspaceId, cast.stranger, 'ADMIN');
@@ -568,7 +568,7 @@ describe('a slow reader', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('who was removed without a word is told so when the last look is some seconds old', async () => {
+  test('a slow reader whose removal was not announced loses access once the last check is a few seconds old', async () => {
     const owner = await server.signUp('Olga');
     const workspaceId = await newWorkspace(owner);
     await letIn(owner, workspaceId, cast.stranger, 'MEMBER');

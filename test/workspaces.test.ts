@@ -64,7 +64,7 @@ describe('a shared workspace', () => {
     expect(await change(cast.owner, 'update-workspace', { id, name })).toMatchObject(refused);
   });
 
-  test('is left by everybody but its owner', async () => {
+  test('a shared workspace can be left by every member but its owner', async () => {
     const id = await sharedWorkspace(cast);
     const heard = hear(server, [id, cast.member.id, cast.owner.id]);
     expect(await change(cast.member, 'leave-workspace', { id })).toEqual({
@@ -103,7 +103,7 @@ describe('a shared workspace', () => {
     expect(await rolesIn(cast.member, id)).toEqual(['Olga OWNER', 'Adam ADMIN', 'Mia MEMBER', 'Vera ADMIN']);
   });
 
-  test('is handed over to nobody who is not in it, nor to its owner', async () => {
+  test('a shared workspace is transferred neither to a person outside of it nor to its owner', async () => {
     const id = await sharedWorkspace(cast);
     const give = (userId: string) => change(cast.owner, 'transfer-workspace', { id, userId });
     const absent = await give('usr_00000000000000000000000000');
@@ -116,7 +116,7 @@ describe('a shared workspace', () => {
     });
   });
 
-  test('is deleted with everything in it, and everybody who was in it is told', async () => {
+  test('a shared workspace is deleted with everything in it, and its members get an event', async () => {
     const id = await sharedWorkspace(cast);
     const { owner, admin, member, viewer } = cast;
     await owner.addKey('OPENAI', undefined, { workspaceId: id });
@@ -160,7 +160,7 @@ describe('a shared workspace', () => {
     await eventually('the answer ends', () => server.app.running.get(held.answerId) === undefined);
   });
 
-  test('is deleted even if somebody holds its answers in another order', async () => {
+  test('a shared workspace is deleted even if another transaction locks its answers in another order', async () => {
     const { db } = server.app;
     for (let round = 0; round < 5; round++) {
       const workspaceId = await newWorkspace(cast.owner);
