@@ -50,7 +50,7 @@ describe('an account is not deleted', () => {
     expect(response.status).toBe(401);
   });
 
-  test('by a page of a foreign origin, whose browser sends the cookie along', async () => {
+  test('an account is not deleted by a page of a foreign origin, whose browser sends the cookie along', async () => {
     const bob = await server.signUp('Bob');
     const signedIn = await postAccount(
       bob,
@@ -68,7 +68,7 @@ describe('an account is not deleted', () => {
     expect(await whoIs(bob)).toEqual({ viewer: { user: { id: bob.id } } });
   });
 
-  test('more than ten times in ten minutes from one address', async () => {
+  test('an account is not deleted more than ten times in ten minutes from one address', async () => {
     await using limited = await startTestServer({}, { attempts: DEFAULT_ATTEMPTS });
     const bob = await limited.signUp('Bob');
     for (let tries = 0; tries < 10; tries++)
@@ -109,7 +109,7 @@ describe('an account is not deleted', () => {
 });
 
 describe('a deleted account', () => {
-  test('takes along all that is its own and leaves what others see, without a name', async () => {
+  test('a deleted account is removed with its own data, and what others see stays without a name', async () => {
     const { ada, bob, workspaceId, model } = await sharedPlace();
     const { teamId } = await newTeamAndWorkspace(ada);
     const { db } = server.app;
@@ -185,7 +185,7 @@ describe('a deleted account', () => {
     );
   });
 
-  test('is signed out everywhere at once: its sockets close, its tokens and cookie are worth nothing', async () => {
+  test('a deleted account is signed out everywhere at once: its sockets close, its tokens and cookie are worth nothing', async () => {
     const bob = await server.signUp('Bob');
     const signedIn = await postAccount(
       bob,
@@ -240,7 +240,7 @@ describe('a deleted account', () => {
     );
   });
 
-  test('has its answers ended, wherever they are being written', async () => {
+  test('a deleted account has its answers ended, wherever they are being written', async () => {
     const { ada, bob, workspaceId, model } = await sharedPlace();
     const own = (await bob.addKey()).models.find(({ name }) => name === 'gpt-4.1-nano') ?? { id: '' };
     const alone = await askHeld(server.simulator, bob, own);
@@ -306,7 +306,7 @@ describe('deleting an account', () => {
     expect(rows.filter(({ action }) => action === 'MEMBER_LEFT')).toHaveLength(1);
   });
 
-  test('while its person is made the owner of something leaves an owner there in the end', async () => {
+  test('deleting an account while its person is made the owner of something leaves an owner there in the end', async () => {
     const { db } = server.app;
     const outcomes: string[] = [];
     for (let round = 0; round < 10; round++) {
@@ -419,7 +419,7 @@ describe('deleting an account', () => {
     );
   });
 
-  test('leaves every log as it was recorded', async () => {
+  test('deleting an account leaves every log as it was recorded', async () => {
     const database = await freshDatabase();
     await using alone = await startTestServer({}, { database });
     const { bob } = await twoPeople(alone);
@@ -429,7 +429,7 @@ describe('deleting an account', () => {
     expect(faults).toEqual([]);
   });
 
-  test('that fails half-way changes nothing, and the same call finishes it later', async () => {
+  test('deleting an account that fails half-way changes nothing, and the same call finishes it later', async () => {
     const database = await freshDatabase();
     await using broken = await startTestServer({}, { database });
     const { ada, bob, workspaceId } = await twoPeople(broken);

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 describe('an account', () => {
-  test('is made, left and come back to', async () => {
+  test('an account is made, left and come back to', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
     const made = await signUp(server.url, email);
     expect(made.status).toBe(200);
@@ -35,7 +35,7 @@ describe('an account', () => {
     expect(await ask(bearer(second))).toMatchObject({ data: { viewer: ada } });
   });
 
-  test('is not opened by a wrong password, nor made twice for one address', async () => {
+  test('an account is not opened by a wrong password, nor made twice for one address', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
     await signUp(server.url, email);
     const wrong = await postAccount(server, 'sign-in/email', { email, password: 'incorrect horse' });
@@ -46,7 +46,7 @@ describe('an account', () => {
     expect((await signUp(server.url, email)).status).toBe(422);
   });
 
-  test('gets one personal workspace, however many first requests come at once', async () => {
+  test('an account gets one personal workspace, however many first requests come at once', async () => {
     const token = tokenOf(await signUp(server.url, `ada-${crypto.randomUUID()}@example.com`));
     const query =
       '{ viewer { user { id } personalWorkspace { id kind viewerRole } workspaces { nodes { id } } } }';
@@ -76,16 +76,19 @@ describe('an account', () => {
 describe('a token that opens nothing', () => {
   const sent = ['Bearer nonsense', 'Bearer undefined', 'bearer a.b', 'Basic YWRhOnNlY3JldA==', ''];
 
-  test.each(sent)('is refused over HTTP with the status of its media type: "%s"', async (authorization) => {
-    for (const [accept, status] of [
-      ['application/json', 200],
-      ['application/graphql-response+json', 401],
-    ] as const) {
-      const response = await graphql({ authorization, accept }, viewer);
-      expect(response.status).toBe(status);
-      expect(await response.json()).toEqual(signInAgain);
-    }
-  });
+  test.each(sent)(
+    'a token that opens nothing is refused over HTTP with the status of its media type: "%s"',
+    async (authorization) => {
+      for (const [accept, status] of [
+        ['application/json', 200],
+        ['application/graphql-response+json', 401],
+      ] as const) {
+        const response = await graphql({ authorization, accept }, viewer);
+        expect(response.status).toBe(status);
+        expect(await response.json()).toEqual(signInAgain);
+      }
+    },
+  );
 
   test.each(sent)(
     'is refused over server-sent events, a query as much as a subscription: "%s"',
@@ -99,7 +102,7 @@ describe('a token that opens nothing', () => {
     },
   );
 
-  test('does not keep its sender from signing up and in, nor does one that still opens something', async () => {
+  test('a token that opens nothing does not keep its sender from signing up and in, nor does one that still opens something', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
     const old = await signUp(server.url, email);
     await postAccount(server, 'sign-out', {}, bearer(tokenOf(old)));
@@ -134,7 +137,7 @@ describe('a program that is no browser', () => {
     'user-agent': 'node',
   };
 
-  test('signs up and in without an Origin header, and finds the same token in the JSON as in the header', async () => {
+  test('a program that is no browser signs up and in without an Origin header, and finds the same token in the JSON as in the header', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
     for (const [path, body] of [
       ['sign-up/email', { name: 'Ada', email, password }],
@@ -152,7 +155,7 @@ describe('a program that is no browser', () => {
     }
   });
 
-  test('is not what a foreign page can pass for, with a cookie or without', async () => {
+  test('a program that is no browser is not what a foreign page can pass for, with a cookie or without', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
     const cookie = cookieOf(await signUp(server.url, email));
     for (const headers of [
@@ -176,7 +179,7 @@ describe('a program that is no browser', () => {
 });
 
 describe('a session', () => {
-  test('is a signed bearer token or a signed cookie; the token alone, as a database dump has it, opens nothing', async () => {
+  test('a session is a signed bearer token or a signed cookie; the token alone, as a database dump has it, opens nothing', async () => {
     const email = `ada-${crypto.randomUUID()}@example.com`;
     const made = await signUp(server.url, email);
     const token = tokenOf(made);
@@ -198,7 +201,7 @@ describe('a session', () => {
       expect(await ask(headers)).toEqual({ data: { viewer: null } });
   });
 
-  test('that rests on the cookie needs the header that no foreign page can send', async () => {
+  test('a session that rests on the cookie needs the header that no foreign page can send', async () => {
     const cookie = cookieOf(await signUp(server.url, `ada-${crypto.randomUUID()}@example.com`));
     const refused = await graphql({ cookie }, viewer);
     expect(refused.status).toBe(403);
@@ -211,7 +214,7 @@ describe('a session', () => {
     expect(form.status).toBe(415);
   });
 
-  test('over WebSocket is the cookie too, for pages of allowed origins only', async () => {
+  test('a session over WebSocket is the cookie too, for pages of allowed origins only', async () => {
     const cookie = cookieOf(await signUp(server.url, `ada-${crypto.randomUUID()}@example.com`));
     expect(await connect({ headers: { cookie, origin: server.url } })).toBe('connected');
     expect(await connect({ headers: { cookie, origin: 'https://evil.example.com' } })).toBe(
@@ -262,7 +265,7 @@ describe('a request without a session', () => {
     });
   });
 
-  test('follows nothing over server-sent events', async () => {
+  test('a request without a session follows nothing over server-sent events', async () => {
     const response = await fetch(`${server.url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
@@ -277,7 +280,7 @@ describe('a request without a session', () => {
     ['no token', {}],
     ['a token that is none', { connectionParams: { authorization: 'Bearer nonsense' } }],
     ['something that is no text', { connectionParams: { authorization: { token: 1 } } }],
-  ])('is sent away from the socket with 4403: %s', async (_what, options) => {
+  ])('a request without a session is sent away from the socket with 4403: %s', async (_what, options) => {
     expect(await connect(options)).toBe('closed with 4403 Forbidden');
   });
 });

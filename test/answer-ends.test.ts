@@ -48,27 +48,30 @@ describe('an answer whose finish word has come is COMPLETE', () => {
     'an error': (response) => response.end(data({ error: { message: 'The stream was closed.', code: 500 } })),
   };
 
-  test.for(ALL)('over %s, whatever comes afterwards', async (wire) => {
-    const { text, finish } = PIECES[wire];
-    const answers = await Promise.all(
-      Object.entries(AFTERWARDS).map(async ([what, afterwards]) => {
-        const {
-          status,
-          text: saved,
-          finishReason,
-        } = await wires.ask(wire, (response) => {
-          begin(response, text('All of it.') + finish(WORDS[wire]));
-          afterwards(response);
-        });
-        return [what, `${status} ${finishReason} ${saved}`];
-      }),
-    );
-    expect(Object.fromEntries(answers)).toEqual(
-      Object.fromEntries(Object.keys(AFTERWARDS).map((what) => [what, 'COMPLETE STOP All of it.'])),
-    );
-  });
+  test.for(ALL)(
+    'an answer whose finish word has come is COMPLETE over %s, whatever comes afterwards',
+    async (wire) => {
+      const { text, finish } = PIECES[wire];
+      const answers = await Promise.all(
+        Object.entries(AFTERWARDS).map(async ([what, afterwards]) => {
+          const {
+            status,
+            text: saved,
+            finishReason,
+          } = await wires.ask(wire, (response) => {
+            begin(response, text('All of it.') + finish(WORDS[wire]));
+            afterwards(response);
+          });
+          return [what, `${status} ${finishReason} ${saved}`];
+        }),
+      );
+      expect(Object.fromEntries(answers)).toEqual(
+        Object.fromEntries(Object.keys(AFTERWARDS).map((what) => [what, 'COMPLETE STOP All of it.'])),
+      );
+    },
+  );
 
-  test('and has all of its text where every event carries the word', async () => {
+  test('an answer whose finish word has come is COMPLETE and has all of its text where every event carries the word', async () => {
     const words = Array.from({ length: 60 }, (_, index) => `${index} `);
     const slowly =
       (eventOf: (text: string) => object): Respond =>

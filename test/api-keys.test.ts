@@ -32,7 +32,7 @@ describe('adding a key', () => {
   });
   afterAll(() => server.close());
 
-  test.each(PROVIDER_NAMES)('of %s works as it is and sealed', async (provider) => {
+  test.each(PROVIDER_NAMES)('adding a key of %s works as it is and sealed', async (provider) => {
     const ada = await server.signUp();
     const baseUrl = provider === 'CUSTOM' ? server.simulator.baseUrls.CUSTOM : null;
     const plain = await addKey(ada, { provider, secret: `sk-sim-plain-${crypto.randomUUID()}`, baseUrl });
@@ -60,7 +60,7 @@ describe('adding a key', () => {
     expect(secrets.some((text) => text.includes('sk-sim-sealed-0123456789'))).toBe(true);
   });
 
-  test('of a CUSTOM server that needs no key works with an empty secret', async () => {
+  test('adding a key of a CUSTOM server that needs no key works with an empty secret', async () => {
     const ada = await server.signUp();
     const baseUrl = server.simulator.baseUrls.CUSTOM;
     expect(await addKey(ada, { provider: 'CUSTOM', secret: '', baseUrl })).toMatchObject({
@@ -68,7 +68,7 @@ describe('adding a key', () => {
     });
   });
 
-  test('never shows the end of a secret so short that it would give much of it away', async () => {
+  test('adding a key never shows the end of a secret so short that it would give much of it away', async () => {
     const ada = await server.signUp();
     expect((await ada.addKey('OPENAI', 'sk-sim-short')).apiKey.hint).toBeNull();
   });
@@ -112,21 +112,24 @@ describe('a key that its provider refuses', () => {
       'INVALID_KEY',
       'Anthropic did not accept this key. Check that it is complete and active, or replace it. This looks like a key of OpenAI.',
     ],
-  ])('of %s (%s) is not stored and the answer says %s', async (provider, secret, code, message) => {
-    const ada = await server.signUp();
-    expect(await ada.addKey(provider, secret)).toEqual({
-      __typename: 'ProviderRefusedError',
-      provider,
-      code,
-      message,
-      fixableBy: 'YOU',
-      retryAt: null,
-    });
-    expect(await keysOf(ada)).toEqual([]);
-    expect(await modelsOf(ada)).toEqual([]);
-  });
+  ])(
+    'a key that its provider refuses of %s (%s) is not stored and the answer says %s',
+    async (provider, secret, code, message) => {
+      const ada = await server.signUp();
+      expect(await ada.addKey(provider, secret)).toEqual({
+        __typename: 'ProviderRefusedError',
+        provider,
+        code,
+        message,
+        fixableBy: 'YOU',
+        retryAt: null,
+      });
+      expect(await keysOf(ada)).toEqual([]);
+      expect(await modelsOf(ada)).toEqual([]);
+    },
+  );
 
-  test('keeps what was there when it was to replace a secret', async () => {
+  test('a key that its provider refuses does not replace the stored secret', async () => {
     const ada = await server.signUp();
     const { apiKey, models } = await ada.addKey('OPENAI', 'sk-sim-good-0123456789');
     const before = await keysOf(ada);
@@ -140,7 +143,7 @@ describe('a key that its provider refuses', () => {
 describe('a key whose provider cannot say yes', () => {
   const down = 'is overloaded. Try again in a moment.';
 
-  test('is stored as the provider left it, with the reason in words', async () => {
+  test('a key whose provider cannot say yes is stored as the provider left it, with the reason in words', async () => {
     const simulator = await startSimulator({ paceMs: 0 });
     const host = new URL(simulator.url).host;
     const closed = await startSimulator();
@@ -226,7 +229,7 @@ describe('a key whose provider cannot say yes', () => {
     await simulator.close();
   });
 
-  test('is stored as UNVERIFIED when the provider is silent for 15 seconds', async () => {
+  test('a key whose provider cannot say yes is stored as UNVERIFIED when the provider is silent for 15 seconds', async () => {
     await using server = await startTestServer();
     const ada = await server.signUp();
     const patience = new AbortController();
@@ -254,7 +257,7 @@ describe('what was pasted', () => {
     'Bearer sk-sim-pasted-00',
     "export OPENAI_API_KEY='sk-sim-pasted-00';",
     '\u200bsk-sim-\ufeffpasted-00\u00a0',
-  ])('is taken for the key inside: %j', async (secret) => {
+  ])('a pasted secret is taken for the key inside: %j', async (secret) => {
     const asked = site.server.simulator.requests.length;
     expect(await site.ada.addKey('OPENAI', secret)).toMatchObject({ apiKey: { status: 'ACTIVE' } });
     const [call] = site.server.simulator.requests.slice(asked);
@@ -267,7 +270,7 @@ describe('what was pasted', () => {
     ['k'.repeat(5_000), 'This is too long to be a key. Paste the key alone.'],
     ['', 'The key is empty. Paste it.'],
     ['"  "', 'The key is empty. Paste it.'],
-  ])('is refused where it cannot be a key: %j', async (secret, message) => {
+  ])('a pasted secret is refused where it cannot be a key: %j', async (secret, message) => {
     const asked = site.server.simulator.requests.length;
     expect(await site.ada.addKey('OPENAI', secret)).toMatchObject({
       __typename: 'InvalidInputError',
@@ -303,14 +306,14 @@ describe('what was pasted', () => {
       'baseUrl',
       'A CUSTOM key needs the base URL of its server, e.g. https://llm.example.com/v1.',
     ],
-  ])('is refused with %s', async (_what, input, path, message) => {
+  ])('a pasted secret is refused with %s', async (_what, input, path, message) => {
     expect(await addKey(site.ada, { provider: 'OPENAI', ...input })).toMatchObject({
       __typename: 'InvalidInputError',
       fields: [{ path, message }],
     });
   });
 
-  test('never names an address inside the network, and says who may allow it', async () => {
+  test('a pasted secret never names an address inside the network, and says who may allow it', async () => {
     expect(
       await addKey(site.ada, {
         provider: 'CUSTOM',
@@ -322,7 +325,7 @@ describe('what was pasted', () => {
     });
   });
 
-  test('is refused in a box for another workspace, provider or base URL', async () => {
+  test('a pasted secret is refused in a box for another workspace, provider or base URL', async () => {
     const eve = await site.server.signUp('Eve');
     const misdirected = {
       __typename: 'InvalidInputError',
@@ -381,7 +384,7 @@ describe('a renewed sealing key', () => {
     });
   });
 
-  test('seals a key whose check began before it was renewed', async () => {
+  test('a renewed sealing key seals a key whose check began before it was renewed', async () => {
     await using server = await startTestServer();
     const ada = await server.signUp();
     const { OPENAI } = server.app.providers;
@@ -553,7 +556,7 @@ describe('a stored key', () => {
   });
   afterAll(() => server.close());
 
-  test('is asked about again, and what the provider says then is its status', async () => {
+  test('a stored key is checked again, and the result is its status', async () => {
     const ada = await server.signUp();
     const { apiKey, models } = await ada.addKey('OPENAI', 'sk-sim-good-0123456789');
     const { OPENAI } = server.app.providers;
@@ -599,7 +602,7 @@ describe('a stored key', () => {
     });
   });
 
-  test('that was removed while it was checked is not there any more, and no model comes back with it', async () => {
+  test('a stored key that was removed while it was checked is not there any more, and no model comes back with it', async () => {
     const ada = await server.signUp();
     const { apiKey } = await ada.addKey('OPENAI');
     const { OPENAI } = server.app.providers;
@@ -612,7 +615,7 @@ describe('a stored key', () => {
     expect((await modelsOf(ada)).some(({ isAvailable }) => isAvailable)).toBe(false);
   });
 
-  test('is renamed, switched off and on, and runs out on its day', async () => {
+  test('a stored key is renamed, switched off and on, and runs out on its day', async () => {
     const ada = await server.signUp();
     const { apiKey } = await ada.addKey();
     const update = async (input: object) =>
@@ -649,7 +652,7 @@ describe('a stored key', () => {
     });
   });
 
-  test('gets another secret and stays the same key', async () => {
+  test('a stored key gets another secret and stays the same key', async () => {
     const ada = await server.signUp();
     const { apiKey } = await addKey(ada, { provider: 'XAI', secret: 'sk-sim-nolist-0123', label: 'Grok' });
     expect(apiKey.statusMessage).not.toBeNull();
@@ -668,7 +671,7 @@ describe('a stored key', () => {
     ).toMatchObject({ __typename: 'InvalidInputError' });
   });
 
-  test('of a CUSTOM server moves to another base URL only with a secret, and keeps it when none is given', async () => {
+  test('a stored key of a CUSTOM server moves to another base URL only with a secret, and keeps it when none is given', async () => {
     const ada = await server.signUp();
     const baseUrl = server.simulator.baseUrls.CUSTOM;
     const { apiKey } = await addKey(ada, { provider: 'CUSTOM', secret: 'sk-sim-first', baseUrl });
@@ -696,7 +699,7 @@ describe('a stored key', () => {
       expect(model).toMatchObject({ isAvailable: false, unavailableReason: 'NO_KEY' });
   });
 
-  test('that was removed leaves its threads readable, and a new key of that provider wakes the same models', async () => {
+  test('a stored key that was removed leaves its threads readable, and a new key of that provider wakes the same models', async () => {
     const ada = await server.signUp();
     const { apiKey, models } = await ada.addKey('OPENAI');
     const sent = await ada.ask('Remember me.', models.slice(0, 1));

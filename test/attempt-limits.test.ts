@@ -20,7 +20,7 @@ describe('trying passwords', () => {
   });
   afterAll(() => server.close());
 
-  test('ends after the last one for an account, and says when it may go on; other accounts are not held up', async () => {
+  test('trying passwords ends after the last one for an account, and says when it may go on; other accounts are not held up', async () => {
     const { email } = await server.signUp();
     const tries = await statusesOf(server, 3, () => ({
       email: ` ${email.toUpperCase()}`,
@@ -39,7 +39,7 @@ describe('trying passwords', () => {
     expect(await statusesOf(server, 3, () => ({ email: other.email, password }))).toEqual([200, 200, 200]);
   });
 
-  test('is counted for the client that the socket shows, not for what a client says it is', async () => {
+  test('password tries are counted for the address of the socket, not for one that the client claims', async () => {
     await using direct = await startTestServer({}, { attempts: FEW_ATTEMPTS });
     const email = newEmail();
     const wrong = () => ({ email, password });
@@ -56,12 +56,12 @@ describe('trying passwords', () => {
     ['hexadecimal mapped addresses', (index: number) => (index % 2 ? '::FFFF:cb00:7109' : '203.0.113.9')],
     ['addresses before the one the proxy wrote', (index: number) => `198.51.100.${index}, 203.0.113.9`],
     ['addresses before a second proxy', (index: number) => `1.1.1.${index}, 203.0.113.9, ::ffff:127.0.0.1`],
-  ])('from %s is trying from one', async (_what, addressAt) => {
+  ])('trying passwords from %s is trying from one', async (_what, addressAt) => {
     const email = newEmail();
     expect(await statusesOf(server, 2, () => ({ email, password }), addressAt)).toEqual([401, 429]);
   });
 
-  test('from many addresses ends for new ones, while the person still signs in where they have before', async () => {
+  test('trying passwords from many addresses ends for new ones, while the person still signs in where they have before', async () => {
     const email = newEmail();
     const home = '198.51.100.7';
     await postAccount(server, 'sign-up/email', { name: 'Ada', email, password }, from(home));
@@ -73,14 +73,14 @@ describe('trying passwords', () => {
     expect(await statusesOf(server, 2, wrong, () => home)).toEqual([401, 429]);
   });
 
-  test('too often by one client leaves another new client its own', async () => {
+  test('trying passwords too often by one client leaves another new client its own', async () => {
     const { email } = await server.signUp();
     const wrong = () => ({ email, password: 'wrong' });
     expect(await statusesOf(server, 3, wrong, () => '203.0.113.1')).toEqual([401, 429, 429]);
     expect((await signIn(server, { email, password }, from('203.0.113.2'))).status).toBe(200);
   });
 
-  test('to change or delete an account counts for that account, whatever else the request names', async () => {
+  test('trying passwords to change or delete an account counts for that account, whatever else the request names', async () => {
     const { email, token } = await server.signUp();
     const bearer = { authorization: `Bearer ${token}` };
     const guess = (path: string, more: object) =>
@@ -97,7 +97,7 @@ describe('trying passwords', () => {
     'sign-in/email?a=b',
     'sign-in/%65mail',
     'x/../sign-in/email',
-  ])('at another spelling of the path is no way around it: %s', async (path) => {
+  ])('trying passwords at another spelling of the path is no way around it: %s', async (path) => {
     const body = { email: newEmail(), password };
     const statuses = [await postAccount(server, path, body), await postAccount(server, path, body)].map(
       ({ status }) => status,
@@ -108,7 +108,7 @@ describe('trying passwords', () => {
     ]);
   });
 
-  test('ends after a hundred from one address, and so do accounts in an hour; excepted networks do not', () => {
+  test('trying passwords ends after a hundred from one address, and so do accounts in an hour; excepted networks do not', () => {
     const networks = readConfig({ LATCHKEY_UNLIMITED_NETWORKS: '10.20.0.0/16' }).unlimitedNetworks;
     const limits = new AttemptLimits(DEFAULT_ATTEMPTS, networks);
     const passwordAt = (address: string) => (account: number) =>
@@ -121,7 +121,7 @@ describe('trying passwords', () => {
     expect(refused(once.map(() => limits.takeSignUp('10.20.3.4')))).toBe(0);
   });
 
-  test('is limited by settings, and a setting that is no number stops the start', () => {
+  test('trying passwords is limited by settings, and a setting that is no number stops the start', () => {
     const env = { LATCHKEY_SIGN_INS_PER_ACCOUNT: '3', LATCHKEY_KEY_CHECKS_PER_ADDRESS: '500' };
     expect(readConfig(env).attempts).toEqual({
       signInsPerAccount: 3,
@@ -183,7 +183,7 @@ describe('the address of a client', () => {
     (text) => expect(readAddress(text)).toBeNull(),
   );
 
-  test('is looked for in networks of either family, mapped ones too; others stop the start', () => {
+  test('the address of a client is looked for in networks of either family, mapped ones too; others stop the start', () => {
     const read = (text: string): Networks => readConfig({ LATCHKEY_TRUSTED_PROXIES: text }).trustedProxies;
     const proxies = read('10.0.0.0/8, fd00::/8, 192.0.2.1, ::ffff:198.51.100.0/120, ::FFFF:127.0.0.1');
     for (const inside of ['10.1.2.3', 'fd12::1', '192.0.2.1', '198.51.100.255', '127.0.0.1'])

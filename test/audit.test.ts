@@ -58,8 +58,8 @@ afterAll(async () => {
   await database.close();
 });
 
-describe('what is recorded', () => {
-  test('is read newest first, by pages, with a sentence for people', async () => {
+describe('an audit log', () => {
+  test('an audit log is read newest first, in pages, with a sentence for each entry', async () => {
     const tenantId = await logOf([
       keyEvent('KEY_ADDED'),
       { action: 'KEY_CHECKED', actorId, subjectId, details: { ...main, health: 'EXHAUSTED' } },
@@ -91,7 +91,7 @@ describe('what is recorded', () => {
     expect((await listAuditEntries({ db }, newId('wsp'), {})).rows).toEqual([]);
   });
 
-  test('is found by what was done, by whom and when, in pages of what was found', async () => {
+  test('an audit log is filtered by action, actor and time, in pages of the entries found', async () => {
     const otherId = newId('usr');
     const tenantId = await logOf([
       keyEvent('KEY_ADDED'),
@@ -127,7 +127,7 @@ describe('what is recorded', () => {
     expect(await found({ actorId }, { last: 1 })).toEqual([1]);
   });
 
-  test('has a sentence for every action and every word in it', () => {
+  test('every action of an audit log has a sentence, and every value in it a word', () => {
     const sentences = Object.entries(AUDIT_ACTIONS).flatMap(([action, facts]) => {
       const names: readonly AuditDetailName[] = facts.details;
       const most = Math.max(1, ...names.map((name) => valuesOf(name).length));
@@ -207,7 +207,7 @@ describe('what is recorded', () => {
     `);
   });
 
-  test('holds what belongs to the action and nothing else that was at hand', async () => {
+  test('an audit log entry has the details of its action and no other data', async () => {
     const secrets = {
       secret: 'sk-canary-secret',
       hint: 'canary-hint',
@@ -228,7 +228,7 @@ describe('what is recorded', () => {
     expect(row?.content).not.toContain('canary');
   });
 
-  test('may be any text that a label may be', async () => {
+  test('an audit log entry may have any text that a label may have', async () => {
     const labels = [
       '“',
       '\\u0000',
@@ -315,7 +315,7 @@ describe('what is recorded', () => {
     expect(await soundHead(tenantId)).toBe(head);
   });
 
-  test('by 100 at once, on a chain that none of them has begun, is one chain without a gap', async () => {
+  test('100 entries at once in a new audit log are one chain without a gap', async () => {
     const tenantId = newId('wsp');
     await Promise.all(Array.from({ length: 100 }, (_, index) => append(tenantId, labelled(`${index}`))));
     const positions = (await rowsOf(tenantId)).map(({ position }) => position);
@@ -595,7 +595,7 @@ describe('verifying', () => {
     },
   );
 
-  test('names the log and the place, and takes any head of before', async () => {
+  test('verifying an audit log names the log and the place, and takes any head of before', async () => {
     const tenantId = await logOf(TWELVE.slice(0, 4));
     const early = await soundHead(tenantId);
     for (const event of TWELVE.slice(4)) await append(tenantId, event);
@@ -612,7 +612,7 @@ describe('verifying', () => {
     ]);
   });
 
-  test('takes the log of a team, and of an owner that is no more, like any other', async () => {
+  test('verifying an audit log takes the log of a team, and of an owner that is no more, like any other', async () => {
     const tenantId = newId('tem');
     await append(tenantId, {
       action: 'TEAM_DELETED',
@@ -623,7 +623,7 @@ describe('verifying', () => {
     expect(parseHead(await soundHead(tenantId))).toMatchObject({ tenantId, length: 1 });
   });
 
-  test('while more is recorded finds nothing wrong', async () => {
+  test('verifying an audit log while more is recorded finds nothing wrong', async () => {
     const tenantId = await logOf(TWELVE);
     let isDone = false;
     const recording = (async () => {
@@ -637,7 +637,7 @@ describe('verifying', () => {
     expect(await soundHead(tenantId)).toContain('.112.');
   });
 
-  test('reaches every entry beyond one batch, and lists no more faults than can be read', async () => {
+  test('verifying an audit log reaches every entry beyond one batch, and lists no more faults than can be read', async () => {
     const tenantId = await logOf(Array.from({ length: 530 }, (_, index) => labelled(`${index}`)));
     await remove({ tenantId }, 530);
     expect(await faultsOf(tenantId)).toEqual(['Entry 530 is missing.']);
@@ -650,7 +650,7 @@ describe('verifying', () => {
     expect(faults.slice(99)).toEqual(['Entry 199 is not what was recorded there.', 'And 166 more.']);
   });
 
-  test('says so when the key of a log cannot be opened', async () => {
+  test('verifying an audit log says so when the key of a log cannot be opened', async () => {
     const tenantId = await logOf(TWELVE);
     const others = [new RootKey(randomBytes(32))];
     expect(await faultsOf(tenantId, [], others)).toEqual([
@@ -658,7 +658,7 @@ describe('verifying', () => {
     ]);
   });
 
-  test('takes nothing for a head that is none', () => {
+  test('verifying an audit log takes nothing for a head that is none', () => {
     const owner = newId('wsp');
     const hash = '0f'.repeat(32);
     expect(parseHead(`${owner}.12.${hash}`)).toEqual({ tenantId: owner, length: 12, hash });
@@ -727,7 +727,7 @@ describe('the command', () => {
     PROCESS_TIMEOUT_MS,
   );
 
-  test('is named by --help', async () => {
+  test('the audit command is named by --help', async () => {
     expect((await runCommand(['--help'])).out).toContain('audit verify [--head <head>]');
   });
 

@@ -80,7 +80,7 @@ describe('what cannot be done is refused with a sentence and an exit code', () =
   );
 
   test(
-    'a PORT that somebody else listens on',
+    'a PORT that another process listens on',
     async () => {
       const other = createServer();
       await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
@@ -189,7 +189,7 @@ test(
 );
 
 test(
-  'an operator makes an account where sign-up is closed, and its password never stands in an argument',
+  'an operator makes an account where sign-up is closed, and its password is never in an argument',
   async () => {
     const env = { LATCHKEY_DATA_DIR: await newDataFolder(), LATCHKEY_SIGN_UP: 'closed' };
     const words = ['user', 'add', 'grace@example.com', '--name', 'Grace'];
@@ -221,7 +221,7 @@ test(
 );
 
 test(
-  'the simulator says how to use it and stops when told',
+  'the simulator says how to use it and stops on a signal',
   async () => {
     const command = startCommand(['simulator', '--port', '0']);
     const line = await command.line(/^LATCHKEY_PROVIDER_URLS=/);

@@ -221,7 +221,7 @@ describe('sending a message', () => {
     expect(await messageCount(threadId)).toBe(before);
   });
 
-  test('of two inputs that come at once with one idempotency key, one is sent and the other a conflict', async () => {
+  test('of two inputs sent at once with one idempotency key, one is sent and the other is a conflict', async () => {
     const { id: threadId } = await newThread(site.ada);
     const both = await Promise.all(
       ['One', 'Two'].map((text) => send(threadId, { text, idempotencyKey: 'both' })),
@@ -286,7 +286,7 @@ describe('sending a message', () => {
     });
   });
 
-  test('who closes the connection at once finds the answer finished all the same', async () => {
+  test('a person who sends a message and closes the connection at once finds the answer finished', async () => {
     const socket = site.ada.socket();
     const { answerId, threadId, call } = await askHeld(site.server.simulator, site.ada, nano);
     call.release(1);
@@ -304,7 +304,7 @@ describe('sending a message', () => {
 });
 
 describe('regenerating an answer', () => {
-  test('begins a sibling by the same model or another, and leaves the first as it is', async () => {
+  test('regenerating an answer begins a sibling by the same model or another, and leaves the first as it is', async () => {
     const { id: threadId } = await newThread(site.ada);
     const sent = await send(threadId, { text: 'One\nsimulate: say Uno.' });
     const [original] = await finish(sent);

@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 describe('a follow-up', () => {
-  test('carries every turn of its branch that has text, in order, and both roles alternate', async () => {
+  test('a follow-up carries every turn of its branch that has text, in order, and both roles alternate', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(SEND, { minLength: 2, maxLength: 5 }), async (sends) => {
         const { id: threadId } = await newThread(ada);
@@ -72,7 +72,7 @@ describe('a follow-up', () => {
     );
   }, 120_000);
 
-  test('to a comparison with two failed columns carries what the third one said, and says where it was cut off', async () => {
+  test('a follow-up to a comparison with two failed columns carries what the third one said, and says where it was cut off', async () => {
     const { id: threadId } = await newThread(ada);
     const compared = await send(threadId, 3);
     const columns = await Promise.all(compared.answers.map(() => nextColumn(compared)));
@@ -88,7 +88,7 @@ describe('a follow-up', () => {
     await FATES['is complete'](column);
   });
 
-  test('to a question that was never answered carries both questions as one turn', async () => {
+  test('a follow-up to a question that was never answered carries both questions as one turn', async () => {
     const { id: threadId } = await newThread(ada);
     const first = await send(threadId, 1);
     await FATES.fails(await nextColumn(first));

@@ -262,7 +262,7 @@ function loseNextCommit(db: TestServer['app']['db'], isCommitted: boolean): void
 }
 
 test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
-  'a follower whose database fails is told so without details, over %s',
+  'a follower whose database fails gets an error without details, over %s',
   async (transport) => {
     await using house = await startScripted();
     const { server, ada } = house;

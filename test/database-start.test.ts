@@ -62,9 +62,9 @@ describe('a database error that waiting cannot fix ends the start at once, with 
 });
 
 test.each([
-  { title: 'a server that takes nobody in yet', code: '57P03' },
-  { title: 'a port that nobody listens on', code: 'ECONNREFUSED' },
-])('waiting for $title is told for each attempt, and ends with what it failed with', async ({ code }) => {
+  { title: 'a server that is starting up', code: '57P03' },
+  { title: 'a port without a listener', code: 'ECONNREFUSED' },
+])('waiting for $title is logged for each attempt, and ends with the last failure', async ({ code }) => {
   const url =
     code === 'ECONNREFUSED'
       ? `postgres://ada:hush@127.0.0.1:${await freePort()}/latchkey`
@@ -77,7 +77,7 @@ test.each([
 });
 
 describe.runIf(serverUrl !== undefined)('a database that comes up after its server', () => {
-  test('is waited for, by a process that lives and is not ready', async () => {
+  test('a database that comes up after its server is waited for, by a process that lives and is not ready', async () => {
     const proxy = await startDatabaseProxy(await createDatabase(serverUrl ?? ''));
     await proxy.cut();
     const url = new URL(proxy.url);

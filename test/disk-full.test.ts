@@ -27,7 +27,7 @@ async function openOnDisk() {
 }
 
 describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () => {
-  test('rolls back a transaction whose end failed, so that the next statement finds none', async () => {
+  test('the embedded database rolls back a transaction whose end failed, so that the next statement finds none', async () => {
     await using place = await openOnDisk();
     const { db } = place.database;
     await place.client.exec('begin');
@@ -50,7 +50,7 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
     expect((await db.execute(sql`select id from pages`)) as object).toMatchObject({ rows: [{ id: 3 }] });
   });
 
-  test('reads but does not write while its disk is full, and writes again once there is room', async () => {
+  test('the embedded database reads but does not write while its disk is full, and writes again once there is room', async () => {
     captureLog();
     await using place = await openOnDisk();
     await using server = await startTestServer(
@@ -71,7 +71,7 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
     expect([await statusOf('live'), await statusOf('ready')]).toEqual([200, 200]);
   });
 
-  test('undoes a transaction in the middle of which its disk becomes full', async () => {
+  test('the embedded database undoes a transaction in the middle of which its disk becomes full', async () => {
     captureLog();
     await using place = await openOnDisk();
     const { db } = place.database;
@@ -87,7 +87,7 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
     );
   });
 
-  test('is no reason to end the process while it only reads, however long', async () => {
+  test('the embedded database is no reason to end the process while it only reads, however long', async () => {
     captureLog();
     await using place = await openOnDisk();
     place.disk.freeBytes = 0;

@@ -93,7 +93,7 @@ interface Answer {
 }
 
 test(
-  'the recipe for a terminal does the main job as it stands',
+  'the recipe for a terminal does the main job unchanged',
   async () => {
     if (spawnSync('curl', ['--version']).error !== undefined)
       throw new Error('curl is not installed. This test runs the recipe for a terminal: install curl.');

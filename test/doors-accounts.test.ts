@@ -18,7 +18,7 @@ describe('a request to an account', () => {
   test.each([
     ['that tells its length', (body: string) => ({ body })],
     ['in chunks', (body: string) => ({ body: new Blob([body]).stream(), duplex: 'half' as const })],
-  ])('larger than 64 KiB is refused before it is read: %s', async (_what, bodyOf) => {
+  ])('a request to an account larger than 64 KiB is refused before it is read: %s', async (_what, bodyOf) => {
     const body = JSON.stringify({ name: 'Ada', email: newEmail(), password: 'x'.repeat(64 * 1024) });
     const response = await fetch(`${server.url}/api/auth/sign-up/email`, {
       method: 'POST',
@@ -32,22 +32,25 @@ describe('a request to an account', () => {
     });
   });
 
-  test.each(['{', 'null', '[]', '"x"', '\xff'])('whose body is no object is refused: %s', async (body) => {
-    const response = await fetch(`${server.url}/api/auth/sign-in/email`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', origin: server.url },
-      body,
-    });
-    expect(response.status).toBe(400);
-    expect(await response.json()).toEqual({ code: 'BAD_INPUT', message: 'The body is no JSON object.' });
-  });
+  test.each(['{', 'null', '[]', '"x"', '\xff'])(
+    'a request to an account whose body is no object is refused: %s',
+    async (body) => {
+      const response = await fetch(`${server.url}/api/auth/sign-in/email`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin: server.url },
+        body,
+      });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toEqual({ code: 'BAD_INPUT', message: 'The body is no JSON object.' });
+    },
+  );
 
-  test('that asks whether a password is right is not answered', async () => {
+  test('a request to an account that asks whether a password is right is not answered', async () => {
     const { token } = await server.signUp();
     expect((await postAccount(server, 'verify-password', { password }, bearer(token))).status).toBe(404);
   });
 
-  test('by another method, or for a path with a NUL, is refused', async () => {
+  test('a request to an account by another method, or for a path with a NUL, is refused', async () => {
     expect((await fetch(`${server.url}/api/auth/get-session`, { method: 'DELETE' })).status).toBe(405);
     expect((await fetch(`${server.url}/api/auth/reset-password/%00`)).status).toBe(400);
   });
@@ -60,7 +63,7 @@ describe('a request to an account', () => {
     [{ email: `${'x'.repeat(250)}@example.com` }, 'An email has at most 254 characters.'],
     [{ email: 'a\0@example.com' }, 'email has a control character. Leave it out.'],
     [{ image: 'https://example.com/x.png' }, 'Accounts have no image. Leave the field out.'],
-  ])('signs nobody up with %j', async (field, message) => {
+  ])('a request to an account creates none with %j', async (field, message) => {
     const response = await postAccount(server, 'sign-up/email', {
       name: 'Ada',
       email: newEmail(),
@@ -70,7 +73,7 @@ describe('a request to an account', () => {
     expect([response.status, await response.json()]).toEqual([400, { code: 'BAD_INPUT', message }]);
   });
 
-  test('changes a name within the same limits, and never sets an image', async () => {
+  test('a request to an account changes a name within the same limits, and never sets an image', async () => {
     const { token } = await server.signUp();
     for (const field of [{ name: 'x'.repeat(101) }, { name: 'A\0' }, { image: 'x' }])
       expect((await postAccount(server, 'update-user', field, bearer(token))).status).toBe(400);
@@ -82,7 +85,7 @@ describe('a request to an account', () => {
 });
 
 describe('a database that fails', () => {
-  test('is not printed, whatever the request; the request ends with 500 and a name in the log', async () => {
+  test('a database that fails is not printed, whatever the request; the request ends with 500 and a name in the log', async () => {
     const database = await freshDatabase();
     await using broken = await startTestServer({}, { database });
     const { email, token } = await broken.signUp();

@@ -14,8 +14,8 @@ const site = useSite();
 const pages = 'fragment M on Thread { messages(first: $n) { nodes { id text } } }';
 const nested = `query Nested($n: Int) { viewer { personalWorkspace { threads(first: $n) { nodes { id ...M } } } } } ${pages}`;
 
-describe('what an operation costs', () => {
-  test('is known for every document that clients start from, with the largest pages too', () => {
+describe('the cost of an operation', () => {
+  test('the cost of an operation is known for every document that clients start from, with the largest pages too', () => {
     const names = readdirSync(new URL('../schema/operations/', import.meta.url));
     const costs = names.map((file) => {
       const largest = documentOf(file.replace('.graphql', '')).replace(
@@ -81,7 +81,7 @@ describe('what an operation costs', () => {
     `);
   });
 
-  test('multiplies with the pages in it, and says so before anything is read', async () => {
+  test('the cost of an operation multiplies with the pages in it, and says so before anything is read', async () => {
     expect(costOf(schema, parse(nested), { variables: { n: 20 } })).toMatchInlineSnapshot(`5064`);
     expect(costOf(schema, parse(nested), { variables: { n: 100 } })).toMatchInlineSnapshot(`121304`);
     expect(
@@ -92,7 +92,7 @@ describe('what an operation costs', () => {
     });
   });
 
-  test('is counted for the variables of each request, however often the document was seen', async () => {
+  test('the cost of an operation is counted for the variables of each request, however often the document was seen', async () => {
     for (const n of [20, 100, 20, 100])
       expect(
         'errors' in (await post(site.ada.url, site.ada.token, { query: nested, variables: { n } })),
@@ -101,7 +101,7 @@ describe('what an operation costs', () => {
     expect(await post(site.ada.url, site.ada.token, { query: byDefault })).toHaveProperty('errors');
   });
 
-  test('counts objects that are asked for by id, of which there are at most a hundred', async () => {
+  test('the cost of an operation counts objects that are asked for by id, of which there are at most a hundred', async () => {
     const query = 'query($ids: [ID!]!) { nodes(ids: $ids) { id } }';
     const ask = (count: number) =>
       post(site.ada.url, site.ada.token, {
@@ -129,7 +129,7 @@ describe('what an operation costs', () => {
     },
   );
 
-  test('does not rise with a snapshot of one page', async () => {
+  test('the cost of an operation does not rise with a snapshot of one page', async () => {
     const client = site.ada.socket();
     const thread = await newThread(site.ada);
     for await (const event of follow(client, 'thread-events', { threadId: thread.id })) {
@@ -175,14 +175,14 @@ describe('a document', () => {
     });
   });
 
-  test('whose fragments spread each other is refused for just that', async () => {
+  test('a document whose fragments spread each other is refused for just that', async () => {
     const query = '{ viewer { ...A } } fragment A on Viewer { id ...B } fragment B on Viewer { id ...A }';
     expect(JSON.stringify(await rawBody(site.ada, query))).toContain(
       'Cannot spread fragment \\"A\\" within itself',
     );
   });
 
-  test('that asks for the whole schema, as tools do, is answered', async () => {
+  test('a document that asks for the whole schema, as tools do, is answered', async () => {
     expect(await rawBody(site.ada, getIntrospectionQuery())).not.toHaveProperty('errors');
   });
 });

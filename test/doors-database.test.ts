@@ -89,7 +89,7 @@ describe('a failure of the database that passes by itself', () => {
     },
   );
 
-  test('is one at sign-in too', async () => {
+  test('a failure of the database that passes by itself is one at sign-in too', async () => {
     captureLog();
     vi.spyOn(site.server.app.db, 'select').mockImplementation(() => {
       throw new DatabaseAwayError('NO_CONNECTION');
@@ -103,7 +103,7 @@ describe('a failure of the database that passes by itself', () => {
     expect(await response.json()).toEqual({ code: 'OVERLOADED', message: refusal.message });
   });
 
-  test('is not every failure', async () => {
+  test('a failure of the database that passes by itself is not every failure', async () => {
     captureLog();
     vi.spyOn(site.server.app.db, 'insert').mockImplementation(() => {
       throw Object.assign(new Error('no'), { code: '23505' });

@@ -16,7 +16,7 @@ describe('one person', { timeout: 60_000 }, () => {
     LATCHKEY_OPERATION_BURST: '40',
   });
 
-  test('has so many sockets at once and no more, whatever others have, and a closed one makes room', async () => {
+  test('one person has a limited number of sockets at once, whatever others have, and a closed one makes room', async () => {
     const [bob, eve] = [await site.server.signUp('Bob'), await site.server.signUp('Eve')];
     const sockets = [await openFor(bob), await openFor(bob), await openFor(bob)];
     const init = { authorization: `Bearer ${bob.token}` };
@@ -35,7 +35,7 @@ describe('one person', { timeout: 60_000 }, () => {
     for (const { socket } of sockets) socket.terminate();
   });
 
-  test('follows so many things at once, over sockets and event streams together', async () => {
+  test('one person follows so many things at once, over sockets and event streams together', async () => {
     const bob = await site.server.signUp('Bob');
     const [first, second] = [await openFor(bob), await openFor(bob)];
     const streams: AbortController[] = [];
@@ -108,7 +108,7 @@ describe('one person', { timeout: 60_000 }, () => {
     opened.socket.terminate();
   });
 
-  test('has an operation that could return a lot counted as several', async () => {
+  test('one person has an operation that could return a lot counted as several', async () => {
     const bob = await site.server.signUp('Bob');
     const large =
       '{ viewer { personalWorkspace { models(first: 500) { nodes { id title name provider } } } } }';
@@ -137,7 +137,7 @@ test('a store for bursts is filled again by time, and what was charged beyond it
 describe('sockets without a session', () => {
   const site = useSite();
 
-  test('are bounded for a network address until they say who they are', async () => {
+  test('sockets without a session are bounded for a network address until they say who they are', async () => {
     const silent = await Promise.all(
       Array.from({ length: 100 }, () => openSocket(site.server.url, { init: null })),
     );

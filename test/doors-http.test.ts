@@ -18,7 +18,7 @@ describe('a page of another origin', () => {
     ['none is listed', {}],
     ['one is listed', { LATCHKEY_ALLOWED_ORIGINS: listed }],
     ['two are listed', { LATCHKEY_ALLOWED_ORIGINS: `${listed},https://second.example.com` }],
-  ])('may not read an answer when %s', async (_what, env) => {
+  ])('a page of another origin may not read an answer when %s', async (_what, env) => {
     await using guarded = await startTestServer(env);
     for (const origin of ['https://evil.example.com', 'null', `${listed}.evil.example.com`])
       for (const path of ['/graphql', '/api/auth/get-session', '/health/live'])
@@ -31,7 +31,7 @@ describe('a page of another origin', () => {
         }
   });
 
-  test('that is listed may ask and read, with the cookie too', async () => {
+  test('a page of another origin that is listed may ask and read, with the cookie too', async () => {
     await using guarded = await startTestServer({ LATCHKEY_ALLOWED_ORIGINS: listed });
     const asked = 'content-type, x-latchkey-csrf';
     for (const path of ['/graphql', '/api/auth/sign-in/email']) {
@@ -116,13 +116,13 @@ describe('a request', () => {
     },
   );
 
-  test('of an older protocol that names no host is answered', async () => {
+  test('a request of an older protocol that names no host is answered', async () => {
     const body = '{"query":"{ __typename }"}';
     const head = `POST /graphql HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
     expect(await raw(site.server, `${head}\r\n\r\n${body}`)).toContain('{"data":{"__typename":"Query"}}');
   });
 
-  test('with a forwarded protocol or host that is none changes nothing', async () => {
+  test('a request with a forwarded protocol or host that is none changes nothing', async () => {
     const lines = captureErrors();
     const headers = { 'x-forwarded-proto': 'no such thing', 'x-forwarded-host': 'a b', ...json(site.ada) };
     const response = await fetch(`${site.server.url}/api/auth/get-session`, { headers });
@@ -130,7 +130,7 @@ describe('a request', () => {
     expect(lines).toEqual([]);
   });
 
-  test('with an operation larger than 1 MiB is refused, whether or not it says its length', async () => {
+  test('a request with an operation larger than 1 MiB is refused, whether or not it says its length', async () => {
     const large = JSON.stringify({ query: `{ __typename } #${'x'.repeat(1024 * 1024)}` });
     for (const response of [
       await fetch(`${site.server.url}/graphql`, { method: 'POST', headers: json(site.ada), body: large }),
@@ -147,7 +147,7 @@ describe('a request', () => {
     }
   });
 
-  test('with a body that is no JSON is refused without quoting it', async () => {
+  test('a request with a body that is no JSON is refused without quoting it', async () => {
     const response = await fetch(`${site.server.url}/graphql`, {
       method: 'POST',
       headers: json(site.ada),
@@ -189,13 +189,13 @@ describe('an id that cannot be one', () => {
     ['nodes', '{ nodes(ids: [$id]) { id } }'],
     ['workspace', '{ workspace(id: $id) { id } }'],
     ['thread', '{ thread(id: $id) { id } }'],
-  ])('is not there: %s', async (_field, selection) => {
+  ])('an id that cannot be one is not there: %s', async (_field, selection) => {
     const query = `query($id: ID!) ${selection}`;
     const answers = await Promise.all([...ids, ...absent].map((id) => bodyText(site.ada, query, { id })));
     expect(new Set(answers).size).toBe(1);
   });
 
-  test('is not there for any mutation, and said so as of one that is gone', async () => {
+  test('an id that cannot be one is not there for any mutation, and said so as of one that is gone', async () => {
     const thread = await newThread(site.ada);
     const { models } = await site.ada.addKey();
     const message = { text: 'Hello', modelIds: [models[0]?.id] };
@@ -244,7 +244,7 @@ describe('a point in time', () => {
     ['0000-01-01T00:00:00Z', 'A DateTime lies between the years 1970 and 9999.'],
     ['2026-13-01T00:00:00Z', 'A DateTime is a string in ISO 8601'],
     ['2026-01-01T25:00:00Z', 'A DateTime is a string in ISO 8601'],
-  ])('that is none is refused: %s', async (expiresAt, message) => {
+  ])('a point in time that is none is refused: %s', async (expiresAt, message) => {
     const answer = await bodyText(site.ada, query, { input: { id: 'key_1', expiresAt } });
     expect(answer).toContain(message);
     expect(answer).toContain('"BAD_INPUT"');
@@ -259,7 +259,7 @@ describe('a point in time', () => {
 });
 
 describe('the log', () => {
-  test('names the operation and the request of a failure, and nothing that was sent', async () => {
+  test('the log names the operation and the request of a failure, and nothing that was sent', async () => {
     await using broken = await startTestServer({}, { database: await freshDatabase() });
     const person = await broken.signUp();
     const lines = captureErrors();

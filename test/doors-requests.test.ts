@@ -21,19 +21,22 @@ describe('an offer to upgrade an ordinary request', () => {
     ['TLS', 'Connection: Upgrade\r\nUpgrade: TLS/1.2'],
     ['two protocols', 'Connection: Upgrade\r\nUpgrade: h2c, websocket'],
     ['a protocol without a connection option', 'Upgrade: h2c'],
-  ])('is ignored, and the request is answered: %s', async (_what, offer) => {
-    const socket = connect(Number(new URL(site.server.url).port)).setEncoding('latin1');
-    const head = `POST /graphql HTTP/1.1\r\nHost: x\r\n${offer}\r\nContent-Type: application/json`;
-    socket.write(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
-    const [answer] = await once(socket, 'data');
-    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*\{"data":\{"__typename":"Query"\}\}$/s);
-    socket.write(
-      'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n',
-    );
-    const [next] = await once(socket, 'data');
-    expect(next).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-    socket.destroy();
-  });
+  ])(
+    'an offer to upgrade an ordinary request is ignored, and the request is answered: %s',
+    async (_what, offer) => {
+      const socket = connect(Number(new URL(site.server.url).port)).setEncoding('latin1');
+      const head = `POST /graphql HTTP/1.1\r\nHost: x\r\n${offer}\r\nContent-Type: application/json`;
+      socket.write(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      const [answer] = await once(socket, 'data');
+      expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*\{"data":\{"__typename":"Query"\}\}$/s);
+      socket.write(
+        'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n',
+      );
+      const [next] = await once(socket, 'data');
+      expect(next).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+      socket.destroy();
+    },
+  );
 });
 
 describe('a subscription over HTTP', () => {
@@ -47,7 +50,7 @@ describe('a subscription over HTTP', () => {
       }),
     });
 
-  test('is an event stream that no proxy on its way gathers or keeps', async () => {
+  test('a subscription over HTTP is an event stream that no proxy on its way gathers or keeps', async () => {
     const response = await subscribe('text/event-stream');
     expect(Object.fromEntries(response.headers)).toMatchObject({
       'content-type': 'text/event-stream',
@@ -61,20 +64,23 @@ describe('a subscription over HTTP', () => {
     'application/json',
     'application/graphql-response+json',
     'multipart/mixed;subscriptionSpec=1.0',
-  ])('that accepts %s only is refused with the ways to follow it', async (accept) => {
-    const response = await subscribe(accept);
-    expect([response.status, response.headers.get('content-type')]).toEqual([
-      406,
-      'application/json; charset=utf-8',
-    ]);
-    const { errors } = (await response.json()) as { errors: { message: string; extensions: object }[] };
-    expect(errors).toEqual([
-      {
-        message: expect.stringMatching(/"accept: text\/event-stream".*WebSocket/),
-        extensions: { code: 'BAD_INPUT' },
-      },
-    ]);
-  });
+  ])(
+    'a subscription over HTTP that accepts %s only is refused with the ways to follow it',
+    async (accept) => {
+      const response = await subscribe(accept);
+      expect([response.status, response.headers.get('content-type')]).toEqual([
+        406,
+        'application/json; charset=utf-8',
+      ]);
+      const { errors } = (await response.json()) as { errors: { message: string; extensions: object }[] };
+      expect(errors).toEqual([
+        {
+          message: expect.stringMatching(/"accept: text\/event-stream".*WebSocket/),
+          extensions: { code: 'BAD_INPUT' },
+        },
+      ]);
+    },
+  );
 });
 
 test.concurrent.each([

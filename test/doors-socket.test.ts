@@ -30,7 +30,7 @@ afterEach(() => {
 const ask = { query: 'query Who { viewer { user { id } } }' };
 
 describe('an upgrade', () => {
-  test('that is refused and reset does not end the server', async () => {
+  test('an upgrade that is refused and reset does not end the server', async () => {
     const port = Number(new URL(site.server.url).port);
     const lines = [
       'GET /nowhere HTTP/1.1\r\nHost: x',
@@ -53,7 +53,7 @@ describe('an upgrade', () => {
     expect(await (await fetch(`${site.server.url}/health/live`)).text()).toBe('live\n');
   });
 
-  test('that is refused is closed, with a reason', async () => {
+  test('an upgrade that is refused is closed, with a reason', async () => {
     const socket = connect(Number(new URL(site.server.url).port));
     socket.write('GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     let text = '';
@@ -63,7 +63,7 @@ describe('an upgrade', () => {
 });
 
 describe('a stranger on a socket', () => {
-  test('is sent away after three seconds of saying nothing', async () => {
+  test('a stranger on a socket is sent away after three seconds of saying nothing', async () => {
     const stranger = await openSocket(site.server.url, { init: null });
     expect(await stranger.closed).toBe('4408 Connection initialisation timeout');
   });
@@ -71,14 +71,17 @@ describe('a stranger on a socket', () => {
   test.each([
     ['in one message', 1, 64 * 1024],
     ['in many pings', 40, 1024],
-  ])('may not say much before it is known who they are: %s', async (_what, count, length) => {
-    const stranger = await openSocket(site.server.url, { init: null });
-    for (let index = 0; index < count; index++)
-      stranger.send({ type: 'ping', payload: { text: 'x'.repeat(length) } });
-    expect(await stranger.closed).toBe('1006');
-  });
+  ])(
+    'a stranger on a socket may not say much before it is known who they are: %s',
+    async (_what, count, length) => {
+      const stranger = await openSocket(site.server.url, { init: null });
+      for (let index = 0; index < count; index++)
+        stranger.send({ type: 'ping', payload: { text: 'x'.repeat(length) } });
+      expect(await stranger.closed).toBe('1006');
+    },
+  );
 
-  test('may not ask anything, nor break the protocol', async () => {
+  test('a stranger on a socket may not ask anything, nor break the protocol', async () => {
     for (const [message, code] of [
       [{ type: 'subscribe', id: '1', payload: ask }, '4401 Unauthorized'],
       [{ type: 'nonsense' }, '4400 Invalid message received'],
@@ -106,7 +109,7 @@ describe('a cookie', () => {
   });
 
   test.each([[null], [1], [{}], [['Bearer x']], [''], ['Bearer nonsense']])(
-    'does not stand in for an authorization that is none: %j',
+    'a cookie does not replace an invalid authorization: %j',
     async (authorization) => {
       const headers = { cookie, origin: site.server.url };
       const page = await openSocket(site.server.url, { headers, init: { authorization } });
@@ -142,14 +145,14 @@ describe('signing out', () => {
     },
   );
 
-  test('closes an idle socket too, with the code after which clients ask for a new token', async () => {
+  test('signing out closes an idle socket too, with the code after which clients ask for a new token', async () => {
     const { person: second } = await signIn(site.ada);
     const idle = await openFor(second);
     await signOut(second);
     expect(await idle.closed).toBe('4403 Forbidden');
   });
 
-  test('everywhere else, or a new password, closes the sockets of those sessions', async () => {
+  test('signing out everywhere else, or a new password, closes the sockets of those sessions', async () => {
     const bob = await site.server.signUp('Bob');
     const [{ person: stays }, { person: goes }] = [await signIn(bob), await signIn(bob)];
     const [kept, closed] = [await openFor(stays), await openFor(goes)];
@@ -176,7 +179,7 @@ describe('signing out', () => {
 });
 
 describe('an operation that goes wrong', () => {
-  test('takes nothing else on the socket with it, and is masked in every mode', async () => {
+  test('an operation that goes wrong takes nothing else on the socket with it, and is masked in every mode', async () => {
     await using broken = await startTestServer({}, { database: await freshDatabase() });
     vi.stubEnv('NODE_ENV', 'development');
     const person = await broken.signUp();
@@ -239,7 +242,7 @@ describe('an operation that goes wrong', () => {
 });
 
 describe('a client that is connected', () => {
-  test('may not send more than a message can have, nor pieces without end', async () => {
+  test('a client that is connected may not send more than a message can have, nor pieces without end', async () => {
     const large = await openFor(site.ada);
     large.socket.send('x'.repeat(512 * 1024 + 1));
     expect(await large.closed).toMatch(/^1009/);
@@ -248,7 +251,7 @@ describe('a client that is connected', () => {
     expect(await pieces.closed).toMatch(/^1008|^1009/);
   });
 
-  test('is cut off if it goes on asking and reads nothing', async () => {
+  test('a client that is connected is cut off if it goes on asking and reads nothing', async () => {
     const opened = await openFor(site.ada);
     opened.socket.pause();
     const ping = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(500 * 1024) } });
@@ -260,7 +263,7 @@ describe('a client that is connected', () => {
     expect((process.memoryUsage().rss - before) / 2 ** 20).toBeLessThan(200);
   });
 
-  test('has room for fifty operations at a time', async () => {
+  test('a client that is connected has room for fifty operations at a time', async () => {
     const thread = await newThread(site.ada);
     const opened = await openFor(site.ada);
     const payload = { query: documentOf('thread-events'), variables: { threadId: thread.id } };
@@ -273,7 +276,7 @@ describe('a client that is connected', () => {
     opened.socket.terminate();
   });
 
-  test('that does not answer the close frame does not keep the server from stopping', async () => {
+  test('a client that is connected that does not answer the close frame does not keep the server from stopping', async () => {
     const stopping = await startTestServer();
     const person = await stopping.signUp();
     const [deaf, well] = [await openFor(person), await openFor(person)];

@@ -181,13 +181,13 @@ describe('a CUSTOM base URL', () => {
       'The URL must not have a user name or password. Put the secret into the key.',
     ],
     [`https://llm.example.com/${'a'.repeat(2048)}`, 'The base URL is too long.'],
-  ])('is refused with a sentence where it is wrong (%#)', (input, sentence) => {
+  ])('a CUSTOM base URL is refused with a sentence where it is wrong (%#)', (input, sentence) => {
     expect(() => checkBaseUrl(input, [])).toThrow(new ForbiddenAddressError(sentence));
   });
 });
 
 describe('connections', () => {
-  test('are kept for an owner and never shared with another', async () => {
+  test('provider connections are kept for an owner and never shared with another', async () => {
     const { port, requests } = await openServer((_request, response) => response.end('ok'));
     const egress = openEgress(port);
     for (const tenantId of ['ws_a', 'ws_a', 'ws_b', 'ws_a', 'ws_b']) {
@@ -212,7 +212,7 @@ describe('connections', () => {
     expect(new Set(requests.map((request) => request.socket.remotePort)).size).toBe(2);
   });
 
-  test('of owners long gone are closed, so that their number is bounded', async () => {
+  test('provider connections of owners long gone are closed, so that their number is bounded', async () => {
     const { port, server } = await openServer((_request, response) => response.end('ok'));
     const egress = openEgress(port);
     for (let owner = 0; owner < 300; owner++) {
@@ -225,7 +225,7 @@ describe('connections', () => {
 });
 
 describe('a stream', () => {
-  test('that is read to its last event leaves the connection for the next call', async () => {
+  test('a stream that is read to its last event leaves the connection for the next call', async () => {
     const { port, requests } = await openServer((_request, response) => {
       response.write('data: 1\n\ndata: [DONE]\n\n', () => response.end());
     });
@@ -241,19 +241,22 @@ describe('a stream', () => {
     expect(new Set(requests.map((request) => request.socket.remotePort)).size).toBe(1);
   });
 
-  test.each(['chunked', 'content-length'])('that the server cuts off is STREAM_CUT (%s)', async (length) => {
-    const { port } = await openServer((_request, response) => {
-      if (length === 'content-length') response.setHeader('content-length', 100);
-      response.write('data: 1\n\n', () => response.destroy());
-    });
-    const { body } = await openEgress(port).request(callOf(port));
-    const events: string[] = [];
-    const reading = readEvents(body, patient(), ({ data }) => void events.push(data));
-    await expect(reading).rejects.toMatchObject({ name: 'ProviderError', code: 'STREAM_CUT' });
-    expect(events).toEqual(['1']);
-  });
+  test.each(['chunked', 'content-length'])(
+    'a stream that the server cuts off is STREAM_CUT (%s)',
+    async (length) => {
+      const { port } = await openServer((_request, response) => {
+        if (length === 'content-length') response.setHeader('content-length', 100);
+        response.write('data: 1\n\n', () => response.destroy());
+      });
+      const { body } = await openEgress(port).request(callOf(port));
+      const events: string[] = [];
+      const reading = readEvents(body, patient(), ({ data }) => void events.push(data));
+      await expect(reading).rejects.toMatchObject({ name: 'ProviderError', code: 'STREAM_CUT' });
+      expect(events).toEqual(['1']);
+    },
+  );
 
-  test('whose reader throws closes the socket at the server', async () => {
+  test('a stream whose reader throws closes the socket at the server', async () => {
     const { port, arrived } = await openServer((_request, response) => void response.write('data: 1\n\n'));
     const { body } = await openEgress(port).request(callOf(port));
     const [request] = await arrived;

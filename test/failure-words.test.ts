@@ -197,14 +197,14 @@ describe('a status 404', () => {
     [enveloped('Invalid URL (POST /chat/completions)', 'unknown_url')],
     [{ error: 'Cannot POST /api/v1/models' }],
     ['<!doctype html><title>The model railway shop</title>'],
-  ])('that names no model means a wrong address, from every provider: %j', (body) => {
+  ])('a status 404 that names no model means a wrong address, from every provider: %j', (body) => {
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     for (const name of PROVIDER_NAMES)
       expect(classifyFailure(name, { status: 404, headers: {}, body: text }).code).toBe('BAD_REQUEST');
   });
 });
 
-describe('what a refusal says of a key', () => {
+describe('the meaning of a refusal for its key', () => {
   const explicit: [ProviderName, number, object][] = [
     ['OPENAI', 401, enveloped('Incorrect API key provided: sk-***.', 'invalid_api_key')],
     ['OPENAI', 401, enveloped('The account is deactivated.', 'account_deactivated')],
@@ -234,10 +234,13 @@ describe('what a refusal says of a key', () => {
     ['CUSTOM', 401, enveloped('Authentication Error, Invalid proxy server token passed.')],
   ];
 
-  test.each(explicit)('is certain where the words of %s, %i %j, name the key', (name, status, body) => {
-    const error = classifyFailure(name, { status, headers: {}, body: JSON.stringify(body) });
-    expect(error).toMatchObject({ code: 'INVALID_KEY', isExplicit: true });
-  });
+  test.each(explicit)(
+    'the meaning of a refusal for its key is certain where the words of %s, %i %j, name the key',
+    (name, status, body) => {
+      const error = classifyFailure(name, { status, headers: {}, body: JSON.stringify(body) });
+      expect(error).toMatchObject({ code: 'INVALID_KEY', isExplicit: true });
+    },
+  );
 
   test.each<[number, string | object]>([
     [401, ''],
@@ -250,11 +253,14 @@ describe('what a refusal says of a key', () => {
     [403, { message: 'Forbidden' }],
     [403, 'error code: 1020'],
     [403, { title: 'Error 1010: Access denied', status: 403, detail: 'The site owner has blocked access.' }],
-  ])('is not certain where status %i comes with %j, from any provider', (status, body) => {
-    const text = typeof body === 'string' ? body : JSON.stringify(body);
-    for (const name of PROVIDER_NAMES)
-      expect(classifyFailure(name, { status, headers: {}, body: text }).isExplicit).toBe(false);
-  });
+  ])(
+    'the meaning of a refusal for its key is not certain where status %i comes with %j, from any provider',
+    (status, body) => {
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      for (const name of PROVIDER_NAMES)
+        expect(classifyFailure(name, { status, headers: {}, body: text }).isExplicit).toBe(false);
+    },
+  );
 
   test.each([
     [403, '<!DOCTYPE html><title>Just a moment...</title>', {}],
@@ -262,10 +268,13 @@ describe('what a refusal says of a key', () => {
     [403, '', { 'cf-mitigated': 'challenge' }],
     [401, '\uFEFF<html>Sign in</html>', {}],
     [407, 'Proxy authentication required', {}],
-  ])('is nothing where a page stands in between: %i %j', (status, body, headers) => {
-    for (const name of PROVIDER_NAMES.filter((name) => name !== 'PERPLEXITY'))
-      expect(classifyFailure(name, { status, headers, body }).code).toBe('NETWORK');
-  });
+  ])(
+    'the meaning of a refusal for its key is unknown if a web page was received: %i %j',
+    (status, body, headers) => {
+      for (const name of PROVIDER_NAMES.filter((name) => name !== 'PERPLEXITY'))
+        expect(classifyFailure(name, { status, headers, body }).code).toBe('NETWORK');
+    },
+  );
 });
 
 describe('a failure is worth repeating', () => {
@@ -276,7 +285,7 @@ describe('a failure is worth repeating', () => {
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
 
-  test.each([408, 429, 500, 502, 503, 520, 529])('after status %i', (status) => {
+  test.each([408, 429, 500, 502, 503, 520, 529])('a failure is worth retrying after status %i', (status) => {
     expect(isWorthRepeating(failed(status))).toBe(true);
   });
 
@@ -287,12 +296,12 @@ describe('a failure is worth repeating', () => {
     },
   );
 
-  test('never where waiting does not help, whatever the status', () => {
+  test('a failure is never retried where waiting does not help, whatever the status', () => {
     expect(isWorthRepeating(failed(429, enveloped('No.', 'insufficient_quota')))).toBe(false);
     expect(isWorthRepeating(failed(500, enveloped('Context size has been exceeded.')))).toBe(false);
   });
 
-  test('never after a paid response that could not be used, unless the provider itself says that it is busy', () => {
+  test('a failure is never retried after a paid response that could not be used, unless the provider itself says that it is busy', () => {
     expect(isWorthRepeating(new ProviderError('PROVIDER_ERROR'))).toBe(false);
     expect(isWorthRepeating(new ProviderError('STREAM_CUT'))).toBe(false);
     expect(isWorthRepeating(classifyStreamError('OPENAI', enveloped('The server had an error')))).toBe(false);

@@ -542,7 +542,7 @@ describe('an error response', () => {
     say(`failure table: ${FAILURE_ROWS.length} rows: ${counts.join(', ')}, any ${anyCount}`);
   });
 
-  test('in any shape whatever becomes a ProviderError that says its code and nothing else', () => {
+  test('an error response in any shape whatever becomes a ProviderError that says its code and nothing else', () => {
     const body = fc.oneof(
       fc.json(),
       fc.string(),
@@ -627,11 +627,11 @@ describe('an error inside a stream', () => {
     ['CUSTOM', { error: 'prompt is too long', choices: [] }, 'CONTEXT_TOO_LONG'],
     ['CUSTOM', { error: { code: 401, type: 'authentication_error' } }, 'INVALID_KEY'],
     ['CUSTOM', null, 'PROVIDER_ERROR'],
-  ])('of %s, %j, is %s', (provider, json, code) => {
+  ])('an error inside a stream of %s, %j, is %s', (provider, json, code) => {
     expect(classifyStreamError(provider, json).code).toBe(code);
   });
 
-  test('carries the status that it names, and none otherwise', () => {
+  test('an error inside a stream carries the status that it names, and none otherwise', () => {
     expect(classifyStreamError('GEMINI', gemini(503, 'UNAVAILABLE', '')).status).toBe(503);
     expect(classifyStreamError('ANTHROPIC', anthropic('overloaded_error', '')).status).toBeNull();
   });
@@ -664,7 +664,7 @@ describe('a network failure', () => {
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('secret.example.com');
   });
 
-  test('that is a ProviderError already stays as it is', () => {
+  test('a network failure that is a ProviderError already stays as it is', () => {
     const error = new ProviderError('STREAM_CUT');
     expect(classifyNetworkError(error)).toBe(error);
   });
@@ -762,7 +762,7 @@ describe('a secret in a provider’s text', () => {
     (message) => message,
   );
 
-  test('never appears in the error, whatever the provider, the key and the shape of the body', () => {
+  test('a secret in a provider’s text never appears in the error, whatever the provider, the key and the shape of the body', () => {
     fc.assert(
       fc.property(fc.constantFrom(...PROVIDER_NAMES), key, around, body, (provider, key, around, body) => {
         const text = textOf(body(around(key)));
@@ -780,13 +780,13 @@ describe('a secret in a provider’s text', () => {
     );
   });
 
-  test('of any shape is taken out when the call names it', () => {
+  test('a secret in a provider’s text of any shape is taken out when the call names it', () => {
     const failed = { status: 401, headers: {}, body: '{"error":"no user hunter2 here"}', secret: 'hunter2' };
     expect(classifyFailure('CUSTOM', failed).providerText).toBe('no user [redacted] here');
     expect(classifyStreamError('CUSTOM', { error: 'hunter2?' }, 'hunter2').providerText).toBe('[redacted]?');
   });
 
-  test('is taken out together with account names, half masked keys and credentials in addresses', () => {
+  test('a secret in a provider’s text is taken out together with account names, half masked keys and credentials in addresses', () => {
     const text =
       'Key sk-abc***xyz of org-AbCdEfGhIjKl in proj_AbCdEfGh, team 0f8fad5b-d9cd-469f-a165-70867728950e, https://u:p@example.com/?api_key=short';
     expect(redact(text)).toBe(
@@ -794,7 +794,7 @@ describe('a secret in a provider’s text', () => {
     );
   });
 
-  test('leaves a sentence of ordinary words as it is', () => {
+  test('a secret in a provider’s text leaves a sentence of ordinary words as it is', () => {
     const text =
       'The model gpt-5.6-luna-2026-10-01 does not support risk-free tasks: ask an admin, see https://example.com/a.';
     expect(redact(text)).toBe(text);
@@ -820,15 +820,15 @@ describe('a provider’s text', () => {
     [{ error: { message: { deep: 1 } } }, null],
     ['{"error":{"message":"cut', null],
     ['', null],
-  ])('of %j is %j', (body, text) => {
+  ])('a provider’s text of %j is %j', (body, text) => {
     expect(providerText(body)).toBe(text);
   });
 
-  test('is cut to 500 characters', () => {
+  test('a provider’s text is cut to 500 characters', () => {
     expect(providerText({ error: 'a b '.repeat(1000) })).toHaveLength(500);
   });
 
-  test('is left out of what a logger finds', () => {
+  test('a provider’s text is left out of what a logger finds', () => {
     const error = classifyFailure('CUSTOM', {
       status: 400,
       headers: {},

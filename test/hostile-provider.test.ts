@@ -79,7 +79,7 @@ describe('blank space without end', () => {
     expect(text.trimStart()).toBe('Words.');
   });
 
-  test('is never held back by more than a few characters', () => {
+  test('blank space without end is never held back by more than a few characters', () => {
     let given = '';
     const sink: AnswerSink = { text: (delta) => (given += delta), reasoning() {}, citation() {}, usage() {} };
     const reader = createThinkTagReader(createAnswerWriter(sink));
@@ -95,7 +95,7 @@ describe('blank space without end', () => {
 describe('JSON that is made to be slow', () => {
   const brackets = '['.repeat(500_000) + ']'.repeat(500_000);
 
-  test('ends an answer whose events are full of it, and the text so far is kept', async () => {
+  test('JSON that is made to be slow ends an answer whose events are full of it, and the text so far is kept', async () => {
     provider.answer = async (response) => {
       const events = Array<string>(8).fill(`data: {"a":${brackets}}\n\n`);
       await stream(response, [chunkOf({ delta: { content: 'Words.' } }), ...events]);
@@ -104,13 +104,13 @@ describe('JSON that is made to be slow', () => {
     expect(await ask()).toMatchObject({ status: 'FAILED', text: 'Words.' });
   });
 
-  test('in a list is no list', async () => {
+  test('JSON that is made to be slow in a list is no list', async () => {
     provider.list = (response) => respond(response, 200, '['.repeat(10_000_000));
     const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
     expect(added).toMatchObject({ apiKey: { status: 'UNVERIFIED' }, models: [] });
   });
 
-  test('in an error is no reason to wait', async () => {
+  test('JSON that is made to be slow in an error is no reason to wait', async () => {
     provider.answer = (response) => respond(response, 400, `{"error":${brackets.slice(0, 60_000)}}`);
     expect(await ask()).toMatchObject({ status: 'FAILED', code: 'BAD_REQUEST' });
   });
@@ -224,24 +224,27 @@ describe('a list of models', () => {
     ['one that is null, as Ollama has it before a model is pulled', { object: 'list', data: null }],
     ['one in which nothing chats', { data: [{ id: 'text-embedding-3-small' }] }],
     ['one whose names cannot be stored', { data: [{ id: 'a\0b' }] }],
-  ])('that offers nothing to ask leaves the key UNVERIFIED and says so: %s', async (_what, list) => {
-    provider.list = (response) => respond(response, 200, JSON.stringify(list));
-    const sentence =
-      'OpenAI-compatible server lists no chat model for this key. Add or allow one there, then check this key again. Check that the base URL is right: that of most servers ends in /v1.';
-    const unverified = { status: 'UNVERIFIED', statusMessage: sentence };
-    const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
-    expect(added).toMatchObject({ apiKey: unverified, models: [] });
-    const checked = await ada.run('check-api-key', { input: { id: key.apiKey.id } });
-    expect(checked).toMatchObject({ apiKey: unverified });
-    expect((await modelsOf(ada)).filter(({ isAvailable }) => isAvailable)).toEqual([]);
+  ])(
+    'a list of models that offers nothing to ask leaves the key UNVERIFIED and says so: %s',
+    async (_what, list) => {
+      provider.list = (response) => respond(response, 200, JSON.stringify(list));
+      const sentence =
+        'OpenAI-compatible server lists no chat model for this key. Add or allow one there, then check this key again. Check that the base URL is right: that of most servers ends in /v1.';
+      const unverified = { status: 'UNVERIFIED', statusMessage: sentence };
+      const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
+      expect(added).toMatchObject({ apiKey: unverified, models: [] });
+      const checked = await ada.run('check-api-key', { input: { id: key.apiKey.id } });
+      expect(checked).toMatchObject({ apiKey: unverified });
+      expect((await modelsOf(ada)).filter(({ isAvailable }) => isAvailable)).toEqual([]);
 
-    provider.list = (response) => respond(response, 200, listOf([{ id: 'model' }]));
-    const again = await ada.run('check-api-key', { input: { id: key.apiKey.id } });
-    expect(again).toMatchObject({ apiKey: { status: 'ACTIVE', statusMessage: null } });
-    expect(await modelsOf(ada)).toMatchObject([{ name: 'model', isAvailable: true }]);
-  });
+      provider.list = (response) => respond(response, 200, listOf([{ id: 'model' }]));
+      const again = await ada.run('check-api-key', { input: { id: key.apiKey.id } });
+      expect(again).toMatchObject({ apiKey: { status: 'ACTIVE', statusMessage: null } });
+      expect(await modelsOf(ada)).toMatchObject([{ name: 'model', isAvailable: true }]);
+    },
+  );
 
-  test('that a server of one’s own does not have leaves its key UNVERIFIED', async () => {
+  test('a list of models that a server of one’s own does not have leaves its key UNVERIFIED', async () => {
     provider.list = (response) => respond(response, 404, '404 page not found');
     const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
     expect(added.apiKey).toMatchObject({
@@ -250,7 +253,7 @@ describe('a list of models', () => {
     });
   });
 
-  test.each([6_000, 100_000])('of %i is cut to the first two thousand', async (count) => {
+  test.each([6_000, 100_000])('a list of models of %i is cut to the first two thousand', async (count) => {
     provider.list = (response) => respond(response, 200, listOf(many(count)));
     const added = await addKey(ada, { provider: 'CUSTOM', secret: 'none', baseUrl: provider.baseUrl });
     expect(added.models.map(({ name }) => name)).toEqual(many(2_000).map(({ id }) => id));
@@ -258,7 +261,7 @@ describe('a list of models', () => {
     expect(models).toHaveLength(2_000);
   });
 
-  test('is stored for the longest base URL, and a longer one is refused', async () => {
+  test('a list of models is stored for the longest base URL, and a longer one is refused', async () => {
     const names = Array.from({ length: 20 }, () => ({ id: randomWord(200) }));
     provider.list = (response) => respond(response, 200, listOf(names));
     const base = `${provider.baseUrl}/`;
@@ -288,7 +291,7 @@ function randomHex(length: number): string {
 test.each([
   ['GEMINI', { models: [], nextPageToken: '\ud800' }],
   ['ANTHROPIC', { data: [], has_more: true, last_id: '\ud800' }],
-])('a page of %s that leads on by half a character leaves the key as it can be told', async (name, page) => {
+])('a page of %s whose cursor is half a character leaves the key UNVERIFIED', async (name, page) => {
   await using stranger = await startHostileProvider();
   stranger.list = (response) => respond(response, 200, JSON.stringify(page));
   await using other = await startTestServer({
@@ -321,7 +324,7 @@ describe('what was said about a secret that was replaced meanwhile', () => {
     },
   );
 
-  test('does not become the health of the new one: an answer', async () => {
+  test('an answer with a secret that was replaced meanwhile does not set the health of the new one', async () => {
     const held = Promise.withResolvers<ServerResponse>();
     provider.answer = held.resolve;
     const work = vi.spyOn(server.app, 'track');
@@ -337,7 +340,7 @@ describe('what was said about a secret that was replaced meanwhile', () => {
 });
 
 describe('the sentence for a manager of a key', () => {
-  test('names the base URL when a server of one’s own does not know the way', async () => {
+  test('the sentence for a manager of a key names the base URL when a server of one’s own does not know the way', async () => {
     provider.list = (response) => respond(response, 404, '404 page not found');
     await ada.run('check-api-key', { input: { id: key.apiKey.id } });
     const [{ statusMessage }] = (await keysOf(ada)) as [ListedKey];
@@ -346,7 +349,7 @@ describe('the sentence for a manager of a key', () => {
     );
   });
 
-  test('names credit where a provider refuses an account without any like a wrong key', async () => {
+  test('the sentence for a manager of a key names credit where a provider refuses an account without any like a wrong key', async () => {
     expect(await ada.addKey('PERPLEXITY', 'sk-sim-wrong')).toMatchObject({
       __typename: 'ProviderRefusedError',
       message: expect.stringContaining('Perplexity says the same of an account without credit.'),

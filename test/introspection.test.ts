@@ -115,7 +115,7 @@ describe('asking for everything that the schema leads to', () => {
     60_000,
   );
 
-  test('is a search that finds a secret and a ciphertext in each of their forms', () => {
+  test('asking for everything that the schema leads to is a search that finds a secret and a ciphertext in each of their forms', () => {
     expect(Object.keys(secrets).length).toBe(6 * 4);
     for (const mark of Object.values(secrets)) expect(mark.length).toBeGreaterThan(20);
   });

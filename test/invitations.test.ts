@@ -74,7 +74,7 @@ describe('an invitation', () => {
     });
   });
 
-  test('into a team makes a member of the team, and of none of its workspaces', async () => {
+  test('an invitation into a team makes a member of the team, and of none of its workspaces', async () => {
     const bob = await server.signUp('Bob');
     const teamId = await sharedTeam(cast);
     const workspaceId = await teamWorkspace(cast, teamId);
@@ -96,7 +96,7 @@ describe('an invitation', () => {
     expect((await rolesIn(eve, workspaceId)).at(-1)).toBe('Eve ADMIN');
   });
 
-  test('that expired, was used, revoked or made up, or whose workspace is gone, is answered the same', async () => {
+  test('an invitation that expired, was used, revoked or made up, or whose workspace is gone, is answered the same', async () => {
     const { owner, stranger } = cast;
     const id = await newWorkspace(owner);
     const revoked = await change(owner, 'create-invitation', { workspaceId: id, role: 'MEMBER' });
@@ -132,7 +132,7 @@ describe('an invitation', () => {
     expect(await change(bob, 'accept-invitation', { token })).toMatchObject({ workspace: { id } });
   });
 
-  test('is good only while its maker may manage members', async () => {
+  test('an invitation is good only while its maker may manage members', async () => {
     const { owner, admin, stranger } = cast;
     for (const kind of [sharedWorkspace, sharedTeam]) {
       const id = await kind(cast);
@@ -151,7 +151,7 @@ describe('an invitation', () => {
     }
   });
 
-  test('is seen by those who manage members, without what opens it', async () => {
+  test('an invitation is seen by those who manage members, without what opens it', async () => {
     const { owner, admin, member, viewer } = cast;
     for (const id of [await sharedWorkspace(cast), await sharedTeam(cast)]) {
       const made = await change(admin, 'create-invitation', {
@@ -203,7 +203,7 @@ describe('an invitation', () => {
     expect((await auditOf(server, id)).at(-1)).toBe('INVITATION_REVOKED MEMBER');
   });
 
-  test('is good for 1 to 720 hours, a week if nothing is said', async () => {
+  test('an invitation is good for 1 to 720 hours, a week if nothing is said', async () => {
     const id = await newWorkspace(cast.owner);
     const make = (expiresInHours?: number | null) =>
       change(cast.owner, 'create-invitation', { workspaceId: id, role: 'MEMBER', expiresInHours });
@@ -224,7 +224,7 @@ describe('an invitation', () => {
       });
   });
 
-  test('into a team’s workspace is an invitation into the team', async () => {
+  test('an invitation into a team’s workspace is an invitation into the team', async () => {
     const teamId = await sharedTeam(cast);
     const workspaceId = await teamWorkspace(cast, teamId);
     expect(await change(cast.owner, 'create-invitation', { workspaceId, role: 'MEMBER' })).toMatchObject({
@@ -234,7 +234,7 @@ describe('an invitation', () => {
     });
   });
 
-  test('is one of at most a hundred that are open', async () => {
+  test('an invitation is one of at most a hundred that are open', async () => {
     const { owner } = cast;
     for (const tenantId of [await newWorkspace(owner), await newTeam(owner)]) {
       const row = () => ({
@@ -257,7 +257,7 @@ describe('an invitation', () => {
     }
   });
 
-  test('is tried at most twenty times in ten minutes by one person', async () => {
+  test('an invitation is tried at most twenty times in ten minutes by one person', async () => {
     const [eve, bob] = [await server.signUp('Eve'), await server.signUp('Bob')];
     const token = await invite(cast.owner, await newWorkspace(cast.owner));
     const tries = await Promise.all(
@@ -276,7 +276,7 @@ describe('an invitation', () => {
 });
 
 describe('signing up with an invitation', () => {
-  test('is possible where sign-up is by invitation, for as long as the invitation is good', async () => {
+  test('signing up with an invitation is possible where sign-up is by invitation, for as long as the invitation is good', async () => {
     const { owner } = cast;
     const id = await newWorkspace(owner);
     const token = await invite(owner, id);
@@ -323,7 +323,7 @@ describe('signing up with an invitation', () => {
     expect(await signUp(token)).toMatchObject({ status: 403, body: closed });
   });
 
-  test('is not possible where sign-up is closed', async () => {
+  test('signing up with an invitation is not possible where sign-up is closed', async () => {
     const token = await invite(cast.owner, await newWorkspace(cast.owner));
     await using closed = await startTestServer(
       { LATCHKEY_SIGN_UP: 'closed' },

@@ -71,7 +71,7 @@ describe('the audit log of a key', () => {
     expect(new Set(rows.map(({ subjectId }) => subjectId))).toEqual(new Set([id, other.apiKey.id]));
   });
 
-  test('holds neither what was refused nor what a key was used for', async () => {
+  test('the audit log of a key holds neither what was refused nor what a key was used for', async () => {
     await ada.addKey('OPENAI', 'sk-sim-wrong');
     const { apiKey, models } = await ada.addKey('OPENAI', 'sk-sim-quota');
     await ada.run('replace-api-key-secret', { input: { id: apiKey.id, secret: 'sk-sim-wrong' } });

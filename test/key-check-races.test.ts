@@ -53,7 +53,7 @@ describe.each(Object.entries(CHECKS))('a key that is being %s', (_check, check) 
       ['accepts', null],
       ['refuses', new ProviderError('INVALID_KEY', { status: 401 })],
       ['is down', new ProviderError('PROVIDER_OVERLOADED', { status: 503 })],
-    ])('stands as before when the provider %s it', async (_word, refusal) => {
+    ])('keeps its status when the provider %s it', async (_word, refusal) => {
       const manager = inWorkspace(ada, workspaceId);
       const before = await keysOf(manager);
       const held = holdChecks(server, 'OPENAI');

@@ -29,16 +29,16 @@ describe('a pasted key', () => {
     ['from a .env file', `OPENAI_API_KEY=${key}`],
     ['from a header', `Authorization: Bearer ${key}`],
     ['from a quoted header value', `"bearer ${key}"`],
-  ])('is found %s', (_title, text) => {
+  ])('a pasted key is found %s', (_title, text) => {
     expect(normaliseSecret(text)).toBe(key);
   });
 
-  test('keeps the padding of a base64 key', () => {
+  test('a pasted key keeps the padding of a base64 key', () => {
     expect(normaliseSecret('QUJDRA==')).toBe('QUJDRA==');
     expect(normaliseSecret('KEY=QUJDRA==')).toBe('QUJDRA==');
   });
 
-  test('may be empty, for a server that needs none', () => {
+  test('a pasted key may be empty, for a server that needs none', () => {
     expect(normaliseSecret(' \n')).toBe('');
   });
 
@@ -48,12 +48,12 @@ describe('a pasted key', () => {
     ['a control character', 'sk-canary-\u0007'],
     ['letters of another alphabet', 'sk-canary-ключ'],
     ['the length of a file', 'sk-canary-'.repeat(1_000)],
-  ])('with %s is refused with a sentence that does not quote it', (_title, text) => {
+  ])('a pasted key with %s is refused with a sentence that does not quote it', (_title, text) => {
     expect(() => normaliseSecret(text)).toThrow(SecretFormatError);
     expect(() => normaliseSecret(text)).not.toThrow(/canary/);
   });
 
-  test('can always travel in a header once it is accepted', () => {
+  test('a pasted key can always travel in a header once it is accepted', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
         let secret: string;
@@ -82,11 +82,14 @@ describe('a key of another provider', () => {
     ['NOVITA', KEYS.novita],
   ];
 
-  test.each(owners)('is not suspected when it belongs to %s', (provider, secret) => {
-    expect(hintForeignKey(provider, secret)).toBeNull();
-  });
+  test.each(owners)(
+    'a key of another provider is not suspected when it belongs to %s',
+    (provider, secret) => {
+      expect(hintForeignKey(provider, secret)).toBeNull();
+    },
+  );
 
-  test('is named, whatever it was pasted for', () => {
+  test('a key of another provider is named, whatever it was pasted for', () => {
     for (const [owner, secret] of owners) {
       for (const [provider] of owners) {
         if (provider !== owner)
@@ -100,7 +103,7 @@ describe('a key of another provider', () => {
     expect(hintForeignKey('OPENAI', `sk-${'0a'.repeat(16)}`)).toBe('This looks like a key of DeepSeek.');
   });
 
-  test('that cannot chat is named even at its own provider', () => {
+  test('a key of another provider that cannot chat is named even at its own provider', () => {
     expect(hintForeignKey('ANTHROPIC', 'sk-ant-admin01-x')).toBe(
       'This looks like an Anthropic admin key, which cannot chat.',
     );
@@ -109,7 +112,7 @@ describe('a key of another provider', () => {
     );
   });
 
-  test('is nothing remarkable at a server of one’s own, nor is a key of unknown shape', () => {
+  test('a key of another provider is nothing remarkable at a server of one’s own, nor is a key of unknown shape', () => {
     expect(hintForeignKey('CUSTOM', KEYS.anthropic)).toBeNull();
     expect(hintForeignKey('OPENAI', 'sk-something-new')).toBeNull();
     expect(hintForeignKey('GEMINI', '')).toBeNull();

@@ -147,7 +147,7 @@ describe('a key', () => {
     },
   );
 
-  test('comes to every status by one of these ways', () => {
+  test('a key comes to every status by one of these ways', () => {
     expect(new Set(ways.map(({ status }) => status))).toEqual(new Set(KEY_STATUSES));
   });
 
@@ -180,7 +180,7 @@ describe('a key', () => {
     return (await readAnswer(member, answer.id)).error?.message ?? works;
   }
 
-  test('has in the diagram of docs/keys.md the statuses that there are, those that are still asked among them', () => {
+  test('a key has in the diagram of docs/keys.md the statuses that there are, those that are still asked among them', () => {
     const [, diagram = ''] = /^```mermaid\n([^`]*NEEDS_REENTRY[^`]*)^```$/m.exec(page('docs/keys.md')) ?? [];
     const drawn = [...diagram.matchAll(/\b[A-Z][A-Z_]{5,}\b/g)].map(([word]) => word);
     expect(new Set(drawn)).toEqual(new Set(KEY_STATUSES));
@@ -214,7 +214,7 @@ describe('a change of status is announced', () => {
     });
   }
 
-  test('once when an answer finds the key otherwise, and not by the answers that confirm it', async () => {
+  test('a change of status is announced once when an answer finds the key otherwise, and not by the answers that confirm it', async () => {
     const { apiKey, models } = await ada.addKey('OPENAI', 'sk-sim-quota-0123456789');
     const told = [];
     for (const _time of [1, 2, 3])
@@ -224,7 +224,7 @@ describe('a change of status is announced', () => {
     expect(await timesTold(apiKey.id, () => askAndLearn(models[0] ?? { id: '' }))).toBe(0);
   });
 
-  test('by a check only if its status, its reason or its models are other ones', async () => {
+  test('a change of status is announced by a check only if its status, its reason or its models are other ones', async () => {
     const { apiKey } = await ada.addKey('MISTRAL', GOOD_SECRET);
     const check = () => ada.run('check-api-key', { input: { id: apiKey.id } });
     const told = [await timesTold(apiKey.id, check)];

@@ -36,14 +36,14 @@ async function order(provider = 'OPENAI'): Promise<string> {
 }
 
 describe('the order of keys', () => {
-  test('is that in which they were added, for each provider apart', async () => {
+  test('the order of keys is that in which they were added, for each provider apart', async () => {
     for (const label of ['a', 'b', 'c']) await add(label);
     await add('m', { provider: 'MISTRAL' });
     expect(await order()).toBe('1 a, 2 b, 3 c');
     expect(await order('MISTRAL')).toBe('1 m');
   });
 
-  test('changes when a key is moved, and the others close up', async () => {
+  test('the order of keys changes when a key is moved, and the others close up', async () => {
     const ids = [];
     for (const label of ['a', 'b', 'c', 'd']) ids.push(await add(label));
     const [a = '', b = '', c = '', d = ''] = ids;
@@ -69,7 +69,7 @@ describe('the order of keys', () => {
     ]);
   });
 
-  test('has no place before the first', async () => {
+  test('the order of keys has no place before the first', async () => {
     const id = await add('a');
     for (const position of [0, -1])
       expect(await update(id, { position, label: 'z' })).toMatchObject({
@@ -79,7 +79,7 @@ describe('the order of keys', () => {
     expect(await order()).toBe('1 a');
   });
 
-  test('has no gap where a key was removed', async () => {
+  test('the order of keys has no gap where a key was removed', async () => {
     const ids = [];
     for (const label of ['a', 'b', 'c']) ids.push(await add(label));
     await ada.run('remove-api-key', { input: { id: ids[1] } });
@@ -88,7 +88,7 @@ describe('the order of keys', () => {
     expect(await order()).toBe('1 a, 2 c, 3 d');
   });
 
-  test('has every place once, however many are added, moved and removed at the same time', async () => {
+  test('the order of keys has every place once, however many are added, moved and removed at the same time', async () => {
     const added = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((label) => add(label)));
     expect((await order()).match(/\d/g)).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
     const [first = '', second = '', ...rest] = added;

@@ -96,7 +96,7 @@ describe('a key is due', () => {
     expect(await callsWhile(look)).toBe(0);
   });
 
-  test('after 1, 5, 15 and 60 minutes while its provider is away, then hourly, and daily once it is back', async () => {
+  test('a key is due after 1, 5, 15 and 60 minutes while its provider is away, then hourly, and daily once it is back', async () => {
     const id = await add('OPENAI', 'sk-sim-good-down-0123456789');
     const waits = [await dueInMinutes(id)];
     for (const _time of [1, 2, 3, 4]) {
@@ -139,11 +139,11 @@ describe('a key is due', () => {
   });
 });
 
-describe('what the server finds by itself', () => {
+describe('the result of a recheck', () => {
   test.each([
     ['wrong', 'INVALID'],
     ['limited', 'RATE_LIMITED'],
-  ])('becomes the status: %s is %s, and gone again with the next look', async (fault, status) => {
+  ])('the result of a recheck becomes the status until the next one: %s is %s', async (fault, status) => {
     const id = await add('MISTRAL');
     turn(server, 'MISTRAL', fault);
     await makeDue(id);
@@ -183,7 +183,7 @@ describe('what the server finds by itself', () => {
   test.each([
     ['replaced', 'replace-api-key-secret', { secret: 'sk-sim-another-0123456789' }],
     ['removed', 'remove-api-key', {}],
-  ])('is of no account once the key was %s meanwhile', async (_how, operation, more) => {
+  ])('the result of a recheck is ignored once the key was %s meanwhile', async (_how, operation, more) => {
     const id = await add();
     const held = holdChecks(server, 'OPENAI');
     await makeDue(id);
@@ -252,7 +252,7 @@ describe('checks of one key', () => {
     }
   });
 
-  test('are eight at a time over all keys when the server is who asks, so that a silent provider holds up few', async () => {
+  test('checks of one key are eight at a time over all keys when the server is who asks, so that a silent provider holds up few', async () => {
     const ids: string[] = [];
     for (let number = 1; number <= 9; number++) ids.push(await add());
     for (const id of ids) await makeDue(id);
@@ -286,7 +286,7 @@ describe('checks of one key', () => {
 });
 
 describe('a running server', () => {
-  test('checks what is due without being asked', async () => {
+  test('a running server checks what is due without being asked', async () => {
     const id = await add('OPENAI', 'sk-sim-good-down-0123456789');
     const { OPENAI } = server.app.providers;
     const { checkKey } = OPENAI;
@@ -297,14 +297,14 @@ describe('a running server', () => {
     await stop();
   });
 
-  test('asks the database once a look while nothing is due, and sleeps until something is', async () => {
+  test('a running server reads due keys with one statement while none is due, and sleeps until one is', async () => {
     await add();
     const select = vi.spyOn(database.db, 'select');
     expect(await look()).toBeGreaterThan(0);
     expect(select).toHaveBeenCalledTimes(1);
   });
 
-  test('ends a check that is under way when it stops, and learns nothing from that', async () => {
+  test('a running server ends a check that is under way when it stops, and learns nothing from that', async () => {
     const stopped = await startTestServer(
       {},
       { database: { ...database, close: async () => {} }, simulator: server.simulator, recheckEveryMs: 5 },
@@ -327,7 +327,7 @@ describe('a running server', () => {
     expect(key).toMatchObject({ health: 'ACTIVE', healthReason: null });
   });
 
-  test('goes on looking after the database was away', async () => {
+  test('a running server continues its rechecks after the database was away', async () => {
     const lines = captureLog();
     const id = await add();
     await makeDue(id);

@@ -38,8 +38,8 @@ async function numbers(person: Person, id: string): Promise<number[]> {
   return [models.length, threadCount, runningAnswerCount];
 }
 
-describe('what removing a key would do', () => {
-  test('counts what rests on it alone, private threads of others included, and is what then happens', async () => {
+describe('the removal impact of a key', () => {
+  test('the removal impact of a key counts what depends on it alone, private threads of others included, and is what then happens', async () => {
     const lab = await sharedWorkspace(cast);
     const admin = inWorkspace(cast.admin, lab);
     const member = inWorkspace(cast.member, lab);
@@ -79,7 +79,7 @@ describe('what removing a key would do', () => {
     expect(nodesOf(threads.threads).filter(({ canGenerate }) => !canGenerate)).toHaveLength(3);
   });
 
-  test('is little while another usable key offers the same', async () => {
+  test('the removal impact of a key is little while another usable key offers the same', async () => {
     const ada = cast.stranger;
     const first = (await ada.addKey('OPENAI')).apiKey.id;
     const { apiKey, models } = await ada.addKey('OPENAI');
@@ -120,7 +120,7 @@ describe('removing a key', () => {
       transaction.mockRejectedValueOnce(new Error('Failed query', { cause: deadlock }));
   }
 
-  test('just before an answer begins with it leaves nothing behind, and says so in words', async () => {
+  test('removing a key just before an answer begins with it leaves nothing behind, and says so in words', async () => {
     const ada = cast.stranger;
     const { apiKey, models } = await ada.addKey('OPENAI');
     const { thread, answers } = await ada.ask('Hello?', models.slice(0, 1));
@@ -139,7 +139,7 @@ describe('removing a key', () => {
     expect(messages.edges).toHaveLength(2);
   });
 
-  test('is tried again when the database gave it up for the save of an answer, and not for ever', async () => {
+  test('removing a key is tried again when the database gave it up for the save of an answer, and not for ever', async () => {
     const ada = cast.stranger;
     const { apiKey } = await ada.addKey('OPENAI');
     const remove = () => bodyText(ada, documentOf('remove-api-key'), { input: { id: apiKey.id } });

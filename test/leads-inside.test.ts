@@ -30,7 +30,7 @@ afterAll(async () => {
 });
 
 test.each(['10.0.0.7', '127.0.0.1', '169.254.169.254'])(
-  'a key for a server whose name leads to %s is refused, and its owner is told why',
+  'a key for a server whose name leads to %s is refused, and its owner gets the reason',
   async (inside) => {
     address = inside;
     const ada = await server.signUp();

@@ -14,7 +14,7 @@ import { newPlace } from './kit/process.ts';
 const PROCESS_TIMEOUT_MS = 120_000;
 
 describe('lines that cannot be written', () => {
-  test('are counted, and the count is logged before the next line once there is room', () => {
+  test('lines that cannot be written are counted, and the count is logged before the next line once there is room', () => {
     const written: string[] = [];
     let hasRoom = false;
     const output = new LogOutput({

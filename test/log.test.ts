@@ -21,7 +21,7 @@ interface Line {
 }
 
 describe('a line is logged', () => {
-  test('for every refused sign-in, wrong password and limit, under the id of the response, without what was sent', async () => {
+  test('a log line is written for every refused sign-in, wrong password and limit, under the id of the response, without what was sent', async () => {
     await using server = await startTestServer(
       {},
       { attempts: { ...DEFAULT_ATTEMPTS, signInsPerAccount: 2 } },
@@ -57,7 +57,7 @@ describe('a line is logged', () => {
     expect(lines.join()).not.toMatch(/canary|@/);
   }, 60_000);
 
-  test('for every operation that failed or was refused, over HTTP and socket, with its name and code', async () => {
+  test('a log line is written for every operation that failed or was refused, over HTTP and socket, with its name and code', async () => {
     await using server = await startTestServer();
     const ada = await server.signUp();
     const lines = captureLog();
@@ -104,7 +104,7 @@ describe('a line is logged', () => {
     expect(lines.join()).not.toMatch(/canary|@/);
   });
 
-  test('for the end of every answer, good or not, with the code that it failed with', async () => {
+  test('a log line is written for the end of every answer, good or not, with the code that it failed with', async () => {
     await using server = await startTestServer();
     const ada = await server.signUp();
     const { models } = await ada.addKey('OPENAI');

@@ -18,7 +18,7 @@ describe('JSON of a provider', () => {
     ['a field of another name each', `{${listOf(90_000, (index) => `"k${index}":1`).slice(1, -1)}}`],
     ['the same field again and again', `{${listOf(90_000, () => '"a":1').slice(1, -1)}}`],
     ['objects of other fields each', listOf(60_000, (index) => `{"k${index}":1}`)],
-  ])('is not parsed where it is made to be slow: %s', (_what, text) => {
+  ])('JSON of a provider is not parsed where it is made to be slow: %s', (_what, text) => {
     expect(parseJson(text)).toBeUndefined();
   });
 
@@ -27,11 +27,11 @@ describe('JSON of a provider', () => {
     ['text full of brackets, quotes and backslashes', { text: '[{"\\,:'.repeat(100_000), more: ['\\', '"'] }],
     ['sixty levels', JSON.parse(nested(60))],
     ['hundreds of sources', Array.from({ length: 900 }, (_, id) => ({ id, url: 'u', title: 't', start: 1 }))],
-  ])('is parsed where it is as providers write it: %s', (_what, value) => {
+  ])('JSON of a provider is parsed where it is as providers write it: %s', (_what, value) => {
     expect(parseJson(JSON.stringify(value))).toEqual(value);
   });
 
-  test('may be longer in a list of models', () => {
+  test('JSON of a provider may be longer in a list of models', () => {
     const text = listOf(100_000, (index) => `{"id":"m${index}"}`);
     expect(parseJson(text)).toBeUndefined();
     expect(parseJson(text, DOCUMENT_LIMITS)).toHaveLength(100_000);
@@ -46,7 +46,7 @@ describe('the event loop', () => {
     while (performance.now() < end);
   }
 
-  test('is not held by an owner beyond an allowance, and others go on at once meanwhile', async () => {
+  test('the event loop is not held by an owner beyond an allowance, and others go on at once meanwhile', async () => {
     const share = createLoopShare();
     let left = 100;
     const done = Promise.withResolvers<void>();
@@ -69,7 +69,7 @@ describe('the event loop', () => {
     expect(othersDone).toBeGreaterThan(50);
   });
 
-  test('is taken in turns by those beyond their allowance', async () => {
+  test('the event loop is taken in turns by those beyond their allowance', async () => {
     const share = createLoopShare();
     const turns: string[] = [];
     const all = ['a', 'b'].flatMap((owner) =>

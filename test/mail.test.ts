@@ -28,7 +28,7 @@ afterAll(async () => {
 afterEach(() => vi.restoreAllMocks());
 
 describe('a person who forgot their password', () => {
-  test('is sent a link that sets a new one once and ends all sessions', async () => {
+  test('a person who forgot their password is sent a link that sets a new one once and ends all sessions', async () => {
     const ada = await server.signUp();
     const socket = await openFor(ada);
     expect(
@@ -91,7 +91,7 @@ describe('a person who forgot their password', () => {
     expect(await ask(ada.email)).toBe(200);
   });
 
-  test('loses the links of before when the password is changed', async () => {
+  test('a person who forgot their password loses the links of before when the password is changed', async () => {
     const ada = await server.signUp();
     await postAccount(server, 'request-password-reset', { email: ada.email });
     const { token } = await smtp.mailTo(ada.email);
@@ -160,7 +160,7 @@ describe('another email', () => {
 });
 
 describe('a server without mail', () => {
-  test('says in a sentence what to do instead', async () => {
+  test('a server without mail says in a sentence what to do instead', async () => {
     await using without = await startTestServer();
     const ada = await without.signUp();
     const reset = await postAccount(without, 'request-password-reset', { email: ada.email });
@@ -184,7 +184,7 @@ describe('a server without mail', () => {
     });
   });
 
-  test('shows no link for a forgotten password, and one with mail does', async () => {
+  test('a server without mail shows no link for a forgotten password, and one with mail does', async () => {
     await using without = await startTestServer();
     expect(await (await fetch(without.url)).text()).toContain('data-mail="off"');
     const html = await (await fetch(server.url)).text();
@@ -196,7 +196,7 @@ describe('a server without mail', () => {
 });
 
 describe('a mail that cannot be sent', () => {
-  test('is logged without its address, its link or the words of the mail server', async () => {
+  test('a mail that cannot be sent is logged without its address, its link or the words of the mail server', async () => {
     await using refusing = await startSmtpServer('refuses');
     await using away = await startTestServer({ LATCHKEY_SMTP_URL: refusing.url });
     const ada = await away.signUp();
@@ -214,7 +214,7 @@ describe('a mail that cannot be sent', () => {
     expect(lines.join('')).not.toContain('#');
   });
 
-  test('holds up neither the request nor the end of the server', async () => {
+  test('a mail that cannot be sent holds up neither the request nor the end of the server', async () => {
     await using silent = await startSmtpServer('silent');
     const waiting = await startTestServer({ LATCHKEY_SMTP_URL: silent.url });
     const ada = await waiting.signUp();
@@ -227,7 +227,7 @@ describe('a mail that cannot be sent', () => {
     expect(lines.filter((line) => line.includes('a mail could not be sent'))).toHaveLength(1);
   });
 
-  test('and one that was sent leaves no trace of its link in any log line', async () => {
+  test('a mail that cannot be sent and one that was sent leaves no trace of its link in any log line', async () => {
     const ada = await server.signUp();
     const lines = captureLog();
     await postAccount(server, 'request-password-reset', { email: ada.email });
@@ -245,7 +245,7 @@ describe('a mail that cannot be sent', () => {
 describe('the settings', () => {
   const read = (env: Record<string, string>) => readConfig(env).mail;
 
-  test('are a URL and a sender', () => {
+  test('the mail settings are a URL and a sender', () => {
     expect(read({})).toBeNull();
     expect(read({ LATCHKEY_SMTP_URL: 'smtp://127.0.0.1:2525' })).toEqual({
       host: '127.0.0.1',
@@ -279,7 +279,7 @@ describe('the settings', () => {
     ['smtp://mail.example.com/inbox', 'has a path, a query or a fragment'],
     ['smtp://mail.example.com?pool=true', 'has a path, a query or a fragment'],
     ['smtp://ada:100%@mail.example.com', 'has a % in its user or password'],
-  ])('refuse %s in a sentence', (url, sentence) => {
+  ])('the mail settings refuse %s in a sentence', (url, sentence) => {
     expect(() => read({ LATCHKEY_SMTP_URL: url })).toThrow(`LATCHKEY_SMTP_URL ${sentence}`);
   });
 
@@ -293,7 +293,7 @@ describe('the settings', () => {
     },
   );
 
-  test('never repeat a password, and leave none in the environment', () => {
+  test('the mail settings never repeat a password, and leave none in the environment', () => {
     const env: Record<string, string | undefined> = { LATCHKEY_SMTP_URL: 'smtp://ada:hunter2@mail/x' };
     expect(() => readConfig(env)).toThrow(/^LATCHKEY_SMTP_URL has a path((?!hunter2).)*$/);
     env.LATCHKEY_SMTP_URL = 'smtp://ada:hunter2@mail';
@@ -301,7 +301,7 @@ describe('the settings', () => {
     expect(env.LATCHKEY_SMTP_URL).toBeUndefined();
   });
 
-  test('want the address that links lead to where others reach the server', () => {
+  test('the mail settings require a public URL for links on a server that others reach', () => {
     expect(() => read({ LATCHKEY_SMTP_URL: 'smtp://mail', HOST: '0.0.0.0' })).toThrow(
       'LATCHKEY_SMTP_URL needs LATCHKEY_PUBLIC_URL',
     );

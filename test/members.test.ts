@@ -61,7 +61,7 @@ describe('the list of members', () => {
     );
   });
 
-  test('is read in pages that no change of a role disturbs', async () => {
+  test('the list of members is read in pages that no change of a role disturbs', async () => {
     const [owner, ...others] = await Promise.all(
       ['Olga', 'Ann', 'Ben', 'Cem', 'Dee'].map((name) => server.signUp(name)),
     );
@@ -173,7 +173,7 @@ describe('a role', () => {
     }
   });
 
-  test('is changed in one workspace or one team, not in both and not in neither', async () => {
+  test('a role is changed in one workspace or one team, not in both and not in neither', async () => {
     const [workspaceId, teamId] = [kinds[0]?.id, kinds[1]?.id];
     const input = { userId: cast.member.id, role: 'ADMIN' };
     for (const owners of [{}, { workspaceId, teamId }])
@@ -185,7 +185,7 @@ describe('a role', () => {
 });
 
 describe('a member', () => {
-  test('who was removed sees nothing any more, and what was private is theirs again when they are back', async () => {
+  test('a member who was removed sees nothing any more, and what was private is theirs again when they are back', async () => {
     const id = await sharedWorkspace(cast);
     const { owner, admin, member } = cast;
     const create = async (visibility: string) =>
@@ -214,7 +214,7 @@ describe('a member', () => {
     expect(await member.run('thread', { id: secret })).not.toBeNull();
   });
 
-  test('who lost a role uses it no more from then on', async () => {
+  test('a member who lost a role uses it no more from then on', async () => {
     const id = await sharedWorkspace(cast);
     const { owner, admin, member } = cast;
     await change(owner, 'update-member', { workspaceId: id, userId: admin.id, role: 'VIEWER' });
@@ -228,7 +228,7 @@ describe('a member', () => {
     });
   });
 
-  test('of a workspace that belongs to a person is not added without being asked', async () => {
+  test('a member of a workspace that belongs to a person is not added without being asked', async () => {
     const id = await newWorkspace(cast.owner);
     await newTeam(cast.owner);
     const input = { workspaceId: id, userId: cast.member.id, role: 'MEMBER' };

@@ -29,26 +29,29 @@ async function nodeOf(person: Person, id: string, fields = 'id'): Promise<unknow
 }
 
 describe('an id that is made of others', () => {
-  test.each([newId('wsp'), newId('tem')])('says what it was made of, for %s', (tenantId) => {
-    const userId = newId('usr');
-    const [member, entry] = [memberIdOf(tenantId, userId), auditEntryIdOf(tenantId, 42)];
-    expect(readMemberId(member)).toEqual({ tenantId, userId });
-    expect(readAuditEntryId(entry)).toEqual({ tenantId, position: 42 });
-    expect([member, entry, viewerIdOf(userId)].map(prefixOf)).toEqual(['mem', 'aud', 'vwr']);
-    expect(memberIdOf(tenantId, userId)).toBe(member);
-    expect(auditEntryIdOf(tenantId, 9) < auditEntryIdOf(tenantId, 10)).toBe(true);
-    for (const text of [
-      `${member} `,
-      member.slice(1),
-      member.replace('mem', 'aud'),
-      entry.slice(0, -1),
-      '',
-    ]) {
-      expect(readMemberId(text)).toBeUndefined();
-      expect(readAuditEntryId(text)).toBeUndefined();
-      expect(prefixOf(text)).toBeUndefined();
-    }
-  });
+  test.each([newId('wsp'), newId('tem')])(
+    'an id that is made of others says what it was made of, for %s',
+    (tenantId) => {
+      const userId = newId('usr');
+      const [member, entry] = [memberIdOf(tenantId, userId), auditEntryIdOf(tenantId, 42)];
+      expect(readMemberId(member)).toEqual({ tenantId, userId });
+      expect(readAuditEntryId(entry)).toEqual({ tenantId, position: 42 });
+      expect([member, entry, viewerIdOf(userId)].map(prefixOf)).toEqual(['mem', 'aud', 'vwr']);
+      expect(memberIdOf(tenantId, userId)).toBe(member);
+      expect(auditEntryIdOf(tenantId, 9) < auditEntryIdOf(tenantId, 10)).toBe(true);
+      for (const text of [
+        `${member} `,
+        member.slice(1),
+        member.replace('mem', 'aud'),
+        entry.slice(0, -1),
+        '',
+      ]) {
+        expect(readMemberId(text)).toBeUndefined();
+        expect(readAuditEntryId(text)).toBeUndefined();
+        expect(prefixOf(text)).toBeUndefined();
+      }
+    },
+  );
 });
 
 test('a viewer and the person they are have ids of their own', async () => {

@@ -37,7 +37,7 @@ interface Result {
 }
 
 describe('the operator, by mutation', () => {
-  test('disables a person: their sockets, event streams and running answers end within a second, and sign-in is refused with a sentence', async () => {
+  test('the operator disables a person: their sockets, event streams and running answers end within a second, and sign-in is refused with a sentence', async () => {
     const ada = await server.signUp();
     const bob = await server.signUp('Bob');
     const shared = await newWorkspace(ada);
@@ -79,7 +79,7 @@ describe('the operator, by mutation', () => {
     );
   });
 
-  test('signs a person out everywhere and lets them sign in again', async () => {
+  test('the operator signs a person out everywhere and lets them sign in again', async () => {
     const ada = await server.signUp();
     const socket = await openFor(ada);
     expect(await act('sign-out-user', { userId: ada.id })).toMatchObject({
@@ -92,7 +92,7 @@ describe('the operator, by mutation', () => {
     expect(await act('enable-user', { userId: ada.id })).toMatchObject({ account: { openSessionCount: 1 } });
   });
 
-  test('makes a link for a forgotten password that works once and ends all sessions', async () => {
+  test('the operator makes a link for a forgotten password that works once and ends all sessions', async () => {
     const ada = await server.signUp();
     const startedAt = Date.now();
     const { url, expiresAt, account } = await act('create-password-reset', { email: ada.email });
@@ -106,7 +106,7 @@ describe('the operator, by mutation', () => {
     expect(await codeOf(ada)).toBe('UNAUTHENTICATED');
   });
 
-  test('lists all accounts, oldest first, a page at a time', async () => {
+  test('the operator lists all accounts, oldest first, a page at a time', async () => {
     await using other = await startTestServer(
       { LATCHKEY_OPERATOR_TOKEN: OPERATOR_TOKEN },
       { database: await freshDatabase() },
@@ -130,7 +130,7 @@ describe('the operator, by mutation', () => {
   });
 
   test.each(['disable-user', 'enable-user', 'sign-out-user', 'create-password-reset'])(
-    'is told by %s what to mend',
+    'the operator gets an error from %s that says what to fix',
     async (operation) => {
       expect(await act(operation, {})).toMatchObject({
         code: 'BAD_INPUT',
@@ -142,7 +142,7 @@ describe('the operator, by mutation', () => {
 });
 
 test.each(['disable-user', 'enable-user', 'sign-out-user', 'create-password-reset', 'accounts'])(
-  'everybody else gets one and the same answer to %s, and nothing happens',
+  'every other sender gets the same answer to %s, and nothing happens',
   async (operation) => {
     const ada = await server.signUp();
     const answers = new Set<string>();

@@ -28,7 +28,7 @@ afterAll(() => server.close());
 afterEach(() => vi.restoreAllMocks());
 
 describe('the operator', () => {
-  test('sets the plan of a user, by id or email, and learns what it was and how far it reaches', async () => {
+  test('the operator sets the plan of a user, by id or email, and learns what it was and how far it reaches', async () => {
     const bob = await server.signUp('Bob');
     await newWorkspace(bob);
     const ofBob = { __typename: 'SetPlanPayload', userId: bob.id, teamId: null, workspaceCount: 2 };
@@ -56,7 +56,7 @@ describe('the operator', () => {
     });
   });
 
-  test('sets the plan of a team, which is that of its workspaces and of nothing else its owner has', async () => {
+  test('the operator sets the plan of a team, which is that of its workspaces and of nothing else its owner has', async () => {
     const bob = await server.signUp('Bob');
     const { teamId } = await newTeamAndWorkspace(bob);
     expect(await setPlan(server, { teamId }, 'FREE')).toMatchObject({
@@ -77,7 +77,7 @@ describe('the operator', () => {
     });
   });
 
-  test('leaves an entry in every log it concerns, and none for a plan that was set already', async () => {
+  test('the operator leaves an entry in every log it concerns, and none for a plan that was set already', async () => {
     const bob = await server.signUp('Bob');
     const shared = await newWorkspace(bob);
     const { teamId, workspaceId } = await newTeamAndWorkspace(bob);
@@ -118,14 +118,14 @@ describe('the operator', () => {
     ['the id is none', { userId: '\0', plan: 'FREE' }, 'NOT_FOUND'],
     ['there is no such address', { email: 'nobody\0@example.com', plan: 'FREE' }, 'NOT_FOUND'],
     ['there is no such team', { teamId: 'tem_00000000000000000000000000', plan: 'FREE' }, 'NOT_FOUND'],
-  ])('is told what to mend when %s', async (_what, input, code) => {
+  ])('the operator gets an error that says what to fix when %s', async (_what, input, code) => {
     const { body } = await postAsOperator(server.url, { input });
     expect(body.data).toMatchObject({ setPlan: { code, fixableBy: 'YOU' } });
   });
 });
 
 describe('a sender without the operator token', () => {
-  test('gets one and the same answer, whatever they send and whatever there is', async () => {
+  test('a sender without the operator token gets one and the same answer, whatever they send and whatever there is', async () => {
     await using without = await startTestServer();
     const inputs = [
       { userId: ada.id, plan: 'FREE' },
@@ -169,7 +169,7 @@ describe('a sender without the operator token', () => {
     expect(data).toEqual({ viewer: { personalWorkspace: { plan: 'BUSINESS' } } });
   });
 
-  test('cannot bring the token over a socket', async () => {
+  test('a sender without the operator token cannot bring the token over a socket', async () => {
     const headers = { [HEADER]: OPERATOR_TOKEN };
     const init = { authorization: `Bearer ${ada.token}`, ...headers };
     const socket = await openSocket(server.url, { init, headers });
@@ -202,7 +202,7 @@ describe('the token', () => {
     ).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
   });
 
-  test('is not looked at any more after ten wrong ones from an address, the right one neither', async () => {
+  test('the operator token is not checked after ten wrong ones from an address, also if it is right', async () => {
     await using limited = await startTestServer({
       LATCHKEY_OPERATOR_TOKEN: OPERATOR_TOKEN,
       LATCHKEY_TRUSTED_PROXIES: '127.0.0.1',
@@ -228,7 +228,7 @@ describe('the token', () => {
     });
   });
 
-  test('is in no log line, right or wrong, not even of a request that fails', async () => {
+  test('the operator token is in no log line, right or wrong, not even of a request that fails', async () => {
     await using broken = await startTestServer({ LATCHKEY_OPERATOR_TOKEN: OPERATOR_TOKEN });
     const bob = await broken.signUp('Bob');
     const lines = captureErrors();
@@ -241,7 +241,7 @@ describe('the token', () => {
     expect(lines.join() + text).not.toMatch(/B3xQy7Zr/);
   });
 
-  test('is refused at the start if it was typed, can be read by others or is given twice', async () => {
+  test('the operator token is refused at the start if it was typed, can be read by others or is given twice', async () => {
     const file = join(await mkdtemp(join(tmpdir(), 'latchkey-token-')), 'operator.token');
     await writeFile(file, `${OPERATOR_TOKEN}\n`, { mode: 0o600 });
     const start = async (env: Record<string, string>) => {

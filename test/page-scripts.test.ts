@@ -5,7 +5,7 @@ afterEach(() => {
   vi.resetModules();
 });
 
-describe('what is written in GraphiQL', () => {
+describe('text written in GraphiQL', () => {
   const tabs = JSON.stringify([{ query: 'mutation AddApiKey', variables: '{ "secret": "paste" }' }]);
   let kept: Storage;
   let lasting: Storage;
@@ -14,7 +14,7 @@ describe('what is written in GraphiQL', () => {
     lasting = storage();
   });
 
-  test('is there after a reload, and goes with the tab of the browser', async () => {
+  test('text written in GraphiQL is there after a reload, and goes with the tab of the browser', async () => {
     const { storage: used } = await open('usr_ada');
     expect(used).toBe(kept);
     write('sk-of-ada');
@@ -31,7 +31,7 @@ describe('what is written in GraphiQL', () => {
     }
   });
 
-  test('by an earlier version is taken out of where it lasted', async () => {
+  test('text that an earlier version kept from GraphiQL is removed from lasting storage', async () => {
     lasting.setItem('graphiql:tabState', '{ "tabs": [{ "variables": "sk-of-ada" }] }');
     lasting.setItem('graphiql:variables', 'sk-of-ada');
     lasting.setItem('theme', 'dark');
@@ -90,7 +90,7 @@ describe('a page that a link leads to', () => {
   };
   afterEach(() => void send.mockReset());
 
-  test('takes the token out of the address, and a press while the first is under way sends nothing', async () => {
+  test('a page that a link leads to takes the token out of the address, and a press while the first is under way sends nothing', async () => {
     await act('#token-1');
     expect(page.address).toBe('/reset-password');
     const response = Promise.withResolvers<Response>();
@@ -104,7 +104,7 @@ describe('a page that a link leads to', () => {
     expect(page.form.remove).toHaveBeenCalledOnce();
   });
 
-  test('says that the link was used, and lets the person try again after a fault', async () => {
+  test('a page that a link leads to says that the link was used, and lets the person try again after a fault', async () => {
     await act('#token-1');
     for (const [answer, sentence] of [
       [Response.json({ code: 'INVALID_TOKEN' }, { status: 400 }), 'Used.'],

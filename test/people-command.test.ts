@@ -46,7 +46,7 @@ describe('a disabled person', () => {
     });
   }, 60_000);
 
-  test('is on the audit log of every place they are in', async () => {
+  test('a disabled person is on the audit log of every place they are in', async () => {
     await using server = await startTestServer();
     const ada = await server.signUp();
     await setAccountDisabled(server.app, { userId: ada.id }, true);

@@ -147,7 +147,7 @@ test('an invited person on FREE uses the keys of a paid workspace, and none of t
 });
 
 describe('a downgrade', () => {
-  test('stops nothing but the keys, and an upgrade finds every row as it was', async () => {
+  test('a downgrade stops nothing but the keys, and an upgrade finds every row as it was', async () => {
     const ada = await server.signUp();
     const bob = await server.signUp('Bob');
     const workspaceId = await newWorkspace(ada);

@@ -18,7 +18,7 @@ describe('the list of models', () => {
     return (await providers[provider].listModels(callOf(providers, provider))).map(show);
   }
 
-  test('of OpenAI has what chats, by name', async () => {
+  test('the list of models of OpenAI has what chats, by name', async () => {
     const names = [
       'gpt-5.6-luna',
       'gpt-4.1',
@@ -61,7 +61,7 @@ describe('the list of models', () => {
     `);
   });
 
-  test('of Anthropic is read page by page', async () => {
+  test('the list of models of Anthropic is read page by page', async () => {
     const pages: Record<string, object> = {
       '/v1/models?limit=1000': {
         data: [
@@ -96,7 +96,7 @@ describe('the list of models', () => {
     `);
   });
 
-  test('of Gemini is read page by page', async () => {
+  test('the list of models of Gemini is read page by page', async () => {
     const generateContent = ['generateContent', 'countTokens'];
     const pages: Record<string, object> = {
       '/v1beta/models?pageSize=1000': {
@@ -132,7 +132,7 @@ describe('the list of models', () => {
     `);
   });
 
-  test('of Mistral has each model once as the version it is, and once for each name that moves on', async () => {
+  test('the list of models of Mistral has each model once as the version it is, and once for each name that moves on', async () => {
     const capabilities = { completion_chat: true, vision: true, reasoning: false };
     const data = [
       {
@@ -190,7 +190,7 @@ describe('the list of models', () => {
     `);
   });
 
-  test('of Perplexity has its own models, those of other vendors with their prices, and its presets', async () => {
+  test('the list of models of Perplexity has its own models, those of other vendors with their prices, and its presets', async () => {
     const pricing = { input: 3, output: 15, cache_read: 0.3, unit: 'usd_per_1m_tokens' };
     const data = [
       { id: 'perplexity/sonar', pricing: { input: 0.25, output: 2.5, unit: 'usd_per_1m_tokens' } },
@@ -214,7 +214,7 @@ describe('the list of models', () => {
     expect((await listed('PERPLEXITY', () => ({ data: [] })))[0]).toContain('perplexity/sonar');
   });
 
-  test('of xAI joins prices with context lengths', async () => {
+  test('the list of models of xAI joins prices with context lengths', async () => {
     const models = [
       {
         id: 'grok-4.3',
@@ -244,7 +244,7 @@ describe('the list of models', () => {
     );
   });
 
-  test('of Novita has what chats and runs, with prices', async () => {
+  test('the list of models of Novita has what chats and runs, with prices', async () => {
     const model = {
       id: 'deepseek/deepseek-v3.1',
       display_name: 'Deepseek V3.1',
@@ -273,7 +273,7 @@ describe('the list of models', () => {
     `);
   });
 
-  test('of a server of one’s own is taken as it is, without what only embeds', async () => {
+  test('the list of models of a server of one’s own is taken as it is, without what only embeds', async () => {
     const data = [
       { id: 'llama3:8b', object: 'model', owned_by: 'library' },
       { id: 'Qwen/Qwen3-32B', max_model_len: 40_960 },
@@ -301,7 +301,7 @@ describe('the list of models', () => {
     ['names alone', { data: ['a', 'b'] }],
     ['the names of Ollama', { models: [{ name: 'a', model: 'a' }, { name: 'b' }] }],
     ['the names of LM Studio', { models: [{ key: 'a', type: 'llm' }, { key: 'b' }] }],
-  ])('of a server of one’s own may come in any envelope: %s', async (_what, list) => {
+  ])('the list of models of a server of one’s own may come in any envelope: %s', async (_what, list) => {
     const names = (await listed('CUSTOM', () => list as object)).map((line) => line.split(' ')[0]);
     expect(names).toEqual(['a', 'b']);
   });
@@ -310,12 +310,12 @@ describe('the list of models', () => {
     ['an object', {}],
     ['something else', { status: 'ok', data: 'none' }],
     ['a number', 7],
-  ])('that is %s is no list, and not taken for an empty one', async (_what, list) => {
+  ])('the list of models that is %s is no list, and not taken for an empty one', async (_what, list) => {
     for (const provider of ['CUSTOM', 'OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL'] as const)
       await expect(listed(provider, () => list as object)).rejects.toMatchObject({ code: 'PROVIDER_ERROR' });
   });
 
-  test('of a server of one’s own is judged by what it says of its models, and by names only where it says nothing', async () => {
+  test('the list of models of a server of one’s own is judged by what it says of its models, and by names only where it says nothing', async () => {
     const chats: object[] = [
       { id: 'image-chat', type: 'chat' },
       { id: 'whisperer-of-tales' },
@@ -361,7 +361,7 @@ describe('the list of models', () => {
     );
   });
 
-  test('of a server of one’s own keeps the facts that it carries, and a price only where its unit is certain', async () => {
+  test('the list of models of a server of one’s own keeps the facts that it carries, and a price only where its unit is certain', async () => {
     const data = [
       {
         id: 'gateway',
@@ -414,7 +414,7 @@ describe('the list of models', () => {
         nextPageToken: 'x',
       },
     ],
-  ])('of %s keeps the first page when a later one fails', async (provider, page) => {
+  ])('the list of models of %s keeps the first page when a later one fails', async (provider, page) => {
     const failures: ScriptedResponse[] = [
       json({ error: { message: 'Overloaded' } }, 500),
       json({ error: { message: 'Overloaded' } }),
@@ -430,7 +430,7 @@ describe('the list of models', () => {
     }
   });
 
-  test('ends although the provider says "more" for ever', async () => {
+  test('the list of models ends although the provider says "more" for ever', async () => {
     let pages = 0;
     const more = () => {
       pages += 1;
@@ -522,7 +522,7 @@ describe('the check of a key', () => {
       'INVALID_KEY',
     ],
     ['CUSTOM', 'a wrong key', json({ error: 'Unauthorized' }, 401), 'INVALID_KEY'],
-  ])('at %s tells %s', async (provider, _title, response, told) => {
+  ])('the check of a key at %s results in %s', async (provider, _title, response, told) => {
     const { providers, egress } = scriptedProviders(() => response);
     const check = providers[provider].checkKey(callOf(providers, provider));
     const outcome = await check.then(
@@ -538,7 +538,7 @@ describe('the check of a key', () => {
     }
   });
 
-  test('without an answer of the provider is undecided, and never shows the key', async () => {
+  test('the check of a key without an answer of the provider is undecided, and never shows the key', async () => {
     const { providers } = scriptedProviders(() => json(OPENAI_KEY_ERROR, 500));
     const error = await providers.OPENAI.checkKey(callOf(providers, 'OPENAI')).catch(
       (thrown: unknown) => thrown,

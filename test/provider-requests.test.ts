@@ -193,7 +193,7 @@ describe('a field that a server refuses by name', () => {
     expect(second).toBe(!first);
   });
 
-  test('is not tried a third time, nor when something else is wrong', async () => {
+  test('a field that a server refuses by name is not tried a third time, nor when something else is wrong', async () => {
     const always = scriptedProviders(() => json({ error: 'no stream_options here' }, 400));
     expect(codeOf((await ask(always.providers, 'CUSTOM', question('llama3'))).error)).toBe('BAD_REQUEST');
     expect(always.egress.requests).toHaveLength(2);
@@ -204,7 +204,7 @@ describe('a field that a server refuses by name', () => {
 });
 
 describe('the operator’s own base URL', () => {
-  test('replaces the published one and is trusted, for this provider only', async () => {
+  test('the operator’s own base URL replaces the published one and is trusted, for this provider only', async () => {
     const egress = scriptedEgress(() => json({ availableBalance: '1' }));
     const providers = createProviders({ egress, urls: { NOVITA: 'http://127.0.0.1:9/novita/openai/v1' } });
     await providers.NOVITA.checkKey(callOf(providers, 'NOVITA'));

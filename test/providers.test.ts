@@ -99,7 +99,7 @@ describe('an error inside a stream that began well', () => {
   ];
 
   test.each(overloaded)(
-    'of %s (%s) is told like one before it, and keeps the text',
+    'an error of %s (%s) inside a stream is classified like one before it, and keeps the text',
     async (provider, model, failure) => {
       const stream = STREAMS.find((fixture) => fixture.provider === provider && fixture.model === model);
       const begun = stream ? stream.events.slice(0, stream.eventsToEnd - 1) : [];
@@ -110,7 +110,7 @@ describe('an error inside a stream that began well', () => {
     },
   );
 
-  test('never shows the key that the provider echoed', async () => {
+  test('an error inside a stream that began well never shows the key that the provider echoed', async () => {
     const { providers } = scriptedProviders(() =>
       eventStream([
         data({ error: { message: `Incorrect API key provided: ${SECRET}`, code: 'invalid_api_key' } }),
@@ -148,7 +148,7 @@ describe('a response that is no stream', () => {
       'INVALID_KEY',
     ],
     ['a redirect', { status: 302, headers: { location: 'https://elsewhere.example/' } }, 'BAD_REQUEST'],
-  ])('but %s is told as such', async (_title, response, code) => {
+  ])('a response that is %s instead of a stream is classified as such', async (_title, response, code) => {
     const { providers } = scriptedProviders(() => response);
     expect(codeOf((await ask(providers, 'OPENAI', question('gpt-4.1'))).error)).toBe(code);
   });
@@ -172,23 +172,29 @@ describe('content that a provider filtered', () => {
     ['an answer cut for safety', 'GEMINI', [data({ candidates: [{ finishReason: 'SAFETY' }] })]],
     ['a refusal', 'ANTHROPIC', refusal],
     ['a filter', 'OPENAI', [chatFilter]],
-  ])('without a word is a failure: %s of %s', async (_title, provider, events) => {
-    const { providers } = scriptedProviders(() => eventStream(events));
-    expect(codeOf((await ask(providers, provider, question('m'))).error)).toBe('CONTENT_FILTERED');
-  });
+  ])(
+    'content that a provider filtered without a word is a failure: %s of %s',
+    async (_title, provider, events) => {
+      const { providers } = scriptedProviders(() => eventStream(events));
+      expect(codeOf((await ask(providers, provider, question('m'))).error)).toBe('CONTENT_FILTERED');
+    },
+  );
 
   test.each<[string, ProviderName, string[], string]>([
     ['SAFETY', 'GEMINI', [someGemini, data({ candidates: [{ finishReason: 'SAFETY' }] })], 'So'],
     ['refusal', 'ANTHROPIC', [someClaude, ...refusal], 'So'],
     ['content_filter', 'OPENAI', [data({ choices: [{ delta: { content: 'So' } }] }), chatFilter], 'So'],
-  ])('after some words ends the answer: %s of %s', async (word, provider, events, text) => {
-    const { providers } = scriptedProviders(() => eventStream(events));
-    expect(await ask(providers, provider, question('m'))).toMatchObject({
-      text,
-      end: { finishReason: 'CONTENT_FILTER', providerFinishReason: word },
-      error: null,
-    });
-  });
+  ])(
+    'content that a provider filtered after some words ends the answer: %s of %s',
+    async (word, provider, events, text) => {
+      const { providers } = scriptedProviders(() => eventStream(events));
+      expect(await ask(providers, provider, question('m'))).toMatchObject({
+        text,
+        end: { finishReason: 'CONTENT_FILTER', providerFinishReason: word },
+        error: null,
+      });
+    },
+  );
 });
 
 test('every finish reason of a provider has a value in our API', async () => {
@@ -257,7 +263,7 @@ describe('reasoning in tags', () => {
     ['The tag <think>…</think> is text here.', [], 'The tag <think>…</think> is text here.'],
     ['<thinking> is another tag', [], '<thinking> is another tag'],
     ['\n<th', [], '\n<th'],
-  ])('%j is told from text, however it is cut into deltas', async (content, reasoning, text) => {
+  ])('%j is separated from text, however it is cut into deltas', async (content, reasoning, text) => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(content.length), { maxLength: 12 }), async (cuts) => {
         const deltas = cutAt(Buffer.from(content), cuts.filter(isCharacterStart)).map(String);
@@ -301,7 +307,7 @@ describe('silence', () => {
     expect(await ask(providers, 'CUSTOM', question('llama3'))).toMatchObject(outcome);
   });
 
-  test('is not the only limit: a stream that only keeps itself alive ends as well', async () => {
+  test('silence of a provider is not the only limit: a stream that only keeps itself alive ends as well', async () => {
     const patient = { ...deadlines, silenceBeforeTextMs: 1_000, totalMs: 30 };
     const { providers } = scriptedProviders(() => eventStream(neverEnding([': alive\n\n'])), {
       deadlines: patient,

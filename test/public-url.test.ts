@@ -10,11 +10,14 @@ test.each([
   ['a proxy on this machine brings others', { LATCHKEY_PUBLIC_URL: 'https://chat.example.com' }, true],
   ['HOST merely looks like this machine', { HOST: '127.0.0.1.example.com' }, true],
   ['HOST is open', { HOST: '0.0.0.0', LATCHKEY_PUBLIC_URL: 'http://127.0.0.1:4000' }, true],
-])('sign-up and GraphiQL are for everybody only where nobody else comes: %s', (_title, env, isPublic) => {
-  const closed = { isPublic: true, signUp: 'invited', graphiql: false };
-  const open = { isPublic: false, signUp: 'open', graphiql: true };
-  expect(readConfig(env)).toMatchObject(isPublic ? closed : open);
-});
+])(
+  'sign-up and GraphiQL are open by default only on a server that others cannot reach: %s',
+  (_title, env, isPublic) => {
+    const closed = { isPublic: true, signUp: 'invited', graphiql: false };
+    const open = { isPublic: false, signUp: 'open', graphiql: true };
+    expect(readConfig(env)).toMatchObject(isPublic ? closed : open);
+  },
+);
 
 test('settings that are given replace the defaults of a public URL', () => {
   const env = {

@@ -74,7 +74,7 @@ async function seen(node: Promise<object | null>): Promise<Answer> {
 }
 
 describe('the table of roles', () => {
-  test('on the front page is the one in the code', () => {
+  test('the table of roles on the front page is the one in the code', () => {
     const told = tableOfRoles();
     expect(told).toEqual(
       Object.values(ACTIONS).map(({ words, in: places, role }) => ({
@@ -146,7 +146,7 @@ describe('what the viewer is shown that they can do', () => {
     expect(Object.keys(shown)).toHaveLength(kind === 'team' ? 8 : 9);
   });
 
-  test('lets those leave a workspace of a team who are ADMIN in it alone', async () => {
+  test('a member can leave a workspace of a team if only the workspace gives the role ADMIN', async () => {
     const id = await makePlace('workspace of a team');
     await change(cast.owner, 'update-member', { workspaceId: id, userId: cast.member.id, role: 'ADMIN' });
     expect(await canOf(cast.member, id)).toMatchObject({

@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 describe('a server starts', () => {
-  test('on a laptop with nothing set and nothing saved: makes a root key, says so, and uses it again', async () => {
+  test('a server starts on a laptop with nothing set and nothing saved: makes a root key, says so, and uses it again', async () => {
     const first = await boot('laptop, nothing set, no rows', laptop);
     const path = join(first.dataDir, 'secrets', 'root.key');
     expect(first.outcome).toBe('starts');
@@ -56,7 +56,7 @@ describe('a server starts', () => {
     expect(second).toMatchObject({ outcome: 'starts', ids: first.ids, said: [] });
   });
 
-  test('with the root.key that an earlier version put beside the database, and leaves it there', async () => {
+  test('a server starts with the root.key that an earlier version put beside the database, and leaves it there', async () => {
     const dataDir = await mkdtemp(join(home, 'earlier-'));
     await writeFile(join(dataDir, 'root.key'), `${oldKey}\n`, { mode: 0o600 });
     const rows = new Map([[oldId, 2]]);
@@ -66,7 +66,7 @@ describe('a server starts', () => {
     expect(await exists(join(dataDir, 'secrets'))).toBe(false);
   });
 
-  test('with a key made on a laptop and named, once others can reach it', async () => {
+  test('a server starts with a key made on a laptop and named, once others can reach it', async () => {
     const { ids, dataDir } = await boot('laptop, nothing set, no rows', laptop);
     const moved = { ...server, dataDir, rows: new Map(ids.map((id) => [id, 2])) };
     const path = join(dataDir, 'secrets', 'root.key');
@@ -79,7 +79,7 @@ describe('a server starts', () => {
     expect(named).toMatchObject({ outcome: 'starts', ids });
   });
 
-  test('with the right key in the variable or in the file', async () => {
+  test('a server starts with the right key in the variable or in the file', async () => {
     const rows = new Map([[oldId, 3]]);
     const inVariable = { ...server, rootKey: oldKey, rows };
     expect(await boot('right key in the variable', inVariable)).toMatchObject({
@@ -90,13 +90,13 @@ describe('a server starts', () => {
     expect(await boot('right key in the file', inFile)).toMatchObject({ outcome: 'starts', ids: [oldId] });
   });
 
-  test('with a key and no rows, and makes no root.key beside it', async () => {
+  test('a server starts with a key and no rows, and makes no root.key beside it', async () => {
     const started = await boot('laptop, a key, no rows', { ...laptop, rootKey: oldKey });
     expect(started).toMatchObject({ outcome: 'starts', ids: [oldId], said: [] });
     expect(await exists(join(started.dataDir, 'secrets'))).toBe(false);
   });
 
-  test('with a new key before the old one, in that order, however they are spaced and written', async () => {
+  test('a server starts with a new key before the old one, in that order, however they are spaced and written', async () => {
     const rows = new Map([
       [oldId, 3],
       [newId, 1],
@@ -113,7 +113,7 @@ describe('a server starts', () => {
     expect(inFile).toMatchObject({ outcome: 'starts', ids: [newId, oldId] });
   });
 
-  test('with the new key alone, once no row needs the old one', async () => {
+  test('a server starts with the new key alone, once no row needs the old one', async () => {
     const rows = new Map([
       [newId, 4],
       [oldId, 0],
@@ -137,7 +137,7 @@ describe('a server exits with 78', () => {
     ['Postgres, nothing set, no rows', { isEmbedded: false, isLoopback: true }],
     ['open HOST, nothing set, no rows', { isEmbedded: true, isLoopback: false }],
     ['Postgres and open HOST, nothing set, no rows', server],
-  ])('and makes no key: %s', async (situation, where) => {
+  ])('a server exits with 78 and makes no key: %s', async (situation, where) => {
     const { outcome, dataDir } = await boot(situation, where);
     expect(outcome).toBe(
       '78: LATCHKEY_ROOT_KEY_FILE is not set. A secret is made up only with the embedded database and HOST on loopback. ' +
@@ -163,7 +163,7 @@ describe('a server exits with 78', () => {
       { [newId]: 9, [oldId]: 2 },
       `${oldId} (2 saved keys). Given: ${newId}.`,
     ],
-  ])('naming ids only: %s', async (situation, where, rootKey, rows, expected) => {
+  ])('a server exits with 78 naming ids only: %s', async (situation, where, rootKey, rows, expected) => {
     const { outcome, dataDir } = await boot(situation, {
       ...where,
       rootKey,
@@ -174,13 +174,13 @@ describe('a server exits with 78', () => {
     expect(await exists(join(dataDir, 'secrets'))).toBe(false);
   });
 
-  test('when the key is given in two places', async () => {
+  test('a server exits with 78 when the key is given in two places', async () => {
     const rootKeyFile = await secretFile(oldKey);
     const { outcome } = await boot('variable and file both set', { ...server, rootKey: oldKey, rootKeyFile });
     expect(outcome).toBe('78: LATCHKEY_ROOT_KEY and LATCHKEY_ROOT_KEY_FILE are both set. Keep one of them.');
   });
 
-  test('when the file is missing, a folder, or open to others', async () => {
+  test('a server exits with 78 when the file is missing, a folder, or open to others', async () => {
     const missing = join(home, 'nowhere');
     const noFile = await boot('laptop, file missing', { ...laptop, rootKeyFile: missing });
     expect(noFile.outcome).toBe(`78: LATCHKEY_ROOT_KEY_FILE names ${missing}, which does not exist.`);
@@ -232,7 +232,7 @@ describe('a server exits with 78', () => {
     ['the first of two cut', `${oldKey.slice(0, 30)},${newKey}`, 'holds 22 bytes'],
   ];
 
-  test.each(weak)('when the key is weak: %s', async (title, rootKey, why) => {
+  test.each(weak)('a server exits with 78 when the key is weak: %s', async (title, rootKey, why) => {
     const { outcome, dataDir } = await boot(`laptop, weak key: ${title}`, { ...laptop, rootKey });
     expect(outcome).toMatch(/^78: (Key \d of )?LATCHKEY_ROOT_KEY /);
     expect(outcome).toContain(why);
@@ -249,7 +249,7 @@ test('random keys are never taken for weak ones', () => {
 });
 
 describe('a secret that was made up', () => {
-  test('is never overwritten', async () => {
+  test('a secret that was made up is never overwritten', async () => {
     const path = join(home, 'once', 'auth.secret');
     const first = await inventSecretFile(path);
     await expect(inventSecretFile(path)).rejects.toThrow(
@@ -258,7 +258,7 @@ describe('a secret that was made up', () => {
     expect(await readFile(path, 'utf8')).toBe(`${first}\n`);
   });
 
-  test('serves any other secret by the same rules', async () => {
+  test('a secret that was made up serves any other secret by the same rules', async () => {
     const source = {
       name: 'LATCHKEY_AUTH_SECRET',
       value: undefined,

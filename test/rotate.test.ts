@@ -55,7 +55,7 @@ afterEach(() => vi.restoreAllMocks());
 afterAll(() => database.close());
 
 describe('rotating the root', () => {
-  test('seals the keys of every owner with the first root and leaves those that already are', async () => {
+  test('rotating the root seals the keys of every owner with the first root and leaves those that already are', async () => {
     const before = await addKeys([
       { owner: owners[0], root: oldRoot },
       { owner: owners[1], root: oldRoot },
@@ -78,13 +78,13 @@ describe('rotating the root', () => {
     expect((await storedKeys()).map(({ version }) => version)).toEqual([2, 2, 1]);
   });
 
-  test('reaches every key beyond one batch', async () => {
+  test('rotating the root reaches every key beyond one batch', async () => {
     const before = await addKeys(Array.from({ length: 230 }, () => ({ owner: owners[0], root: oldRoot })));
     expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toMatchObject({ resealed: 230 });
     expect(await secrets([newRoot])).toEqual(before);
   });
 
-  test('brings keys to the newest generation of their owner, never to an older one', async () => {
+  test('rotating the root brings keys to the newest generation of their owner, never to an older one', async () => {
     const before = await addKeys([
       { owner: owners[0], root: oldRoot, generation: 1 },
       { owner: owners[1], root: oldRoot, generation: 4 },
@@ -97,7 +97,7 @@ describe('rotating the root', () => {
     expect(await secrets([newRoot])).toEqual(before);
   });
 
-  test('ends with everything under the new root alone, wherever it was killed and however often', async () => {
+  test('rotating the root ends with everything under the new root alone, wherever it was killed and however often', async () => {
     let kills = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -166,7 +166,7 @@ describe('rotating the root', () => {
     );
   });
 
-  test('names a key that does not open, leaves it as it is and goes on', async () => {
+  test('rotating the root names a key that does not open, leaves it as it is and goes on', async () => {
     await addKeys([
       { owner: owners[0], root: oldRoot },
       { owner: owners[0], root: oldRoot },
@@ -194,7 +194,7 @@ describe('rotating the root', () => {
     expect([after[0], after[2], after[3]]).toEqual(untouched);
   });
 
-  test('makes no string of a secret and wipes its bytes', async () => {
+  test('rotating the root makes no string of a secret and wipes its bytes', async () => {
     await addKeys([
       { owner: owners[0], root: oldRoot },
       { owner: owners[1], root: oldRoot },
@@ -241,7 +241,7 @@ describe('rotating the root under an audit log', () => {
     await expect(addLog(owners[0], oldRoot)).rejects.toMatchObject({ type: 'unknown-root' });
   });
 
-  test('does not undo what is recorded meanwhile', async () => {
+  test('rotating the root under an audit log does not undo what is recorded meanwhile', async () => {
     await addLog(owners[0], oldRoot);
     const crowded = aroundStatements(async (statement, run) => {
       if (statement.startsWith('update')) await addLog(owners[0], oldRoot);
@@ -253,7 +253,7 @@ describe('rotating the root under an audit log', () => {
     expect(await soundHeads([newRoot])).toMatchObject([{ length: 6 }]);
   });
 
-  test('leaves one whose key another run has sealed meanwhile', async () => {
+  test('rotating the root under an audit log leaves one whose key another run has sealed meanwhile', async () => {
     await addLog(owners[0], oldRoot);
     const crowded = aroundStatements(async (statement, run) => {
       if (statement.startsWith('update')) await rotateRoot({ db, rootKeys: [newRoot, oldRoot] });
@@ -265,7 +265,7 @@ describe('rotating the root under an audit log', () => {
     expect(await soundHeads([newRoot])).toMatchObject([{ length: 3 }]);
   });
 
-  test('names one whose key does not open, leaves it as it is and goes on', async () => {
+  test('rotating the root under an audit log names one whose key does not open, leaves it as it is and goes on', async () => {
     for (const owner of owners) await addLog(owner, oldRoot);
     await tamperLog(owners[1]);
     const left = await storedLog(owners[1]);
@@ -278,7 +278,7 @@ describe('rotating the root under an audit log', () => {
 });
 
 describe('rotating an owner', () => {
-  test('leaves the key of its audit log as it is', async () => {
+  test('rotating a tenant leaves the key of its audit log as it is', async () => {
     await addKeys([{ owner: owners[0], root: newRoot }]);
     await addLog(owners[0], newRoot);
     const before = await storedLog(owners[0]);
@@ -292,7 +292,7 @@ describe('rotating an owner', () => {
     expect(await rotateTenant({ db, rootKeys: [newRoot] }, owners[0])).toMatchObject({ type: 'begun' });
   });
 
-  test('begins a generation and seals the keys of that owner with it', async () => {
+  test('rotating a tenant begins a generation and seals the keys of that owner with it', async () => {
     const before = await addKeys([
       { owner: owners[0], root: oldRoot },
       { owner: owners[1], root: newRoot },
@@ -315,7 +315,7 @@ describe('rotating an owner', () => {
     expect(await secrets([newRoot])).toEqual(before);
   });
 
-  test('uses up one generation, wherever it was killed and however often', async () => {
+  test('rotating a tenant uses up one generation, wherever it was killed and however often', async () => {
     let kills = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -368,7 +368,7 @@ describe('rotating an owner', () => {
     expect(mine).toMatchObject({ generation: 3, resealed: 0 });
   });
 
-  test('is not held up for ever by a key that does not open', async () => {
+  test('rotating a tenant is not held up for ever by a key that does not open', async () => {
     await addKeys([
       { owner: owners[0], root: newRoot },
       { owner: owners[0], root: newRoot },
@@ -430,7 +430,7 @@ test('verifying counts what opens by root and generation, names what does not, a
 });
 
 describe('the commands report without any secret', () => {
-  test('that the root was rotated and what to do next', async () => {
+  test('the commands report without any secret that the root was rotated and what to do next', async () => {
     await addKeys(Array.from({ length: 3 }, () => ({ owner: owners[0], root: oldRoot })));
     expect(
       await printed((printLine) => verifyCommand({ db, rootKeys: [newRoot, oldRoot], printLine })),
@@ -467,7 +467,7 @@ describe('the commands report without any secret', () => {
     `);
   });
 
-  test('which keys do not open, and that the old root is still needed', async () => {
+  test('the commands report without any secret which keys do not open, and that the old root is still needed', async () => {
     await addKeys([
       { owner: owners[0], root: oldRoot },
       { owner: owners[0], root: new RootKey(randomBytes(32)) },
@@ -501,7 +501,7 @@ describe('the commands report without any secret', () => {
     `);
   });
 
-  test('that a server still seals with the old root', async () => {
+  test('the commands report without any secret that a server still seals with the old root', async () => {
     await addKeys([
       { owner: owners[0], root: oldRoot },
       { owner: owners[0], root: oldRoot },
@@ -536,7 +536,7 @@ describe('the commands report without any secret', () => {
     `);
   });
 
-  test('that a key only claims to be sealed with the new root', async () => {
+  test('the commands report without any secret that a key only claims to be sealed with the new root', async () => {
     await addKeys([{ owner: owners[0], root: oldRoot }]);
     await db.update(apiKeys).set({ rootId: newRoot.id });
     expect(
@@ -579,7 +579,7 @@ describe('the commands report without any secret', () => {
     `);
   });
 
-  test('that an owner was rotated, or that an earlier rotation was finished', async () => {
+  test('the commands report without any secret that an owner was rotated, or that an earlier rotation was finished', async () => {
     await addKeys([
       { owner: owners[0], root: newRoot },
       { owner: owners[0], root: newRoot },

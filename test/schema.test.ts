@@ -48,7 +48,7 @@ describe('a description', () => {
   const failing = (isGood: (text: string) => boolean, among: readonly Described[] = described) =>
     among.filter(({ description }) => !isGood(description ?? '')).map(printed);
 
-  test('names its subject in its first words, in a sentence of more than three', () => {
+  test('a description in the schema names its subject in its first words, in a sentence of more than three', () => {
     const beginsWithPronoun = failing((text) => !PRONOUN.test(text));
     const short = failing((text) => wordsIn(text) > 3);
     expect(beginsWithPronoun).toEqual([]);
@@ -61,19 +61,19 @@ describe('a description', () => {
     );
   });
 
-  test('is in plain words, with right plurals', () => {
+  test('a description in the schema is in plain words, with right plurals', () => {
     expect(failing((text) => !RIDDLE.test(text))).toEqual([]);
     expect(failing((text) => !/[^aeiou]ys\b/.test(text))).toEqual([]);
   });
 
-  test('of a field that may be null says what null means', () => {
+  test('a description in the schema of a field that may be null says what null means', () => {
     const nullable = outputFields.filter(({ field }) => isNullableType(field.type));
     const fields = nullable.map(({ type, field }) => named(type.name, field));
     expect(failing((text) => /\bnull\b/i.test(text), fields)).toEqual([]);
     say(`${fields.length} nullable fields say what null means`);
   });
 
-  test('of a Boolean says when it is true', () => {
+  test('a description in the schema of a Boolean says when it is true', () => {
     const booleans = types
       .filter((type) => isObjectType(type) || isInterfaceType(type) || isInputObjectType(type))
       .flatMap((type) =>
@@ -85,12 +85,12 @@ describe('a description', () => {
     say(`${booleans.length} Booleans say when they are true`);
   });
 
-  test('of an enum whose order has a meaning gives it in words, since the printed values are sorted', () => {
+  test('a description in the schema of an enum whose order has a meaning gives it in words, since the printed values are sorted', () => {
     for (const [name, values] of Object.entries({ KeyStatus: KEY_STATUSES, Plan: PLANS, Role: ROLES }))
       expect(schema.getType(name)?.description).toContain(values.join(', then '));
   });
 
-  test('of an enum, a union or an interface that may grow says so and what to do about it', () => {
+  test('a description in the schema of an enum, a union or an interface that may grow says so and what to do about it', () => {
     const open = types.filter((type) => isEnumType(type) || isUnionType(type) || isInterfaceType(type));
     const silent = open.filter(({ description }) => !/ May grow: \S.*[.]$/.test(description ?? ''));
     expect(silent.map(({ name }) => name)).toEqual([
@@ -134,7 +134,7 @@ describe('a mutation', () => {
 describe('a result', () => {
   const results = types.filter(isUnionType).filter(({ name }) => name.endsWith('Result'));
 
-  test('has no payload with a field named as one of UserError, which clients could not select beside it', () => {
+  test('a mutation result has no payload with a field named as one of UserError, which clients could not select beside it', () => {
     const reserved = namesIn(schema.getType('UserError') ?? expect.unreachable());
     const payloads = types.filter(({ name }) => name.endsWith('Payload'));
     const taken = payloads.flatMap((type) =>
@@ -146,7 +146,7 @@ describe('a result', () => {
     expect(taken).toEqual([]);
   });
 
-  test('has one type for each field name, so that no client needs an alias', () => {
+  test('a mutation result has one type for each field name, so that no client needs an alias', () => {
     const clashing = results.flatMap((result) => {
       const fields = result.getTypes().flatMap((type) => Object.values(type.getFields()));
       const byName = Map.groupBy(fields, ({ name }) => name);
@@ -174,7 +174,7 @@ test('no answer of the API has a field that could carry a secret', () => {
 });
 
 describe('a list', () => {
-  test('that can grow is a connection with nodes, edges and pageInfo, read from either end', () => {
+  test('a list in the schema that can grow is a connection with nodes, edges and pageInfo, read from either end', () => {
     const connections = outputFields.filter(({ field }) => /Connection$/.test(getNamedType(field.type).name));
     expect(connections.map(({ name }) => name)).toEqual([
       'Query.accounts',
@@ -211,7 +211,7 @@ describe('a list', () => {
     }
   });
 
-  test('is given whole only where it is short by its nature', () => {
+  test('a list in the schema is given whole only where it is short by its nature', () => {
     const whole = outputFields.filter(
       ({ field, name }) => isListed(field.type) && !/Connection\./.test(name),
     );
@@ -236,7 +236,7 @@ describe('a list', () => {
     ]);
   });
 
-  test('is not read from both ends at once, nor by pages too large or too small', async () => {
+  test('a list in the schema is not read from both ends at once, nor by pages too large or too small', async () => {
     await using server = await startTestServer();
     const ada = await server.signUp();
     const answer = async (list: string) =>
@@ -286,7 +286,7 @@ describe('the shared operation', () => {
         expect(definition.name.value).toMatch(new RegExp(`^${operationName}[A-Z]`));
   });
 
-  test('exists for everything that can be done or followed', () => {
+  test('the shared operation exists for everything that can be done or followed', () => {
     const documents = names.map(documentOf).join('\n');
     const roots = [schema.getMutationType(), schema.getSubscriptionType()];
     const fields = roots.flatMap((type) => Object.keys(type?.getFields() ?? {}));
@@ -548,7 +548,7 @@ const SIGNATURES = [
 const LATER = ['Workspace.usage'];
 
 describe('the contract', () => {
-  test('keeps every name that clients may rely on', () => {
+  test('the schema contract keeps every name that clients may rely on', () => {
     const lines = CONTRACT.trim().split('\n');
     const missing = lines.flatMap((line) => {
       const [kind = '', typeName = '', names = ''] = /^(\w+) (\w+): (.+)$/.exec(line)?.slice(1) ?? [];
@@ -562,12 +562,12 @@ describe('the contract', () => {
     expect(missing).toEqual([]);
   });
 
-  test('keeps the arguments and types that it states', () => {
+  test('the schema contract keeps the arguments and types that it states', () => {
     const stated = outputFields.map(({ type, field }) => signatureOf(type.name, field));
     expect(SIGNATURES.filter((signature) => !stated.includes(signature))).toEqual([]);
   });
 
-  test('lists as missing only what is not built yet', () => {
+  test('the schema contract lists as missing only what is not built yet', () => {
     const built = LATER.filter((name) => {
       const [typeName = '', member] = name.split('.');
       const type = schema.getType(typeName);
@@ -576,7 +576,7 @@ describe('the contract', () => {
     expect(built).toEqual([]);
   });
 
-  test('lets a client leave out every input that came after the first ones', () => {
+  test('the schema contract lets a client leave out every input that came after the first ones', () => {
     const required = types.flatMap((type) =>
       isInputObjectType(type)
         ? Object.values(type.getFields())

@@ -25,7 +25,7 @@ const context: RecordContext = {
 };
 
 describe('a sealed key', () => {
-  test('opens to exactly what was sealed, whatever the text, the bytes and the row', () => {
+  test('a sealed key opens to exactly what was sealed, whatever the text, the bytes and the row', () => {
     const runs = { text: 0, bytes: 0 };
     fc.assert(
       fc.property(contexts(), fc.string({ unit: 'binary', maxLength: 600 }), (anyContext, secret) => {
@@ -46,7 +46,7 @@ describe('a sealed key', () => {
     say(`opened as sealed: ${runs.text} texts, ${runs.bytes} byte strings`);
   });
 
-  test('of an earlier release still opens', () => {
+  test('a sealed key of an earlier release still opens', () => {
     const earlierRoot = new RootKey(Uint8Array.from({ length: 32 }, (_, index) => index));
     expect(earlierRoot.id).toBe('27099615fcddac8f');
     const record = {
@@ -63,7 +63,7 @@ describe('a sealed key', () => {
     expect(sodium.to_string(openRecord([earlierRoot], context, record))).toBe('sk-earlier-release');
   });
 
-  test('does not show how long it is, nor that two keys are the same', () => {
+  test('a sealed key does not show how long it is, nor that two keys are the same', () => {
     const lengths = [0, 1, 51, 164, 215].map((length) => sealRecord(root, context, 'k'.repeat(length)));
     expect(new Set(lengths.map(({ ciphertext }) => ciphertext.length))).toEqual(new Set([48 + 256]));
     const [first, second] = [sealRecord(root, context, 'sk-same'), sealRecord(root, context, 'sk-same')];
@@ -86,7 +86,7 @@ describe('a sealed key', () => {
 describe('a database writer cannot make a row open', () => {
   const record = sealRecord(root, context, 'sk-victim');
 
-  test('by changing one thing of it', () => {
+  test('a database writer cannot make a row open by changing one thing of it', () => {
     const changedRows: [string, RecordContext, SealedRecord][] = [
       ['owner', { ...context, tenantId: 'wsp_b' }, record],
       ['row', { ...context, apiKeyId: 'key_2' }, record],
@@ -115,7 +115,7 @@ describe('a database writer cannot make a row open', () => {
     say(`refused: ${changedRows.length + 1} single changes of a row`);
   });
 
-  test('by changing any part of its context to anything else', () => {
+  test('a database writer cannot make a row open by changing any part of its context to anything else', () => {
     let refused = 0;
     fc.assert(
       fc.property(contexts(), contexts(), fc.constantFrom(...contextParts), (before, other, part) => {
@@ -130,14 +130,14 @@ describe('a database writer cannot make a row open', () => {
     say(`refused: ${refused} random changes of one part of the context`);
   });
 
-  test('by moving the border between two parts of its context', () => {
+  test('a database writer cannot make a row open by moving the border between two parts of its context', () => {
     const moved = { ...context, tenantId: 'wsp_ak', apiKeyId: 'ey_1' };
     expect(refusal(() => openRecord([root], moved, record))).toBe('tampered');
     const movedUrl = { ...context, provider: 'CUSTOMh', baseUrl: context.baseUrl.slice(1) };
     expect(refusal(() => openRecord([root], movedUrl, record))).toBe('tampered');
   });
 
-  test('by flipping any bit of ciphertext or tag, or cutting the ciphertext anywhere', () => {
+  test('a database writer cannot make a row open by flipping any bit of ciphertext or tag, or cutting the ciphertext anywhere', () => {
     let refused = 0;
     for (const part of ['ciphertext', 'tag'] as const) {
       for (let bit = 0; bit < record[part].length * 8; bit += 1) {
@@ -156,7 +156,7 @@ describe('a database writer cannot make a row open', () => {
     say(`refused: ${record.ciphertext.length} cuts`);
   });
 
-  test('by swapping it with a row of the same owner or of another', () => {
+  test('a database writer cannot make a row open by swapping it with a row of the same owner or of another', () => {
     const rows = ['wsp_a', 'wsp_b'].flatMap((tenantId) =>
       ['key_1', 'key_2'].map((apiKeyId) => ({ ...context, tenantId, apiKeyId })),
     );
@@ -172,13 +172,13 @@ describe('a database writer cannot make a row open', () => {
     say(`refused: ${refused} swaps of rows`);
   });
 
-  test('by forging a box with the public key', () => {
+  test('a database writer cannot make a row open by forging a box with the public key', () => {
     const publicKey = tenantPublicKey(root, context.tenantId, context.generation);
     const ciphertext = sodium.crypto_box_seal(paddedPlain(root.id, context, 'sk-attacker'), publicKey);
     expect(refusal(() => openRecord([root], context, { ...record, ciphertext }))).toBe('tampered');
   });
 
-  test('even with a valid tag, if the box was made for another row', () => {
+  test('a database writer cannot make a row open even with a valid tag, if the box was made for another row', () => {
     const publicKey = tenantPublicKey(root, context.tenantId, context.generation);
     const otherRow = { ...context, apiKeyId: 'key_2' };
     const forge = (boxed: RecordContext) => {
@@ -208,7 +208,7 @@ describe('what has no unambiguous bytes is not sealed', () => {
 describe('keys in memory', () => {
   afterEach(() => vi.restoreAllMocks());
 
-  test('are wiped once a record was sealed, opened or refused', () => {
+  test('keys in memory are wiped once a record was sealed, opened or refused', () => {
     const keyPairs = vi.spyOn(sodium, 'crypto_box_seed_keypair');
     const padded = vi.spyOn(sodium, 'pad');
     const boxed = vi.spyOn(sodium, 'crypto_box_seal_open');
@@ -229,7 +229,7 @@ describe('keys in memory', () => {
     expect(opened.buffer.byteLength).toBe(opened.length);
   });
 
-  test('of a root are in nothing that can be printed or copied', () => {
+  test('keys in memory of a root are in nothing that can be printed or copied', () => {
     const bytes = new TextEncoder().encode('a root key of thirty-two bytes..');
     const shown = new RootKey(bytes);
     expect(Object.getOwnPropertyNames(shown)).toEqual(['id']);
@@ -238,7 +238,7 @@ describe('keys in memory', () => {
     expect(shown.id).not.toBe(new RootKey(bytes.fill(0)).id);
   });
 
-  test('are in no refusal', () => {
+  test('keys in memory are in no refusal', () => {
     const record = sealRecord(root, context, 'sk-canary-refused');
     try {
       openRecord([root], { ...context, version: 2 }, record);

@@ -49,23 +49,26 @@ describe('npm start', () => {
 describe('the unit file for systemd', () => {
   const unit = readFileSync('deploy/latchkey.service', 'utf8');
 
-  test('starts node itself, waits for answers to be saved and does not start again after exit code 78', () => {
+  test('the unit file for systemd starts node itself, waits for answers to be saved and does not start again after exit code 78', () => {
     expect(unit).toMatch(/^ExecStart=\S+\/node src\/main\.ts serve$/m);
     expect(unit).toMatch(/^KillSignal=SIGTERM$/m);
     expect(unit).toMatch(/^Restart=on-failure$/m);
     expect(unit).toMatch(/^RestartPreventExitStatus=78$/m);
   });
 
-  test.runIf(spawnSync('systemd-analyze', ['--version']).status === 0)('is one that systemd accepts', () => {
-    // It names a node and a folder that this machine need not have; everything else is as it is shipped.
-    const verified = spawnSync('systemd-analyze', ['verify', '--man=no', 'deploy/latchkey.service'], {
-      encoding: 'utf8',
-    });
-    const complaints = verified.stderr
-      .split('\n')
-      .filter((complaint) => complaint.includes('latchkey.service') && !/not executable/.test(complaint));
-    expect(complaints).toEqual([]);
-  });
+  test.runIf(spawnSync('systemd-analyze', ['--version']).status === 0)(
+    'the unit file for systemd is one that systemd accepts',
+    () => {
+      // It names a node and a folder that this machine need not have; everything else is as it is shipped.
+      const verified = spawnSync('systemd-analyze', ['verify', '--man=no', 'deploy/latchkey.service'], {
+        encoding: 'utf8',
+      });
+      const complaints = verified.stderr
+        .split('\n')
+        .filter((complaint) => complaint.includes('latchkey.service') && !/not executable/.test(complaint));
+      expect(complaints).toEqual([]);
+    },
+  );
 });
 
 /** Runs `npm start` with a process group of its own. Nothing of it outlives the test. */

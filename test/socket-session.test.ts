@@ -40,7 +40,7 @@ describe('the session of a socket that stays open', () => {
     opened.send({ type: 'subscribe', id, payload: { query: '{ viewer { user { name } } }' } });
   }
 
-  test('is looked up with one statement for each operation', async () => {
+  test('the session of a socket that stays open is looked up with one statement for each operation', async () => {
     const selects = vi.spyOn(server.app.db, 'select');
     opened.send({ type: 'subscribe', id: '1', payload: { query: '{ __typename }' } });
     await opened.message('next', '1');
@@ -49,7 +49,7 @@ describe('the session of a socket that stays open', () => {
     selects.mockRestore();
   });
 
-  test('is renewed by an operation once it is a day old, and not before', async () => {
+  test('the session of a socket that stays open is renewed by an operation once it is a day old, and not before', async () => {
     const today = Date.now() + 6.5 * DAY_MS;
     await expireAt(today);
     ask('1');
@@ -62,7 +62,7 @@ describe('the session of a socket that stays open', () => {
     expect(await expiresAt()).toBeGreaterThan(Date.now() + 6.9 * DAY_MS);
   });
 
-  test('lets no operation through once it has expired', async () => {
+  test('the session of a socket that stays open lets no operation through once it has expired', async () => {
     await expireAt(Date.now() - 1);
     ask('1');
     expect(await opened.closed).toBe('4403 Forbidden');
@@ -74,7 +74,7 @@ describe('the session of a socket that stays open', () => {
     expect(await opened.closed).toBe('4403 Forbidden');
   });
 
-  test('ends an event stream when it runs out', async () => {
+  test('the session of a socket that stays open ends an event stream when it runs out', async () => {
     const response = await fetch(`${server.url}/graphql`, {
       method: 'POST',
       headers: {
@@ -91,7 +91,7 @@ describe('the session of a socket that stays open', () => {
     await expect(response.text()).rejects.toThrow('terminated');
   });
 
-  test('does not close it at the time that it had first, once it was prolonged', async () => {
+  test('the session of a socket that stays open does not close it at the time that it had first, once it was prolonged', async () => {
     const end = Date.now() + 1_500;
     await expireAt(end);
     ask('1');
@@ -105,12 +105,12 @@ describe('the session of a socket that stays open', () => {
     await opened.message('next', '2');
   });
 
-  test('closes it when another process has deleted it', async () => {
+  test('a session that another process has deleted closes its open socket', async () => {
     await server.app.db.delete(sessions).where(ownSession());
     expect(await opened.closed).toBe('4403 Forbidden');
   });
 
-  test('shows a changed name to the next operation', async () => {
+  test('the session of a socket that stays open shows a changed name to the next operation', async () => {
     const response = await fetch(`${server.url}/api/auth/update-user`, {
       method: 'POST',
       headers: {

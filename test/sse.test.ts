@@ -42,13 +42,13 @@ describe('events', () => {
       [{ data: 'a' }, { event: 'error', data: '{"b":1}' }, { data: '[DONE]' }],
     ],
     ['braces within a line', 'data: a\ndata:{\n\nfoo {\n\n', [{ data: 'a\n{' }]],
-  ])('are the same in any chunks: %s', async (_name, text, events) => {
+  ])('server-sent events are the same in any chunks: %s', async (_name, text, events) => {
     const bytes = Buffer.from(text);
     expect(await eventsOf([bytes])).toEqual(events);
     expect(await eventsOf(Array.from(bytes, (byte) => Buffer.of(byte)))).toEqual(events);
   });
 
-  test('are the same in any chunks, whatever is in them', async () => {
+  test('server-sent events are the same in any chunks, whatever is in them', async () => {
     const line = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 12 }).map((text) => `data: ${text}`),
       fc.constantFrom(
@@ -90,7 +90,7 @@ describe('events', () => {
     );
   });
 
-  test('keep characters that are split across chunks, and show bytes that are no UTF-8 as U+FFFD', async () => {
+  test('server-sent events keep characters that are split across chunks, and show bytes that are no UTF-8 as U+FFFD', async () => {
     const bytes = Buffer.from('data: 🙂é\n\n');
     expect(await eventsOf([bytes.subarray(0, 8), bytes.subarray(8)])).toEqual([{ data: '🙂é' }]);
     const broken = Buffer.concat([Buffer.from('data: a'), Buffer.of(0xff, 0xf0, 0x9f), Buffer.from('b\n\n')]);
@@ -98,7 +98,7 @@ describe('events', () => {
     expect(await eventsOf([Buffer.from('data: a'), Buffer.of(0xf0, 0x9f)])).toEqual([{ data: 'a\uFFFD' }]);
   });
 
-  test('are handed over as they arrive, before the next chunk is there', async () => {
+  test('server-sent events are handed over as they arrive, before the next chunk is there', async () => {
     const body = new PassThrough();
     const events: string[] = [];
     const reading = readEvents(body, patient(), ({ data }) => {
@@ -252,7 +252,7 @@ describe('an end', () => {
 });
 
 describe('a body that waits for its turn', () => {
-  test('loses nothing when it ends meanwhile, in pieces of any size', async () => {
+  test('a body that waits for its turn loses nothing when it ends meanwhile, in pieces of any size', async () => {
     const options = { ...patient(), tenantId: `wsp_${crypto.randomUUID()}` };
     const event = `data: ${'x'.repeat(90)}\n\n`;
     for (const size of [7, 1_000, 300_000]) {
@@ -274,7 +274,7 @@ describe('a body that waits for its turn', () => {
 });
 
 describe('silence', () => {
-  test('that lasts too long is a TIMEOUT and destroys the body', async () => {
+  test('silence of a provider that lasts too long is a TIMEOUT and destroys the body', async () => {
     const body = new PassThrough();
     const reading = readEvents(body, { ...patient(), silenceMs: () => 20 }, ignore);
     await expect(reading).rejects.toMatchObject({ name: 'ProviderError', code: 'TIMEOUT' });
@@ -304,7 +304,7 @@ describe('silence', () => {
     expect(asked).toEqual([60_000, 60_000, 20]);
   });
 
-  test('is broken by comments', async () => {
+  test('silence of a provider is broken by comments', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
     const body = new PassThrough();
@@ -319,13 +319,13 @@ describe('silence', () => {
 });
 
 describe('a whole body', () => {
-  test('is read as text, without a byte order mark and with characters split across chunks', async () => {
+  test('a whole body is read as text, without a byte order mark and with characters split across chunks', async () => {
     const bytes = Buffer.from('\uFEFF{"a":"🙂"}');
     const body = Readable.from(Array.from(bytes, (byte) => Buffer.of(byte)));
     expect(await readBody(body, patient())).toBe('{"a":"🙂"}');
   });
 
-  test('over its limit is OUTPUT_TOO_LARGE and destroyed', async () => {
+  test('a whole body over its limit is OUTPUT_TOO_LARGE and destroyed', async () => {
     const endless = createEndless('', 'x');
     await expect(readBody(endless.body, patient())).rejects.toMatchObject({ code: 'OUTPUT_TOO_LARGE' });
     expect(endless.sentBytes()).toBeLessThan(11 * MEBIBYTE);
@@ -333,7 +333,7 @@ describe('a whole body', () => {
     await expect(readBody(small, { ...patient(), limitBytes: 4 })).rejects.toBeInstanceOf(ProviderError);
   });
 
-  test('that stalls is a TIMEOUT, that is aborted ends with the reason', async () => {
+  test('a whole body that stalls is a TIMEOUT, that is aborted ends with the reason', async () => {
     const stalled = readBody(new PassThrough(), { ...patient(), silenceMs: () => 20 });
     await expect(stalled).rejects.toMatchObject({ code: 'TIMEOUT' });
     const aborted = readBody(new PassThrough(), { ...patient(), signal: AbortSignal.abort('stopped') });
@@ -361,7 +361,7 @@ describe('an error response', () => {
     }
   });
 
-  test('whose call is aborted ends with the reason', async () => {
+  test('an error response whose call is aborted ends with the reason', async () => {
     const options = { ...patient(), signal: AbortSignal.abort(new Error('stopped')), secret: '' };
     await expect(readFailure('OPENAI', { ...failed, body: new PassThrough() }, options)).rejects.toThrow(
       'stopped',

@@ -91,13 +91,16 @@ describe('a secret goes nowhere but where it was sealed for', () => {
         await database.db.update(models).set({ workspaceId: eve.workspaceId });
       },
     ],
-  ])('when the %s of its model is changed', async (_what, tamper) => {
-    await tamper();
-    expect(await send(ada, key)).toMatchObject({ code: expect.stringMatching(/^(NO_KEY|NOT_FOUND)$/) });
-    expect([own.asked, other.asked]).toEqual([0, 0]);
-  });
+  ])(
+    'a secret goes nowhere but where it was sealed for when the %s of its model is changed',
+    async (_what, tamper) => {
+      await tamper();
+      expect(await send(ada, key)).toMatchObject({ code: expect.stringMatching(/^(NO_KEY|NOT_FOUND)$/) });
+      expect([own.asked, other.asked]).toEqual([0, 0]);
+    },
+  );
 
-  test('when a model of another owner is joined to it', async () => {
+  test('a secret goes nowhere but where it was sealed for when a model of another owner is joined to it', async () => {
     const eve = await server.signUp('Eve');
     const evesKey = await addKey(eve, { provider: 'CUSTOM', secret: 'sk-eve', baseUrl: other.baseUrl });
     const [model] = evesKey.models;
@@ -110,7 +113,7 @@ describe('a secret goes nowhere but where it was sealed for', () => {
     expect([own.asked, other.asked]).toEqual([0, 0]);
   });
 
-  test('when it is given to a team with all of its models', async () => {
+  test('a secret goes nowhere but where it was sealed for when it is given to a team with all of its models', async () => {
     const eve = await server.signUp('Eve');
     const teamId = await newTeam(eve);
     const workspaceId = await newWorkspace(eve, teamId);
@@ -126,14 +129,14 @@ describe('a secret goes nowhere but where it was sealed for', () => {
     expect([own.asked, other.asked]).toEqual([0, 0]);
   });
 
-  test('when its row is changed while an answer waits for a second attempt', async () => {
+  test('a secret goes nowhere but where it was sealed for when its row is changed while an answer waits for a second attempt', async () => {
     const answerId = await askUntilItWaits(1);
     await database.db.update(apiKeys).set({ baseUrl: other.baseUrl });
     expect((await endOf(answerId))?.error).toMatchObject({ code: 'KEY_UNAVAILABLE' });
     expect([own.asked, other.asked]).toEqual([1, 0]);
   });
 
-  test('and an answer stays with its server when the key moves to another while it waits', async () => {
+  test('a secret goes nowhere but where it was sealed for and an answer stays with its server when the key moves to another while it waits', async () => {
     const answerId = await askUntilItWaits(2);
     const input = { id: key.apiKey.id, secret: 'sk-other-0123456789', baseUrl: other.baseUrl };
     expect(await ada.run('replace-api-key-secret', { input })).toMatchObject({

@@ -55,7 +55,7 @@ function named(models: readonly NamedModel[], name: string): NamedModel {
 }
 
 describe('a key of a team', () => {
-  test('is added by its OWNER and its ADMINs, and pays in every workspace of the team', async () => {
+  test('a key of a team is added by its OWNER and its ADMINs, and pays in every workspace of the team', async () => {
     expect(await addTeamKey(cast.owner)).toMatchObject({
       __typename: 'AddApiKeyPayload',
       apiKey: { scope: 'TEAM', status: 'ACTIVE', hint: '9876' },
@@ -78,7 +78,7 @@ describe('a key of a team', () => {
     expect(calls.length).toBeGreaterThan(0);
   });
 
-  test('is sealed for the team, and a box for one of its workspaces is refused', async () => {
+  test('a key of a team is sealed for the team, and a box for one of its workspaces is refused', async () => {
     await sodium.ready;
     const { data } = await rawBody(
       cast.admin,
@@ -103,7 +103,7 @@ describe('a key of a team', () => {
     });
   });
 
-  test('needs the Business plan of the team, and waits unharmed while the team has a lesser one', async () => {
+  test('a key of a team needs the Business plan of the team, and waits unharmed while the team has a lesser one', async () => {
     const { apiKey, models } = await addTeamKey(cast.owner);
     await setPlan(server, { teamId }, 'PREMIUM');
     expect(await addTeamKey(cast.owner)).toMatchObject({
@@ -127,7 +127,7 @@ describe('a key of a team', () => {
 });
 
 describe('a workspace with a key of its own', () => {
-  test('uses that first, and the team’s only when none of its own can be used', async () => {
+  test('a workspace with a key of its own uses that first, and the team’s only when none of its own can be used', async () => {
     await addTeamKey(cast.owner);
     const member = inWorkspace(cast.member, lab);
     const { apiKey } = await inWorkspace(cast.admin, lab).addKey('OPENAI', 'sk-sim-of-the-lab');
@@ -150,7 +150,7 @@ describe('a workspace with a key of its own', () => {
     expect(await payer()).toEqual(['TEAM', LABEL]);
   });
 
-  test('keeps to its own while that may be tried, though it has no credit', async () => {
+  test('a workspace with a key of its own keeps to its own while that may be tried, though it has no credit', async () => {
     await addTeamKey(cast.owner);
     const own = await inWorkspace(cast.admin, lab).addKey('OPENAI', 'sk-sim-quota-of-the-lab');
     const member = inWorkspace(cast.member, lab);
@@ -161,7 +161,7 @@ describe('a workspace with a key of its own', () => {
     expect(await answerOf(member, model ?? { id: '' })).toMatchObject(refused);
   });
 
-  test('lists a model that both offer once, and an id of the team’s entry still asks for it', async () => {
+  test('a workspace with a key of its own lists a model that both offer once, and an id of the team’s entry still asks for it', async () => {
     const ofTeam = await addTeamKey(cast.owner);
     const own = await inWorkspace(cast.admin, lab).addKey('OPENAI', 'sk-sim-of-the-lab');
     const member = inWorkspace(cast.member, lab);
@@ -176,7 +176,7 @@ describe('a workspace with a key of its own', () => {
 });
 
 describe('outside its team a key of a team', () => {
-  test('pays for nothing: not in a member’s personal workspace, a shared one, or another team’s', async () => {
+  test('outside its team a key of a team pays for nothing: not in a member’s personal workspace, a shared one, or another team’s', async () => {
     const { models } = await addTeamKey(cast.owner);
     const otherTeam = await newTeam(cast.owner);
     const elsewhere = [
@@ -195,14 +195,14 @@ describe('outside its team a key of a team', () => {
     expect(server.simulator.requests).toHaveLength(asked);
   });
 
-  test('and a personal key pays in no workspace of the team', async () => {
+  test('outside its team a key of a team and a personal key pays in no workspace of the team', async () => {
     const { models } = await cast.owner.addKey('OPENAI');
     const owner = inWorkspace(cast.owner, lab);
     expect(await modelsOf(owner)).toEqual([]);
     expect(await owner.ask('Hello?', models.slice(0, 1))).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('does not exist, and neither do its models', async () => {
+  test('outside its team a key of a team does not exist, and neither do its models', async () => {
     const { apiKey, models } = await addTeamKey(cast.owner);
     const query = 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }';
     const ids = [apiKey.id, ...models.map(({ id }) => id)];
@@ -268,7 +268,7 @@ describe('of a key of a team', () => {
     expect(await teamKeys(cast.owner)).toEqual(before);
   });
 
-  test('others read a neutral sentence when it fails them, and its managers what to do', async () => {
+  test('of a key of a team, others read a neutral sentence when it fails them, and its managers what to do', async () => {
     const { apiKey, models } = await addTeamKey(cast.owner, { secret: 'sk-sim-quota-of-the-team' });
     const model = models.slice(0, 1);
     const answer = await answerOf(inWorkspace(cast.member, lab), model[0] ?? { id: '' });

@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => server?.close());
 
 describe('a team', () => {
-  test('is created, renamed and listed', async () => {
+  test('a team is created, renamed and listed', async () => {
     const ada = await server.signUp();
     const { team } = await change(ada, 'create-team', { name: ' Labs ' });
     expect(team).toMatchObject({ id: team.id, name: 'Labs', plan: 'BUSINESS', viewerRole: 'OWNER' });
@@ -44,7 +44,7 @@ describe('a team', () => {
     expect(await change(ada, 'update-team', { id: team.id, name: '' })).toMatchObject({ code: 'BAD_INPUT' });
   });
 
-  test('needs the Business plan, and begins with that of who creates it', async () => {
+  test('a team needs the Business plan, and begins with that of who creates it', async () => {
     const ada = await server.signUp();
     const setPlan = (plan: 'PREMIUM' | 'BUSINESS') =>
       server.app.db.update(users).set({ plan }).where(eq(users.id, ada.id));
@@ -91,7 +91,7 @@ describe('a team', () => {
     expect(await auditOf(server, id)).toEqual(['WORKSPACE_CREATED Lab', 'MEMBER_ADDED VIEWER']);
   });
 
-  test('takes people out of its workspaces when they are removed or leave, and does not put them back', async () => {
+  test('a team takes people out of its workspaces when they are removed or leave, and does not put them back', async () => {
     const teamId = await sharedTeam(cast);
     const { owner, member, viewer } = cast;
     const [first, second] = [await teamWorkspace(cast, teamId), await teamWorkspace(cast, teamId)];
@@ -164,7 +164,7 @@ describe('a team', () => {
     expect(await rolesIn(member, workspaceId)).toEqual(roles);
   });
 
-  test('is handed over with its workspaces', async () => {
+  test('a team is handed over with its workspaces', async () => {
     const teamId = await sharedTeam(cast);
     const workspaceId = await teamWorkspace(cast, teamId);
     const { owner, member, stranger } = cast;
@@ -198,7 +198,7 @@ describe('a team', () => {
     });
   });
 
-  test('is deleted once it has no workspaces', async () => {
+  test('a team is deleted once it has no workspaces', async () => {
     const teamId = await sharedTeam(cast);
     const ids = [await teamWorkspace(cast, teamId), await teamWorkspace(cast, teamId)];
     const { owner, admin, member } = cast;
@@ -226,7 +226,7 @@ describe('a team', () => {
     ]);
   });
 
-  test('is one of at most twenty of a person, and has at most a hundred workspaces', async () => {
+  test('a team is one of at most twenty of a person, and has at most a hundred workspaces', async () => {
     const [owner, member] = [await server.signUp(), await server.signUp('Bob')];
     const { db } = server.app;
     const row = { name: 'One of many', ownerUserId: owner.id };
@@ -249,7 +249,7 @@ describe('a team', () => {
     });
   });
 
-  test('has no viewers', async () => {
+  test('a team has no viewers', async () => {
     const teamId = await sharedTeam(cast);
     const refused = {
       __typename: 'InvalidInputError',
@@ -264,7 +264,7 @@ describe('a team', () => {
 });
 
 describe('a person outside of a team', () => {
-  test('finds nothing of it', async () => {
+  test('a person outside of a team finds nothing of it', async () => {
     const teamId = await sharedTeam(cast);
     const workspaceId = await teamWorkspace(cast, teamId);
     const { stranger } = cast;

@@ -19,7 +19,7 @@ describe.each(TRANSPORT_NAMES)('over %s', (transport) => {
 });
 
 test.each(Object.entries(TRANSPORTS))(
-  'what somebody follows over %s tells a removed member nothing any more',
+  'a subscription over %s sends a removed member nothing any more',
   async (_name, connect) => {
     const { people, places, models } = matrix.world;
     const leaver = await matrix.server.signUp('Leaver');

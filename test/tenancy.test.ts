@@ -25,7 +25,7 @@ import { ACTORS, PLACES, ROLES_IN } from './kit/tenancy-world.ts';
 const matrix = useMatrix();
 
 describe('a rule', () => {
-  test('says of every argument that takes an id what it leads to, and of no other', () => {
+  test('a tenancy rule says of every argument that takes an id what it leads to, and of no other', () => {
     const places = inputPlaces();
     const taking = places.filter(({ typeName }) => typeName === 'ID').map(({ path }) => path);
     const ruled = matrix.rules.map(({ path }) => path);
@@ -34,7 +34,7 @@ describe('a rule', () => {
     expect(matrix.rules.filter(({ cases }) => cases.length === 0)).toEqual([]);
   });
 
-  test('says of every type of object who may see it', () => {
+  test('a tenancy rule says of every type of object who may see it', () => {
     const types = objectTypes();
     const known = [...JUDGED, ...FOR_OPERATOR];
     const unjudged = types.filter(({ name }) => !INHERITING.test(name) && !known.includes(name));

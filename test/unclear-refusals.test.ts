@@ -98,7 +98,7 @@ describe('a check of a key that has worked', () => {
     },
   );
 
-  test('begins to count again after one that was accepted', async () => {
+  test('a check of a key that has worked begins to count again after one that was accepted', async () => {
     const { apiKey } = await add();
     for (const _time of [1, 2]) {
       reply = [401, ''];
@@ -123,13 +123,13 @@ describe('a check of a key that has worked', () => {
     }
   });
 
-  test('is believed at once where the server says that the key is wrong', async () => {
+  test('a check of a key that has worked is believed at once where the server says that the key is wrong', async () => {
     const { apiKey } = await add();
     reply = [401, SAYS('Incorrect API key provided.')];
     expect(await check(apiKey.id)).toMatchObject({ storedApiKey: { status: 'INVALID' } });
   });
 
-  test('finds it out of credit where a gateway’s limit for the key is used up', async () => {
+  test('a check of a key that has worked finds it out of credit where a gateway’s limit for the key is used up', async () => {
     const { apiKey } = await add();
     reply = [403, SAYS('Key limit exceeded (total limit). Manage it at the gateway.')];
     expect(await check(apiKey.id)).toMatchObject({ apiKey: { status: 'EXHAUSTED' } });
@@ -155,13 +155,13 @@ describe('a new key', () => {
     [503, CHALLENGE, 'text/html'],
     [401, CHALLENGE, 'text/html'],
     [403, '{"message":"Forbidden"}'],
-  ])('is not refused for what may stand before its provider: %i %s', async (...unclear) => {
+  ])('a new key is not refused for a response that may come from a proxy: %i %s', async (...unclear) => {
     reply = unclear;
     const { apiKey } = await add();
     expect(apiKey).toMatchObject({ status: 'UNVERIFIED', statusMessage: expect.any(String) });
   });
 
-  test('is refused with a bare 401, since another one can be given there and then', async () => {
+  test('a new key is refused with a bare 401, since another one can be given there and then', async () => {
     reply = [401, ''];
     expect(await add()).toMatchObject({ __typename: 'ProviderRefusedError', code: 'INVALID_KEY' });
   });

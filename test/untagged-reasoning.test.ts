@@ -98,7 +98,7 @@ describe('untagged reasoning is separated from an answer about such tags', () =>
     expect(separateReasoning('OPENAI', said)).toEqual(said);
   });
 
-  test('in time that grows with the text', () => {
+  test('untagged reasoning is separated in time that is linear in the text', () => {
     const said = { text: '</think>. '.repeat(400_000), reasoning: '' };
     const startedAt = performance.now();
     separateReasoning('CUSTOM', said);

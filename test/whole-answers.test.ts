@@ -73,22 +73,25 @@ describe('a whole answer in place of a stream', () => {
     'several lines': (document) => JSON.stringify(document, null, 2),
     'an event': data,
   };
-  test.for(DOCUMENTS)('is read over %s in every form', async ([wire, document, usage]) => {
-    for (const form of Object.values(forms)) {
-      for (const type of ['application/json', 'text/event-stream', 'text/plain']) {
-        const response = { headers: { 'content-type': type }, body: form(document) };
-        expect(await askWire(wire, response)).toMatchObject({
-          text: 'All at once.',
-          reasoning: ['Hm.'],
-          usage,
-          end: { finishReason: 'STOP' },
-          error: null,
-        });
+  test.for(DOCUMENTS)(
+    'a whole answer in place of a stream is read over %s in every form',
+    async ([wire, document, usage]) => {
+      for (const form of Object.values(forms)) {
+        for (const type of ['application/json', 'text/event-stream', 'text/plain']) {
+          const response = { headers: { 'content-type': type }, body: form(document) };
+          expect(await askWire(wire, response)).toMatchObject({
+            text: 'All at once.',
+            reasoning: ['Hm.'],
+            usage,
+            end: { finishReason: 'STOP' },
+            error: null,
+          });
+        }
       }
-    }
-  });
+    },
+  );
 
-  test('is read over generate-content in a list of pieces', async () => {
+  test('a whole answer in place of a stream is read over generate-content in a list of pieces', async () => {
     const pieces = [
       { candidates: [{ content: { parts: [{ text: 'All at ' }] } }] },
       { candidates: [{ content: { parts: [{ text: 'once.' }] }, finishReason: 'STOP' }] },
@@ -98,7 +101,7 @@ describe('a whole answer in place of a stream', () => {
     expect(await askWire('generate-content', response)).toMatchObject({ text: 'All at once.', error: null });
   });
 
-  test('needs no finish word over chat', async () => {
+  test('a whole answer in place of a stream needs no finish word over chat', async () => {
     const document = { choices: [{ message: { content: 'All at once.' }, finish_reason: null }] };
     expect(await askWire('custom', json(document))).toMatchObject({
       text: 'All at once.',
@@ -107,14 +110,14 @@ describe('a whole answer in place of a stream', () => {
     });
   });
 
-  test('is not one before its end: a document that is cut off fails', async () => {
+  test('a whole answer in place of a stream is not one before its end: a document that is cut off fails', async () => {
     for (const [wire, document] of DOCUMENTS) {
       const { text, error } = await askWire(wire, eventStream(JSON.stringify(document).slice(0, -1)));
       expect([codeOf(error), text]).toEqual(['STREAM_CUT', '']);
     }
   });
 
-  test('is asked for and paid for once', async () => {
+  test('a whole answer in place of a stream is asked for and paid for once', async () => {
     await using wires = await startWires();
     let asked = 0;
     const answer = await wires.ask('custom', (response) => {
@@ -143,7 +146,7 @@ describe('a text that a stream brings whole is read once', () => {
   const completed = { type: 'response.completed', response: { status: 'completed', output: [item] } };
   const bare = { type: 'response.completed', response: { status: 'completed' } };
 
-  test('over responses, in whichever event it comes, and in several', async () => {
+  test('a text that a stream brings whole is read once over responses, in whichever event it comes, and in several', async () => {
     const streams: object[][] = [
       ...Object.values(events).map((event) => [event, bare]),
       [completed],
@@ -165,7 +168,7 @@ describe('a text that a stream brings whole is read once', () => {
     }
   });
 
-  test('over messages, where a block begins with all of it', async () => {
+  test('a text that a stream brings whole is read once over messages, where a block begins with all of it', async () => {
     const stream = [
       { type: 'content_block_start', index: 0, content_block: { type: 'text', text: 'All at once.' } },
       { type: 'content_block_stop', index: 0 },
@@ -175,7 +178,7 @@ describe('a text that a stream brings whole is read once', () => {
     expect(outcome).toMatchObject({ text: 'All at once.', error: null });
   });
 
-  test('over chat, where the last event repeats the whole message', async () => {
+  test('a text that a stream brings whole is read once over chat, where the last event repeats the whole message', async () => {
     const stream = [
       { choices: [{ delta: { role: 'assistant', content: 'All at ' }, finish_reason: null }] },
       { choices: [{ delta: { content: 'once.' }, finish_reason: null }] },

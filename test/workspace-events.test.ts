@@ -226,7 +226,7 @@ describe('threads', () => {
     await theirs.return(undefined);
   });
 
-  test('say with each message and answer that there is more to fetch', async () => {
+  test('threads say with each message and answer that there is more to fetch', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const { models } = await addKey(cast.owner, { workspaceId });
     const events = await following('viewer', workspaceId);

@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => server?.close());
 
 describe('a shared workspace', () => {
-  test('is created, renamed and listed', async () => {
+  test('a shared workspace is created, renamed and listed', async () => {
     const ada = await server.signUp();
     const { workspace } = await change(ada, 'create-workspace', { name: '  La\0b \n' });
     expect(workspace).toMatchObject({
@@ -57,7 +57,7 @@ describe('a shared workspace', () => {
     ]);
   });
 
-  test.for(['', ' \0\t ', 'x'.repeat(101)])('is not named %o', async (name) => {
+  test.for(['', ' \0\t ', 'x'.repeat(101)])('a shared workspace is not named %o', async (name) => {
     const refused = { __typename: 'InvalidInputError', message: 'A name has between 1 and 100 characters.' };
     expect(await change(cast.owner, 'create-workspace', { name })).toMatchObject(refused);
     const id = cast.owner.workspaceId;
@@ -84,7 +84,7 @@ describe('a shared workspace', () => {
     expect((await auditOf(server, id)).slice(-2)).toEqual(['MEMBER_LEFT MEMBER', 'MEMBER_LEFT VIEWER']);
   });
 
-  test('is handed over to a member, who pays for it from then on', async () => {
+  test('a shared workspace is handed over to a member, who pays for it from then on', async () => {
     const id = await sharedWorkspace(cast);
     const heard = hear(server, [id, cast.owner.id, cast.viewer.id]);
     const { workspace } = await change(cast.owner, 'transfer-workspace', { id, userId: cast.viewer.id });
@@ -146,7 +146,7 @@ describe('a shared workspace', () => {
     expect(await change(owner, 'delete-workspace', { id })).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('is deleted while answers are written in it, which end', async () => {
+  test('a shared workspace is deleted while answers are written in it, which end', async () => {
     const id = await newWorkspace(cast.owner);
     const { models } = await cast.owner.addKey('OPENAI', undefined, { workspaceId: id });
     const nano = models.find(({ name }) => name === 'gpt-4.1-nano') ?? expect.unreachable();
@@ -193,7 +193,7 @@ describe('a shared workspace', () => {
     }
   });
 
-  test('is one of at most a hundred of a person', async () => {
+  test('a shared workspace is one of at most a hundred of a person', async () => {
     const { owner, member } = { owner: await server.signUp(), member: await server.signUp('Bob') };
     const { db } = server.app;
     const row = { kind: 'SHARED', name: 'One of many', ownerUserId: owner.id } as const;
@@ -214,7 +214,7 @@ describe('a shared workspace', () => {
     });
   });
 
-  test('is not made beyond the hundred by two requests at once', async () => {
+  test('a shared workspace is not made beyond the hundred by two requests at once', async () => {
     const owner = await server.signUp();
     const row = { kind: 'SHARED', name: 'One of many', ownerUserId: owner.id } as const;
     await server.app.db.insert(workspaces).values(Array.from({ length: 98 }, () => row));
@@ -227,7 +227,7 @@ describe('a shared workspace', () => {
 });
 
 describe('a personal workspace', () => {
-  test('is renamed, and neither deleted, left, shared nor handed over', async () => {
+  test('a personal workspace is renamed, and neither deleted, left, shared nor handed over', async () => {
     const ada = await server.signUp();
     const id = ada.workspaceId;
     expect((await change(ada, 'update-workspace', { id, name: 'Desk' })).workspace.name).toBe('Desk');
