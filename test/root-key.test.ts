@@ -193,7 +193,7 @@ describe('a server exits with 78', () => {
       const rootKeyFile = await secretFile(oldKey, mode);
       const open = await boot(`file of mode ${mode.toString(8)}`, { ...server, rootKeyFile });
       expect(open.outcome).toBe(
-        `78: ${rootKeyFile} is open to other users of this machine. Run: chmod 600 ${rootKeyFile}`,
+        `78: ${rootKeyFile} is open to other users of this machine. Run: chmod 600 ${rootKeyFile}. Where it is mounted, set its mode there, e.g. 0440.`,
       );
     }
   });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { failureCode } from '../log.ts';
 import { Connection } from './connection.ts';
-import { isUnreachable } from './passing-failure.ts';
+import { isUnreachable } from './transient-failure.ts';
 
 /**
  * Waits for a database server that is not up yet, as when both are started together: retries for a minute, calls `onFailure`

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { isPassingFailure } from '../db/passing-failure.ts';
+import { isTransientFailure } from '../db/transient-failure.ts';
 import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
 import { logFailure, logOwnFailure } from '../graphql/log-failure.ts';
 
@@ -42,7 +42,7 @@ function mask(error: unknown): GraphQLError {
       ...(http !== undefined && { http: originalError === undefined ? http : { ...http, spec: false } }),
     });
   }
-  if (isPassingFailure(original)) {
+  if (isTransientFailure(original)) {
     logOwnFailure('OVERLOADED', original);
     return visible(error, OVERLOADED, { code: 'OVERLOADED', ...retryLater() });
   }

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { Lane } from './lane.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** The limits of one person on a server. */
@@ -21,9 +21,9 @@ export class PersonLimits {
   readonly #sockets = new Map<string, number>();
   readonly #subscriptions = new Map<string, number>();
   /** Running operations, and subscriptions that begin. */
-  readonly running = new Lane(RUNNING_OPERATIONS);
+  readonly running = new ConcurrencyLimit(RUNNING_OPERATIONS);
   /** Events of subscriptions that are being executed. */
-  readonly events = new Lane(RUNNING_EVENTS);
+  readonly events = new ConcurrencyLimit(RUNNING_EVENTS);
 
   constructor(numbers: PersonNumbers) {
     this.#numbers = numbers;

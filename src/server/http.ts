@@ -13,7 +13,7 @@ import { createSessions } from '../accounts/session.ts';
 import { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
-import { isPassingFailure } from '../db/passing-failure.ts';
+import { isTransientFailure } from '../db/transient-failure.ts';
 import { OVERLOADED, RETRY_AFTER_SECONDS } from '../execution/mask-error.ts';
 import { PersonLimits } from '../execution/person-limits.ts';
 import { createPipeline, type Pipeline } from '../execution/pipeline.ts';
@@ -115,7 +115,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
       if (request.destroyed && !request.complete) return; // the client has disconnected
       log.error({ path: loggedPath(path), failure: failureName(error) }, 'a request failed');
       if (response.headersSent) response.destroy();
-      else if (isPassingFailure(error))
+      else if (isTransientFailure(error))
         sendJson(
           response,
           503,

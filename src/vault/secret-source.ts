@@ -136,7 +136,9 @@ async function readSecretFile(path: string): Promise<string | null> {
       const stats = await file.stat();
       if (stats.isDirectory()) throw new SecretSourceError(`${path} is a folder. Name the file in it.`);
       if (!isWindows && isOpenToOthers(stats, ownGroups())) {
-        throw new SecretSourceError(`${path} is open to other users of this machine. Run: chmod 600 ${path}`);
+        throw new SecretSourceError(
+          `${path} is open to other users of this machine. Run: chmod 600 ${path}. Where it is mounted, set its mode there, e.g. 0440.`,
+        );
       }
       return (await file.readFile('utf8')).trim();
     } finally {

@@ -2,7 +2,7 @@
  * Limits how many tasks of a subject run at a time; the others wait in order. The event loop turns before the next one begins,
  * so that a sender of hundreds at once is interleaved with other senders.
  */
-export class Lane {
+export class ConcurrencyLimit {
   readonly #width: number;
   readonly #lines = new Map<string, Line>();
 

@@ -4,7 +4,7 @@ import { failureCode } from '../log.ts';
  * Whether a failure of the database is transient: it is away, restarting or full, has no connection left, or could not lock a
  * row. The same statement may succeed a little later.
  */
-export function isPassingFailure(error: unknown): boolean {
+export function isTransientFailure(error: unknown): boolean {
   const code = failureCode(error) ?? '';
   return isUnreachable(code) || PASSING.test(code);
 }
