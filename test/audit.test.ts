@@ -72,7 +72,7 @@ describe('an audit log', () => {
       },
     ]);
     const first = await listAuditEntries({ db }, tenantId, { first: 3 });
-    expect(first.rows.map(told)).toEqual([
+    expect(first.rows.map(lineOf)).toEqual([
       '4 Changed the plan from Free to Premium.',
       '3 Added Grace as viewer.',
       '2 Checked the OpenAI key “Main”: accepted, but without credit.',
@@ -84,7 +84,7 @@ describe('an audit log', () => {
 
     const after = first.cursorOf(first.rows[2] ?? expect.unreachable());
     const second = await listAuditEntries({ db }, tenantId, { after });
-    expect(second.rows.map(told)).toEqual(['1 Added the OpenAI key “Main”.']);
+    expect(second.rows.map(lineOf)).toEqual(['1 Added the OpenAI key “Main”.']);
     expect(second.rows).toMatchObject([{ action: 'KEY_ADDED', actorId, subjectId, details: main }]);
     const oldest = await listAuditEntries({ db }, tenantId, { last: 1 });
     expect(oldest.rows).toEqual(second.rows);
@@ -244,7 +244,7 @@ describe('an audit log', () => {
     expect(await faultsOf(tenantId)).toEqual([]);
     const { rows } = await listAuditEntries({ db }, tenantId, {});
     expect(rows.map(({ details }) => details.label).reverse()).toEqual(labels);
-    expect(told(rows[5] ?? expect.unreachable())).toBe('4 Added the OpenAI key “{provider}”.');
+    expect(lineOf(rows[5] ?? expect.unreachable())).toBe('4 Added the OpenAI key “{provider}”.');
   });
 
   test('an audit log stays readable around an entry that was inserted by hand', async () => {
@@ -267,7 +267,7 @@ describe('an audit log', () => {
     for (const text of unreadable) {
       await db.update(auditEntries).set({ content: text }).where(entryAt(1));
       const { rows } = await listAuditEntries({ db }, tenantId, {});
-      expect(rows.map(told), text).toEqual([
+      expect(rows.map(lineOf), text).toEqual([
         '2 Removed the OpenAI key “Main”.',
         '1 This entry cannot be read.',
       ]);
@@ -296,7 +296,7 @@ describe('an audit log', () => {
       .set({ content: JSON.stringify(odd) })
       .where(entryAt(1));
     const { rows } = await listAuditEntries({ db }, tenantId, {});
-    expect(told(rows[1] ?? expect.unreachable())).toBe('1 Added the constructor key “…”.');
+    expect(lineOf(rows[1] ?? expect.unreachable())).toBe('1 Added the constructor key “…”.');
   });
 
   test('an entry is committed or rolled back with the change that it records', async () => {
@@ -802,7 +802,7 @@ async function soundHead(tenantId: string): Promise<string> {
   return formatHead(log?.head ?? expect.unreachable());
 }
 
-function told(entry: AuditEntry): string {
+function lineOf(entry: AuditEntry): string {
   return `${entry.position} ${describeAuditEntry(entry, words)}`;
 }
 

@@ -79,7 +79,7 @@ test('what was written is saved within a second, and survives a crash as an inte
   const [after] = await second.app.db.select().from(threads).where(eq(threads.id, threadId));
   expect(after?.revision).toBeGreaterThan(before?.revision ?? Number.POSITIVE_INFINITY);
 
-  // Terminal is terminal: the first writer finds its answer taken away, and its readers are told what became of it.
+  // An ending is final: the first writer finds its lease lost, and its readers get the saved end.
   call.write({ content: ' and more' });
   call.finish();
   const client = ada.socket();

@@ -53,9 +53,9 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
 
       await proxy.mend();
       await eventually('it is ready again', async () => (await probe(url)).ready === 200, LATER_MS);
-      await eventually('the one that ended is told', () => ends.end !== undefined, LATER_MS);
+      await eventually('the end of the one that ended', () => ends.end !== undefined, LATER_MS);
       provider.finish(goesOn.question);
-      await eventually('the other one is told', () => goesOn.end !== undefined);
+      await eventually('the end of the other one', () => goesOn.end !== undefined);
       for (const answer of [ends, goesOn]) {
         const text = provider.asked(answer.question)?.text;
         expect(answer.held.text).toBe(text);
@@ -78,7 +78,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
 
       const slowest = Math.max(...tried.map(({ tookMs }) => tookMs));
       say(
-        `the database ${how} for ${AWAY_MS[how]} ms: ${textWhileAway.length} characters told by then, ` +
+        `the database ${how} for ${AWAY_MS[how]} ms: ${textWhileAway.length} characters sent by then, ` +
           `${tried.length} sends refused in at most ${Math.round(slowest)} ms, both answers COMPLETE and whole, ` +
           `longest pause between deltas ${Math.round(Math.max(ends.longestGapMs(), goesOn.longestGapMs()))} ms`,
       );
@@ -110,11 +110,11 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
     await eventually('it is saved', async () => (await chunksOf(house, answer)) !== '');
     const saved = await chunksOf(house, answer);
     proxy.silence();
-    const toldAt = performance.now();
+    const stoppedAt = performance.now();
     server.process.kill('SIGTERM');
     expect((await server.ended).exitCode).toBe(0);
-    expect(performance.now() - toldAt).toBeLessThan(30_000);
-    say(`told to stop in a silence: gone after ${Math.round(performance.now() - toldAt)} ms`);
+    expect(performance.now() - stoppedAt).toBeLessThan(30_000);
+    say(`stopped in a silence: gone after ${Math.round(performance.now() - stoppedAt)} ms`);
 
     await proxy.mend();
     await house.beside`

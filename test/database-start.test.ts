@@ -69,11 +69,11 @@ test.each([
     code === 'ECONNREFUSED'
       ? `postgres://ada:hush@127.0.0.1:${await freePort()}/latchkey`
       : (await startRefusing(code)).url;
-  const told: unknown[] = [];
-  const reached = reachDatabase(url, async (failure) => void told.push(failureCode(failure)), 2_000);
+  const reported: unknown[] = [];
+  const reached = reachDatabase(url, async (failure) => void reported.push(failureCode(failure)), 2_000);
   expect(failureCode(await reached.catch((error: unknown) => error))).toBe(code);
-  expect(told.length).toBeGreaterThan(0);
-  expect(new Set(told)).toEqual(new Set([code]));
+  expect(reported.length).toBeGreaterThan(0);
+  expect(new Set(reported)).toEqual(new Set([code]));
 });
 
 describe.runIf(serverUrl !== undefined)('a database that comes up after its server', () => {

@@ -321,7 +321,7 @@ function json({ token }: Pick<Person, 'token'>): Record<string, string> {
   return { 'content-type': 'application/json', authorization: `Bearer ${token}` };
 }
 
-/** A body whose length is not told. */
+/** A body of unknown length. */
 function chunked(text: string): { body: ReadableStream; duplex: 'half' } {
   return { body: new Blob([text]).stream(), duplex: 'half' };
 }

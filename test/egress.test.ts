@@ -235,7 +235,7 @@ describe('a stream', () => {
       const closed = once(body, 'close');
       await readEvents(body, patient(), ({ data }) => (data === '[DONE]' ? 'end' : undefined));
       await closed;
-      // The client takes the connection back after it has told of the end.
+      // The client takes the connection back after it has reported the end.
       await setImmediate();
     }
     expect(new Set(requests.map((request) => request.socket.remotePort)).size).toBe(1);

@@ -15,8 +15,8 @@ import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 /**
- * Whatever a provider does, the answer ends, its text so far is kept, and who reads it is told what happened and who can mend
- * it: each fault for each of the four wires, in one table.
+ * Whatever a provider does, the answer ends, its text so far is kept, and its code says what happened and who can fix it:
+ * each fault for each of the four wires, in one table.
  */
 
 /** One provider for each wire. */
@@ -90,7 +90,7 @@ test('every fault of a provider ends the answer with a code that says who can fi
       "simulator: nul | COMPLETE | | | text kept",
       "simulator: html | FAILED | PROVIDER_ERROR | PROVIDER | no text",
       "simulator: limited | COMPLETE | | | text kept",
-      "simulator: limited-always | FAILED | RATE_LIMITED, told when | YOU | no text",
+      "simulator: limited-always | FAILED | RATE_LIMITED, retryAt | YOU | no text",
       "simulator: overloaded | FAILED | PROVIDER_OVERLOADED | PROVIDER | no text",
       "simulator: unknown | FAILED | MODEL_NOT_FOUND | YOU | no text",
       "simulator: disabled | FAILED | MODEL_UNAVAILABLE | YOU | no text",
@@ -130,16 +130,16 @@ test('every fault of a provider ends the answer with a code that says who can fi
       "404 and a web page | FAILED | BAD_REQUEST | YOU | no text",
       "405 and nothing | FAILED | BAD_REQUEST | YOU | no text",
       "413 and a web page | FAILED | BAD_REQUEST | YOU | no text",
-      "429 and nothing | FAILED | RATE_LIMITED, told when | YOU | no text",
-      "429 to wait 30 seconds | FAILED | RATE_LIMITED, told when | YOU | no text",
-      "429 to wait until a day long gone | FAILED | RATE_LIMITED, told when | YOU | no text",
-      "500 and a web page | FAILED | PROVIDER_ERROR, told when | PROVIDER | no text",
-      "502 and nothing | FAILED | PROVIDER_OVERLOADED, told when | PROVIDER | no text",
-      "503 to wait an hour | FAILED | PROVIDER_OVERLOADED, told when | PROVIDER | no text",
+      "429 and nothing | FAILED | RATE_LIMITED, retryAt | YOU | no text",
+      "429 to wait 30 seconds | FAILED | RATE_LIMITED, retryAt | YOU | no text",
+      "429 to wait until a day long gone | FAILED | RATE_LIMITED, retryAt | YOU | no text",
+      "500 and a web page | FAILED | PROVIDER_ERROR, retryAt | PROVIDER | no text",
+      "502 and nothing | FAILED | PROVIDER_OVERLOADED, retryAt | PROVIDER | no text",
+      "503 to wait an hour | FAILED | PROVIDER_OVERLOADED, retryAt | PROVIDER | no text",
       "504 and nothing | FAILED | TIMEOUT | PROVIDER | no text",
-      "529 and nothing | FAILED | PROVIDER_OVERLOADED, told when | PROVIDER | no text",
-      "599 and nothing | FAILED | PROVIDER_ERROR, told when | PROVIDER | no text",
-      "500 and a body without end | FAILED | PROVIDER_ERROR, told when | PROVIDER | no text",
+      "529 and nothing | FAILED | PROVIDER_OVERLOADED, retryAt | PROVIDER | no text",
+      "599 and nothing | FAILED | PROVIDER_ERROR, retryAt | PROVIDER | no text",
+      "500 and a body without end | FAILED | PROVIDER_ERROR, retryAt | PROVIDER | no text",
       "301 to somewhere else | FAILED | BAD_REQUEST | YOU | no text",
       "302 to somewhere else | FAILED | BAD_REQUEST | YOU | no text",
       "303 to somewhere else | FAILED | BAD_REQUEST | YOU | no text",
@@ -151,7 +151,7 @@ test('every fault of a provider ends the answer with a code that says who can fi
       "key: echo | FAILED | INVALID_KEY | KEY_MANAGER | no text",
       "key: forbidden | FAILED | KEY_LACKS_PERMISSION | KEY_MANAGER | no text",
       "key: quota | FAILED | QUOTA_EXCEEDED | KEY_MANAGER | no text",
-      "key: limited | FAILED | RATE_LIMITED, told when | YOU | no text",
+      "key: limited | FAILED | RATE_LIMITED, retryAt | YOU | no text",
       "key: down | FAILED | PROVIDER_OVERLOADED | PROVIDER | no text",
       "silent within a refusal | FAILED | INVALID_KEY | KEY_MANAGER | no text",
       "silent before the headers | FAILED | TIMEOUT | PROVIDER | no text",
@@ -170,11 +170,11 @@ type Kind = 'simulate' | 'fault' | 'key';
 interface Outcome {
   fault: string;
   family: Family;
-  /** Status, code, who can mend it, and what is left of the text. */
-  told: string;
+  /** Status, code, who can fix it, and what is left of the text. */
+  ending: string;
 }
 
-/** Asks once for every fault and tells how each answer ended. */
+/** Asks once for every fault and returns how each answer ended. */
 async function outcomesOf(
   server: TestServer,
   family: Family,
@@ -192,8 +192,8 @@ async function outcomesOf(
       const key = await person.addKey(family);
       const client = person.socket();
       const ask = async (fault: string): Promise<Outcome> => {
-        const told = await outcomeOf(person, client, key, family, `${kind}: ${fault}`);
-        return { fault: LABELS[kind] + fault, family, told };
+        const ending = await outcomeOf(person, client, key, family, `${kind}: ${fault}`);
+        return { fault: LABELS[kind] + fault, family, ending };
       };
       const asked: Outcome[] = [];
       if (group === apart)
@@ -227,18 +227,18 @@ async function outcomeOf(
   if (error === undefined) return `${answer.status} | | | ${keptOf(text)}`;
   const { sentence, fixableBy } = ANSWER_ERRORS[error.code as AnswerErrorCode];
   expect([error.message, error.fixableBy]).toEqual([sentence(TITLES[family]), fixableBy]);
-  const again = error.retryAt === null ? '' : ', told when';
+  const again = error.retryAt === null ? '' : ', retryAt';
   return `${answer.status} | ${error.code}${again} | ${error.fixableBy} | ${keptOf(text)}`;
 }
 
-/** A line for each fault and each way in which it was told, with who told it so where they differ. */
+/** A line for each fault and each ending, with the providers where they differ. */
 function tableOf(outcomes: readonly Outcome[]): string[] {
   const faults = Map.groupBy(outcomes, ({ fault }) => fault);
   return [...faults].flatMap(([fault, ofFault]) => {
-    const ways = Map.groupBy(ofFault, ({ told }) => told);
-    return [...ways].map(([told, same]) => {
+    const ways = Map.groupBy(ofFault, ({ ending }) => ending);
+    return [...ways].map(([ending, same]) => {
       const who = ways.size === 1 ? '' : ` (${same.map(({ family }) => family).join(', ')})`;
-      return `${fault}${who} | ${told}`;
+      return `${fault}${who} | ${ending}`;
     });
   });
 }

@@ -39,8 +39,8 @@ afterAll(async () => {
   await canary[Symbol.asyncDispose]();
 });
 
-/** An outcome as a client is told of it. */
-interface Told {
+/** The outcome as a client sees it. */
+interface Outcome {
   code: string;
   message: string;
   fixableBy: string;
@@ -75,13 +75,13 @@ test('a stored key of a forbidden address answers nothing from there', async () 
   const stored = await each(urls, (baseUrl) => store(eve, baseUrl));
   const client = eve.socket();
   const lines = captureErrors();
-  const told = await each(stored, async (key) => {
+  const outcomes = await each(stored, async (key) => {
     const end = await answerOf(eve, key, client);
     expect(end).toMatchObject({ __typename: 'AnswerFailed', answer: { status: 'FAILED', text: '' } });
     return end?.error ?? { code: '', message: '', fixableBy: '' };
   });
   await client.dispose();
-  report('an answer with a stored key', told, 'NETWORK');
+  report('an answer with a stored key', outcomes, 'NETWORK');
   expect(lines).toEqual([]);
 }, 60_000);
 
@@ -160,12 +160,12 @@ async function answerOf(
 }
 
 /** Prints how a way was tried, and holds it to its code, a sentence that says what to do, and no connection. */
-function report(way: string, told: readonly Told[], code: string): void {
-  const refused = told.filter((each) => each.code === code && SAYS_WHAT_TO_DO.test(each.message));
+function report(way: string, outcomes: readonly Outcome[], code: string): void {
+  const refused = outcomes.filter((each) => each.code === code && SAYS_WHAT_TO_DO.test(each.message));
   say(
-    `${way}: ${told.length} tried, ${refused.length} refused with ${code}, ${canary.connections} connections`,
+    `${way}: ${outcomes.length} tried, ${refused.length} refused with ${code}, ${canary.connections} connections`,
   );
-  expect(told.filter((each) => !refused.includes(each))).toEqual([]);
+  expect(outcomes.filter((each) => !refused.includes(each))).toEqual([]);
   expect(canary.connections).toBe(0);
 }
 

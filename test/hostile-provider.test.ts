@@ -333,7 +333,7 @@ describe('what was said about a secret that was replaced meanwhile', () => {
     await ada.run('replace-api-key-secret', { input: { id: key.apiKey.id, secret: 'new' } });
     respond(response, 401, REFUSAL);
     expect(await answer).toMatchObject({ code: 'INVALID_KEY' });
-    // What an answer taught is saved after its end was told.
+    // The outcome of the key is saved after the end was published.
     await Promise.all(work.mock.calls.map(([done]) => done));
     expect(await keysOf(ada)).toMatchObject([{ status: 'ACTIVE' }]);
   });

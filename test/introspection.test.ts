@@ -199,10 +199,13 @@ async function followed(person: Person, { field }: Entry, documents: readonly st
     }
   });
   await eventually('all snapshots', () => begun === results.length);
-  const told = heard.length;
+  const before = heard.length;
   for (const isEnabled of [false, true])
     for (const id of keyIds) await cast.owner.run('update-api-key', { input: { id, isEnabled } });
-  await eventually('news of the keys to everybody who follows', () => heard.length >= told + results.length);
+  await eventually(
+    'news of the keys to everybody who follows',
+    () => heard.length >= before + results.length,
+  );
   await client.dispose();
   await Promise.all(following);
   return heard;

@@ -129,7 +129,14 @@ describe('a key', () => {
 
   test.each(ways)(
     'that $how is $status: its managers read what to do, members no more than they need',
-    async ({ status, how, provider = 'OPENAI', reach, manager: told, member: [availability, sentence] }) => {
+    async ({
+      status,
+      how,
+      provider = 'OPENAI',
+      reach,
+      manager: managersSentence,
+      member: [availability, sentence],
+    }) => {
       const owner = await server.signUp('Olga');
       const mia = await server.signUp('Mia');
       const workspaceId = await newWorkspace(owner);
@@ -139,11 +146,11 @@ describe('a key', () => {
       const model = models[0] ?? { id: '' };
       await reach(manager, apiKey.id, model);
 
-      expect(await keysOf(manager)).toMatchObject([{ status, statusMessage: told }]);
+      expect(await keysOf(manager)).toMatchObject([{ status, statusMessage: managersSentence }]);
       const listed = (await modelsOf(member)).find(({ id }) => id === model.id);
       const seen = listed?.isAvailable ? 'available' : listed?.unavailableReason;
       expect([seen, await askedBy(member, model)]).toEqual([availability, sentence]);
-      say(`${status} | ${how} | ${told ?? '—'} | ${availability}: ${sentence}`);
+      say(`${status} | ${how} | ${managersSentence ?? '—'} | ${availability}: ${sentence}`);
     },
   );
 
@@ -196,7 +203,7 @@ describe('a change of status is announced', () => {
   });
 
   /** How often the key was announced while this was done. */
-  async function timesTold(id: string, act: () => Promise<unknown>): Promise<number> {
+  async function timesAnnounced(id: string, act: () => Promise<unknown>): Promise<number> {
     const announce = vi.spyOn(server.app.changes, 'announce');
     await act();
     const times = announce.mock.calls.filter(([, ids]) => [...ids].includes(id)).length;
@@ -216,32 +223,32 @@ describe('a change of status is announced', () => {
 
   test('a change of status is announced once when an answer finds the key otherwise, and not by the answers that confirm it', async () => {
     const { apiKey, models } = await ada.addKey('OPENAI', 'sk-sim-quota-0123456789');
-    const told = [];
+    const announced = [];
     for (const _time of [1, 2, 3])
-      told.push(await timesTold(apiKey.id, () => askAndLearn(models[0] ?? { id: '' })));
-    expect(told).toEqual([1, 0, 0]);
+      announced.push(await timesAnnounced(apiKey.id, () => askAndLearn(models[0] ?? { id: '' })));
+    expect(announced).toEqual([1, 0, 0]);
     await ada.run('replace-api-key-secret', { input: { id: apiKey.id, secret: GOOD_SECRET } });
-    expect(await timesTold(apiKey.id, () => askAndLearn(models[0] ?? { id: '' }))).toBe(0);
+    expect(await timesAnnounced(apiKey.id, () => askAndLearn(models[0] ?? { id: '' }))).toBe(0);
   });
 
   test('a change of status is announced by a check only if its status, its reason or its models are other ones', async () => {
     const { apiKey } = await ada.addKey('MISTRAL', GOOD_SECRET);
     const check = () => ada.run('check-api-key', { input: { id: apiKey.id } });
-    const told = [await timesTold(apiKey.id, check)];
+    const announced = [await timesAnnounced(apiKey.id, check)];
     const faults = ['limited', 'limited', 'wrong', 'wrong', 'good', 'empty', 'empty'];
     for (const fault of faults) {
       turn(server, 'MISTRAL', fault);
-      told.push(await timesTold(apiKey.id, check));
+      announced.push(await timesAnnounced(apiKey.id, check));
       vi.restoreAllMocks();
     }
-    expect(told).toEqual([0, 1, 0, 1, 0, 1, 1, 0]);
+    expect(announced).toEqual([0, 1, 0, 1, 0, 1, 1, 0]);
   });
 
   test('a check that only found the provider unavailable announces nothing, and the status stays', async () => {
     const { apiKey } = await ada.addKey('OPENAI', GOOD_SECRET);
     const before = await keysOf(ada);
     turn(server, 'OPENAI', 'down');
-    const told = await timesTold(apiKey.id, async () => {
+    const announced = await timesAnnounced(apiKey.id, async () => {
       expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toEqual({
         __typename: 'ProviderUnavailableError',
         provider: 'OPENAI',
@@ -251,7 +258,7 @@ describe('a change of status is announced', () => {
         retryAt: null,
       });
     });
-    expect(told).toBe(0);
+    expect(announced).toBe(0);
     expect(await keysOf(ada)).toEqual(before);
   });
 });

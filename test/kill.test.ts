@@ -24,7 +24,7 @@ test('a server that is killed in mid-answer, again and again, keeps what was wri
   await using provider = await startTickingProvider();
   const env = { ...(await newPlace()), LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host };
   const acknowledged = new Map<string, string>();
-  const told = { withText: 0, seen: 0, kept: 0, lostMs: 0 };
+  const totals = { withText: 0, seen: 0, kept: 0, lostMs: 0 };
 
   let server = await startServerProcess(env);
   let ada = await signUp(server.url);
@@ -53,10 +53,10 @@ test('a server that is killed in mid-answer, again and again, keeps what was wri
     expect(kept?.status).toBe('INTERRUPTED');
     expect(written.startsWith(kept?.text ?? 'nothing')).toBe(true);
     expect(kept?.text.startsWith(sentBefore)).toBe(true);
-    told.withText += seen.textAt(killedAt) === '' ? 0 : 1;
-    told.seen += seen.textAt(killedAt).length;
-    told.kept += kept?.text.length ?? 0;
-    told.lostMs = Math.max(told.lostMs, killedAt - seen.timeBeyond(kept?.text ?? ''));
+    totals.withText += seen.textAt(killedAt) === '' ? 0 : 1;
+    totals.seen += seen.textAt(killedAt).length;
+    totals.kept += kept?.text.length ?? 0;
+    totals.lostMs = Math.max(totals.lostMs, killedAt - seen.timeBeyond(kept?.text ?? ''));
 
     const next = await ada.ask(`Briefly, after ${round}`, [model], talk.thread.id);
     acknowledged.set(next.userMessage.id, `Briefly, after ${round}`);
@@ -72,8 +72,8 @@ test('a server that is killed in mid-answer, again and again, keeps what was wri
   expect((await server.ended).exitCode).toBe(0);
   const engine = inject('postgresUrl') === undefined ? 'the embedded engine' : 'PostgreSQL';
   say(
-    `kill -9, ${ROUNDS} times on ${engine}: ${told.withText} while text was being written; of ${told.seen} characters ` +
-      `that clients had seen, ${told.kept} kept, the lost ones at most ${Math.round(told.lostMs)} ms old; ` +
+    `kill -9, ${ROUNDS} times on ${engine}: ${totals.withText} while text was being written; of ${totals.seen} characters ` +
+      `that clients had seen, ${totals.kept} kept, the lost ones at most ${Math.round(totals.lostMs)} ms old; ` +
       `${acknowledged.size} acknowledged messages, none lost`,
   );
 });

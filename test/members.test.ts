@@ -113,7 +113,7 @@ describe('a role', () => {
     expect(heard()).toEqual({ [id]: [viewer.id], [viewer.id]: [id], [owner.id]: [] });
     expect((await auditOf(server, id)).at(-1)).toBe('MEMBER_CHANGED VIEWER ADMIN');
 
-    // What changes nothing is neither told nor recorded.
+    // A mutation without a change is neither announced nor recorded.
     const again = hear(server, [id, viewer.id]);
     expect(await change(admin, 'update-member', input)).toMatchObject({ member: { role: 'ADMIN' } });
     expect(again()).toEqual({ [id]: [], [viewer.id]: [] });

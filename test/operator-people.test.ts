@@ -264,7 +264,7 @@ async function endOfStream(events: AsyncGenerator<unknown>): Promise<void> {
   try {
     for await (const _event of events);
   } catch {
-    // With what error is told elsewhere; here it matters that it ends.
+    // Other tests check the error; here it matters that it ends.
   }
 }
 

@@ -101,13 +101,13 @@ describe('the operator', () => {
   test('a change by the operator is sent to followers once it is committed', async () => {
     const bob = await server.signUp('Bob');
     const { teamId, workspaceId } = await newTeamAndWorkspace(bob);
-    const told: string[] = [];
+    const announced: string[] = [];
     for (const id of [bob.workspaceId, teamId, workspaceId])
-      server.app.changes.listen(id, () => told.push(id));
+      server.app.changes.listen(id, () => announced.push(id));
     await setPlan(server, { userId: bob.id }, 'FREE');
-    expect(told).toEqual([bob.workspaceId]);
+    expect(announced).toEqual([bob.workspaceId]);
     await setPlan(server, { teamId }, 'FREE');
-    expect(told.slice(1).sort()).toEqual([teamId, workspaceId].sort());
+    expect(announced.slice(1).sort()).toEqual([teamId, workspaceId].sort());
   });
 
   test.each([

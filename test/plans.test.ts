@@ -183,7 +183,7 @@ describe('a downgrade', () => {
       messages: { edges: [{}, { node: { status: 'COMPLETE', text: end?.answer.text } }] },
     });
 
-    // What the answer told of the key is written; the plan writes nothing.
+    // The outcome of the answer is saved on the key; the plan writes nothing.
     const afterAnswer = await rowsOf(server, { workspaceId });
     await setPlan(server, { userId: ada.id }, null);
     expect(await rowsOf(server, { workspaceId })).toEqual(afterAnswer);

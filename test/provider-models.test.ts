@@ -522,14 +522,14 @@ describe('the check of a key', () => {
       'INVALID_KEY',
     ],
     ['CUSTOM', 'a wrong key', json({ error: 'Unauthorized' }, 401), 'INVALID_KEY'],
-  ])('the check of a key at %s results in %s', async (provider, _title, response, told) => {
+  ])('the check of a key at %s results in %s', async (provider, _title, response, expected) => {
     const { providers, egress } = scriptedProviders(() => response);
     const check = providers[provider].checkKey(callOf(providers, provider));
     const outcome = await check.then(
       (models) => models?.map(({ name }) => name) ?? null,
       (error: unknown) => codeOf(error),
     );
-    expect(outcome).toEqual(told);
+    expect(outcome).toEqual(expected);
     for (const { method, url, headers, body } of egress.requests) {
       expect(method).toBe('GET');
       expect(`${url}${body ?? ''}`).not.toContain(SECRET);

@@ -18,7 +18,7 @@ afterEach(() => vi.restoreAllMocks());
 
 afterAll(() => server?.close());
 
-/** The longest that somebody who lost a right may still be told something, or be written for. */
+/** The longest time for which a person who lost a right may still be sent events, or have answers written. */
 const PROMISED_MS = 1_000;
 
 type Transport = keyof typeof TRANSPORTS;

@@ -75,8 +75,8 @@ async function seen(node: Promise<object | null>): Promise<Answer> {
 
 describe('the table of roles', () => {
   test('the table of roles on the front page is the one in the code', () => {
-    const told = tableOfRoles();
-    expect(told).toEqual(
+    const documented = tableOfRoles();
+    expect(documented).toEqual(
       Object.values(ACTIONS).map(({ words, in: places, role }) => ({
         words,
         places: places.join(', '),

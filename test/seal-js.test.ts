@@ -190,7 +190,7 @@ function boxOf(plain: string | Uint8Array): ClientBox {
   return { keyId: sealingKey.id, box: Buffer.from(box).toString('base64') };
 }
 
-/** A submission padded as clients do, with spaces unless told otherwise. */
+/** A submission padded as clients do, with spaces unless given. */
 function padded(submission: object, filling = ' '): string {
   const bytes = Buffer.byteLength(JSON.stringify({ ...submission, pad: '' }));
   return JSON.stringify({ ...submission, pad: filling.repeat(256 - (bytes % 256)) });

@@ -160,15 +160,17 @@ test.each(NAMES)('%s refuses a missing key unless it needs none', async (name) =
 });
 
 test('a wrong key, an empty account and a rate limit are each answered in the provider’s own way', async () => {
-  const told: string[] = [];
+  const replies: string[] = [];
   for (const name of NAMES) {
     for (const fault of ['wrong', 'quota', 'limited', 'forbidden', 'down']) {
       const response = await ask(name, MODELS[name].plain, 'Hello', { key: `sk-sim-${fault}` });
       const body = (await response.text()).replace(/\s+/g, ' ').slice(0, 90);
-      told.push(`${name} ${fault} ${response.status} ${response.headers.get('retry-after') ?? '-'} ${body}`);
+      replies.push(
+        `${name} ${fault} ${response.status} ${response.headers.get('retry-after') ?? '-'} ${body}`,
+      );
     }
   }
-  expect(told).toMatchInlineSnapshot(`
+  expect(replies).toMatchInlineSnapshot(`
     [
       "OPENAI wrong 401 - {"error":{"message":"Incorrect API key provided: ***. You can find your API key at https:/",
       "OPENAI quota 429 - {"error":{"message":"You exceeded your current quota, please check your plan and billing d",
@@ -468,14 +470,14 @@ test('each provider is as strict as it is known to be', async () => {
     ['PERPLEXITY', 'anthropic/claude-sonnet-5', {}],
     ['XAI', 'grok-3-mini', { stop: ['x'] }],
   ];
-  const told: string[] = [];
+  const replies: string[] = [];
   for (const [name, model, body] of cases) {
     const response = await ask(name, model, 'Hello', { body });
     const text = await response.text();
     const message = /"(?:message|error|msg)": ?"((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
-    told.push(`${name} ${response.status} ${message}`);
+    replies.push(`${name} ${response.status} ${message}`);
   }
-  expect(told).toMatchInlineSnapshot(`
+  expect(replies).toMatchInlineSnapshot(`
     [
       "OPENAI 400 Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
       "OPENAI 400 Unsupported parameter: 'temperature' is not supported with this model.",

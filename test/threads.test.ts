@@ -72,16 +72,16 @@ describe('following a thread', () => {
     const row = { threadId, role: 'USER', status: 'COMPLETE', text: '' } as const;
     await app.db.insert(messages).values(positions.map((position) => ({ ...row, position })));
     app.changes.announce(threadId, [threadId]);
-    const told: number[] = [];
+    const added: number[] = [];
     async function read(): Promise<void> {
       const { value } = await events.next();
-      if (value?.type === 'message-added') told.push(value.message.position);
+      if (value?.type === 'message-added') added.push(value.message.position);
     }
-    while (told.length < 20) await read();
+    while (added.length < 20) await read();
     // What has not been read from the database yet can still go.
     await app.db.delete(messages).where(and(eq(messages.threadId, threadId), gt(messages.position, 38)));
-    while (told.length < 38) await read();
-    expect(told).toEqual(positions.slice(0, 38));
+    while (added.length < 38) await read();
+    expect(added).toEqual(positions.slice(0, 38));
     app.changes.announce(threadId, [threadId]);
     expect((await events.next()).value).toMatchObject({ type: 'thread-updated' });
     await events.return?.();
@@ -93,7 +93,7 @@ describe('following a thread', () => {
     await nextOf(events);
     const flood = await site.ada.ask('simulate: flood', [nano], threadId);
     const slow = await askHeld(site.server.simulator, site.ada, nano, { threadId });
-    // What is written before an answer is told comes with it, and not as a delta.
+    // What is written before an answer is sent comes with it, and not as a delta.
     while ((await nextOf(events)).message?.id !== slow.answerId);
     let deltas = 0;
     for (let words = 1; words <= 5; words++) {
@@ -456,7 +456,7 @@ async function releaseAll(question: string): Promise<void> {
 }
 
 function fail(event: Event): never {
-  throw new Error(`a delta of an answer that was not told of: ${JSON.stringify(event)}`);
+  throw new Error(`a delta of an answer that was not sent: ${JSON.stringify(event)}`);
 }
 
 async function nextOf(events: AsyncGenerator<Event>): Promise<Event> {

@@ -27,7 +27,7 @@ import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
 /** An event of `workspaceEvents`, with the fields that its document asks for. */
-interface Told {
+interface WorkspaceEvent {
   __typename: string;
   workspace: { id: string; name: string; plan: string; viewerRole: string };
   apiKey: { id: string; label: string; hint: string | null; scope: string; status: string };
@@ -39,7 +39,7 @@ interface Told {
   userId: string;
 }
 
-type Events = AsyncGenerator<Told>;
+type Events = AsyncGenerator<WorkspaceEvent>;
 
 let server: TestServer;
 let cast: Cast;
@@ -69,12 +69,12 @@ afterAll(async () => {
 
 /** Follows a workspace and reads its snapshot. */
 async function following(who: keyof Cast, workspaceId: string): Promise<Events> {
-  const events = follow<Told>(clients[who], 'workspace-events', { workspaceId });
+  const events = follow<WorkspaceEvent>(clients[who], 'workspace-events', { workspaceId });
   expect((await nextOf(events)).__typename).toBe('WorkspaceSnapshot');
   return events;
 }
 
-async function nextOf(events: Events): Promise<Told> {
+async function nextOf(events: Events): Promise<WorkspaceEvent> {
   const { value, done } = await events.next();
   if (done) throw new Error('the subscription ended');
   return value;
@@ -84,14 +84,14 @@ async function nextOf(events: Events): Promise<Told> {
  * What else is told up to now: a thread that everybody sees is created, and told after all that was before it. It must be
  * the first such mark that the reader meets.
  */
-async function rest(events: Events, workspaceId: string): Promise<Told[]> {
+async function rest(events: Events, workspaceId: string): Promise<WorkspaceEvent[]> {
   const input = { workspaceId, title: 'mark', visibility: 'WORKSPACE' };
   await change(cast.owner, 'create-thread', input);
-  const told: Told[] = [];
+  const seen: WorkspaceEvent[] = [];
   for (;;) {
     const event = await nextOf(events);
-    if (event.thread?.title === 'mark') return told;
-    told.push(event);
+    if (event.thread?.title === 'mark') return seen;
+    seen.push(event);
   }
 }
 
@@ -102,16 +102,20 @@ async function addKey(person: Person, owner: object, more: object = {}): Promise
   });
 }
 
-async function newThread(person: Person, workspaceId: string, more: object = {}): Promise<Told['thread']> {
+async function newThread(
+  person: Person,
+  workspaceId: string,
+  more: object = {},
+): Promise<WorkspaceEvent['thread']> {
   const input = { workspaceId, title: 'Plans', ...more };
-  return (await person.run<{ thread: Told['thread'] }>('create-thread', { input })).thread;
+  return (await person.run<{ thread: WorkspaceEvent['thread'] }>('create-thread', { input })).thread;
 }
 
 describe('following a workspace', () => {
   test('following a workspace begins with a snapshot, over both transports', async () => {
     const workspaceId = await sharedWorkspace(cast);
     for (const who of ['owner', 'member', 'viewer'] as const) {
-      const events = follow<Told>(clients[who], 'workspace-events', { workspaceId });
+      const events = follow<WorkspaceEvent>(clients[who], 'workspace-events', { workspaceId });
       expect(await nextOf(events)).toMatchObject({
         __typename: 'WorkspaceSnapshot',
         workspace: { id: workspaceId, name: 'Lab', plan: 'BUSINESS', viewerRole: who.toUpperCase() },
@@ -148,9 +152,9 @@ describe('following a workspace', () => {
     const [theirs, nothing] = await Promise.all(
       [workspaceId, 'wsp_00000000000000000000000000'].map(
         async (id) =>
-          await nextOf(follow<Told>(clients.stranger, 'workspace-events', { workspaceId: id })).catch(
-            (error: Error) => error.message,
-          ),
+          await nextOf(
+            follow<WorkspaceEvent>(clients.stranger, 'workspace-events', { workspaceId: id }),
+          ).catch((error: Error) => error.message),
       ),
     );
     expect(theirs).toContain('NOT_FOUND');
@@ -170,8 +174,8 @@ describe('following a workspace', () => {
       workspace: { plan: 'FREE' },
     });
     await change(owner, 'update-member', { workspaceId, userId: cast.viewer.id, role: 'ADMIN' });
-    const told = [await nextOf(events), await nextOf(events)];
-    expect(told).toMatchObject([
+    const seen = [await nextOf(events), await nextOf(events)];
+    expect(seen).toMatchObject([
       { __typename: 'WorkspaceUpdated', workspace: { viewerRole: 'ADMIN' } },
       { __typename: 'MemberUpdated', member: { user: { name: 'Vera' }, role: 'ADMIN' } },
     ]);
@@ -244,8 +248,8 @@ describe('keys and models', () => {
     const workspaceId = await sharedWorkspace(cast);
     const [managed, shown] = [await following('admin', workspaceId), await following('member', workspaceId)];
     const { apiKey, models } = await addKey(cast.owner, { workspaceId }, { label: 'Planted label' });
-    const transcript: Told[] = [];
-    async function bothNext(): Promise<Told> {
+    const transcript: WorkspaceEvent[] = [];
+    async function bothNext(): Promise<WorkspaceEvent> {
       const [left, right] = [await nextOf(managed), await nextOf(shown)];
       transcript.push(right);
       expect(left).toEqual(right);
@@ -382,8 +386,8 @@ describe('keys and models', () => {
       return keys.some(({ lastUsedAt }) => lastUsedAt !== null);
     });
     await change(cast.owner, 'update-api-key', { id: other.apiKey.id, label: 'Other' });
-    const told = (await rest(events, workspaceId)).filter(({ thread }) => thread?.id !== threadId);
-    expect(told).toMatchObject([{ __typename: 'ApiKeyUpdated', apiKey: { label: 'Other' } }]);
+    const seen = (await rest(events, workspaceId)).filter(({ thread }) => thread?.id !== threadId);
+    expect(seen).toMatchObject([{ __typename: 'ApiKeyUpdated', apiKey: { label: 'Other' } }]);
     await events.return(undefined);
   });
 
@@ -425,7 +429,7 @@ describe('what time changes', () => {
     for (const events of [managed, managed, shown]) await nextOf(events);
     expect(await nextOf(managed)).toMatchObject({ apiKey: { id: apiKey.id, status: 'EXPIRED' } });
     const lateMs = Date.now() - expiresAt.getTime();
-    say(`a key that expires: told ${lateMs} ms after the moment set`);
+    say(`a key that expires: sent ${lateMs} ms after the moment set`);
     expect(lateMs).toBeGreaterThanOrEqual(0);
     expect(lateMs).toBeLessThan(1_000);
     for (const events of [managed, shown]) {
@@ -455,9 +459,9 @@ describe('what time changes', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     await events.next();
     await server.app.db.update(users).set({ plan: 'FREE' }).where(eq(users.id, owner.id));
-    const told = events.next();
+    const seen = events.next();
     await vi.advanceTimersByTimeAsync(30_000);
-    expect((await told).value).toMatchObject({ type: 'workspace-updated', workspace: { plan: 'FREE' } });
+    expect((await seen).value).toMatchObject({ type: 'workspace-updated', workspace: { plan: 'FREE' } });
     await events.return?.();
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -543,8 +547,8 @@ describe('a slow reader', () => {
       for (const { id } of threads) await change(owner, 'update-thread', { id, title: `Round ${round}` });
       await change(owner, 'update-api-key', { id: apiKey.id, label: `Round ${round}` });
     }
-    const told = [await events.next(), await events.next(), await events.next()].map(({ value }) => value);
-    expect(told).toMatchObject([
+    const seen = [await events.next(), await events.next(), await events.next()].map(({ value }) => value);
+    expect(seen).toMatchObject([
       { type: 'thread-added', thread: { id: threads[0]?.id, title: 'Round 19' } },
       { type: 'thread-added', thread: { id: threads[1]?.id, title: 'Round 19' } },
       { type: 'api-key-updated', apiKey: { label: 'Round 19' } },

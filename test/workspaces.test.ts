@@ -130,10 +130,10 @@ describe('a shared workspace', () => {
       __typename: 'DeleteWorkspacePayload',
       removedId: id,
     });
-    const told = heard();
-    expect(told[id]?.toSorted()).toEqual([...everybody, id].toSorted());
-    expect(told[thread.thread.id]).toEqual([thread.thread.id]);
-    for (const userId of everybody) expect(told[userId]).toEqual([id]);
+    const announced = heard();
+    expect(announced[id]?.toSorted()).toEqual([...everybody, id].toSorted());
+    expect(announced[thread.thread.id]).toEqual([thread.thread.id]);
+    for (const userId of everybody) expect(announced[userId]).toEqual([id]);
 
     for (const person of [owner, admin, member, viewer])
       expect(await person.run('members', { id })).toBeNull();

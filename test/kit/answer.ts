@@ -76,11 +76,11 @@ export const TRANSPORTS = {
 } as const;
 
 /** The events of a subscription, one by one. Leaving the loop ends the subscription. */
-export function follow<Told = Event>(
+export function follow<Result = Event>(
   client: Follower,
   operation: string,
   variables: object,
-): AsyncGenerator<Told> {
+): AsyncGenerator<Result> {
   const results = client.iterate({
     query: documentOf(operation),
     variables: variables as Record<string, unknown>,
@@ -89,7 +89,7 @@ export function follow<Told = Event>(
     try {
       for await (const { data, errors } of results) {
         if (errors !== undefined) throw new Error(JSON.stringify(errors));
-        for (const event of Object.values((data ?? {}) as Record<string, Told>)) yield event;
+        for (const event of Object.values((data ?? {}) as Record<string, Result>)) yield event;
       }
     } finally {
       await results.return?.();

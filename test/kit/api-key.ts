@@ -53,7 +53,7 @@ export async function addKey(person: Person, input: object): Promise<KeyResult> 
   return await person.run<KeyResult>('add-api-key', { input: { workspaceId: person.workspaceId, ...input } });
 }
 
-/** Seals a secret as a client does, for the person's own workspace unless told otherwise. */
+/** Seals a secret as a client does, for the person's own workspace unless another tenant is given. */
 export async function seal(
   person: Person,
   content: { provider: string; baseUrl: string | null; secret: string; owner?: string },
@@ -75,7 +75,7 @@ export async function keysOf(person: Person): Promise<ListedKey[]> {
   return nodesOf((await person.run<{ apiKeys: Page<ListedKey> }>('api-keys', { workspaceId })).apiKeys);
 }
 
-/** Waits until a key has this status: what an answer teaches about its key is saved after its end was told. */
+/** Waits until a key has this status: the outcome of an answer for its key is saved after its end was published. */
 export async function untilStatus(person: Person, id: string, status: string): Promise<ListedKey> {
   return await eventually(`${id} is ${status}`, async () =>
     (await keysOf(person)).find((key) => key.id === id && key.status === status),

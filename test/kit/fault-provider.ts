@@ -72,11 +72,11 @@ async function passOn(
     headers: { 'content-type': 'application/json', ...VERSION, ...Object.fromEntries(keys) },
     ...(method === 'POST' && { body }),
   });
-  const told = ['content-type', 'retry-after', 'retry-after-ms'].flatMap((name) => {
+  const replyHeaders = ['content-type', 'retry-after', 'retry-after-ms'].flatMap((name) => {
     const value = reply.headers.get(name);
     return value === null ? [] : [[name, value]];
   });
-  response.writeHead(reply.status, Object.fromEntries(told)).end(await reply.text());
+  response.writeHead(reply.status, Object.fromEntries(replyHeaders)).end(await reply.text());
 }
 
 /** Anthropic refuses requests without it. */

@@ -27,10 +27,10 @@ export async function startLiveFollowers(
   const { answerId, threadId, call } = asked;
   const opened = await openFor(person);
   const streams = TRANSPORTS['server-sent events'](person);
-  const told = new EventTarget();
+  const progress = new EventTarget();
   const followers = ['answer-events', 'thread-events'].flatMap((operation) => {
     const variables = operation === 'answer-events' ? { answerId } : { threadId };
-    const [overSocket, overStream] = [newFollower(answerId, told), newFollower(answerId, told)];
+    const [overSocket, overStream] = [newFollower(answerId, progress), newFollower(answerId, progress)];
     followSocket(opened, operation, variables, overSocket);
     void followStream(follow(streams, operation, variables), overStream);
     return [overSocket, overStream];
@@ -42,7 +42,7 @@ export async function startLiveFollowers(
       const fault = followers.find((follower) => follower.fault !== undefined)?.fault;
       if (fault !== undefined) throw new Error(fault);
       if (followers.every(isMet)) return;
-      await once(told, 'told');
+      await once(progress, 'progress');
     }
   }
   async function goOn(): Promise<void> {
@@ -82,8 +82,8 @@ interface Follower {
   fail(fault: string): void;
 }
 
-function newFollower(answerId: string, told: EventTarget): Follower {
-  const tell = () => told.dispatchEvent(new globalThis.Event('told'));
+function newFollower(answerId: string, progress: EventTarget): Follower {
+  const notify = () => progress.dispatchEvent(new globalThis.Event('progress'));
   const follower: Follower = {
     held: { text: '', reasoning: '' },
     end: undefined,
@@ -98,11 +98,11 @@ function newFollower(answerId: string, told: EventTarget): Follower {
         applyDelta(held, event);
       }
       if (isEnd(event)) follower.end = event;
-      tell();
+      notify();
     },
     fail(fault) {
       follower.fault ??= fault;
-      tell();
+      notify();
     },
   };
   return follower;

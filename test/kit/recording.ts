@@ -54,8 +54,8 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
 
   const viewer = await run('viewer');
   const workspaceId = viewer.personalWorkspace.id;
-  const told = follow('workspace-events', { workspaceId });
-  await told('WorkspaceSnapshot');
+  const awaitEvent = follow('workspace-events', { workspaceId });
+  await awaitEvent('WorkspaceSnapshot');
   await recordKeys();
   const threadId = await recordThreads();
   await recordPeople();
@@ -76,7 +76,7 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
       secret: 'sk-sim-faults',
     });
     const { id } = apiKey;
-    await told('ApiKeyAdded');
+    await awaitEvent('ApiKeyAdded');
     await change('check-api-key', { id });
     await change('update-api-key', { id, label: 'For experiments' });
     await change('update-api-key', { id, label: 'x'.repeat(200) });
@@ -175,13 +175,13 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
     const thread = follow('thread-events', { threadId });
     await thread('ThreadSnapshot');
     await change('remove-api-key', { id: apiKeys.edges[0]?.node.id });
-    await told('ApiKeyRemoved');
-    await told('ModelsUpdated');
+    await awaitEvent('ApiKeyRemoved');
+    await awaitEvent('ModelsUpdated');
     await run('models', { workspaceId });
     await run('threads', { workspaceId });
     await change('delete-thread', { id: threadId });
     await thread('ThreadRemoved');
-    await told('ThreadRemoved');
+    await awaitEvent('ThreadRemoved');
     await run('threads', { workspaceId });
   }
 

@@ -66,15 +66,15 @@ async function openSocket(url: string, token: string | null): Promise<Transport>
       };
       if (type === 'connection_ack') resolve();
       if (type === 'ping') socket.send('{"type":"pong"}');
-      const told = waiting.get(id);
-      if (told === undefined || (type !== 'next' && type !== 'error')) return;
+      const settle = waiting.get(id);
+      if (settle === undefined || (type !== 'next' && type !== 'error')) return;
       waiting.delete(id);
       if (type === 'next') socket.send(JSON.stringify({ id, type: 'complete' }));
-      told(JSON.stringify(type === 'error' ? { errors: payload } : payload));
+      settle(JSON.stringify(type === 'error' ? { errors: payload } : payload));
     });
     socket.on('close', (code) => {
       closed = `closed ${code}`;
-      for (const told of waiting.values()) told(closed);
+      for (const settle of waiting.values()) settle(closed);
       resolve();
     });
   });
