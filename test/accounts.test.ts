@@ -41,7 +41,7 @@ describe('an account', () => {
     const wrong = await postAccount(server, 'sign-in/email', { email, password: 'incorrect horse' });
     const nobody = await postAccount(server, 'sign-in/email', { email: `no-${email}`, password });
     expect(wrong.status).toBe(401);
-    // Whether an address has an account is nobody's business.
+    // Whether an address has an account must not be revealed.
     expect(await wrong.text()).toBe(await nobody.text());
     expect((await signUp(server.url, email)).status).toBe(422);
   });

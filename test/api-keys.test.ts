@@ -457,7 +457,7 @@ test('eight providers and three typos can be checked in ten minutes; after ten r
   expect(retryAtMs).toBeGreaterThan(Date.now() + 8 * 60_000);
   expect(retryAtMs).toBeLessThanOrEqual(Date.now() + 10 * 60_000);
   expect(await ada.addKey()).toMatchObject({ code: 'BUSY' });
-  // Somebody else behind the same address still has checks left.
+  // Another person behind the same address still has checks left.
   expect(await (await server.signUp('Eve')).addKey()).toMatchObject({ apiKey: { status: 'ACTIVE' } });
 });
 

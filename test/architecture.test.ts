@@ -5,7 +5,7 @@ import { say } from './kit/say.ts';
 
 /**
  * Who may import whom in `src`: folders, or single files where only those are meant. `(type)` allows `import type` alone.
- * `app` may import everything but `main` and `server`; what everybody may is in `FOR_ALL`.
+ * `app` may import everything but `main` and `server`; what every file may is in `FOR_ALL`.
  */
 const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, accounts
@@ -44,7 +44,7 @@ counted →
 networks →
 `;
 
-/** What everybody except the simulator may import. */
+/** What every file except the simulator may import. */
 const FOR_ALL = ['errors', 'answer-error', 'log', 'sanitize-line', 'counted', 'networks'];
 
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
@@ -81,7 +81,7 @@ test('every import between folders is one that the rules allow', () => {
 
 test('no folders import each other in a circle', () => {
   const rules = parseRules();
-  // A file with a rule of its own stands by itself, like a folder.
+  // A file with a rule of its own is separate, like a folder.
   const partOf = (path: string) => (rules.has(placeOf(path)) ? placeOf(path) : folderOf(path));
   const targets = Map.groupBy(
     imports.filter(({ from, to }) => to.startsWith('src/') && partOf(from) !== partOf(to)),

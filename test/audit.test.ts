@@ -334,7 +334,7 @@ const disorder = (from: number, to: number) =>
 const TWELVE = Array.from({ length: 12 }, () => keyEvent('KEY_ADDED'));
 
 /**
- * Somebody who can write to the database, and has no root key, wants the log to say something else. Each of these is done to
+ * An attacker who can write to the database, and has no root key, wants the log to say something else. Each of these is done to
  * a log of 12 entries; the head given is the one that it had before.
  */
 const MANIPULATIONS: [

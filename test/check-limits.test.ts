@@ -4,7 +4,7 @@ import { CheckLimits } from '../src/keys/check-limits.ts';
 import type { CheckResult } from '../src/keys/health.ts';
 import { Networks } from '../src/networks.ts';
 
-/** A check is an oracle for stolen keys, so refused ones are few; those of somebody who adds keys of their own are not. */
+/** A check is an oracle for stolen keys, so refused ones are few; those of a person who adds their own keys are not. */
 
 const ACCEPTED: CheckResult = {
   health: 'ACTIVE',

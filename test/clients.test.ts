@@ -115,7 +115,7 @@ test('the recipe for a socket outlives forty seconds without a server', { timeou
   await isAway;
   while (waitedMs < 40_000) await once(waits, 'wait');
   call.release();
-  await proxy.mend();
+  await proxy.restore();
   const text = await followed;
   vi.restoreAllMocks();
   await client.dispose();

@@ -126,7 +126,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
     const asked = await Promise.allSettled(Array.from({ length: 30 }, () => ids(db)));
     expect(asked.every(({ status }) => status === 'rejected')).toBe(true);
     expect(performance.now() - startedAt).toBeLessThan(8_000);
-    await proxy.mend();
+    await proxy.restore();
     expect(await ids(db)).toEqual([1, 2, 3]);
     expect(proxy.dialled).toBeGreaterThan(before);
   });
@@ -137,7 +137,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
     await Promise.all([1, 2, 3].map((id) => insert(db, id)));
     await proxy.cut();
     for (let attempt = 0; attempt < 20; attempt++) await expect(ids(db)).rejects.toThrow();
-    await proxy.mend();
+    await proxy.restore();
     expect(await ids(db)).toEqual([1, 2, 3]);
   });
 

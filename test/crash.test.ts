@@ -190,7 +190,7 @@ test('answers go on while the database fails, and are saved when it is back', as
   await server.close();
 });
 
-/** Lets so many transactions fail as if the server were away. The function it returns says how many did, and mends it. */
+/** Makes so many transactions fail as if the database were away. The returned function restores it and returns how many failed. */
 function breakTransactions(db: TestServer['app']['db'], times: number): () => number {
   const { transaction } = db;
   let failed = 0;

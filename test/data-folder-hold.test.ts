@@ -18,7 +18,7 @@ describe('one Latchkey in one data folder', { timeout: TEST_TIMEOUT_MS }, () => 
     return { ...server, url };
   }
 
-  /** How everybody else is sent away. */
+  /** The refusal of every other process. */
   function refusal(dataDir: string, holderPid: number | undefined) {
     const holder = `latchkey on ${hostname()}, process ${holderPid}, since \\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z`;
     const sentence = `^Another Latchkey is using the data folder ${dataDir}: ${holder}\\. Stop it first, or set LATCHKEY_DATA_DIR\\.$`;

@@ -21,7 +21,7 @@ const AWAY_MS = { stopped: outageMs(3_000), silent: outageMs(9_000) };
 /** Patience with one statement or with finding a connection, and what it takes to hear of it. */
 const FAILS_WITHIN_MS = 8_000;
 
-/** Once it is back, whoever waited for it looks again within seconds. */
+/** Once it is back, waiting work retries within seconds. */
 const LATER_MS = 15_000;
 
 describe.runIf(serverUrl !== undefined).concurrent('while the database is away', { timeout: 120_000 }, () => {
@@ -51,7 +51,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
       expect(ends.end).toBeUndefined();
       const textWhileAway = goesOn.held.text;
 
-      await proxy.mend();
+      await proxy.restore();
       await eventually('it is ready again', async () => (await probe(url)).ready === 200, LATER_MS);
       await eventually('the end of the one that ended', () => ends.end !== undefined, LATER_MS);
       provider.finish(goesOn.question);
@@ -92,7 +92,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
     const before = await holderOf(house.beside);
     house.proxy.silence();
     await house.server.line(/the hold of the database could not be looked at/);
-    await house.proxy.mend();
+    await house.proxy.restore();
     await eventually(
       'it holds by another one',
       async () => ![before, 0].includes(await holderOf(house.beside)),
@@ -116,7 +116,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
     expect(performance.now() - stoppedAt).toBeLessThan(30_000);
     say(`stopped in a silence: gone after ${Math.round(performance.now() - stoppedAt)} ms`);
 
-    await proxy.mend();
+    await proxy.restore();
     await house.beside`
       select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'latchkey on %'
         and datname = current_database()`;
@@ -170,7 +170,7 @@ describe.runIf(serverUrl !== undefined).concurrent('while the database is away',
   });
 });
 
-/** A server on a database of its own, to which a test can break the way, and somebody who asks. */
+/** A server on a database of its own, to which a test can break the way, and a person who asks. */
 async function openHouse(whenOver: (end: () => void) => void) {
   const provider = await startTickingProvider();
   const databaseUrl = await createMigratedDatabase(serverUrl ?? '');

@@ -64,7 +64,7 @@ describe.runIf(serverUrl !== undefined)('one server on one PostgreSQL database',
     while (second === first || second === 0) second = await holderOf(client);
     expect(server.process.exitCode).toBeNull();
 
-    // Another one stands in line this time, and is faster.
+    // Another one waits this time, and is faster.
     const taken = client`select pg_advisory_lock(${LOCK})`.execute();
     await client`select pg_terminate_backend(${second})`;
     await taken;

@@ -11,7 +11,7 @@ import { SECRETS } from './kit/process.ts';
 
 const serverUrl = inject('postgresUrl');
 
-/** A server that refuses everybody with this SQLSTATE, as PostgreSQL does before it lets somebody in. */
+/** A server that refuses every connection with this SQLSTATE, as PostgreSQL does before authentication. */
 async function startRefusing(sqlState: string): Promise<{ url: string; refused(): number }> {
   let refused = 0;
   const fields = Buffer.from(`SFATAL\0VFATAL\0C${sqlState}\0Mno entry for hush\0\0`);
@@ -89,7 +89,7 @@ describe.runIf(serverUrl !== undefined)('a database that comes up after its serv
     expect([await statusOf('/health/live'), await statusOf('/health/ready'), await statusOf('/')]).toEqual([
       200, 503, 503,
     ]);
-    await proxy.mend();
+    await proxy.restore();
     await server.line(/Latchkey is ready/);
     await eventually('it is ready', async () => (await statusOf('/health/ready')) === 200);
     server.process.kill('SIGTERM');

@@ -22,7 +22,7 @@ import { useSite } from './kit/site.ts';
 import { codeIn, httpWire, type Reply, respond, socketWire, type Wire } from './kit/wire.ts';
 
 /**
- * Whatever somebody sends, it is answered with a code that was chosen for it, tells nothing that was not meant to be told,
+ * Whatever a client sends, it is answered with a code that was chosen for it, reveals nothing that was not meant to be shown,
  * costs next to nothing, and leaves alone what is followed beside it: the same list over every transport.
  */
 
@@ -337,5 +337,5 @@ const TOO_MANY = JSON.stringify([
 ]);
 const MOST_FAULTS = 6; // the last of them says that there are more
 const FLOOD = 5_000;
-// Far more than an honest request takes, and short of what somebody who reads an answer would call a standstill.
+// Far more than an honest request takes, and too short for a reader of an answer to notice a pause.
 const LONGEST_PAUSE_MS = 1_000;

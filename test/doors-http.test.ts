@@ -274,7 +274,7 @@ describe('the log', () => {
         variables: { id: 'secret-variable' },
       }),
     });
-    expect(await response.json()).not.toHaveProperty('errors'); // nobody may see anything, so nothing was asked
+    expect(await response.json()).not.toHaveProperty('errors'); // without a session no query was sent
     const failed = await fetch(`${broken.url}/graphql`, {
       method: 'POST',
       headers: json(person),

@@ -14,7 +14,7 @@ import { startTestServer } from './kit/server.ts';
 const STALLED = 8;
 const DELTAS = 40_000;
 
-/** Whoever keeps a message for each delta for each of these clients has kept 640,000 by the end. */
+/** A server that keeps a message for each delta for each of these clients has kept 640,000 by the end. */
 test('clients that stop reading cost their place in the text and no more, and miss nothing; others are not held up', async () => {
   await using provider = await startScriptedProvider();
   await using server = await startTestServer({ LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host });
@@ -65,7 +65,7 @@ test('clients that stop reading cost their place in the text and no more, and mi
   }
 }, 60_000);
 
-/** A response of which nothing is read until somebody does. */
+/** A response that is not read until the test reads it. */
 async function openStream({ url, token }: Person, payload: object): Promise<IncomingMessage> {
   const headers = {
     'content-type': 'application/json',

@@ -55,7 +55,7 @@ describe('a client that does not read', () => {
     const [socket, opened] = [await askUnread(bob, 'application/json', bobsQuery), await openFor(bob)];
     const select = vi.spyOn(site.server.app.db, 'select');
     const second = await post(bob.url, bob.token, { query: bobsQuery });
-    // Nothing of it was read from the database only to be refused: that would hold up everybody else.
+    // It was refused before the database read, which would delay all other people.
     expect(select.mock.calls.filter(([fields]) => 'text' in (fields ?? {}))).toEqual([]);
     select.mockRestore();
     expect(second.errors?.[0]).toMatchObject({

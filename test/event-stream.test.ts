@@ -119,7 +119,7 @@ function countListeners() {
   return { open: () => open.size, opened: () => opened };
 }
 
-/** Does something after rows of a table were read for the nth time, before whoever asked for them gets them. */
+/** Does something after rows of a table were read for the nth time, before their caller gets them. */
 function afterRead(number: number, db: Database, table: object, meanwhile: () => Promise<void>): void {
   const select = db.select.bind(db);
   let reads = 0;

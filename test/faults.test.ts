@@ -25,7 +25,7 @@ type Family = (typeof FAMILIES)[number];
 
 let simulator: Simulator;
 let provider: FaultProvider;
-/** Asks the simulator itself, or what stands before it. */
+/** Asks the simulator itself, or through the faulty proxy. */
 let direct: TestServer;
 let faulty: TestServer;
 /** The same with little patience. */
@@ -42,7 +42,7 @@ beforeAll(async () => {
     impatient.app.providers,
     createProviders({ egress, urls: provider.urls, deadlines: IMPATIENT }),
   );
-  liftCheckLimits(faulty); // keys are checked anew after each fault of theirs
+  liftCheckLimits(faulty); // keys are checked again after each fault of theirs
 });
 afterAll(async () => {
   vi.restoreAllMocks();
@@ -164,7 +164,7 @@ test('every fault of a provider ends the answer with a code that says who can fi
   expect(lines).toEqual([]);
 }, 240_000);
 
-/** Who is to do it: the simulator, what stands before it, or the simulator on account of the key. */
+/** Where the fault is made: by the simulator, by the proxy, or by the simulator for this key. */
 type Kind = 'simulate' | 'fault' | 'key';
 
 interface Outcome {

@@ -31,7 +31,7 @@ beforeAll(async () => {
   urls = FORBIDDEN_URLS.map((url) => (isLoopback(url) ? atPort(url, canary.port) : url));
   const leading = urls.filter((url, index) => url !== FORBIDDEN_URLS[index]).length;
   say(`${urls.length} spellings, ${leading} of which lead to a server that listens`);
-  liftCheckLimits(server); // more than anybody may check in ten minutes
+  liftCheckLimits(server); // more than a person may check in ten minutes
 });
 afterAll(async () => {
   vi.restoreAllMocks();

@@ -27,8 +27,8 @@ import { documentsOf, type Entry, entriesOf } from './kit/tenancy-schema.ts';
 import { openTransport } from './kit/tenancy-transport.ts';
 
 /**
- * Whoever may use a shared key must not learn from the API what it is: somebody who asks for everything that the schema leads
- * to finds neither secret nor ciphertext, and no label, hint or base URL either, which tell whose account pays and where.
+ * A member who may use a shared key must not read from the API what it is: one who asks for everything that the schema leads
+ * to finds neither secret nor ciphertext, and no label, hint or base URL either, which show whose account pays and where.
  */
 let server: TestServer;
 let cast: Cast;
@@ -103,7 +103,7 @@ describe('asking for everything that the schema leads to', () => {
       const isManager = name === 'owner' || name === 'admin';
       expect(found(secrets)).toEqual([]);
       expect(found(facts)).toEqual(isManager ? Object.keys(facts) : []);
-      // It has come to the models and answers that these keys stand behind.
+      // It has reached the models and answers that these keys pay for.
       for (const id of [...answerIds, modelId])
         expect(explored.texts.some((text) => text.includes(id))).toBe(true);
       const bytes = explored.texts.reduce((total, text) => total + text.length, 0);
@@ -170,7 +170,7 @@ const TRIED = new Map<string, () => object[]>([
   ['sendMessage', () => [{ threadId: threadIds[0], text: 'Hello', modelIds: [modelId] }]],
 ]);
 
-/** What a subscription tells at first, and that of a workspace what it tells of a key that is switched off and on. */
+/** The first event of a subscription, and that of a workspace about a key that is switched off and on. */
 async function followed(person: Person, { field }: Entry, documents: readonly string[]): Promise<string[]> {
   const heard: string[] = [];
   const named: Record<string, readonly string[]> = {

@@ -264,7 +264,7 @@ describe('an invitation', () => {
       Array.from({ length: 21 }, (_, index) => change(eve, 'accept-invitation', { token: `no ${index}` })),
     );
     expect(tries.filter(({ code }) => code === 'NOT_FOUND')).toHaveLength(20);
-    // The right one comes too late, and is nobody else's problem.
+    // The right one comes too late, which affects no other person.
     const late: PeopleResult & { retryAt?: string } = await change(eve, 'accept-invitation', { token });
     expect(late).toMatchObject({
       __typename: 'BusyError',

@@ -8,7 +8,7 @@ import type { Person } from './kit/person.ts';
 import { inWorkspace } from './kit/place.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
-/** A check takes seconds: whoever may not manage the key any more when it ends is shown nothing of it, and did nothing. */
+/** A check takes seconds: a person who may not manage the key any more at its end reads nothing of it and changes nothing. */
 
 let server: TestServer;
 let ada: Person;

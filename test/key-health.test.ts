@@ -15,7 +15,7 @@ import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
 import { say } from './kit/say.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
-/** What a key is said to be is what it is: asked for, found out in use, or by the server itself while nobody looks. */
+/** What a key is said to be is what it is: asked for, found in use, or by the server's own checks. */
 
 let server: TestServer;
 
@@ -35,7 +35,7 @@ describe('a key', () => {
   const withoutPlan =
     'The plan does not include this provider key. The owner of the workspace or team can ask the operator of this server to change it.';
 
-  /** How a key that worked comes to stand so: by a fault of the simulator, or by what the product itself offers. */
+  /** How a key that worked gets this status: by a fault of the simulator, or by what the product itself offers. */
   const ways: Way[] = [
     {
       status: 'ACTIVE',
@@ -170,7 +170,7 @@ describe('a key', () => {
     member: [string, string];
   }
 
-  /** The provider takes to this fault, and somebody asks about the key. */
+  /** The provider starts to have this fault, and a person checks the key. */
   function turned(provider: ProviderName, fault: string): Way['reach'] {
     return async (owner, id) => {
       turn(server, provider, fault);
@@ -178,7 +178,7 @@ describe('a key', () => {
     };
   }
 
-  /** What somebody who asks reads: the error there and then, or the answer's, or that there was none. */
+  /** What a person who asks reads: the error of the mutation, or that of the answer, or that there was none. */
   async function askedBy(member: Person, model: { id: string }): Promise<string> {
     const sent = await member.ask('Hello?', [model]);
     const [answer] = sent.answers ?? [];

@@ -26,7 +26,7 @@ async function update(id: string, input: object): Promise<KeyResult> {
   return await ada.run<KeyResult>('update-api-key', { input: { id, ...input } });
 }
 
-/** The labels in the order in which the keys are asked; a place that is taken twice, or by nobody, shows. */
+/** The labels in the order in which the keys are asked; a place that is taken twice, or by none, shows. */
 async function order(provider = 'OPENAI'): Promise<string> {
   const keys = (await keysOf(ada)).filter((key) => key.provider === provider);
   return keys

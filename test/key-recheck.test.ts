@@ -175,7 +175,7 @@ describe('the result of a recheck', () => {
     await makeDue(apiKey.id);
     expect(await callsWhile(look)).toBe(1);
     expect(await keysOf(ada)).toMatchObject([{ status: 'EXHAUSTED' }]);
-    // Somebody who asks has a reason to: they added some.
+    // A person who requests a check has a reason to: they added credit.
     await ada.run('check-api-key', { input: { id: apiKey.id } });
     expect(await keysOf(ada)).toMatchObject([{ status: 'ACTIVE' }]);
   });

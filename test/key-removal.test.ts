@@ -87,7 +87,7 @@ describe('the removal impact of a key', () => {
     expect(await numbers(ada, first)).toEqual([0, 0, 0]);
     await ada.run('update-api-key', { input: { id: apiKey.id, isEnabled: false } });
     expect(await numbers(ada, first)).toEqual([models.length, 1, 0]);
-    // What is switched off is available to nobody, so nobody loses it.
+    // A disabled key is available to no person, so no person loses it.
     expect(await numbers(ada, apiKey.id)).toEqual([0, 0, 0]);
   });
 

@@ -65,7 +65,7 @@ describe('the event loop', () => {
       if (share.run('light', () => false)) othersDone += 1;
     }
     await done.promise;
-    // A turn is one step here, so somebody else had one at least after nearly every step.
+    // A turn is one step here, so another owner had one at least after nearly every step.
     expect(othersDone).toBeGreaterThan(50);
   });
 
@@ -75,7 +75,7 @@ describe('the event loop', () => {
     const all = ['a', 'b'].flatMap((owner) =>
       [1, 2].map((stream) => {
         const done = Promise.withResolvers<void>();
-        let left = 60; // about half of it within the allowance of whoever begins
+        let left = 60; // about half of it within the allowance of the first owner
         share.run(owner, () => {
           work(2);
           turns.push(owner + stream);

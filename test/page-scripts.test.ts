@@ -39,7 +39,7 @@ describe('text written in GraphiQL', () => {
     expect(contents(lasting)).toBe('theme=dark');
   });
 
-  /** As GraphiQL does, half a second after somebody has typed. */
+  /** As GraphiQL does, half a second after the last key press. */
   function write(secret: string): void {
     const variables = `{ "secret": "${secret}" }`;
     kept.setItem('graphiql:variables', variables);

@@ -21,7 +21,7 @@ let owner: Person;
 let ann: Person;
 let ben: Person;
 let cem: Person;
-/** More people, since nobody may try many invitations in a short time. */
+/** More people, since tries of invitations are limited per person. */
 let guests: Person[];
 let guestsAsked = 0;
 const outcomes = new Map<string, Map<string, number>>();
@@ -110,7 +110,7 @@ const MEETINGS: Record<string, (place: Place) => Promise<Race>> = {
         expect(lowered?.code).toBeUndefined();
         const isIn = (await rolesOf(place)).MEMBER?.includes(person.id);
         expect(isIn).toBe(accepted?.code === undefined);
-        // Whoever is in came before.
+        // A person who is in came before.
         const added = isIn ? ['MEMBER_ADDED MEMBER'] : [];
         expect((await auditOf(server, place.id)).slice(1)).toEqual([...added, 'MEMBER_CHANGED ADMIN MEMBER']);
         return isIn ? 'accepted before' : 'void by then';
@@ -355,14 +355,14 @@ async function insertWorkspace(payer: { ownerUserId: string } | { teamId: string
   return { type: 'workspace', id: row?.id ?? expect.unreachable() };
 }
 
-/** Nobody may own too many. */
+/** A person may own a limited number. */
 async function removePlace({ type, id }: Place): Promise<void> {
   const { db } = database;
   if (type === 'team') await db.delete(teams).where(eq(teams.id, id));
   else await db.delete(workspaces).where(eq(workspaces.id, id));
 }
 
-/** The ids of everybody in a place by role, from the views that every rule reads. */
+/** The ids of all members of a place by role, from the views that every rule reads. */
 async function rolesOf({ type, id }: Place): Promise<Record<string, string[]>> {
   const { db } = database;
   const rows =

@@ -81,7 +81,7 @@ describe('plan', () => {
   );
 });
 
-/** What somebody gets who adds a key on a server at another address than before. */
+/** The error for adding a key on a server at another address than before. */
 async function addKeyAs({ token, workspaceId }: Person, url: string): Promise<unknown> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',

@@ -329,7 +329,7 @@ function modelOf(models: readonly NamedModel[]): NamedModel {
   return model;
 }
 
-/** The only key of an owner and the model in a workspace, as somebody who manages both reads them. */
+/** The only key of an owner and the model in a workspace, as a manager of both reads them. */
 async function listIn(person: Person, owner: object, workspaceId: string) {
   const key = '{ apiKeys { nodes { id scope status statusMessage isEnabled } } }';
   const [field, id] = Object.entries(owner)[0] ?? [];

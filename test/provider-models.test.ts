@@ -491,7 +491,7 @@ describe('the check of a key', () => {
       'QUOTA_EXCEEDED',
     ],
     ['PERPLEXITY', 'a wrong path', { status: 404, ...HTML }, 'PROVIDER_ERROR'],
-    ['PERPLEXITY', 'an answer that tells nothing', json({}, 400), 'PROVIDER_ERROR'],
+    ['PERPLEXITY', 'an inconclusive answer', json({}, 400), 'PROVIDER_ERROR'],
     ['PERPLEXITY', 'a busy provider', json({}, 429), 'RATE_LIMITED'],
     ['XAI', 'an accepted key', json(XAI_KEY), null],
     ['XAI', 'a blocked key', json({ ...XAI_KEY, api_key_blocked: true }), 'INVALID_KEY'],

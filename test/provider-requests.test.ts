@@ -184,7 +184,7 @@ describe('a field that a server refuses by name', () => {
     ['stream_options', 'CUSTOM', 'llama3', 422],
     ['stream_options', 'CUSTOM', 'llama3', 400],
     ['max_tokens', 'NOVITA', 'm', 400],
-  ])('%s of %s is mended once', async (field, provider, model, status) => {
+  ])('a refused field %s of %s is corrected once', async (field, provider, model, status) => {
     const { providers, egress } = scriptedProviders((_request, number) =>
       number === 1 ? json({ error: { message: `Problem with ${field}` } }, status) : done,
     );

@@ -10,7 +10,7 @@ import { startTestServer, type TestServer } from './kit/server.ts';
 
 let server: TestServer;
 let cast: Cast;
-/** Everybody by what they are in every place below. */
+/** The cast, by their role in every place below. */
 let people: Record<Role | 'nobody', Person>;
 let tries = 0;
 
@@ -30,7 +30,7 @@ afterAll(async () => {
 interface Place {
   /** The workspace or team. */
   id: string;
-  /** Somebody in it who is neither who tries nor its OWNER. */
+  /** A member other than the actor and the OWNER. */
   other: Person;
 }
 
@@ -173,7 +173,7 @@ async function tryFor(name: string, kind: string, person: Person, place: Place):
   const { id } = place;
   if (name === 'viewerCanLeave')
     return await change(person, id.startsWith('tem_') ? 'leave-team' : 'leave-workspace', { id });
-  // There is nobody else in it whose role could be changed.
+  // It has no other member whose role could be changed.
   if (name === 'viewerCanManageMembers' && kind === 'personal workspace')
     return await change(person, 'create-invitation', { workspaceId: id, role: 'MEMBER' });
   return await TRIES[CAN[name] ?? expect.unreachable()](person, place);
@@ -186,7 +186,7 @@ function actionsIn(place: 'workspace' | 'team'): Action[] {
   });
 }
 
-/** Makes a workspace or team in which everybody of the cast is what they are called. */
+/** Makes a workspace or team in which each of the cast has the role of their name. */
 async function makePlace(kind: 'workspace' | 'team' | 'workspace of a team'): Promise<string> {
   const { db } = server.app;
   const { owner, admin, member, viewer } = cast;

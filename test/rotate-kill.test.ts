@@ -35,7 +35,7 @@ test('a rotation that is killed at any row leaves every key one that opens, and 
       clearTimeout(timer);
       const after = await house.state();
       if (exitCode === null) kills += 1;
-      // Something was sealed anew and something is still to be.
+      // Some keys were sealed again and some are still to be.
       const isBetween =
         after.sealings > before.sealings && new Set(after.rows.map((row) => row[column])).size > 1;
       if (exitCode === null && isBetween) killsBetween += 1;

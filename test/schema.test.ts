@@ -165,7 +165,7 @@ test('no answer of the API has a field that could carry a secret', () => {
     .filter(({ field }) =>
       field.name.split(/(?=[A-Z])/).some((word) => secretWords.includes(word.toLowerCase())),
     );
-  // Opens an invitation, once: whoever makes one has to be able to send it. So does the operator with `url` of
+  // Accepts an invitation, once: its creator has to be able to send it. So does the operator with `url` of
   // CreatePasswordResetPayload, which only the operator's token gets. That a password can be reset is no secret.
   expect(suspicious.map(({ name }) => name)).toEqual([
     'CreateInvitationPayload.token',

@@ -29,8 +29,8 @@ import { startTestServer, type TestServer } from './kit/server.ts';
 import { httpWire, socketWire, type Wire } from './kit/wire.ts';
 
 /**
- * Whoever reads a response, the log, a backup or the raw files of the database must not come away with a key that spends
- * somebody's money: the canary is searched for in everything that leaves the process, in every common encoding.
+ * A reader of a response, the log, a backup or the raw files of the database must not get a key that spends another person's
+ * money: the canary is searched for in everything that leaves the process, in every common encoding.
  */
 const canary = `sk-canary-${crypto.randomUUID()}+/"\\~end`;
 
@@ -44,7 +44,7 @@ test('a secret goes to its provider and nowhere else, whatever is done with it a
     { LATCHKEY_ALLOWED_PRIVATE_HOSTS: `${provider.host},${new URL(simulator.url).host}` },
     { database: { ...database, close: async () => {} }, simulator },
   );
-  liftCheckLimits(server); // more than anybody may check in ten minutes
+  liftCheckLimits(server); // more than a person may check in ten minutes
   const places = newPlaces();
   watch(server, places);
   const ada = await server.signUp();
@@ -187,7 +187,7 @@ function watch({ app }: TestServer, places: Places): void {
     }
 }
 
-/** What anybody could print of an error. */
+/** All that can be printed of an error. */
 function tellAll(error: unknown): string {
   const shown = inspect(error, { showHidden: true, depth: 10 });
   const { stack, providerText } = error as ProviderError;

@@ -10,7 +10,7 @@ import { startTestServer, type TestServer } from './kit/server.ts';
 
 /**
  * Something is taken away after a question was looked at and before it is saved: it is refused as the next one will be, and
- * leaves nothing. Nobody is charged for what came too late.
+ * leaves nothing. No key is charged for what came too late.
  */
 
 let server: TestServer;

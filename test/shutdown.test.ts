@@ -13,7 +13,7 @@ import { startTickingProvider } from './kit/ticking-provider.ts';
 const PEOPLE = 10;
 const ANSWERS_EACH = 10;
 
-/** Somebody who follows ten answers over one connection, and how that went. */
+/** A person who follows ten answers over one connection, and how that went. */
 interface Audience {
   person: Person;
   streams: Stream[];

@@ -129,7 +129,7 @@ function regenerate(answerId: string): Promise<{ answer?: Place & { siblings: Pl
   return site.ada.run('regenerate-answer', { input: { answerId } });
 }
 
-/** Where each message of a thread stands among its siblings. */
+/** Index of each message of a thread among its siblings. */
 async function placesIn(threadId: string): Promise<(Place & { siblings: { id: string }[] })[]> {
   const query = `{ thread(id: "${threadId}") { messages(first: 100) {
     nodes { __typename siblings { id } siblingIndex siblingCount } } } }`;

@@ -27,7 +27,7 @@ describe('npm start', () => {
       await line(/Latchkey is ready/);
       npm.kill('SIGTERM');
       await line(/Latchkey has stopped/);
-      await closed; // npm has ended, and nobody else has its output open
+      await closed; // npm has ended, and no other process has its output open
       expect(npm.exitCode).toBe(0);
     },
     PROCESS_TIMEOUT_MS,

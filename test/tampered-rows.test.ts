@@ -22,7 +22,7 @@ import { startTestServer, type TestServer } from './kit/server.ts';
 import { newThread } from './kit/thread.ts';
 
 /**
- * Somebody who can write to the database, and nothing else, wants a stored secret sent to a server of theirs, or an answer
+ * An attacker who can write to the database, and nothing else, wants a stored secret sent to a server of theirs, or an answer
  * paid with another's key. And what no version of the server writes, it can nevertheless read.
  */
 

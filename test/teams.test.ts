@@ -149,7 +149,7 @@ describe('a team', () => {
       message: 'Owners and admins of a team are in all of its workspaces. Leave the team instead.',
     });
 
-    // Whoever becomes one is one everywhere, and is what they were before when they are none any more.
+    // An ADMIN of the team is ADMIN in all its workspaces, and has the former roles again afterwards.
     const heard = hear(server, [teamId, workspaceId, member.id]);
     await change(owner, 'update-member', { teamId, userId: member.id, role: 'ADMIN' });
     expect(heard()).toEqual({
@@ -285,7 +285,7 @@ describe('a person outside of a team', () => {
       expect(foreign.code, operation).toBe('NOT_FOUND');
     }
     expect(await stranger.run('team', { id: teamId })).toBeNull();
-    // Nor is anybody let in who is not in the team, whether or not there is such a person.
+    // Nor is a person added who is not in the team, whether or not the person exists.
     const add = (userId: string) => change(cast.owner, 'add-member', { workspaceId, userId, role: 'MEMBER' });
     const absent = await add('usr_00000000000000000000000000');
     expect(absent).toMatchObject({

@@ -18,7 +18,7 @@ import { TRANSPORT_NAMES } from './kit/tenancy-transport.ts';
 import { ACTORS, PLACES, ROLES_IN } from './kit/tenancy-world.ts';
 
 /**
- * Whoever can name an id must not get at what is somebody else's, by whatever argument, as whoever, over whatever transport.
+ * A sender who can name an id must not reach what belongs to another person, by any argument, with any role, over any transport.
  * What is tried comes from the schema, what is expected from the table of actions, and what people may see is worked out
  * from the bare tables.
  */
@@ -62,7 +62,7 @@ describe.each(TRANSPORT_NAMES)('over %s', (transport) => {
     // What is behind a field does not depend on the transport, so one of them goes furthest.
     const depth = transport === 'HTTP' ? 4 : 3;
     const documents = documentsOf(entryOf('viewer'), { depth, leaves: 'ids', first: 8 });
-    const typeNames = new Set<string>(['Provider']); // what can be asked for without anybody's id
+    const typeNames = new Set<string>(['Provider']); // what can be asked for without an id
     let objects = 0;
     for (const actor of ACTORS) {
       const found = new Set<string>();
@@ -120,7 +120,7 @@ function rootOf(path: string): string {
 /** The mutations of the operator, which refuse every person. */
 const OPERATOR_FIELDS = ['createPasswordReset', 'disableUser', 'enableUser', 'setPlan', 'signOutUser'];
 
-/** Of what was asked for, of what is gone, and of what an audit log tells; an event is judged by who gets it. */
+/** Of what was asked for, of what is gone, and of what an audit log records; an event is judged by who gets it. */
 const ID_FIELDS = [
   'Account.userId',
   'AnswerDelta.answerId',

@@ -82,7 +82,7 @@ test('an answer cannot be edited, and the person who asked for it may remove it'
   expect(await rightsOf(cast.stranger)).toEqual({ data: { node: null } });
 });
 
-/** Has one person ask in a thread of their own that everybody sees, and gives what another may do there. */
+/** One person asks in a shared thread of their own. Returns what another may do there. */
 async function ask(creator: Person, reader: Person) {
   const thread = await newThread(creator, { workspaceId, visibility: 'WORKSPACE' });
   const { answers } = await creator.ask('simulate: say Yes.', [model], thread.id);

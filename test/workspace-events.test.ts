@@ -81,7 +81,7 @@ async function nextOf(events: Events): Promise<WorkspaceEvent> {
 }
 
 /**
- * What else is told up to now: a thread that everybody sees is created, and told after all that was before it. It must be
+ * The other events up to now: a shared thread is created, whose event comes after all earlier ones. It must be
  * the first such mark that the reader meets.
  */
 async function rest(events: Events, workspaceId: string): Promise<WorkspaceEvent[]> {

@@ -111,7 +111,7 @@ export function applyDelta(held: Held, { part, offset, text }: Event): boolean {
   return true;
 }
 
-/** Whether an event tells that its answer has ended. */
+/** Whether an event is the end of its answer. */
 export function isEnd(event: Event): boolean {
   return event.__typename === 'AnswerFinished' || event.__typename === 'AnswerFailed';
 }

@@ -7,11 +7,11 @@ export interface DatabaseProxy extends AsyncDisposable {
   url: string;
   /** Resets every connection and refuses new ones, as a server does that is stopped. */
   cut(): Promise<void>;
-  /** Lets nothing through in either direction and tells neither side, as a network does that is gone. */
+  /** Drops all data in both directions without closing, like a network that is gone. */
   silence(): void;
   /** Lets connections through again. What was under way in a silence arrives late; what was closed in it never does. */
-  mend(): Promise<void>;
-  /** Breaks the next connection that says this to the server, after the server has replied and before anybody hears it. */
+  restore(): Promise<void>;
+  /** Breaks the next connection that says this to the server, after the server has replied and before the reply is passed on. */
   loseReplyTo(words: string): void;
   /** How many connections were made so far. */
   dialled: number;
@@ -80,7 +80,7 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
     loseReplyTo(words) {
       lost = words;
     },
-    async mend() {
+    async restore() {
       isSilent = false;
       for (const pair of pairs) if (!pair.near.destroyed) join(pair);
       await listen(address.port);

@@ -37,7 +37,7 @@ export async function createDatabase(serverUrl: string, template = 'template1'):
   return url.href;
 }
 
-/** Does something right before the next transaction begins: whoever begins it has read what they needed before that. */
+/** Does something right before the next transaction begins: its code has done its earlier reads by then. */
 export function beforeNextTransaction({ db }: { db: Database }, meanwhile: () => Promise<unknown>): void {
   const transaction = db.transaction.bind(db);
   vi.spyOn(db, 'transaction').mockImplementationOnce(async (...given) => {

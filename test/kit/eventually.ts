@@ -1,5 +1,5 @@
 /**
- * Waits until `look` gives something: for facts that nobody announces, such as a row that a timer writes. Rejects after five
+ * Waits until `look` gives something: for facts that are not announced, such as a row that a timer writes. Rejects after five
  * seconds, or as many as the test says, with the title of what did not come.
  */
 export async function eventually<Found>(

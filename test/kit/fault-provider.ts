@@ -7,7 +7,7 @@ import type { ProviderFault } from '../fixtures/provider-faults.ts';
 import { STREAMS } from '../fixtures/streams.ts';
 
 /**
- * Stands before the simulator and passes on what it is asked, except for a question with a line `fault: …`, to which it does
+ * A proxy before the simulator that passes requests on, except for a question with a line `fault: …`, to which it does
  * that, and one with a line `key: …`, which it passes on with a key of that fault in place of the right one.
  */
 export interface FaultProvider extends AsyncDisposable {

@@ -65,7 +65,7 @@ export async function invite(person: Person, tenantId: string, role: Role = 'MEM
   return (await change(person, 'create-invitation', { ...ownerInput(tenantId), role })).token;
 }
 
-/** Brings somebody into a workspace or team by an invitation of somebody who manages its members. */
+/** Adds a person to a workspace or team by an invitation of a member who manages members. */
 export async function letIn(manager: Person, tenantId: string, person: Person, role: Role): Promise<void> {
   const result = await change(person, 'accept-invitation', { token: await invite(manager, tenantId, role) });
   if (result.__typename !== 'AcceptInvitationPayload') throw new Error(JSON.stringify(result));
@@ -103,7 +103,7 @@ export async function signUpCast(server: TestServer): Promise<Cast> {
   };
 }
 
-/** A shared workspace of the owner with everybody of the cast in it but the stranger. Gives its id. */
+/** A shared workspace of the owner with all of the cast but the stranger. Returns its id. */
 export async function sharedWorkspace({ owner, admin, member, viewer }: Cast): Promise<string> {
   const id = await newWorkspace(owner);
   await letIn(owner, id, admin, 'ADMIN');

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 
-/** Somebody who is signed in, with what a program of theirs would do. */
+/** A person who is signed in, with what a program of theirs would do. */
 export interface Person {
   id: string;
   email: string;
@@ -52,7 +52,7 @@ export async function signUp(url: string, name = 'Ada'): Promise<Person> {
   return await personOf(url, email, token);
 }
 
-/** Somebody whose token is known already. */
+/** A person whose token is known already. */
 export async function personOf(url: string, email: string, token: string): Promise<Person> {
   async function run<Result>(operation: string, variables: object = {}): Promise<Result> {
     const { data, errors } = await post(url, token, { query: documentOf(operation), variables });

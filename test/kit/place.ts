@@ -16,7 +16,7 @@ export function inWorkspace(person: Person, workspaceId: string): Person {
   };
 }
 
-/** Creates a thread that everybody in the workspace sees, and gives its id. */
+/** Creates a thread that every member of the workspace sees, and returns its id. */
 export async function newThread(person: Person, workspaceId: string): Promise<string> {
   const input = { workspaceId, visibility: 'WORKSPACE' };
   return (await person.run<{ thread: { id: string } }>('create-thread', { input })).thread.id;

@@ -49,7 +49,7 @@ export async function openSocket(
   };
 }
 
-/** Opens a socket for somebody and waits until they are let in. */
+/** Opens a socket for a person and waits for its acknowledgement. */
 export async function openFor({ url, token }: { url: string; token: string }): Promise<RawSocket> {
   const opened = await openSocket(url, { init: { authorization: `Bearer ${token}` } });
   await opened.message('connection_ack');

@@ -14,7 +14,7 @@ export function formsOf(secret: string): Record<string, string> {
   };
 }
 
-/** The names of the forms in which the secret stands somewhere in these texts or bytes. */
+/** The names of the forms in which the secret is found in these texts or bytes. */
 export function formsFound(places: Iterable<string | Uint8Array>, secret: string): string[] {
   const forms = Object.entries(formsOf(secret));
   const found = new Set<string>();

@@ -16,7 +16,7 @@ export interface TestServer extends AsyncDisposable {
   url: string;
   app: App;
   simulator: Simulator;
-  /** Signs up somebody new. */
+  /** Signs up a new person. */
   signUp(name?: string): Promise<Person>;
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import type { Person } from './person.ts';
 import { startTestServer, type TestServer } from './server.ts';
 
-/** A server that the tests of a file or group share, and somebody who is signed in there. */
+/** A server that the tests of a file or group share, and a person who is signed in there. */
 export interface Site {
   readonly server: TestServer;
   readonly ada: Person;

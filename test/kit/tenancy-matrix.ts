@@ -62,7 +62,7 @@ const transports = new Map<string, Transport>();
 
 async function build(): Promise<void> {
   server = await startTestServer({}, { database: await freshDatabase() });
-  // How often somebody may try is not what is tried here.
+  // Rate limits of tries are not tested here.
   liftCheckLimits(server);
   vi.spyOn(server.app.invitationLimits, 'take').mockImplementation(() => {});
   world = await buildWorld(server);
@@ -188,7 +188,7 @@ function at(path: string, variables: unknown): unknown {
   return names.reduce<unknown>((value, name) => (value as Record<string, unknown>)[name], variables);
 }
 
-/** Nobody gets at most of it without signing in, to a socket not even that far. */
+/** Without a session most of it is refused, and a socket is closed at once. */
 function expectedOf(
   transport: TransportName,
   path: string,
@@ -266,7 +266,7 @@ export function formerMembers(): { tenantId: string; userId: string }[] {
   }));
 }
 
-/** Everything that somebody of this world owns or made. */
+/** The ids of everything that a person of this world owns or made. */
 export function allIds(): string[] {
   const { places, keys, models, threads, invitations } = world;
   return [

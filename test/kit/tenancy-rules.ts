@@ -21,9 +21,9 @@ import {
 } from './tenancy-world.ts';
 
 /**
- * What an argument that takes an id leads to, tried with ids of every place. What is expected of somebody who is signed in
+ * What an argument that takes an id leads to, tried with ids of every place. What is expected of a person who is signed in
  * follows from their role there and the table of actions: `ok`, `NOT_FOUND`, `NOT_PERMITTED` with the role it takes, or the
- * error that everybody gets who has the role.
+ * error that every person with the role gets.
  */
 export interface Rule {
   /** The argument, as `inputPlaces` names it. */
@@ -42,7 +42,7 @@ export interface Case {
 export interface Scene {
   world: World;
   actor: ActorName;
-  /** A copy of a place for whom it is theirs to change; the place itself for everybody else. */
+  /** A copy of a place for a person who may change it; the place itself for every other person. */
   copyOf(place: PlaceName): Promise<string>;
   /** Whether it is expected to happen, so that it must not happen to what others still need. */
   isAllowed: boolean;
@@ -226,13 +226,13 @@ export function rulesOf(world: World): Rule[] {
   ];
 }
 
-/** What nobody may who is a person, signed in or not. */
+/** Refused for every person, signed in or not. */
 function ofOperator(path: string, input: object): Rule {
   const title = 'of the operator';
   return { path, cases: inputs([{ title, expect: () => FOR_OPERATOR_ONLY, variables: () => input }]) };
 }
 
-/** Anonymous people get it too, over HTTP: whether somebody is signed in makes no difference. */
+/** Anonymous people get it too, over HTTP: a session makes no difference. */
 export const FOR_OPERATOR_ONLY = 'NOT_PERMITTED null';
 
 /** Something else that the input names is not there, so nothing is said about the argument itself. */
@@ -242,7 +242,7 @@ type Then = string | ((place: PlaceName, actor: ActorName) => string);
 
 type Make = (id: string, scene: Scene, place: PlaceName) => Promise<object> | object;
 
-/** Something that is done in a place by whoever has the role for it. */
+/** An action in a place, allowed by role. */
 function ofPlaces(places: readonly PlaceName[], action: Action, make: Make, then: Then = 'ok'): Case[] {
   return places.map((place) => ({
     title: place,
@@ -514,7 +514,7 @@ function ownerOf(id: string): object {
   return prefixOf(id) === 'tem' ? { teamId: id } : { workspaceId: id };
 }
 
-/** A box made with the sealing key of somebody else. */
+/** A box made with the sealing key of another tenant. */
 function sealedFor(world: World, otherId: string): Make {
   return (id) => ({ ...ownerOf(id), provider: 'OPENAI', sealed: sealed(world, otherId) });
 }
@@ -535,7 +535,7 @@ function replaced(value: unknown, [name, ...rest]: readonly string[]): unknown {
   return { ...given, [name]: replaced(given[name], rest) };
 }
 
-/** Of the same kind and length, so that nothing but its being there could tell them apart. */
+/** Of the same kind and length, so that only its existence could distinguish them. */
 function madeUp(id: unknown): string {
   const [first = '', ...rest] = String(id).split('.');
   const prefix = prefixOf(first);

@@ -27,7 +27,7 @@ export interface Entry {
 /** Every field through which a client enters the API. */
 export const ENTRIES: readonly Entry[] = entriesOf(schema);
 
-/** Those of the API as somebody knows it. */
+/** The root fields of this schema. */
 export function entriesOf(known: GraphQLSchema): Entry[] {
   return Object.values(OperationTypeNode).flatMap((operation) =>
     Object.values(known.getRootType(operation)?.getFields() ?? {}).map((field) => ({ operation, field })),
@@ -145,7 +145,7 @@ function selectionOf(outputType: GraphQLOutputType, options: SelectionOptions): 
   return all;
 }
 
-/** Two members of a union may have different things under one name, which GraphQL does not let stand side by side. */
+/** Two members of a union may have different things under one name, which GraphQL does not allow side by side. */
 function aliasConflicts(
   typeName: string,
   { leaves, inner }: Omit<Selection, 'head'>,

@@ -158,7 +158,7 @@ export const JUDGED = [
   'Provider',
 ];
 
-/** Types that no person may see, whoever they are. */
+/** Types that no person may see. */
 export const FOR_OPERATOR = ['Account'];
 
 /** Every object in an answer that says of what type it is, with the workspace or team around it. */

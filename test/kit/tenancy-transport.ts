@@ -5,12 +5,12 @@ export const TRANSPORT_NAMES = ['HTTP', 'SSE', 'WebSocket'] as const;
 
 export type TransportName = (typeof TRANSPORT_NAMES)[number];
 
-/** Sends operations as one person, or as nobody, and gives what comes first as text: a result, or why there is none. */
+/** Sends operations as one person, or without a session, and returns the first reply as text: a result or a refusal. */
 export interface Transport extends Disposable {
   send(query: string, variables: object): Promise<string>;
 }
 
-/** Opens a transport for whoever has this token; null for nobody. */
+/** Opens a transport with this token; null for no session. */
 export async function openTransport(
   name: TransportName,
   url: string,

@@ -29,14 +29,14 @@ export const ACTORS = [
 export type ActorName = (typeof ACTORS)[number];
 
 /**
- * Where things are: somebody's personal workspace, a shared one, a team with two workspaces, and a team of the stranger's
+ * Where things are: a personal workspace, a shared one, a team with two workspaces, and a team of the stranger's
  * with one.
  */
 export const PLACES = ['personal', 'shared', 'team', 'room', 'sideRoom', 'rivals', 'rivalRoom'] as const;
 
 export type PlaceName = (typeof PLACES)[number];
 
-/** Who is what where; everybody else is nobody there. The neighbour is in another workspace of the team. */
+/** The role of each person in each place; the others have none there. The neighbour is in another workspace of the team. */
 export const ROLES_IN: Readonly<Record<PlaceName, Readonly<Partial<Record<ActorName, Role>>>>> = {
   personal: { owner: 'OWNER' },
   shared: { owner: 'OWNER', admin: 'ADMIN', member: 'MEMBER', viewer: 'VIEWER' },
@@ -54,11 +54,11 @@ export const KEY_PLACES = PLACES.filter((place) => place !== 'sideRoom');
 /** Where people come in by invitation. */
 export const INVITING_PLACES = ['shared', 'team', 'rivals'] as const satisfies readonly PlaceName[];
 
-/** What is in the world before anybody tries anything. */
+/** The contents of the world before the first try. */
 export interface World {
   server: TestServer;
   people: Readonly<Record<SignedIn, Person>>;
-  /** A user who is MEMBER wherever people can be, and one who is in the two teams only. Nobody signs in as these. */
+  /** A user who is MEMBER wherever people can be, and one who is in the two teams only. Neither signs in. */
   subjectId: string;
   idleId: string;
   places: Readonly<Record<PlaceName, string>>;
@@ -87,12 +87,12 @@ export interface MadeInvitation {
   token: string;
 }
 
-/** The role of somebody in one of the places; null for whoever is not in it. */
+/** The role of a person in one of the places; null for one who is not in it. */
 export function roleOf(actor: ActorName, place: PlaceName): Role | null {
   return ROLES_IN[place][actor] ?? null;
 }
 
-/** Whether somebody's role in a place allows this. */
+/** Whether a person's role in a place allows this. */
 export function mayIn(actor: ActorName, place: PlaceName, action: Parameters<typeof mayDo>[1]): boolean {
   const role = roleOf(actor, place);
   return role !== null && mayDo(role, action);
@@ -150,7 +150,7 @@ export async function buildWorld(server: TestServer): Promise<World> {
       threads.push(await addThread(withKeys, place, creator, visibility));
   for (const id of [places.shared, team])
     await change(owner, 'remove-member', { ...ownerInput(id), userId: removed.id });
-  // Had their membership of the room outlived that of the team, they would still be nobody there.
+  // Had their membership of the room outlived that of the team, they would still have no role there.
   await server.app.db
     .insert(memberships)
     .values({ workspaceId: places.room, userId: removed.id, role: 'MEMBER' });
@@ -189,7 +189,7 @@ async function addKeys({ places, people }: World): Promise<Pick<World, 'keys' | 
   return { keys, models };
 }
 
-/** For everybody in it and for one alone; in the shared workspace also what the removed member has left there. */
+/** One shared and one private; in the shared workspace also those that the removed member has left there. */
 function threadsIn(place: PlaceName): [SignedIn, 'PRIVATE' | 'WORKSPACE'][] {
   const host = hostOf(place);
   const alone = roleOf('member', place) === null ? host : 'member';
@@ -281,7 +281,7 @@ export async function addJunkKey({ server }: World, tenantId: string): Promise<s
   return id;
 }
 
-/** Another place just like this one, for whoever changes it. A personal one there can be only one of. */
+/** Another place just like this one, for a person who changes it. A personal one there can be only one of. */
 export async function copyPlace(world: World, place: PlaceName): Promise<string> {
   if (place === 'personal') return world.places.personal;
   const { server, people, subjectId, idleId, places } = world;

@@ -33,7 +33,7 @@ export async function startTickingProvider(paceMs = 20): Promise<TickingProvider
       return;
     }
     const { messages: turns } = (await json(request)) as { messages: TickingAnswer['turns'] };
-    // What stands before it says that the answer above is only a part.
+    // The text before it says that the answer above is only a part.
     const question = turns.at(-1)?.content.split('\n\n').at(-1) ?? '';
     const answer = { text: '', turns, response };
     answers.set(question, answer);
@@ -61,7 +61,7 @@ export async function startTickingProvider(paceMs = 20): Promise<TickingProvider
   };
 }
 
-/** Every word says where it stands, and takes more bytes than characters. */
+/** Every word contains its index, and takes more bytes than characters. */
 function tick(answer: TickingAnswer & { response: ServerResponse }): void {
   if (answer.response.writableEnded) return;
   const word = `${answer.text.length}🚀 `;

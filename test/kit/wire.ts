@@ -53,7 +53,7 @@ export function httpWire(
 export function socketWire({ socket, messages, closed, send }: RawSocket): Wire {
   let count = 0;
   const hasClosed = closed.then((reason) => Promise.reject(new Error(`the socket was closed: ${reason}`)));
-  hasClosed.catch(() => {}); // nobody may be waiting
+  hasClosed.catch(() => {}); // the promise may have no other handler
   return {
     async send(payload) {
       const id = `operation ${++count}`;

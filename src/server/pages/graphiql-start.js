@@ -11,7 +11,7 @@ self.MonacoEnvironment = {
   },
 };
 
-/** What stands in the variables of the tabs for each kind of id: an id, or words as long as there is none. */
+/** Value in the variables of the tabs for each kind of id: an id, or words as long as there is none. */
 const PLACES = JSON.parse(document.querySelector('#places').textContent);
 const TABS = document.querySelector('#tabs').textContent;
 
@@ -97,7 +97,7 @@ function present(found) {
 
 /**
  * Puts what the open tab has just made into the variables of the others. GraphiQL has no way to change a tab that is not open,
- * but shows what stands in these objects once it is.
+ * but shows the contents of these objects once it is.
  */
 function carryIds({ tabs, activeTabIndex }) {
   const made = idsIn(dataOf(tabs[activeTabIndex].response));
