@@ -6,7 +6,7 @@ import { sealApiKey } from '../../schema/seal.js';
 
 /** A client over HTTP and WebSocket, without anything internal. */
 export interface DemoClient {
-  /** Runs an operation of `schema/operations` by its file name and gives its only field. Throws unless it succeeds. */
+  /** Runs an operation of `schema/operations` by its file name and returns its only field. Throws unless it succeeds. */
   run<Result>(operation: string, variables?: object): Promise<Result>;
   /** The events of one answer until it has ended. */
   follow(answerId: string): AsyncIterable<AnswerEvent>;

@@ -64,7 +64,7 @@ const AuditEntry = builder.objectRef<AuditEntryShape>('AuditEntry').implement({
   }),
 });
 
-/** A list of entries; `listAuditLog` gives its pages. */
+/** A list of entries; `listAuditLog` returns its pages. */
 export const AuditEntryConnection = connectionOf(AuditEntry);
 
 async function describe(entry: AuditEntryShape, { deps, loaders }: Context): Promise<string> {

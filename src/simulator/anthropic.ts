@@ -44,7 +44,7 @@ export const anthropic: SimulatedProvider = {
       return { type: 'reply', reply: badRequest('anthropic-version: header is required') };
     }
     if (path === '/v1/messages') return { type: 'answer', key: 'required', read: readQuestion };
-    // One model is what a client asks for that only wants to know whether the key is good.
+    // A client that only checks the key asks for one model.
     if (query.get('limit') === '1') {
       return { type: 'check', key: 'required', reply: () => listModels(query, anthropic.models) };
     }

@@ -12,7 +12,7 @@ export function geminiRefusal(refusal: Refusal): Reply {
         "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API.",
       );
     case 'wrong-key':
-      // Keys of the present kind fail as tokens do; the older AIza keys failed as arguments.
+      // Current keys are refused like tokens; the older AIza keys were refused like invalid arguments.
       return secret.startsWith('AIza')
         ? error(400, 'INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.', [KEY_INVALID])
         : error(401, 'UNAUTHENTICATED', 'Request had invalid authentication credentials.', [

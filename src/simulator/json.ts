@@ -1,4 +1,4 @@
-/** Something of unknown shape that came in over the wire and turned out to be a JSON object. */
+/** A JSON object of unknown shape from the wire. */
 export type JsonObject = Record<string, unknown>;
 
 /** Reads text as a JSON object; null when it is none. */

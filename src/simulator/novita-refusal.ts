@@ -31,7 +31,7 @@ export function novitaRefusal(refusal: Refusal): Reply {
     case 'retired-model':
       return error(404, 'MODEL_NOT_FOUND', `model: ${model} was deprecated and is no longer available`);
     case 'context-too-long':
-      // The server behind Novita speaks here, in its own envelope.
+      // This refusal is by the server behind Novita, in its own envelope.
       return {
         status: 400,
         body: {

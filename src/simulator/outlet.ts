@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Reply } from './provider.ts';
 
-/** The sending side of one call. Whatever waits here rejects as soon as the client has gone. */
+/** The sending side of one call. Its promises reject as soon as the client has disconnected. */
 export class Outlet {
   readonly #response: ServerResponse;
   readonly #gone: AbortSignal;
@@ -42,7 +42,7 @@ export class Outlet {
 
   openStream(headers: Record<string, string>): void {
     this.#response.writeHead(200, { ...headers, 'content-type': 'text/event-stream; charset=utf-8' });
-    // The client learns of the stream before its first event, as it does when a model thinks for minutes.
+    // The headers are sent before the first event, as by a model that thinks for minutes.
     this.#response.flushHeaders();
   }
 
@@ -53,18 +53,18 @@ export class Outlet {
     if (!this.#response.write(chunk)) await once(this.#response, 'drain', { signal: this.#gone });
   }
 
-  /** Waits so long; with 0 it only lets others have a turn. */
+  /** Waits so many milliseconds; with 0 for one turn of the event loop. */
   async pause(durationMs: number): Promise<void> {
     if (durationMs > 0) await setTimeout(durationMs, undefined, { signal: this.#gone });
     else await setImmediate(undefined, { signal: this.#gone });
   }
 
-  /** Waits for the promise, or until the client has gone. */
+  /** Waits for the promise, or until the client has disconnected. */
   async wait(promise: Promise<void>): Promise<void> {
     await Promise.race([promise, this.#left]);
   }
 
-  /** Says nothing more until the client goes. */
+  /** Sends nothing more until the client disconnects. */
   async stall(): Promise<void> {
     await this.wait(new Promise(() => undefined));
   }

@@ -51,11 +51,11 @@ export async function playAnswer(
   outlet.end();
 }
 
-/** Does what a fault does in the middle of an answer; `over` when the answer does not go on after it. */
+/** Applies a fault in the middle of an answer; `over` if the answer ends with it. */
 async function breakOff(outlet: Outlet, script: Script, frames: AnswerFrames): Promise<'over' | 'goes-on'> {
   switch (script.fault) {
     case 'cut':
-      // One turn of the event loop, so that what was said so far is on its way before the reset.
+      // One turn of the event loop, so that the text so far is sent before the reset.
       await outlet.pause(1);
       outlet.cut();
       return 'over';
@@ -111,7 +111,7 @@ function sender(outlet: Outlet, script: Script): (frames: string[] | null) => Pr
     return async (frames) => {
       for (const slice of smallSlices(Buffer.from(withCrlf((frames ?? []).join(''))))) {
         await outlet.write(slice);
-        // A client that reads late is handed several chunks as one, which would heal the cuts.
+        // A client that reads late is handed several chunks as one, which would undo the cuts.
         await outlet.pause(0);
       }
     };

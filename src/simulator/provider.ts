@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { JsonObject } from './json.ts';
 
 /**
- * What the simulator needs to know of a provider: where it is, what it lists, how it refuses and how it writes an answer.
- * A provider's file knows this file; this file knows no provider.
+ * A provider as the simulator needs it: its paths, its list of models, its refusals and the format of its answers. The files of
+ * the providers import this one, which imports none of them.
  */
 export interface SimulatedProvider {
   name: SimulatorProviderName;
@@ -18,7 +18,7 @@ export interface SimulatedProvider {
   headers: Record<string, string>;
   /** The key in the headers; empty when there is none. */
   keyOf(headers: IncomingHttpHeaders): string;
-  /** What is asked at a path below the mount; null for a path this provider does not have. */
+  /** The route of a path below the mount; null for a path this provider does not have. */
   route(call: RoutedCall): Route | null;
   refuse(refusal: Refusal): Reply;
 }
@@ -42,7 +42,7 @@ export interface RoutedCall {
 }
 
 /**
- * `key` says how the key is judged: `required` refuses a missing one, `optional` refuses only a wrong one,
+ * `key` says how the key is checked: `required` refuses a missing one, `optional` refuses only a wrong one,
  * `ignored` never looks at it.
  */
 export type Route =
@@ -86,7 +86,7 @@ export interface Turn {
 /** Turns the parts of one answer into the events of one provider. Keeps state: one object per answer. */
 export interface AnswerFrames {
   opening(): string[];
-  /** Events that say only "still here"; empty where a provider has none. */
+  /** Keep-alive events; empty if the provider has none. */
   keepalive(): string[];
   /** Empty where a provider counts its reasoning but does not show it. */
   reasoning(delta: string, block: number): string[];
@@ -132,7 +132,7 @@ export interface ModelFacts {
   outputPrice: number;
 }
 
-/** Why a call is refused, in the simulator's words; each provider says it in its own. */
+/** The reason for a refusal, which each provider puts in its own words. */
 export interface Refusal {
   reason: RefusalReason;
   secret: string;
@@ -167,7 +167,7 @@ export function refusal(reason: RefusalReason, facts: Partial<Refusal> = {}): Re
   return { secret: '', model: '', retryAfterSeconds: 1, detail: '', ...facts, reason };
 }
 
-/** A model of which only the remarkable needs to be said. */
+/** A model, with defaults for the fields that are not given. */
 export function modelFacts(id: string, facts: Partial<Omit<ModelFacts, 'id'>> = {}): ModelFacts {
   return {
     id,
@@ -189,7 +189,7 @@ export function bearerKey(headers: IncomingHttpHeaders): string {
   return /^Bearer +(.+)$/i.exec(headers.authorization ?? '')?.[1]?.trim() ?? '';
 }
 
-/** True for a provider's refusal where a question could have been. */
+/** Whether the result of reading a body is a refusal. */
 export function isReply(value: Asked | Reply): value is Reply {
   return 'status' in value;
 }

@@ -25,7 +25,7 @@ export type CallEnding = 'finished' | 'left' | 'cut';
 const MAX_REQUESTS = 1_000;
 const MAX_BODY_CHARACTERS = 64 * 1024 * 1024;
 
-/** The newest calls, oldest first, and who waits for one. Bounded in number and in the size of all bodies. */
+/** The newest calls, oldest first, and the promises that wait for one. Limited in number and in the size of all bodies. */
 export class RequestLog {
   readonly requests: SimulatorRequest[] = [];
   readonly #waiters = new Set<Waiter>();

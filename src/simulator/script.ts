@@ -11,7 +11,7 @@ import {
   splitTokens,
 } from './text.ts';
 
-/** One answer before it is put into any provider's words: what is said, how fast, and what goes wrong. */
+/** One answer independent of a provider: its text, pace and fault. */
 export interface Script {
   fault: ModelFault | null;
   /** Tokens of each block of reasoning. */

@@ -131,7 +131,7 @@ function dropTabs(storage) {
 }
 
 /**
- * The tabs from before a reload are kept, with the newest ids. Those of another person are not, since a key may stand in them,
+ * The tabs from before a reload are kept, with the newest ids. Those of another person are not, since they may contain a key,
  * nor those with documents of an older server.
  */
 function bringStoredTabsUpToDate() {
