@@ -34,7 +34,7 @@ export function mayEdit(viewer: Viewer, thread: Rights, message: Authored): bool
   return message.role === 'USER' && message.authorId === viewer.id && maySend(thread);
 }
 
-/** Whether the viewer may remove a message: its author while they may write, and managers of threads. The author of an answer asked for it. */
+/** Whether the viewer may remove a message: its author (of an answer, who asked for it) while they may write, and managers of threads. */
 export function mayRemove(viewer: Viewer, thread: Rights, { authorId }: Authored): boolean {
   return isAuthorOrManager(viewer, thread, authorId);
 }
