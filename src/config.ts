@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { MailSettings } from './mail.ts';
 import { isLoopbackHost, type Networks } from './networks.ts';
+import { PLANS, type Plan } from './plans-and-roles.ts';
 import { readMailSettings } from './read-mail-settings.ts';
 import {
   ConfigError,
@@ -36,7 +37,7 @@ export interface Config {
   signUp: 'open' | 'invited' | 'closed';
   /** Null if no mail server is set. */
   mail: MailSettings | null;
-  defaultPlan: 'FREE' | 'PREMIUM' | 'BUSINESS';
+  defaultPlan: Plan;
   /** Which ways of submitting a key are refused: none, an unsealed one, or also a sealed one of version 1. */
   requireSealedKeys: 'off' | 'on' | 'v2';
   graphiql: boolean;
@@ -107,12 +108,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       { smtpUrl: env.LATCHKEY_SMTP_URL, mailFrom: env.LATCHKEY_MAIL_FROM },
       { publicUrl, isLoopback },
     ),
-    defaultPlan: readChoice(
-      'LATCHKEY_DEFAULT_PLAN',
-      env.LATCHKEY_DEFAULT_PLAN,
-      ['FREE', 'PREMIUM', 'BUSINESS'],
-      'BUSINESS',
-    ),
+    defaultPlan: readChoice('LATCHKEY_DEFAULT_PLAN', env.LATCHKEY_DEFAULT_PLAN, PLANS, 'BUSINESS'),
     requireSealedKeys: readChoice(
       'LATCHKEY_REQUIRE_SEALED_KEYS',
       env.LATCHKEY_REQUIRE_SEALED_KEYS,

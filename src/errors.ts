@@ -1,3 +1,4 @@
+import type { Plan, Role } from './plans-and-roles.ts';
 /**
  * The errors that a person can fix. Each says what happened, then what to do, and who can do it.
  * Texts are written here and never forwarded from elsewhere: providers echo parts of keys and prompts.
@@ -71,10 +72,10 @@ export class InvalidInputError extends UserError {
 }
 
 export class PlanRequiredError extends UserError {
-  readonly requiredPlan: 'PREMIUM' | 'BUSINESS';
+  readonly requiredPlan: Exclude<Plan, 'FREE'>;
 
   /** `message` says what needs the plan and who can ask for it. */
-  constructor(requiredPlan: 'PREMIUM' | 'BUSINESS', message: string, fixableBy: FixableBy) {
+  constructor(requiredPlan: Exclude<Plan, 'FREE'>, message: string, fixableBy: FixableBy) {
     super('PLAN_REQUIRED', message, fixableBy);
     this.requiredPlan = requiredPlan;
   }
@@ -82,9 +83,9 @@ export class PlanRequiredError extends UserError {
 
 export class NotPermittedError extends UserError {
   /** Null if no role is enough. */
-  readonly requiredRole: 'OWNER' | 'ADMIN' | 'MEMBER' | 'VIEWER' | null;
+  readonly requiredRole: Role | null;
 
-  constructor(requiredRole: 'OWNER' | 'ADMIN' | 'MEMBER' | 'VIEWER' | null, action: string) {
+  constructor(requiredRole: Role | null, action: string) {
     const whom = requiredRole === 'OWNER' ? 'the owner' : 'an owner or admin';
     super(
       'NOT_PERMITTED',

@@ -36,6 +36,7 @@ sliding-window →
 single-flight →
 pollable →
 errors →
+plans-and-roles →
 answer-error →
 log → log-output
 log-output →
@@ -45,7 +46,7 @@ networks →
 `;
 
 /** What every file except the simulator may import. */
-const FOR_ALL = ['errors', 'answer-error', 'log', 'sanitize-line', 'counted', 'networks'];
+const FOR_ALL = ['errors', 'plans-and-roles', 'answer-error', 'log', 'sanitize-line', 'counted', 'networks'];
 
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {

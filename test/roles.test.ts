@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { teamMemberships, teams } from '../src/db/tables/team.ts';
 import { memberships, workspaces } from '../src/db/tables/workspace.ts';
-import { ACTIONS, type Action, mayDo, ROLES, type Role } from '../src/workspaces/permissions.ts';
+import { ROLES, type Role } from '../src/plans-and-roles.ts';
+import { ACTIONS, type Action, mayDo } from '../src/workspaces/permissions.ts';
 import { page } from './kit/pages.ts';
 import { type Cast, change, ownerInput, signUpCast } from './kit/people.ts';
 import type { Person } from './kit/person.ts';

@@ -22,8 +22,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { staleFiles } from '../src/graphql/print.ts';
 import { KEY_STATUSES } from '../src/keys/status.ts';
-import { ROLES } from '../src/workspaces/permissions.ts';
-import { PLANS } from '../src/workspaces/plan.ts';
+import { PLANS, ROLES } from '../src/plans-and-roles.ts';
 import { documentOf, post } from './kit/person.ts';
 import { say } from './kit/say.ts';
 import { startTestServer } from './kit/server.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ROLES, type Role } from '../src/workspaces/permissions.ts';
+import { ROLES, type Role } from '../src/plans-and-roles.ts';
 import { type Cast, change, sharedWorkspace, signUpCast } from './kit/people.ts';
 import { type NamedModel, type Person, post } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';

@@ -5,7 +5,7 @@ import { counted } from '../counted.ts';
 import { prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
 import { findRotationObstacles } from '../keys/root-holders.ts';
-import { PLANS, type Plan } from '../workspaces/plan.ts';
+import { PLANS, type Plan } from '../plans-and-roles.ts';
 import { findPlan, type PayerInput, type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { UsageError } from './help.ts';
 import { printError, printLine } from './terminal.ts';

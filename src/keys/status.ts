@@ -1,6 +1,7 @@
 import { ANSWER_ERRORS, type AnswerErrorCode } from '../answer-error.ts';
+import type { Plan } from '../plans-and-roles.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import { type Plan, planAllowsKeys } from '../workspaces/plan.ts';
+import { planAllowsKeys } from '../workspaces/plan.ts';
 
 /** Status of a key: the first in this order that applies. */
 export const KEY_STATUSES = [

@@ -1,5 +1,6 @@
 import type { Viewer } from '../accounts/session.ts';
-import { mayDo, type Role } from '../workspaces/permissions.ts';
+import type { Role } from '../plans-and-roles.ts';
+import { mayDo } from '../workspaces/permissions.ts';
 
 /** The columns of a thread that decide the rights of the viewer in it. */
 interface Rights {

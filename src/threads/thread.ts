@@ -7,8 +7,9 @@ import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { threads } from '../db/tables/thread.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
+import type { Role } from '../plans-and-roles.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
-import { type Action, type Role, requireRole } from '../workspaces/permissions.ts';
+import { type Action, requireRole } from '../workspaces/permissions.ts';
 import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { mayDelete } from './thread-permissions.ts';
 

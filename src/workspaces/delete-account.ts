@@ -9,8 +9,8 @@ import { messages, threads } from '../db/tables/thread.ts';
 import { sessions, users } from '../db/tables/user.ts';
 import { memberships, workspaces } from '../db/tables/workspace.ts';
 import { ConflictError } from '../errors.ts';
+import type { Role } from '../plans-and-roles.ts';
 import { announceMembers, type PeopleDeps } from './member.ts';
-import type { Role } from './permissions.ts';
 
 /**
  * Deletes an account with all that is its own: the personal workspace with keys, models and threads, memberships,

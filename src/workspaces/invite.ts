@@ -6,6 +6,7 @@ import { idsOf } from '../db/id.ts';
 import { lockTenantForUpdate } from '../db/lock-order.ts';
 import { invitations } from '../db/tables/invitation.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import type { Role } from '../plans-and-roles.ts';
 import {
   hashInvitationToken,
   type Invitation,
@@ -16,7 +17,7 @@ import {
   newInvitationToken,
 } from './invitation.ts';
 import { affectedTenantIds, announceMembers, insertMembership, type PeopleDeps } from './member.ts';
-import { givenRole, type Role } from './permissions.ts';
+import { givenRole } from './permissions.ts';
 import {
   findTenants,
   lockAndAuthorizeTenant,

@@ -1,6 +1,7 @@
 import type { Viewer } from '../accounts/session.ts';
 import { recordAudit, type Transaction } from '../audit/record-audit.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
+import type { Role } from '../plans-and-roles.ts';
 import {
   affectedTenantIds,
   announceMembers,
@@ -13,7 +14,7 @@ import {
   requireMember,
   updateMembership,
 } from './member.ts';
-import { givenRole, type Role } from './permissions.ts';
+import { givenRole } from './permissions.ts';
 import {
   lockAndAuthorizeTeam,
   lockAndAuthorizeTenant,

@@ -8,7 +8,8 @@ import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { teamMembers, teamMemberships } from '../db/tables/team.ts';
 import { memberships, workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { NotFoundError } from '../errors.ts';
-import { givenRole, type Role } from './permissions.ts';
+import type { Role } from '../plans-and-roles.ts';
+import { givenRole } from './permissions.ts';
 import { findTenants, type Tenant } from './tenant.ts';
 
 /** A member of a workspace or team, as all its members see it. */

@@ -1,9 +1,5 @@
 import { InvalidInputError, NotPermittedError } from '../errors.ts';
-
-/** From most to least: a role may do everything that the roles after it may. A team has no VIEWER. */
-export const ROLES = ['OWNER', 'ADMIN', 'MEMBER', 'VIEWER'] as const;
-
-export type Role = (typeof ROLES)[number];
+import { ROLES, type Role } from '../plans-and-roles.ts';
 
 /**
  * The actions in a workspace and in a team, with the least role that may: the one table behind the code,

@@ -3,11 +3,7 @@ import { PLAN_WORDS } from '../audit/action.ts';
 import type { Database } from '../db/database.ts';
 import { settings } from '../db/tables/server.ts';
 import { PlanRequiredError } from '../errors.ts';
-
-/** From least to most; each includes the ones before it. */
-export const PLANS = ['FREE', 'PREMIUM', 'BUSINESS'] as const;
-
-export type Plan = (typeof PLANS)[number];
+import { PLANS, type Plan } from '../plans-and-roles.ts';
 
 /** The least plan that includes provider keys, by the kind of tenant. Teams themselves need BUSINESS. */
 export const PLAN_FOR_KEYS = { workspace: 'PREMIUM', team: 'BUSINESS' } as const satisfies Record<

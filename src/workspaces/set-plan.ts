@@ -7,7 +7,8 @@ import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { effectivePlan, type Plan } from './plan.ts';
+import type { Plan } from '../plans-and-roles.ts';
+import { effectivePlan } from './plan.ts';
 
 /** Who pays: a user or a team. `email` names the user who signs in with it. */
 export interface PayerInput {

@@ -5,8 +5,9 @@ import { idsOf } from '../db/id.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { teamMembers, teams } from '../db/tables/team.ts';
 import { NotFoundError } from '../errors.ts';
-import { type Action, type Role, requireRole } from './permissions.ts';
-import { effectivePlan, type Plan } from './plan.ts';
+import type { Plan, Role } from '../plans-and-roles.ts';
+import { type Action, requireRole } from './permissions.ts';
+import { effectivePlan } from './plan.ts';
 
 /** A team as one of its members sees it. */
 export interface Team {

@@ -7,8 +7,9 @@ import { teams } from '../db/tables/team.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
-import { type Action, type Role, requireRole } from './permissions.ts';
-import { effectivePlan, type Plan } from './plan.ts';
+import type { Plan, Role } from '../plans-and-roles.ts';
+import { type Action, requireRole } from './permissions.ts';
+import { effectivePlan } from './plan.ts';
 
 /** A workspace as one of its members sees it. */
 export interface Workspace {

@@ -6,7 +6,8 @@ import { models } from '../../src/db/tables/model.ts';
 import { teamMemberships, teams } from '../../src/db/tables/team.ts';
 import { messages, threads } from '../../src/db/tables/thread.ts';
 import { memberships, workspaces } from '../../src/db/tables/workspace.ts';
-import { type Action, mayDo, type Role } from '../../src/workspaces/permissions.ts';
+import type { Role } from '../../src/plans-and-roles.ts';
+import { type Action, mayDo } from '../../src/workspaces/permissions.ts';
 
 /** An object out of an answer. */
 export interface Seen {

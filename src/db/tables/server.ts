@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { boolean, check, pgTable, text } from 'drizzle-orm/pg-core';
+import { PLANS } from '../../plans-and-roles.ts';
 import { instant } from './column.ts';
 
 /** The servers that run on this database, one row each, and the root keys they hold. A row that is not renewed has expired. */
@@ -19,7 +20,7 @@ export const settings = pgTable(
   {
     isOnly: boolean('is_only').primaryKey().default(true),
     /** The plan of payers that have none of their own. */
-    defaultPlan: text('default_plan', { enum: ['FREE', 'PREMIUM', 'BUSINESS'] }).notNull(),
+    defaultPlan: text('default_plan', { enum: PLANS }).notNull(),
   },
   () => [check('settings_one_row', sql`is_only`)],
 );

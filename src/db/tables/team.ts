@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { index, pgTable, pgView, primaryKey, text } from 'drizzle-orm/pg-core';
+import { PLANS, TEAM_ROLES } from '../../plans-and-roles.ts';
 import { newId } from '../id.ts';
 import { instant } from './column.ts';
 import { users } from './user.ts';
@@ -16,7 +17,7 @@ export const teams = pgTable(
     ownerUserId: text('owner_user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'restrict' }),
-    plan: text('plan', { enum: ['FREE', 'PREMIUM', 'BUSINESS'] }),
+    plan: text('plan', { enum: PLANS }),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (table) => [index('teams_owner_user_id').on(table.ownerUserId)],
@@ -45,7 +46,7 @@ export const teamMemberships = pgTable(
 export const teamMembers = pgView('team_members', {
   teamId: text('team_id').notNull(),
   userId: text('user_id').notNull(),
-  role: text('role', { enum: ['OWNER', 'ADMIN', 'MEMBER'] }).notNull(),
+  role: text('role', { enum: TEAM_ROLES }).notNull(),
   joinedAt: instant('joined_at').notNull(),
 }).as(sql`
   select id as team_id, owner_user_id as user_id, 'OWNER' as role, created_at as joined_at from teams

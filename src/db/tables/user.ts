@@ -1,4 +1,5 @@
 import { boolean, index, pgTable, primaryKey, text } from 'drizzle-orm/pg-core';
+import { PLANS } from '../../plans-and-roles.ts';
 import { newId } from '../id.ts';
 import { instant } from './column.ts';
 
@@ -14,7 +15,7 @@ export const users = pgTable('users', {
   email: text('email').notNull().unique(),
   emailVerified: boolean('email_verified').notNull().default(false),
   image: text('image'),
-  plan: text('plan', { enum: ['FREE', 'PREMIUM', 'BUSINESS'] }),
+  plan: text('plan', { enum: PLANS }),
   disabledAt: instant('disabled_at'),
   createdAt: instant('created_at').notNull().defaultNow(),
   updatedAt: instant('updated_at').notNull().defaultNow(),

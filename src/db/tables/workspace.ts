@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { check, index, pgTable, pgView, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { ROLES } from '../../plans-and-roles.ts';
 import { newId } from '../id.ts';
 import { instant } from './column.ts';
 import { teams } from './team.ts';
@@ -55,7 +56,7 @@ export const memberships = pgTable(
 export const workspaceMembers = pgView('workspace_members', {
   workspaceId: text('workspace_id').notNull(),
   userId: text('user_id').notNull(),
-  role: text('role', { enum: ['OWNER', 'ADMIN', 'MEMBER', 'VIEWER'] }).notNull(),
+  role: text('role', { enum: ROLES }).notNull(),
   joinedAt: instant('joined_at').notNull(),
 }).as(sql`
   select id as workspace_id, owner_user_id as user_id, 'OWNER' as role, created_at as joined_at
