@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { RepeatedTexts } from './repeated-texts.ts';
 
 /**
  * A connection to a PostgreSQL server with a reply timeout: it breaks when a statement gets no reply in time, and stays broken.
@@ -11,6 +12,7 @@ import postgres from 'postgres';
 export class Connection {
   readonly #client: postgres.Sql;
   readonly #replyWithinSeconds: number;
+  readonly #texts: RepeatedTexts;
   readonly #waiting = new Set<(failure: unknown) => void>();
   #dialled = 0;
   #socket: Socket | undefined;
@@ -23,6 +25,8 @@ export class Connection {
       replyWithinSeconds: number;
       /** Settings of PostgreSQL that hold for this connection. */
       session?: Record<string, string | number>;
+      /** Shared with other connections to the same database. */
+      texts?: RepeatedTexts;
     },
   ) {
     const driverOptions = {
@@ -37,6 +41,7 @@ export class Connection {
     this.#client = postgres(databaseUrl, driverOptions);
     drizzle({ client: this.#client }); // sets the client's parsers, which leave times as text
     this.#replyWithinSeconds = options.replyWithinSeconds;
+    this.#texts = options.texts ?? new RepeatedTexts();
   }
 
   /** Runs a statement. It may have been executed even if this rejects, unless the server itself refused it. */
@@ -62,6 +67,11 @@ export class Connection {
       clearInterval(clock);
       this.#waiting.delete(reject);
     }
+  }
+
+  /** Whether the next statement with this text should be prepared, so that PostgreSQL parses and plans it once only. */
+  shouldPrepare(text: string): boolean {
+    return this.#texts.shouldPrepare(text);
   }
 
   get isBroken(): boolean {

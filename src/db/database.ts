@@ -6,8 +6,9 @@ import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
 import { Connection } from './connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { drizzleOver } from './driver.ts';
-import { DiskFullError, EmbeddedClient, RESERVE_BYTES } from './embedded-client.ts';
+import { DiskFullError, EmbeddedClient, embeddedClients, RESERVE_BYTES } from './embedded-client.ts';
 import { migrateEmbedded, migrateServer, type Report } from './migrate.ts';
+import { RepeatedTexts } from './repeated-texts.ts';
 
 /**
  * The database on either engine. Inside a transaction only its `tx` may be used: on the embedded engine a query through the
@@ -47,7 +48,9 @@ export async function openEmbedded(
   report: Report = () => {},
   freeBytes: () => number = () => Number.POSITIVE_INFINITY,
 ): Promise<OpenDatabase> {
-  const db = drizzlePglite({ client: new EmbeddedClient(client, freeBytes) as unknown as PGlite });
+  const embedded = new EmbeddedClient(client, freeBytes);
+  const db = drizzlePglite({ client: embedded as unknown as PGlite });
+  embeddedClients.set(db, embedded);
   await migrateEmbedded(db, report);
   const version = await client.query<{ server_version: string }>('show server_version');
   return {
@@ -59,7 +62,8 @@ export async function openEmbedded(
 
 async function openServer(databaseUrl: string, report: Report): Promise<OpenDatabase> {
   await migrateServer(databaseUrl, report);
-  const pool = new ConnectionPool(() => new Connection(databaseUrl, CONNECTION_OPTIONS), POOL_SIZE);
+  const options = { ...CONNECTION_OPTIONS, texts: new RepeatedTexts() };
+  const pool = new ConnectionPool(() => new Connection(databaseUrl, options), POOL_SIZE);
   try {
     const [row] = await pool.use((connection) => connection.run((client) => client`show server_version`));
     return {

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import type postgres from 'postgres';
 import type { Connection } from './connection.ts';
@@ -11,14 +12,31 @@ export type Lend = <Result>(work: (connection: Connection) => Promise<Result>) =
  * transactions.
  */
 export function drizzleOver(lend: Lend): PostgresJsDatabase {
-  const client = {
-    options: { parsers: {}, serializers: {} },
+  const db = drizzleWith({
     // A single statement is a transaction of its own, and can be retried as a whole.
-    unsafe: statementsOver((run) => retryConflicts(() => lend((connection) => connection.run(run)))),
+    unsafe: statementsOver((send) => retryConflicts(() => lend(send))),
     begin: <Result>(work: (client: object) => Promise<Result>) =>
-      lend((connection) => transaction(connection, work)),
-  };
-  return drizzle({ client: client as unknown as postgres.Sql });
+      lenderOf(db)((connection) => transaction(connection, work)),
+  });
+  lenders.set(db, lend);
+  return db;
+}
+
+/** Drizzle over an object that has the parts of the driver's client that are used. */
+export function drizzleWith(client: object): PostgresJsDatabase {
+  return drizzle({
+    client: { options: { parsers: {}, serializers: {} }, ...client } as unknown as postgres.Sql,
+  });
+}
+
+/** Where the transactions of a database get their connections; tests replace it to intervene before one begins. */
+export const lenders = new WeakMap<object, Lend>();
+
+/** Lends a connection for a transaction of this database. */
+export function lenderOf(db: object): Lend {
+  const lend = lenders.get(db);
+  if (lend === undefined) throw new TypeError('a transaction begins on a database, not within a transaction');
+  return lend;
 }
 
 async function transaction<Result>(
@@ -28,29 +46,44 @@ async function transaction<Result>(
   let isOver = false;
   let savepoints = 0;
   const client = {
-    unsafe: statementsOver((run) => {
+    unsafe: statementsOver((send) => {
       // Another transaction may be using the connection by now.
       if (isOver) throw new Error('a statement came after the end of its transaction');
-      return connection.run(run);
+      return send(connection);
     }),
     savepoint: <Nested>(nested: (client: object) => Promise<Nested>) =>
       savepoint(client.unsafe, `nested_${++savepoints}`, () => nested(client)),
   };
-  await connection.run((driver) => driver.unsafe('begin'));
+  begin(connection);
   try {
     const result = await work(client).finally(() => {
       isOver = true;
     });
-    const { command } = await connection.run((driver) => driver.unsafe('commit'));
-    // PostgreSQL replies ROLLBACK when a statement failed and the caller committed nevertheless.
-    if (command !== 'COMMIT')
+    if (!(await commit(connection)))
       throw new Error('a transaction was committed after one of its statements failed');
     return result;
   } catch (error) {
-    // A connection that cannot be rolled back must not be used again.
-    await connection.run((driver) => driver.unsafe('rollback')).catch((failure) => connection.break(failure));
+    await rollBack(connection);
     throw error;
   }
+}
+
+/**
+ * Begins a transaction, without a wait for the reply: the first statement is sent together with it. If PostgreSQL refused to
+ * begin, the statements would run outside of a transaction, so the connection ends.
+ */
+export function begin(connection: Connection): void {
+  sendText(connection, 'begin').catch((failure) => connection.break(failure));
+}
+
+/** Ends a transaction. False if PostgreSQL replies ROLLBACK, since one of its statements failed. */
+export async function commit(connection: Connection): Promise<boolean> {
+  return (await sendText(connection, 'commit')).command === 'COMMIT';
+}
+
+/** Undoes a transaction. A connection that cannot be rolled back must not be used again. */
+export async function rollBack(connection: Connection): Promise<void> {
+  await sendText(connection, 'rollback').catch((failure) => connection.break(failure));
 }
 
 async function savepoint<Result>(
@@ -67,22 +100,29 @@ async function savepoint<Result>(
   }
 }
 
-type Run = (statement: (driver: postgres.Sql) => PromiseLike<unknown>) => Promise<unknown>;
+function sendText(connection: Connection, text: string) {
+  return connection.run((driver) => {
+    publishStatement(text);
+    return driver.unsafe(text);
+  });
+}
+
+/** Sends a statement over a connection, and gives its reply. `onRetry` prevents that the driver sends it a second time. */
+export type Send = (connection: Connection, onRetry?: () => void) => Promise<unknown>;
 
 /** Statements with the driver's interface: each starts in a microtask, until when the caller may ask for its rows as arrays. */
-function statementsOver(run: Run) {
-  return (
-    text: string,
-    parameters?: postgres.ParameterOrJSON<never>[],
-    options?: postgres.UnsafeQueryOptions,
-  ) => {
+export function statementsOver(run: (send: Send) => Promise<unknown>) {
+  return (text: string, parameters?: postgres.ParameterOrJSON<never>[]) => {
     let asArrays = false;
-    const reply = Promise.resolve().then(() =>
-      run((driver) => {
-        const statement = driver.unsafe(text, parameters, options);
+    const send: Send = (connection, onRetry) =>
+      connection.run((driver) => {
+        publishStatement(text);
+        const statement = driver.unsafe(text, parameters, { prepare: connection.shouldPrepare(text) });
+        // The driver sets this before it repeats a prepared statement that PostgreSQL no longer knows or can no longer execute.
+        if (onRetry !== undefined) Object.defineProperty(statement, 'retried', { set: onRetry });
         return asArrays ? statement.values() : statement;
-      }),
-    );
+      });
+    const reply = Promise.resolve().then(() => run(send));
     return Object.assign(reply, {
       values() {
         asArrays = true;
@@ -91,3 +131,10 @@ function statementsOver(run: Run) {
     });
   };
 }
+
+/** Publishes the text of a statement that is being sent, never its parameters. Nothing listens unless statements are counted. */
+export function publishStatement(text: string): void {
+  if (statements.hasSubscribers) statements.publish({ text });
+}
+
+const statements = channel('latchkey:statement');

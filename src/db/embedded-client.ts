@@ -1,5 +1,6 @@
 import type { PGlite, QueryOptions, Transaction } from '@electric-sql/pglite';
 import { failureName, log } from '../log.ts';
+import { publishStatement } from './driver.ts';
 
 /**
  * The embedded database as Drizzle uses it: runs one statement or transaction at a time, and rolls back a transaction that a
@@ -19,24 +20,35 @@ export class EmbeddedClient {
   }
 
   query(text: string, parameters?: unknown[], options?: QueryOptions) {
-    return this.#alone(() => this.#client.query(text, parameters, options));
+    return this.#alone(() => {
+      publishStatement(text);
+      return this.#client.query(text, parameters, options);
+    });
   }
 
   transaction<Result>(work: (tx: Pick<Transaction, 'query'>) => Promise<Result>): Promise<Result> {
     const requireRoom = () => {
       if (!this.#isReadOnly && !this.#hasRoom()) throw new DiskFullError();
     };
-    return this.#alone(() =>
-      this.#client.transaction(async (tx) => {
+    return this.#alone(async () => {
+      publishStatement('begin');
+      return await this.#client.transaction(async (tx) => {
         const query: Transaction['query'] = async (...given) => {
           requireRoom();
+          publishStatement(given[0]);
           return await tx.query(...given);
         };
-        const result = await work({ query });
-        requireRoom(); // committing writes too
-        return result;
-      }),
-    );
+        try {
+          const result = await work({ query });
+          requireRoom(); // committing writes too
+          publishStatement('commit');
+          return result;
+        } catch (error) {
+          publishStatement('rollback');
+          throw error;
+        }
+      });
+    });
   }
 
   /** When a COMMIT or ROLLBACK fails, PGlite would run the next statements in the old transaction, where all of them fail. */
@@ -74,6 +86,9 @@ export class EmbeddedClient {
     return this.#freeBytes() >= RESERVE_BYTES;
   }
 }
+
+/** The client of each embedded database. */
+export const embeddedClients = new WeakMap<object, EmbeddedClient>();
 
 /** Too little disk space for writing. It has PostgreSQL's code, which PostgreSQL itself would throw a little later. */
 export class DiskFullError extends Error {

@@ -4,6 +4,7 @@ import { PGlite } from '@electric-sql/pglite';
 import postgres from 'postgres';
 import { inject, vi } from 'vitest';
 import { type Database, type OpenDatabase, openDatabase, openEmbedded } from '../../src/db/database.ts';
+import { lenders } from '../../src/db/driver.ts';
 
 /** The database that all tests of a worker share; each makes its own users and workspaces. Never closed. */
 export function sharedDatabase(): Promise<OpenDatabase> {
@@ -39,6 +40,15 @@ export async function createDatabase(serverUrl: string, template = 'template1'):
 
 /** Does something right before the next transaction begins: its code has done its earlier reads by then. */
 export function beforeNextTransaction({ db }: { db: Database }, meanwhile: () => Promise<unknown>): void {
+  const lend = lenders.get(db);
+  if (lend !== undefined) {
+    lenders.set(db, async (work) => {
+      lenders.set(db, lend);
+      await meanwhile();
+      return await lend(work);
+    });
+    return;
+  }
   const transaction = db.transaction.bind(db);
   vi.spyOn(db, 'transaction').mockImplementationOnce(async (...given) => {
     await meanwhile();
