@@ -1,10 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { getIntrospectionQuery, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { costOf } from '../src/execution/cost.ts';
-import { schema } from '../src/graphql/schema.ts';
 import { follow, TRANSPORTS } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
+import { costOf } from './kit/document.ts';
 import { documentOf, post } from './kit/person.ts';
 import { useSite } from './kit/site.ts';
 import { newThread } from './kit/thread.ts';
@@ -22,7 +21,7 @@ describe('the cost of an operation', () => {
         /\b(first|last): \d+/g,
         (_all, side) => (file === 'models.graphql' ? `${side}: 500` : `${side}: 100`),
       );
-      return [file, costOf(schema, parse(largest), {})] as const;
+      return [file, costOf(parse(largest))] as const;
     });
     expect(Object.fromEntries(costs)).toMatchInlineSnapshot(`
       {
@@ -82,8 +81,8 @@ describe('the cost of an operation', () => {
   });
 
   test('the cost of an operation multiplies with the pages in it, and says so before anything is read', async () => {
-    expect(costOf(schema, parse(nested), { variables: { n: 20 } })).toMatchInlineSnapshot(`5064`);
-    expect(costOf(schema, parse(nested), { variables: { n: 100 } })).toMatchInlineSnapshot(`121304`);
+    expect(costOf(parse(nested), { n: 20 })).toMatchInlineSnapshot(`5064`);
+    expect(costOf(parse(nested), { n: 100 })).toMatchInlineSnapshot(`121304`);
     expect(
       await post(site.ada.url, site.ada.token, { query: nested, variables: { n: 20 } }),
     ).not.toHaveProperty('errors');

@@ -1,45 +1,37 @@
-import type { DocumentNode } from 'graphql';
-
-/** Parsed and validated documents, by their text. */
-export interface DocumentCache {
-  get(text: string): DocumentNode | undefined;
-  set(text: string, document: DocumentNode): void;
-}
+import type { PreparedDocument } from './prepared-document.ts';
 
 /**
- * An LRU cache of documents. The total length of their texts is limited, in UTF-16 code units, because any sender may send
- * documents that are never used again, and a parsed one takes a hundred times the memory of its text.
+ * An LRU cache of prepared documents by their text, shared by all transports. The total length of the texts is limited, in UTF-16
+ * code units, because any sender may send documents that are never used again, and a parsed one takes a hundred times the memory
+ * of its text.
  */
-export function createDocumentCache(): DocumentCache {
-  const documents = new Map<string, DocumentNode>();
-  let length = 0;
+export class DocumentCache {
+  readonly #prepare: (text: string) => PreparedDocument;
+  /** In order of use, so the first entry is evicted. */
+  readonly #documents = new Map<string, PreparedDocument>();
+  #length = 0;
 
-  function forget(text: string): void {
-    if (documents.delete(text)) length -= text.length;
+  constructor(prepare: (text: string) => PreparedDocument) {
+    this.#prepare = prepare;
   }
 
-  return {
-    get(text) {
-      const document = documents.get(text);
-      if (document === undefined) return undefined;
-      // The map is in order of use, so its first entry is evicted.
-      documents.delete(text);
-      documents.set(text, document);
-      return document;
-    },
-    set(text, document) {
-      if (text.length > LONGEST_REMEMBERED) return;
-      forget(text);
-      documents.set(text, document);
-      length += text.length;
-      for (const oldest of documents.keys()) {
-        if (length <= MAX_LENGTH) break;
-        forget(oldest);
-      }
-    },
-  };
+  /** The prepared document, from the cache if it is there. Throws what preparing it throws, which is not cached. */
+  get(text: string): PreparedDocument {
+    const known = this.#documents.get(text);
+    const document = known ?? this.#prepare(text);
+    if (known !== undefined) this.#documents.delete(text);
+    else if (text.length > LONGEST_CACHED) return document;
+    else this.#length += text.length;
+    this.#documents.set(document.text, document);
+    for (const oldest of this.#documents.keys()) {
+      if (this.#length <= MAX_LENGTH) break;
+      this.#documents.delete(oldest);
+      this.#length -= oldest.length;
+    }
+    return document;
+  }
 }
 
-const LONGEST_REMEMBERED = 32 * 1024; // no program's document is as long; one with a text written into it may be
+const LONGEST_CACHED = 32 * 1024; // no program's document is as long; one with a text written into it may be
 /** Of all texts together: those of GraphiQL's tabs and of a hundred clients. They take fifty mebibytes when parsed. */
 const MAX_LENGTH = 512 * 1024;

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { type DocumentNode, getOperationAST } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { OperatorToken } from '../accounts/operator-token.ts';
 import type { Sessions, Viewer } from '../accounts/session.ts';
@@ -10,11 +9,11 @@ import { createContext } from '../graphql/context.ts';
 import { schema as graphqlSchema } from '../graphql/schema.ts';
 import { logScope } from '../log.ts';
 import { requireAffordable } from './cost.ts';
-import { createDocumentCache, type DocumentCache } from './document-cache.ts';
-import { parseWithinLimits, validateWithinLimits } from './document-limits.ts';
+import { DocumentCache } from './document-cache.ts';
 import { endWithResponse, endWithSession } from './event-stream.ts';
 import { maskError } from './mask-error.ts';
 import { withOperationBudget } from './operation-budget.ts';
+import { type PreparedOperation, prepareDocument } from './prepared-document.ts';
 import type { RequestContext } from './request-context.ts';
 import { type Shares, takeTurns } from './turns.ts';
 import { requireFittingVariables } from './variables.ts';
@@ -27,8 +26,8 @@ export type Pipeline = ReturnType<typeof createPipeline>;
 
 /**
  * What happens to one operation, the same for HTTP, server-sent events and sockets, in this order: the viewer and their rate
- * limit (`viewer`), parsing (`document-limits`, `document-cache`), validation, variables (`variables`), cost (`cost`), the
- * context for resolvers, the viewer's turn (`turns`), execution (`subscribe` for subscriptions) within a budget
+ * limit (`viewer`), parsing and validation (`prepared-document`, within `document-limits`, once for each text in
+ * `document-cache`), variables (`variables`), cost (`cost`), the context for resolvers, the viewer's turn (`turns`), execution (`subscribe` for subscriptions) within a budget
  * (`operation-budget`), and masking of errors (`mask-error`). Defaults of Yoga that a foreign page could abuse in a
  * browser are off: every origin with credentials, multipart bodies, stack traces in development.
  */
@@ -41,7 +40,7 @@ export function createPipeline(
   watch: SessionWatch,
 ) {
   const operatorToken = new OperatorToken(app.operatorToken);
-  const documentCache = createDocumentCache();
+  const documents = new DocumentCache((text) => prepareDocument(schema, text));
   return createYoga<RequestContext>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -51,22 +50,26 @@ export function createPipeline(
     batching: false,
     cors: false, // an empty list would allow every origin; see origins.ts
     maxRequestBodySize: MAX_OPERATION_BYTES,
-    parserAndValidationCache: { documentCache },
+    parserAndValidationCache: false, // see document-cache.ts, which knows what a document takes
     maskedErrors: { isDev: false, maskError },
     graphiql: false, // its page would be nine megabytes of script in one document; see graphiql.ts
     plugins: [
       identifyViewer(shares.limits, viewerOf, addressOfRequest),
-      limitDocuments(documentCache),
+      takeDocuments(documents),
       headersPlugin,
       takeTurns(shares),
       endWithResponse,
       endWithSession(watch, viewerOf),
     ],
-    context({ req, viewer, subject, document, params }) {
-      if (document !== undefined) {
-        nameOperation(document, params.operationName);
-        requireFittingVariables(schema, document, params);
-        shares.limits.chargeFor(subject, requireAffordable(schema, document, params));
+    context({ req, viewer, subject, prepared, params }) {
+      const operation = prepared?.operation(params.operationName);
+      if (operation !== undefined) {
+        const variables = params.variables ?? {};
+        nameOperation(operation);
+        requireFittingVariables(schema, operation, variables);
+        const cost = operation.costWith(variables);
+        requireAffordable(cost);
+        shares.limits.chargeFor(subject, cost);
       }
       const isOperator = req !== undefined && isFromOperator(req, operatorToken, addressOfRequest(req));
       return createContext(app, publicUrl, viewer ?? null, isOperator);
@@ -81,18 +84,17 @@ export function createPipeline(
   }
 }
 
-/** Checks without variables, whose result is cached with the document. Those with variables run later. */
-function limitDocuments(documentCache: DocumentCache): Plugin<RequestContext> {
+/** Takes parsed and validated documents from the cache, also the errors of those that are not valid. */
+function takeDocuments(documents: DocumentCache): Plugin<RequestContext> {
   return {
     onParse({ params, setParsedDocument, extendContext }) {
-      const source = String(params.source);
-      const document = documentCache.get(source) ?? parseWithinLimits(source);
-      setParsedDocument(document);
-      extendContext({ document });
+      const prepared = documents.get(String(params.source));
+      setParsedDocument(prepared.document);
+      extendContext({ prepared });
     },
-    onValidate({ setValidationFn }) {
-      setValidationFn(validateWithinLimits);
-      return ({ result, setResult }) => setResult(result.map(maskError));
+    onValidate({ context: { prepared }, setResult }) {
+      // Masked each time: Yoga writes into the errors of a response.
+      if (prepared !== undefined) setResult(prepared.errors.map(maskError));
     },
   };
 }
@@ -127,9 +129,9 @@ const NOT_ACCEPTABLE_INIT = {
   },
 };
 
-function nameOperation(document: DocumentNode, operationName: string | undefined): void {
+function nameOperation({ definition }: PreparedOperation): void {
   const scope = logScope.getStore();
-  const name = getOperationAST(document, operationName)?.name?.value;
+  const name = definition.name?.value;
   if (scope !== undefined && name !== undefined) scope.operation = name.slice(0, MAX_LOGGED_NAME_LENGTH);
 }
 

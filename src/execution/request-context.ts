@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { DocumentNode } from 'graphql';
 import type { Viewer } from '../accounts/session.ts';
 import type { Context } from '../graphql/context.ts';
+import type { PreparedDocument } from './prepared-document.ts';
 import type { Place } from './unread-bytes.ts';
 
 /** Context of an operation before it has that of the resolvers. */
@@ -16,7 +16,7 @@ export interface RequestContext {
   /** Counts bytes that were sent and not read yet. */
   place?: Place;
   /** Set when it was parsed. */
-  document?: DocumentNode;
+  prepared?: PreparedDocument;
 }
 
 /** Context of an operation when it is executed. */

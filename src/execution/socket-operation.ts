@@ -1,10 +1,17 @@
 import type { ExecutionArgs, GraphQLError, GraphQLFormattedError } from 'graphql';
 import type { Viewer } from '../accounts/session.ts';
-import type { OperationParams } from './cost.ts';
+import type { Variables } from './cost.ts';
 import { maskError } from './mask-error.ts';
 import type { Pipeline } from './pipeline.ts';
 import { type Shares, subscribeInTurn } from './turns.ts';
 import type { Place } from './unread-bytes.ts';
+
+/** An operation as a client sends it. */
+interface OperationParams {
+  query: string;
+  operationName?: string | null | undefined;
+  variables?: Variables | null | undefined;
+}
 
 /**
  * Prepares an operation that a client sent over a socket, or returns the errors to send instead. Never rejects: graphql-ws
@@ -13,7 +20,7 @@ import type { Place } from './unread-bytes.ts';
 export async function prepareOperation(
   pipeline: Pipeline,
   viewer: Viewer,
-  params: OperationParams & { query: string },
+  params: OperationParams,
   place: Place | undefined,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
   try {

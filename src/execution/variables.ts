@@ -1,6 +1,7 @@
-import { type DocumentNode, type GraphQLSchema, getOperationAST, getVariableValues } from 'graphql';
-import type { OperationParams } from './cost.ts';
+import { type GraphQLSchema, getVariableValues } from 'graphql';
+import type { Variables } from './cost.ts';
 import { NOT_RUN } from './document-limits.ts';
+import type { PreparedOperation } from './prepared-document.ts';
 
 /**
  * Refuses variables that do not match their declarations, with the first error. The executor would refuse them too, but only
@@ -9,13 +10,12 @@ import { NOT_RUN } from './document-limits.ts';
  */
 export function requireFittingVariables(
   schema: GraphQLSchema,
-  document: DocumentNode,
-  { operationName, variables }: OperationParams,
+  { definition }: PreparedOperation,
+  variables: Variables,
 ): void {
-  const operation = getOperationAST(document, operationName);
-  if (!operation) return; // it will not run
-  const definitions = operation.variableDefinitions ?? [];
-  const { errors } = getVariableValues(schema, definitions, variables ?? {}, { maxErrors: 1 });
+  const { variableDefinitions = [] } = definition;
+  if (variableDefinitions.length === 0) return;
+  const { errors } = getVariableValues(schema, variableDefinitions, variables, { maxErrors: 1 });
   const [error] = errors ?? [];
   if (error === undefined) return;
   error.extensions.http = NOT_RUN;

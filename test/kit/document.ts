@@ -1,5 +1,13 @@
 import { readdirSync } from 'node:fs';
-import { type GraphQLNamedType, getNamedType, getOperationAST, Kind, parse } from 'graphql';
+import {
+  type DocumentNode,
+  type GraphQLNamedType,
+  getNamedType,
+  getOperationAST,
+  Kind,
+  parse,
+} from 'graphql';
+import { compileCost, type Variables } from '../../src/execution/cost.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { documentOf } from './person.ts';
 
@@ -26,6 +34,13 @@ export function rootTypeOf(name: string): GraphQLNamedType {
   const type = field?.kind === Kind.FIELD && root?.getFields()[field.name.value]?.type;
   if (!type) throw new Error(`${name} asks for no field of ${operation}.`);
   return getNamedType(type);
+}
+
+/** What an operation costs with these variables. */
+export function costOf(document: DocumentNode, variables: Variables = {}): number {
+  const operation = getOperationAST(document);
+  if (operation == null) throw new Error('the document has no operation, or several');
+  return compileCost(schema, document, operation)(variables);
 }
 
 function operationIn(name: string) {

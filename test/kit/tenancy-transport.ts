@@ -7,7 +7,7 @@ export type TransportName = (typeof TRANSPORT_NAMES)[number];
 
 /** Sends operations as one person, or without a session, and returns the first reply as text: a result or a refusal. */
 export interface Transport extends Disposable {
-  send(query: string, variables: object): Promise<string>;
+  send(query: string, variables: object, operationName?: string): Promise<string>;
 }
 
 /** Opens a transport with this token; null for no session. */
@@ -19,12 +19,12 @@ export async function openTransport(
   if (name === 'WebSocket') return await openSocket(url, token);
   const accept = name === 'SSE' ? 'text/event-stream' : 'application/json';
   return {
-    async send(query, variables) {
+    async send(query, variables, operationName) {
       const abort = new AbortController();
       const response = await fetch(`${url}/graphql`, {
         method: 'POST',
         headers: { accept, 'content-type': 'application/json', ...(token !== null && bearer(token)) },
-        body: JSON.stringify({ query, variables }),
+        body: JSON.stringify({ query, variables, operationName }),
         signal: abort.signal,
       });
       if (!response.headers.get('content-type')?.startsWith('text/event-stream'))
@@ -79,12 +79,12 @@ async function openSocket(url: string, token: string | null): Promise<Transport>
     });
   });
   return {
-    send(query, variables) {
+    send(query, variables, operationName) {
       if (closed !== undefined) return Promise.resolve(closed);
       const id = String(++operations);
       return new Promise((resolve) => {
         waiting.set(id, resolve);
-        socket.send(JSON.stringify({ id, type: 'subscribe', payload: { query, variables } }));
+        socket.send(JSON.stringify({ id, type: 'subscribe', payload: { query, variables, operationName } }));
       });
     },
     [Symbol.dispose]: () => socket.close(),
