@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import packageFile from '../package.json' with { type: 'json' };
 import { startSessionSweeps } from './accounts/sweep-sessions.ts';
-import type { AnswerDeps } from './answers/begin-answers.ts';
 import { startCheckpoints } from './answers/checkpoint.ts';
+import type { AnswerDeps } from './answers/commit-answers.ts';
 import { endAnswer } from './answers/end-answer.ts';
 import type { LiveAnswer } from './answers/live-answer.ts';
 import { recoverAnswers } from './answers/recover.ts';
@@ -12,9 +12,10 @@ import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/database.ts';
 import { newId } from './db/id.ts';
-import { AccessBatch } from './follow/access-watch.ts';
+import { AccessBatch, rememberThread } from './follow/access-watch.ts';
 import { ModelViewCache } from './follow/model-view-cache.ts';
 import { SharedReads } from './follow/shared-reads.ts';
+import { rememberAdded } from './follow/thread.ts';
 import type { ServerInfo } from './graphql/context.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
@@ -110,6 +111,7 @@ async function openOn(
   const egress = createEgress({ allowedPrivateHosts: config.allowedPrivateHosts });
   const mailer = config.mail === null ? null : new Mailer(config.mail);
   const changes = new Changes();
+  const sharedReads = new SharedReads(changes);
   const running = new RunningAnswers(config.answerLimits);
   const work = new Set<Promise<void>>();
   const deps: AnswerDeps = {
@@ -157,7 +159,11 @@ async function openOn(
     sends: new SingleFlight(),
     modelViewCache: new ModelViewCache(),
     accessBatch: new AccessBatch(db),
-    sharedReads: new SharedReads(changes),
+    sharedReads,
+    onSent(viewer, { thread, userMessage, answers }) {
+      rememberThread(sharedReads, viewer, thread);
+      rememberAdded(sharedReads, thread.id, [userMessage, ...answers]);
+    },
     serverInfo: {
       version: packageFile.version,
       signUp: SIGN_UP[config.signUp],

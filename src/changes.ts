@@ -8,6 +8,10 @@
 export class Changes {
   readonly #listeners = new Map<string, Set<Listener>>();
   #revision = 0;
+  /** Revision of the last announcement on each topic, in two generations, so that old ones are dropped together. */
+  #recent = new Map<string, number>();
+  #older = new Map<string, number>();
+  #rotatedAtMs = 0;
 
   /** Grows with every announcement: while it is the same, nothing has been announced. */
   get revision(): number {
@@ -17,10 +21,30 @@ export class Changes {
   /** Marks these ids as changed for every listener of `topic`. */
   announce(topic: string, ids: Iterable<string>): void {
     this.#revision += 1;
+    this.#rotate();
+    this.#recent.set(topic, this.#revision);
     const listeners = this.#listeners.get(topic);
     if (listeners === undefined) return;
     const changed = [...ids];
     for (const listener of listeners) listener.mark(changed);
+  }
+
+  /**
+   * Whether nothing was announced on these topics after a revision that was current at `sinceMs`, on the monotonic clock. False
+   * if that is too long ago to be known.
+   */
+  isUnchanged(topics: readonly string[], revision: number, sinceMs: number): boolean {
+    if (revision === this.#revision) return true;
+    if (performance.now() - sinceMs > REMEMBERED_MS) return false;
+    return topics.every((topic) => (this.#recent.get(topic) ?? this.#older.get(topic) ?? 0) <= revision);
+  }
+
+  #rotate(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#rotatedAtMs < REMEMBERED_MS) return;
+    this.#older = nowMs - this.#rotatedAtMs < 2 * REMEMBERED_MS ? this.#recent : new Map();
+    this.#recent = new Map();
+    this.#rotatedAtMs = nowMs;
   }
 
   /** Starts to listen to one topic or several. Listen first, read the state after: then no change falls between the two. */
@@ -45,6 +69,8 @@ export class Changes {
     if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(topic);
   }
 }
+
+const REMEMBERED_MS = 2_000; // longer than anything that was read is shared
 
 export interface ChangeListener {
   /** The ids that changed since the last call, in the order they first changed. */

@@ -1,108 +1,147 @@
 import type { Viewer } from '../accounts/session.ts';
-import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
-import { lockKeysForKeyShare } from '../db/lock-order.ts';
-import { messages } from '../db/tables/thread.ts';
-import { NotFoundError } from '../errors.ts';
-import { modelsInWorkspace } from '../models/catalogue.ts';
+import { ConflictError, NotFoundError } from '../errors.ts';
 import type { Turn } from '../providers/provider.ts';
-import { type Message, messageColumns } from '../threads/message.ts';
+import { type Message, newMessage } from '../threads/message.ts';
+import { requireSiblingLimit } from '../threads/siblings.ts';
 import type { Thread } from '../threads/thread.ts';
-import { leaseFromNow } from './checkpoint.ts';
-import { findPayingKeys, type PaidModel } from './find-paying-keys.ts';
-import { type GenerateDeps, generateAnswer } from './generate.ts';
+import { type AnswerDeps, commitAnswers } from './commit-answers.ts';
+import { measureConversation, readConversation, requireContextWindows } from './conversation.ts';
+import { requirePayingKeys } from './find-paying-keys.ts';
+import type { Inserted, NewMessages, PreparedAnswer } from './insert-messages.ts';
 import { LiveAnswer } from './live-answer.ts';
+import { readSendState, type SendRequest, type SendState } from './send-state.ts';
 
-/** What beginning and generating answers needs. */
-export interface AnswerDeps extends GenerateDeps {
-  /** Names this process as the writer of its answers. */
-  writerId: string;
-  /** Registers work that outlives its request, so that a shutdown waits for it. */
-  track(work: Promise<void>): void;
+/** Answers to begin. */
+export interface BeginRequest extends SendRequest {
+  /** The person's new message; null if the parent is answered again. */
+  message: { text: string; inputHash: string | null } | null;
 }
 
-/** An answer that is about to begin, and the key that will pay for it. */
-export type PreparedAnswer = PaidModel & { live: LiveAnswer };
-
-/** Finds the models and the keys that will pay for them. Throws NotFoundError or ModelUnavailableError. */
-export async function prepareAnswers(
-  deps: AnswerDeps,
-  viewer: Viewer,
-  thread: Thread,
-  modelIds: readonly string[],
-): Promise<PreparedAnswer[]> {
-  const known = await modelsInWorkspace(deps, { id: thread.workspaceId, teamId: thread.teamId }, modelIds);
-  const requested = modelIds.map((modelId) => {
-    const model = known.get(modelId);
-    if (model === undefined) throw new NotFoundError('model in this workspace');
-    return { model };
-  });
-  const paid = await findPayingKeys(deps, viewer, thread, requested);
-  return paid.map((each) => ({
-    ...each,
-    live: new LiveAnswer({
-      id: newId('msg'),
-      threadId: thread.id,
-      fence: FIRST_FENCE,
-      provider: each.model.provider,
-    }),
-  }));
+/** Answers that have begun, and everything that was read and written for them. */
+export interface Begun {
+  type: 'begun';
+  /** Null if the parent was answered again. */
+  userMessage: Message | null;
+  answers: Message[];
+  /** The thread as it is now. */
+  thread: Thread;
+  state: SendState;
 }
 
 /**
- * Inserts the rows of new answers, all replies to one message. The caller has reserved their positions. The keys that pay are
- * read again, since one may have been switched off, or the plan lowered, since the answers were prepared. Throws
- * ModelUnavailableError.
+ * Begins answers: one statement reads everything, the rules are applied to that, and one transaction writes all rows if nothing
+ * has changed meanwhile; else it starts over. The providers are asked while the transaction is being committed. Throws the
+ * errors of the rules: NotFoundError, NotPermittedError, ModelUnavailableError, BusyError and ConflictError.
  */
 export async function beginAnswers(
-  tx: Database,
   deps: AnswerDeps,
   viewer: Viewer,
-  { thread, parentId, firstPosition }: { thread: Thread; parentId: string; firstPosition: number },
-  prepared: readonly PreparedAnswer[],
-): Promise<{ answers: Message[]; begun: PreparedAnswer[] }> {
-  await lockKeysForKeyShare(
-    tx,
-    prepared.flatMap(({ apiKeyIds }) => apiKeyIds),
-  );
-  const begun = await findPayingKeys({ ...deps, db: tx }, viewer, thread, prepared);
-  const answers = await tx
-    .insert(messages)
-    .values(
-      begun.map(({ live, model, apiKeyId, paidBy }, index) => ({
-        id: live.id,
-        threadId: thread.id,
-        position: firstPosition + index,
+  request: BeginRequest,
+): Promise<Begun | { type: 'repeated'; userMessageId: string }> {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const state = await readSendState(deps.db, viewer, request);
+    if (state.repeatedId !== null) return { type: 'repeated', userMessageId: state.repeatedId };
+    const prepared = await prepareAnswers(deps, viewer, request, state);
+    const { message, idempotencyKey } = request;
+    const userMessage = message === null ? null : { id: newId('msg'), ...message, idempotencyKey };
+    const rows = { userMessage, answers: prepared, writerId: deps.writerId };
+    const inserted = await insertAndAsk(deps, viewer, request, state, rows);
+    if (inserted !== null) return begunFrom(viewer, state, rows, inserted);
+  }
+  throw new ConflictError('The keys or members of this workspace are being changed. Try again in a moment.');
+}
+
+/** Applies the rules to what was read, and chooses the key that pays for each model. */
+async function prepareAnswers(
+  deps: AnswerDeps,
+  viewer: Viewer,
+  request: BeginRequest,
+  { thread, parent, siblingIds, models, offers, sealedKeys }: SendState,
+): Promise<PreparedAnswer[]> {
+  requireSiblingLimit(parent?.id ?? null, siblingIds.length);
+  const requested = request.modelIds.map((modelId) => {
+    const model = models.get(modelId);
+    if (model === undefined) throw new NotFoundError('model in this workspace');
+    return model;
+  });
+  const paid = await requirePayingKeys(deps, viewer, thread, requested, offers);
+  return paid.map((each) => {
+    const sealedKey = sealedKeys.get(each.apiKeyId);
+    if (sealedKey === undefined) throw new Error('a key was chosen whose record was not read');
+    const { provider } = each.model;
+    const live = new LiveAnswer({ id: newId('msg'), threadId: thread.id, fence: FIRST_FENCE, provider });
+    return { ...each, sealedKey, live };
+  });
+}
+
+/** Reads what the models are sent and inserts the rows. Null if something that was read before has changed. */
+async function insertAndAsk(
+  deps: AnswerDeps,
+  viewer: Viewer,
+  request: BeginRequest,
+  state: SendState,
+  rows: NewMessages,
+): Promise<Inserted | null> {
+  const { thread, parent, branch } = state;
+  const question = { thread, leafId: parent?.id ?? null, text: request.message?.text ?? null };
+  const lives = rows.answers.map(({ live }) => live);
+  const models = rows.answers.map(({ model }) => model);
+  deps.running.add(viewer.id, lives, await measureConversation(deps.db, question, branch));
+  let turns: Turn[];
+  try {
+    turns = await readConversation(deps, question, branch);
+    await requireContextWindows(deps, thread, turns, models);
+  } catch (error) {
+    for (const live of lives) deps.running.remove(live);
+    throw error;
+  }
+  return await commitAnswers(deps, viewer, state, rows, turns);
+}
+
+/** The rows as they were inserted. */
+function begunFrom(
+  viewer: Viewer,
+  state: SendState,
+  { userMessage, answers }: NewMessages,
+  inserted: Inserted,
+): Begun {
+  const { lastPosition, createdAt, ...threadChanges } = inserted;
+  const written = { threadId: state.thread.id, authorId: viewer.id, createdAt };
+  const parentId = state.parent?.id ?? null;
+  return {
+    type: 'begun',
+    userMessage:
+      userMessage &&
+      newMessage({
+        ...written,
+        id: userMessage.id,
+        position: lastPosition - answers.length,
         parentId,
-        role: 'ASSISTANT' as const,
-        status: 'WRITING' as const,
+        role: 'USER',
+        status: 'COMPLETE',
+        text: userMessage.text,
+      }),
+    answers: answers.map(({ live, model, apiKeyId, paidBy }, index) =>
+      newMessage({
+        ...written,
+        id: live.id,
+        position: lastPosition - answers.length + 1 + index,
+        parentId: userMessage?.id ?? parentId,
+        role: 'ASSISTANT',
+        status: 'WRITING',
         text: '',
-        authorId: viewer.id,
         modelId: model.id,
         modelName: model.name,
         provider: model.provider,
         apiKeyId,
         paidBy,
-        writerId: deps.writerId,
-        leaseUntil: leaseFromNow(),
-        fence: live.fence,
-      })),
-    )
-    .returning(messageColumns);
-  return { answers, begun };
-}
-
-/** Starts the provider calls for one conversation, which no request awaits: `track` registers them. */
-export function startAnswers(
-  deps: AnswerDeps,
-  turns: readonly Turn[],
-  prepared: readonly PreparedAnswer[],
-): void {
-  deps.running.begin(prepared.map(({ live }) => live));
-  for (const { live, model, apiKeyId, keyTenantId } of prepared)
-    deps.track(
-      generateAnswer(deps, { live, model, apiKeyId, keyTenantId, request: { system: null, turns } }),
-    );
+      }),
+    ),
+    thread: { ...state.thread, ...threadChanges },
+    state,
+  };
 }
 
 const FIRST_FENCE = 1;
+const MAX_ATTEMPTS = 5;

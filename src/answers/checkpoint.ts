@@ -16,16 +16,16 @@ import type { Ending, LiveAnswer, UnsavedChunk } from './live-answer.ts';
  * that is silent. Returns a function that ends it.
  */
 export function startCheckpoints(deps: CheckpointDeps): () => Promise<void> {
-  let running: Promise<void> | undefined;
+  const { running } = deps;
   const timer = setInterval(() => {
     // A slow database gets fewer and larger checkpoints, never two at once.
-    running ??= checkpoint(deps).finally(() => {
-      running = undefined;
+    running.checkpoint ??= checkpoint(deps).finally(() => {
+      running.checkpoint = undefined;
     });
   }, CHECKPOINT_MS);
   return async () => {
     clearInterval(timer);
-    await running;
+    await running.checkpoint;
   };
 }
 

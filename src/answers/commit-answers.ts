@@ -1,62 +1,111 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
-import type { Database } from '../db/database.ts';
+import { lockThreadAndKeys } from '../db/lock-order.ts';
 import { messages } from '../db/tables/thread.ts';
-import { failureName, log } from '../log.ts';
+import { transactionAtOnce } from '../db/transaction-at-once.ts';
+import { isUnreachable } from '../db/transient-failure.ts';
+import { failureCode, failureName, log } from '../log.ts';
 import type { Turn } from '../providers/provider.ts';
-import { type AnswerDeps, type PreparedAnswer, startAnswers } from './begin-answers.ts';
-import {
-  measureConversation,
-  type Question,
-  readConversation,
-  requireContextWindows,
-} from './conversation.ts';
-import { endAnswer } from './end-answer.ts';
+import { discardAnswer, endAnswer } from './end-answer.ts';
+import { type GenerateDeps, generateAnswer } from './generate.ts';
+import { type Inserted, insertMessages, type NewMessages, type PreparedAnswer } from './insert-messages.ts';
+import type { SendState } from './send-state.ts';
 
-/**
- * Commits a transaction that inserts the rows of new answers, and starts the provider calls. The conversation is measured
- * before it is read, and read once for all answers. Throws BusyError and ModelUnavailableError.
- */
-export async function commitAnswers<Written extends { begun: readonly PreparedAnswer[] }>(
-  deps: AnswerDeps,
-  viewer: Viewer,
-  question: Question,
-  prepared: readonly PreparedAnswer[],
-  write: (tx: Database) => Promise<Written>,
-): Promise<Written> {
-  const answers = prepared.map(({ live }) => live);
-  deps.running.add(viewer.id, answers, await measureConversation(deps.db, question));
-  let turns: readonly Turn[] = [];
-  let begun: readonly PreparedAnswer[] | undefined;
-  try {
-    turns = await readConversation(deps, question);
-    const models = prepared.map(({ model }) => model);
-    await requireContextWindows(deps, question.thread, turns, models);
-    const written = await deps.db.transaction(async (tx) => {
-      const written = await write(tx);
-      begun = written.begun;
-      return written;
-    });
-    startAnswers(deps, turns, written.begun);
-    return written;
-  } catch (error) {
-    // The commit may have succeeded and only its reply been lost. No other process would write those answers.
-    if (begun !== undefined) deps.track(startIfCommitted(deps, turns, begun));
-    else for (const live of answers) deps.running.remove(live);
-    throw error;
-  }
+/** What beginning and generating answers needs. */
+export interface AnswerDeps extends GenerateDeps {
+  /** Names this process as the writer of its answers. */
+  writerId: string;
+  /** Registers work that outlives its request, so that a shutdown waits for it. */
+  track(work: Promise<void>): void;
 }
 
-/** Starts the provider calls only if the rows were committed, so that no key is charged for missing answers. */
+/**
+ * Inserts the rows of new answers in one transaction, whose statements are sent together, and asks the providers as soon as the
+ * rows are written: only the end of an answer, and nobody can follow one earlier, waits for the commit. Null if something that
+ * was read before has changed, and nothing was written.
+ */
+export async function commitAnswers(
+  deps: AnswerDeps,
+  viewer: Viewer,
+  state: SendState,
+  rows: NewMessages,
+  turns: readonly Turn[],
+): Promise<Inserted | null> {
+  const { answers } = rows;
+  const { replies, committed } = transactionAtOnce(deps.db, (tx) => [
+    lockThreadAndKeys(
+      tx,
+      state.thread.id,
+      answers.flatMap(({ apiKeyIds }) => apiKeyIds),
+    ),
+    insertMessages(tx, viewer, state, rows),
+  ]);
+  let inserted: Inserted | undefined;
+  try {
+    [inserted] = await replies[1];
+  } catch (error) {
+    // The whole transaction was sent: it may have been committed, and only the replies been lost. No other process would write
+    // those answers.
+    if (isUnreachable(failureCode(error) ?? '')) deps.track(startIfCommitted(deps, turns, answers));
+    else discardAnswers(deps, answers);
+    throw error;
+  }
+  if (inserted === undefined) {
+    discardAnswers(deps, answers);
+    await committed;
+    return null;
+  }
+  const isCommitted = committed.then(
+    () => true,
+    () => areCommitted(deps, answers),
+  );
+  startAnswers(deps, turns, answers, isCommitted);
+  await committed;
+  return inserted;
+}
+
+/** Starts the provider calls for one conversation, which no request awaits: `track` registers them. */
+function startAnswers(
+  deps: AnswerDeps,
+  turns: readonly Turn[],
+  answers: readonly PreparedAnswer[],
+  isCommitted: Promise<boolean>,
+): void {
+  for (const { live, model, apiKeyId, keyTenantId, sealedKey } of answers)
+    deps.track(
+      generateAnswer(deps, {
+        live,
+        model,
+        apiKeyId,
+        keyTenantId,
+        sealedKey,
+        request: { system: null, turns },
+        isCommitted,
+      }),
+    );
+  deps.track(
+    isCommitted.then(async (isSaved) => {
+      if (!isSaved) return discardAnswers(deps, answers);
+      const lives = answers.map(({ live }) => live);
+      deps.running.begin(lives);
+      // A shutdown has ended those that had begun before it.
+      if (deps.running.isClosed) await Promise.all(lives.map((live) => endAnswer(deps, live, INTERRUPTED)));
+    }),
+  );
+}
+
 async function startIfCommitted(
   deps: AnswerDeps,
   turns: readonly Turn[],
-  begun: readonly PreparedAnswer[],
+  answers: readonly PreparedAnswer[],
 ): Promise<void> {
-  if (await areCommitted(deps, begun)) return startAnswers(deps, turns, begun);
-  const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
-  await Promise.all(begun.map(({ live }) => endAnswer(deps, live, ending)));
+  if (await areCommitted(deps, answers)) startAnswers(deps, turns, answers, Promise.resolve(true));
+  else discardAnswers(deps, answers);
+}
+
+function discardAnswers(deps: AnswerDeps, answers: readonly PreparedAnswer[]): void {
+  for (const { live } of answers) discardAnswer(deps, live);
 }
 
 /** Retries for a minute while the database is away. False if it stays away or the server closes. */
@@ -78,5 +127,6 @@ async function areCommitted(
   return false;
 }
 
+const INTERRUPTED = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
 const PATIENCE_MS = 60_000; // the person still waits for the answer
 const RETRY_MS = 1_000;

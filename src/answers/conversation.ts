@@ -1,5 +1,6 @@
-import { asc, count, inArray, type SQL, sql, sum } from 'drizzle-orm';
+import { asc, count, inArray, type SQL, type SQLWrapper, sql, sum } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
+import { fromJson } from '../db/json-rows.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ModelUnavailableError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
@@ -11,25 +12,54 @@ import type { RunningAnswers } from './running.ts';
 
 /** What is to be answered: the branch that ends with a message, and the new text after it. */
 export interface Question {
-  thread: Thread;
+  thread: Pick<Thread, 'id' | 'workspaceId' | 'teamId'>;
   /** Null for the first message of a thread. */
   leafId: string | null;
   /** Null if the last message of the branch is answered again. */
   text: string | null;
 }
 
+/** The branch of a question as the statement that begins its answers reads it. */
+export interface Branch {
+  /** Length of all texts in bytes of UTF-8. The walk ends a little above what can be sent. */
+  bytes: number;
+  messages: number;
+  /** The messages, oldest first; null if they are many or long, and are read only once there is room for them. */
+  said: Said[] | null;
+}
+
+/** The branch that ends with a message, as a column. The database knows the length of a text without decompressing it. */
+export function branchColumn(leafId: SQLWrapper): SQL<Branch> {
+  return sql`(
+    with recursive branch as (
+      select id, parent_id, 1 as length, octet_length(text)::bigint as bytes from ${messages} where id = ${leafId}
+      union all
+      select parent.id, parent.parent_id, branch.length + 1, branch.bytes + octet_length(parent.text)
+      from ${messages} as parent join branch on parent.id = branch.parent_id
+      where branch.length <= ${sql.raw(`${MAX_MESSAGES}`)} and branch.bytes <= ${sql.raw(`${MAX_BYTES}`)}
+    ), size as (select coalesce(max(bytes), 0) as bytes, count(*) as messages from branch)
+    select json_build_object('bytes', size.bytes, 'messages', size.messages, 'said',
+      case when size.bytes <= ${sql.raw(`${SHORT_BYTES}`)} and size.messages <= ${sql.raw(`${SHORT_MESSAGES}`)} then (
+        select coalesce(json_agg(json_build_object('id', said.id, 'role', said.role, 'status', said.status,
+          'text', said.text, 'finishReason', said.finish_reason) order by said.position), '[]')
+        from branch join ${messages} as said on said.id = branch.id) end)::text
+    from size)`.mapWith((text) => fromJson<Branch>(text));
+}
+
 /**
- * Returns the length of a conversation in bytes of UTF-8, without reading it: the database knows the length of a text without
- * decompressing it. Throws ModelUnavailableError if it is too long for every model.
+ * Returns the length of a conversation in bytes of UTF-8, before long ones are read. Throws ModelUnavailableError if it is too
+ * long for every model.
  */
-export async function measureConversation(db: Database, question: Question): Promise<number> {
+export async function measureConversation(db: Database, question: Question, branch: Branch): Promise<number> {
+  const bytesOfText = Buffer.byteLength(question.text ?? '');
+  const bytes = branch.bytes + bytesOfText;
+  if (isSendable({ bytes, messages: branch.messages })) return bytes;
+  // The walk ended early, and the sentence names the whole length.
   const [size] = await db
     .select({ bytes: sum(sql`octet_length(${messages.text})`).mapWith(Number), messages: count() })
     .from(messages)
     .where(isOnBranch(question));
-  const bytes = (size?.bytes ?? 0) + Buffer.byteLength(question.text ?? '');
-  requireSendable({ bytes, messages: size?.messages ?? 0 });
-  return bytes;
+  throw tooLongToSend({ bytes: (size?.bytes ?? 0) + bytesOfText, messages: size?.messages ?? 0 });
 }
 
 /**
@@ -39,19 +69,26 @@ export async function measureConversation(db: Database, question: Question): Pro
 export async function readConversation(
   deps: { db: Database; running: RunningAnswers },
   question: Question,
+  branch: Branch,
 ): Promise<Turn[]> {
-  const rows = await deps.db
-    .select(saidColumns)
-    .from(messages)
-    .where(isOnBranch(question))
-    .orderBy(asc(messages.position));
-  const said = await withTextSoFar(deps, rows);
+  const said = await withTextSoFar(deps, branch.said ?? (await readBranch(deps.db, question)));
   const { text } = question;
   const turns = turnsOf(text === null ? said : [...said, { ...SAID_BY_PERSON, text }]);
   // Answers still being written had no length in the database, and some characters take several bytes of JSON.
-  const bytes = turns.reduce((total, turn) => total + Buffer.byteLength(JSON.stringify(turn.text)), 0);
-  requireSendable({ bytes, messages: said.length });
+  const size = {
+    bytes: turns.reduce((total, turn) => total + jsonBytes(turn.text), 0),
+    messages: said.length,
+  };
+  if (!isSendable(size)) throw tooLongToSend(size);
   return turns;
+}
+
+function readBranch(db: Database, question: Question): Promise<Said[]> {
+  return db.select(saidColumns).from(messages).where(isOnBranch(question)).orderBy(asc(messages.position));
+}
+
+function jsonBytes(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text));
 }
 
 /**
@@ -130,20 +167,28 @@ function isPart({ role, status, finishReason }: Pick<Said, 'role' | 'status' | '
 
 const CUT_OFF = '[The answer above was cut off before its end.]';
 
-/** Throws ModelUnavailableError for a conversation that is too long to be sent to any model. */
-export function requireSendable({ bytes, messages }: { bytes: number; messages: number }): void {
-  if (bytes <= MAX_BYTES && messages <= MAX_MESSAGES) return;
+function isSendable({ bytes, messages }: ConversationSize): boolean {
+  return bytes <= MAX_BYTES && messages <= MAX_MESSAGES;
+}
+
+/** The error for a conversation that is too long to be sent to any model. */
+function tooLongToSend({ bytes }: ConversationSize): ModelUnavailableError {
   const size =
     bytes > MAX_BYTES
       ? `${(bytes / MEBIBYTE).toFixed(1)} MiB long, and at most 4 MiB can be sent to a model`
       : `more than ${NUMBER.format(MAX_MESSAGES)} messages long, which is the most that can be sent to a model`;
-  throw tooLong(`This conversation is ${size}. Reply to an earlier message, or begin a new thread.`, []);
+  return tooLong(`This conversation is ${size}. Reply to an earlier message, or begin a new thread.`, []);
+}
+
+interface ConversationSize {
+  bytes: number;
+  messages: number;
 }
 
 /** Throws ModelUnavailableError if a conversation is clearly too long for the context window of one of these models. */
 export async function requireContextWindows(
   deps: Pick<KeyDeps, 'db'>,
-  thread: Thread,
+  thread: Question['thread'],
   turns: readonly Turn[],
   models: readonly Model[],
 ): Promise<void> {
@@ -169,5 +214,8 @@ const MEBIBYTE = 2 ** 20;
 /** In UTF-8. At most two hundred answers are written at a time, each with its conversation in memory. */
 const MAX_BYTES = 4 * MEBIBYTE;
 export const MAX_MESSAGES = 20_000; // the recursion reads so many parents in a tenth of a second
+/** What the first read brings at once; longer conversations are rare, and read only once there is room for them. */
+const SHORT_BYTES = MEBIBYTE / 4;
+const SHORT_MESSAGES = 1_000;
 /** More than texts of most languages have, so that nothing is refused here that the provider would accept. */
 const MOST_CHARACTERS_PER_TOKEN = 5;

@@ -31,6 +31,13 @@ export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending)
   return message?.row ?? null;
 }
 
+/** Drops an answer whose row was never committed: its call is aborted, and nobody has seen any of it. */
+export function discardAnswer({ running }: Pick<EndDeps, 'running'>, live: LiveAnswer): void {
+  live.claimEnding();
+  running.remove(live);
+  live.publishEnd(null);
+}
+
 /** `row` is null if the answer was deleted meanwhile, or could not be saved before a shutdown. */
 function logEnd(live: LiveAnswer, row: Message | null): void {
   const ms = Math.round(performance.now() - live.startedAtMs);
@@ -47,7 +54,7 @@ async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
   let toSave: ToSave = { ...live.final, ending };
   for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
     try {
-      return await save(deps.db, live, toSave);
+      return await save(deps, live, toSave);
     } catch (error) {
       log.error(
         { answerId: live.id, failure: failureName(error) },
@@ -71,15 +78,25 @@ function isRefused(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && /^(22|54)/.test(String(cause.code));
 }
 
-async function save(db: Database, live: LiveAnswer, { text, reasoning, citations, usage, ending }: ToSave) {
-  return await db.transaction(async (tx) => {
-    // The thread's row first, as in `db/lock-order`: two answers of one thread that end together would deadlock otherwise.
-    const [thread] = await tx
+/** One statement, so that an answer ends with one round trip. Null if the answer is deleted. */
+async function save(
+  { db, running }: EndDeps,
+  live: LiveAnswer,
+  { text, reasoning, citations, usage, ending }: ToSave,
+) {
+  // A checkpoint that has begun may add chunks that this statement, which sees the state of its start, would not delete. A later
+  // one finds the row locked or ended.
+  await running.checkpoint;
+  // The thread's row first, as in `db/lock-order`: two answers of one thread that end together would deadlock otherwise.
+  const counted = db.$with('counted').as(
+    db
       .update(threads)
       .set({ revision: sql`${threads.revision} + 1` })
       .where(eq(threads.id, live.threadId))
-      .returning(announcedColumns);
-    const [row] = await tx
+      .returning(announcedColumns),
+  );
+  const ended = db.$with('ended').as(
+    db
       .update(messages)
       .set({
         status: ending.status,
@@ -91,22 +108,41 @@ async function save(db: Database, live: LiveAnswer, { text, reasoning, citations
         writerId: null,
         leaseUntil: null,
       })
-      .where(and(eq(messages.id, live.id), eq(messages.status, 'WRITING'), eq(messages.fence, live.fence)))
-      .returning(messageColumns);
-    if (thread === undefined) return null;
-    if (row === undefined) return await endedByAnother(tx, live, thread);
-    await tx.delete(answerChunks).where(eq(answerChunks.messageId, live.id));
-    return { row, thread };
-  });
+      .where(
+        and(
+          eq(messages.id, live.id),
+          eq(messages.status, 'WRITING'),
+          eq(messages.fence, live.fence),
+          sql`exists (select from ${counted})`,
+        ),
+      )
+      .returning(messageColumns),
+  );
+  const dropped = db
+    .$with('dropped')
+    .as(
+      db
+        .delete(answerChunks)
+        .where(sql`${answerChunks.messageId} in (select ${ended.id} from ${ended})`)
+        .returning({ messageId: answerChunks.messageId }),
+    );
+  const [saved] = await db
+    .with(counted, ended, dropped)
+    .select({ thread: { ...counted._.selectedFields }, row: { ...ended._.selectedFields } })
+    .from(counted)
+    .leftJoin(ended, sql`true`);
+  if (saved === undefined) return null;
+  const { thread, row } = saved;
+  return row === null ? await endedByAnother(db, live, thread) : { thread, row };
 }
 
 /** The answer as another writer ended it; null if it is deleted. */
 async function endedByAnother(
-  tx: Pick<Database, 'select'>,
+  db: Pick<Database, 'select'>,
   live: LiveAnswer,
   thread: Pick<Thread, keyof typeof announcedColumns>,
 ) {
-  const [row] = await tx
+  const [row] = await db
     .select(messageColumns)
     .from(messages)
     .where(and(eq(messages.id, live.id), ne(messages.status, 'WRITING')));

@@ -11,22 +11,19 @@ import { mayDo } from '../workspaces/permissions.ts';
 /** A model that can be asked, with the key that pays. */
 export type PaidModel = Extract<ModelAvailability, { isAvailable: true }> & { model: Model };
 
-/** Finds the key that pays for each of these models. Throws ModelUnavailableError for the first that has none. */
-export async function findPayingKeys<Requested extends { model: Model }>(
+/** Each of these models with the key that pays for it. Throws ModelUnavailableError for the first that has none. */
+export async function requirePayingKeys(
   deps: Pick<KeyDeps, 'db' | 'providers'>,
   viewer: Viewer,
   thread: Thread,
-  requested: readonly Requested[],
-): Promise<(Requested & PaidModel)[]> {
-  const offers = await findAvailability(
-    deps,
-    requested.map(({ model }) => model.id),
-  );
-  const paid: (Requested & PaidModel)[] = [];
-  for (const each of requested) {
-    const offer = offers.get(each.model.id) ?? NOT_OFFERED;
-    if (!offer.isAvailable) throw await unavailable(deps, viewer, thread, each.model, offer);
-    paid.push({ ...each, ...offer });
+  models: readonly Model[],
+  offers: ReadonlyMap<string, ModelAvailability>,
+): Promise<PaidModel[]> {
+  const paid: PaidModel[] = [];
+  for (const model of models) {
+    const offer = offers.get(model.id) ?? NOT_OFFERED;
+    if (!offer.isAvailable) throw await unavailable(deps, viewer, thread, model, offer);
+    paid.push({ model, ...offer });
   }
   return paid;
 }
@@ -49,7 +46,7 @@ async function unavailable(
 /** Models to ask in place of an unavailable one, nearest name first. None that is known to have room for fewer `tokens`. */
 export async function suggestModels(
   deps: Pick<KeyDeps, 'db'>,
-  { workspaceId, teamId }: Thread,
+  { workspaceId, teamId }: Pick<Thread, 'workspaceId' | 'teamId'>,
   model: Model,
   tokens = 0,
 ): Promise<string[]> {

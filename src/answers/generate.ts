@@ -2,7 +2,7 @@ import type { AnswerErrorCode } from '../answer-error.ts';
 import { NotFoundError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
 import { keyFailureCode } from '../keys/availability.ts';
-import { type OpenedKey, withSecret } from '../keys/open-secret.ts';
+import { type OpenedKey, type SealedKey, withSecret, withSecretOf } from '../keys/open-secret.ts';
 import { recordKeyOutcome } from '../keys/record-outcome.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
@@ -22,6 +22,10 @@ export interface GenerationJob {
   /** The workspace or team that owns the key. */
   keyTenantId: string;
   request: Pick<AnswerRequest, 'system' | 'turns'>;
+  /** The record of the key as it was read when the answer began, for the first call. */
+  sealedKey: SealedKey;
+  /** Whether the answer's row is there; the provider is asked before that is known. */
+  isCommitted: Promise<boolean>;
 }
 
 /** Generates one answer from the first request to its saved end. Never throws: a failure is an ending of the answer. */
@@ -43,6 +47,7 @@ export async function generateAnswer(deps: GenerateDeps, job: GenerationJob): Pr
     isExplicit = !(error instanceof ProviderError) || error.isExplicit;
     ending = deadline.aborted ? failed('TIMEOUT') : endingFrom(live, error);
   }
+  await job.isCommitted;
   await endAnswer(deps, live, ending);
   if (lastUse.key === undefined) return;
   const [code, retryAt] = ending.type === 'failed' ? [ending.code, ending.retryAt] : [null, null];
@@ -61,18 +66,21 @@ async function askWithRetries(
   signal: AbortSignal,
 ): Promise<AnswerEnd> {
   const { live, model, keyTenantId, request } = job;
+  const ask = (secret: string, key: OpenedKey) => {
+    requireSealedFor(key, keyTenantId, model);
+    lastUse.key = key;
+    return deps.providers[key.provider].answer(
+      { baseUrl: key.baseUrl, secret, tenantId: key.tenantId, signal },
+      // Requested output tokens count against the context window and the key's rate limits, so the provider decides how many.
+      { ...request, model: model.name, maxOutputTokens: null },
+      live,
+    );
+  };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await withSecret(deps, job.apiKeyId, (secret, key) => {
-        requireSealedFor(key, keyTenantId, model);
-        lastUse.key = key;
-        return deps.providers[key.provider].answer(
-          { baseUrl: key.baseUrl, secret, tenantId: key.tenantId, signal },
-          // Requested output tokens count against the context window and the key's rate limits, so the provider decides how many.
-          { ...request, model: model.name, maxOutputTokens: null },
-          live,
-        );
-      });
+      return attempt === 1
+        ? await withSecretOf(deps, job.sealedKey, ask)
+        : await withSecret(deps, job.apiKeyId, ask);
     } catch (error) {
       const delayMs = retryDelayMs(error, attempt);
       if (delayMs === undefined || live.hasOutput || signal.aborted) throw error;

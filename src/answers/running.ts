@@ -13,6 +13,8 @@ export class RunningAnswers {
   readonly #answers: SharedLimit;
   readonly #closing = new AbortController();
   readonly #emptied = Promise.withResolvers<void>();
+  /** The checkpoint that is being saved; undefined for none. */
+  checkpoint: Promise<void> | undefined;
 
   constructor(limits: AnswerLimits) {
     this.#answers = { ...limits, least: LEAST_ANSWERS };

@@ -1,17 +1,15 @@
 import { hash } from 'node:crypto';
-import { and, asc, desc, eq, inArray, ne, sql } from 'drizzle-orm';
+import { and, asc, eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
-import { idsOf, newId } from '../db/id.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { SingleFlight } from '../single-flight.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
-import { reservePositions } from '../threads/positions.ts';
-import { requireSiblingLimit } from '../threads/siblings.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
-import { type AnswerDeps, beginAnswers, prepareAnswers } from './begin-answers.ts';
-import { commitAnswers } from './commit-answers.ts';
+import { beginAnswers } from './begin-answers.ts';
+import type { AnswerDeps } from './commit-answers.ts';
+import type { SendState } from './send-state.ts';
 
 /**
  * Adds a person's message and begins one answer per model. Input is checked before anything is written, all rows are committed
@@ -32,31 +30,32 @@ export async function sendMessage(
   checkModelIds(input.modelIds);
   const idempotencyKey = input.idempotencyKey ?? null;
   checkIdempotencyKey(idempotencyKey);
-  const thread = await requireThread(deps, viewer, input.threadId, 'chat');
-
-  const send = { text, modelIds: input.modelIds, parentId: input.parentId ?? null };
-  if (idempotencyKey === null) return await sendNow(deps, viewer, thread, { ...send, repeatable: null });
+  const { threadId, modelIds } = input;
+  const send = { threadId, text, modelIds, parentId: input.parentId ?? null };
+  if (idempotencyKey === null) return await sendNow(deps, viewer, { ...send, repeatable: null });
   const repeatable = { idempotencyKey, inputHash: hashOf(send) };
   // A repeated send that arrives meanwhile waits for the first and counts against no limit.
-  const id = JSON.stringify([viewer.id, thread.id, repeatable]);
-  return await deps.sends.run(id, async () => {
-    const repeated = await findRepeated(deps.db, viewer, thread, { ...repeatable, text });
-    return repeated ?? (await sendNow(deps, viewer, thread, { ...send, repeatable }));
-  });
+  const id = JSON.stringify([viewer.id, threadId, repeatable]);
+  return await deps.sends.run(id, () => sendNow(deps, viewer, { ...send, repeatable }));
 }
 
 export interface SendDeps extends AnswerDeps {
   /** Pending sends with an idempotency key. */
   sends: SingleFlight<SentMessage>;
+  /** Called right after a message was announced, before any listener reads, with what the sender's followers would read. */
+  onSent(viewer: Viewer, sent: SentMessage): void;
 }
 
 export interface SentMessage {
   userMessage: Message;
   answers: Message[];
   thread: Thread;
+  /** What was read for the send; null for one that was sent before. */
+  state: SendState | null;
 }
 
 interface Send {
+  threadId: string;
   text: string;
   modelIds: readonly string[];
   parentId: string | null;
@@ -70,71 +69,39 @@ interface Repeatable {
 }
 
 async function sendNow(
-  deps: AnswerDeps,
+  deps: SendDeps,
   viewer: Viewer,
-  found: Thread,
-  { text, modelIds, repeatable, ...named }: Send,
+  { threadId, text, modelIds, parentId, repeatable }: Send,
 ): Promise<SentMessage> {
-  const parentId = await parentOf(deps.db, found, named.parentId);
-  const prepared = await prepareAnswers(deps, viewer, found, modelIds);
-  const messageId = newId('msg');
-  const question = { thread: found, leafId: parentId, text };
-  let sent: SentMessage;
-  try {
-    sent = await commitAnswers(deps, viewer, question, prepared, async (tx) => {
-      const { thread, firstPosition } = await reservePositions(tx, viewer, found.id, 1 + prepared.length);
-      const [userMessage] = await tx
-        .insert(messages)
-        .values({
-          id: messageId,
-          threadId: thread.id,
-          position: firstPosition,
-          parentId,
-          role: 'USER',
-          status: 'COMPLETE',
-          text,
-          authorId: viewer.id,
-          ...repeatable,
-        })
-        .onConflictDoNothing({ target: [messages.threadId, messages.authorId, messages.idempotencyKey] })
-        .returning(messageColumns);
-      if (userMessage === undefined) throw new RepeatedSendError();
-      await requireSiblingLimit(tx, userMessage);
-      const place = { thread, parentId: messageId, firstPosition: firstPosition + 1 };
-      return { userMessage, thread, ...(await beginAnswers(tx, deps, viewer, place, prepared)) };
-    });
-  } catch (error) {
-    if (!(error instanceof RepeatedSendError) || repeatable === null) throw error;
-    // A concurrent send with the same key, with another input or on another server, was first.
-    const first = await findRepeated(deps.db, viewer, found, { ...repeatable, text });
-    if (first === undefined) throw error;
-    return first;
-  }
-  const { userMessage, answers, thread } = sent;
+  const { idempotencyKey, inputHash } = repeatable ?? { idempotencyKey: null, inputHash: null };
+  const request = { threadId, parentId, modelIds, idempotencyKey, message: { text, inputHash } };
+  const beganAtMs = performance.now();
+  const { revision } = deps.changes;
+  const begun = await beginAnswers(deps, viewer, request);
+  if (begun.type === 'repeated')
+    return await readRepeated(deps.db, viewer, begun.userMessageId, { inputHash, text });
+  const { userMessage, answers, thread, state } = begun;
+  if (userMessage === null) throw new Error('a message was sent without a message');
+  const sent = { userMessage, answers, thread, state };
+  // What was read is current only if nothing was announced meanwhile about the thread or the viewer's rights.
+  const isCurrent = deps.changes.isUnchanged([threadId, viewer.id], revision, beganAtMs);
   announceThread(deps.changes, thread, [userMessage.id, ...answers.map((answer) => answer.id)]);
-  return { userMessage, answers, thread: await requireThread(deps, viewer, thread.id, 'read') };
+  if (isCurrent) deps.onSent(viewer, sent);
+  return sent;
 }
 
-class RepeatedSendError extends Error {}
-
 /** The result of an earlier send with the same idempotency key. Throws ConflictError if it had another input. */
-async function findRepeated(
+async function readRepeated(
   db: Database,
   viewer: Viewer,
-  { id: threadId }: Thread,
-  { idempotencyKey, inputHash, text }: Repeatable & { text: string },
-): Promise<SentMessage | undefined> {
+  userMessageId: string,
+  { inputHash, text }: { inputHash: string | null; text: string },
+): Promise<SentMessage> {
   const [found] = await db
     .select({ userMessage: messageColumns, inputHash: messages.inputHash })
     .from(messages)
-    .where(
-      and(
-        eq(messages.threadId, threadId),
-        eq(messages.authorId, viewer.id),
-        eq(messages.idempotencyKey, idempotencyKey),
-      ),
-    );
-  if (found === undefined) return undefined;
+    .where(eq(messages.id, userMessageId));
+  if (found === undefined) throw new NotFoundError('message');
   const { userMessage } = found;
   // Messages of 0.1 have no hash.
   const isSame = found.inputHash === null ? userMessage.text === text : found.inputHash === inputHash;
@@ -147,49 +114,13 @@ async function findRepeated(
     .from(messages)
     .where(and(eq(messages.parentId, userMessage.id), eq(messages.role, 'ASSISTANT')))
     .orderBy(asc(messages.position));
-  return { userMessage, answers, thread: await requireThread({ db }, viewer, threadId, 'read') };
+  const thread = await requireThread({ db }, viewer, userMessage.threadId, 'read');
+  return { userMessage, answers, thread, state: null };
 }
 
 /** Hash of all inputs that decide the result of a send. */
-function hashOf({ text, modelIds, parentId }: Omit<Send, 'repeatable'>): string {
+function hashOf({ text, modelIds, parentId }: Pick<Send, 'text' | 'modelIds' | 'parentId'>): string {
   return hash('sha256', JSON.stringify([text, modelIds, parentId]), 'base64url');
-}
-
-/**
- * The message to reply to: the one named, else the newest answer to the newest question that has ended with some text, else
- * that question. An answer that failed empty or is still being written would leave the model without the other answers.
- */
-async function parentOf(db: Database, thread: Thread, parentId: string | null): Promise<string | null> {
-  if (parentId !== null) {
-    const [parent] = await db
-      .select({ id: messages.id })
-      .from(messages)
-      .where(and(eq(messages.threadId, thread.id), inArray(messages.id, idsOf('msg', [parentId]))));
-    if (parent === undefined) throw new NotFoundError('parent message');
-    return parent.id;
-  }
-  const [newest] = await db
-    .select({ id: messages.id })
-    .from(messages)
-    .where(and(eq(messages.threadId, thread.id), eq(messages.role, 'USER')))
-    .orderBy(desc(messages.position))
-    .limit(1);
-  if (newest === undefined) return null;
-  const [answer] = await db
-    .select({ id: messages.id })
-    .from(messages)
-    .where(
-      and(
-        eq(messages.parentId, newest.id),
-        eq(messages.role, 'ASSISTANT'),
-        ne(messages.status, 'WRITING'),
-        // The length is known without decompressing the text, which may be 8 MiB.
-        sql`(octet_length(${messages.text}) > 1000 or ${messages.text} ~ '[^[:space:]]')`,
-      ),
-    )
-    .orderBy(desc(messages.position))
-    .limit(1);
-  return answer?.id ?? newest.id;
 }
 
 function checkText(input: string): string {

@@ -1,8 +1,10 @@
-import { and, asc, eq, exists, inArray, or } from 'drizzle-orm';
+import { and, asc, eq, exists, or, sql } from 'drizzle-orm';
 import type { Database } from './database.ts';
 import { prefixOf } from './id.ts';
+import { isOneOf } from './is-one-of.ts';
 import { apiKeys } from './tables/api-key.ts';
 import { teamMemberships, teams } from './tables/team.ts';
+import { threads } from './tables/thread.ts';
 import { users } from './tables/user.ts';
 import { memberships, workspaces } from './tables/workspace.ts';
 
@@ -14,8 +16,8 @@ import { memberships, workspaces } from './tables/workspace.ts';
  *
  * and rows of one table in the order of their ids. A lock lasts until its transaction ends. `for update` conflicts with every
  * other lock, also with inserting a row that refers to the locked one; `for no key update` allows such inserts; `for key share`
- * only prevents the row from being deleted. Threads and messages are locked by the UPDATE that counts or saves them
- * (`threads/positions`, `answers/end-answer`), audit chains by `audit/record-audit`.
+ * only prevents the row from being deleted. Messages are locked by the UPDATE that saves them, with their thread before them
+ * (`answers/end-answer`), audit chains by `audit/record-audit`.
  *
  * Two statements cannot keep the order: the checkpoint of answers renews many messages and skips locked rows, and deleting a
  * key nulls `api_key_id` on running answers in another order. Transactions that can meet those run under `retryConflicts`.
@@ -64,12 +66,19 @@ export async function lockKeyForUpdate(tx: Locking, apiKeyId: string): Promise<v
   await tx.select({ id: apiKeys.id }).from(apiKeys).where(eq(apiKeys.id, apiKeyId)).for('update');
 }
 
-/** Prevents these keys from being removed or locked for update; a later read sees earlier changes. */
-export async function lockKeysForKeyShare(tx: Locking, apiKeyIds: readonly string[]): Promise<void> {
-  await tx
+/**
+ * Locks a thread so that its messages are numbered by one transaction at a time, then prevents these keys from being removed or
+ * locked for update. The next statement of the transaction sees everything that was committed before.
+ */
+export function lockThreadAndKeys(tx: Database, threadId: string, apiKeyIds: readonly string[]) {
+  const thread = tx
+    .$with('thread')
+    .as(tx.select({ id: threads.id }).from(threads).where(eq(threads.id, threadId)).for('no key update'));
+  return tx
+    .with(thread)
     .select({ id: apiKeys.id })
     .from(apiKeys)
-    .where(inArray(apiKeys.id, [...apiKeyIds]))
+    .where(and(isOneOf(apiKeys.id, apiKeyIds), sql`exists (select from ${thread})`))
     .orderBy(asc(apiKeys.id))
     .for('key share');
 }

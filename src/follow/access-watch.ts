@@ -101,8 +101,18 @@ export async function findFollowedThread(
   threadId: string,
 ): Promise<Thread | undefined> {
   const load = () => findThreads(deps, viewer, [threadId]);
-  const [thread] = await deps.sharedReads.read(`${viewer.id} thread ${threadId}`, load);
+  const topics = [threadId, viewer.id];
+  const [thread] = await deps.sharedReads.read(nameOf(viewer, threadId), load, { topics });
   return thread;
+}
+
+/** Shares a thread that its viewer has just been found to see, so that following it needs no further read. */
+export function rememberThread(sharedReads: SharedReads, viewer: Viewer, thread: Thread): void {
+  sharedReads.put(nameOf(viewer, thread.id), [thread], [thread.id, viewer.id]);
+}
+
+function nameOf(viewer: Viewer, threadId: string): string {
+  return `${viewer.id} thread ${threadId}`;
 }
 
 export interface AccessDeps {

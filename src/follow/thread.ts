@@ -3,6 +3,7 @@ import type { AnswerCursor, AnswerEvent } from '../answers/live-answer.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { RunningAnswers } from '../answers/running.ts';
 import type { ChangeListener } from '../changes.ts';
+import { NotFoundError } from '../errors.ts';
 import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
 import {
   existingIds,
@@ -12,9 +13,10 @@ import {
   newestPosition,
   writingMessages,
 } from '../threads/message.ts';
-import { requireThread, type Thread } from '../threads/thread.ts';
-import { type AccessDeps, AccessWatch } from './access-watch.ts';
+import type { Thread } from '../threads/thread.ts';
+import { type AccessDeps, AccessWatch, findFollowedThread } from './access-watch.ts';
 import { toAsyncIterator } from './async-iterator.ts';
+import type { SharedReads } from './shared-reads.ts';
 
 /** What the followers of a thread are sent. */
 export type ThreadEvent =
@@ -35,9 +37,22 @@ export async function threadEvents(
   viewer: Viewer,
   threadId: string,
 ): Promise<AsyncIterableIterator<ThreadEvent>> {
-  const load = () => requireThread(deps, viewer, threadId, 'read');
-  const thread = await deps.sharedReads.read(`${viewer.id} requires thread ${threadId}`, load);
+  const thread = await findFollowedThread(deps, viewer, threadId);
+  if (thread === undefined) throw new NotFoundError('thread');
   return toAsyncIterator((wake) => new ThreadFollower(deps, viewer, thread.id, wake));
+}
+
+/** Shares the messages that were just added to a thread, so that its followers need not read them. */
+export function rememberAdded(sharedReads: SharedReads, threadId: string, added: readonly Message[]): void {
+  const [first] = added;
+  if (first === undefined) return;
+  const ids = added.map(({ id }) => id);
+  sharedReads.put(nameOf(threadId, `exist ${ids}`), new Set(ids), [threadId]);
+  sharedReads.put(nameOf(threadId, `after ${first.position - 1}`), added, [threadId]);
+}
+
+function nameOf(threadId: string, read: string): string {
+  return `of thread ${threadId} ${read}`;
 }
 
 type Step = Polled<ThreadEvent>;
@@ -114,7 +129,8 @@ class ThreadFollower implements Pollable<ThreadEvent> {
 
   /** A read that is the same for all viewers of the thread. */
   #read<Result>(name: string, load: () => Promise<Result>): Promise<Result> {
-    return this.#deps.sharedReads.read(`of thread ${this.#threadId} ${name}`, load);
+    const topics = [this.#threadId];
+    return this.#deps.sharedReads.read(nameOf(this.#threadId, name), load, { topics });
   }
 
   /** Reloads the access, then takes the next event in memory. */

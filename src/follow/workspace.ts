@@ -179,7 +179,9 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
 
   #read<Result>(name: string, load: () => Promise<Result>): Promise<Result> {
     const { sharedReads } = this.#deps;
-    return sharedReads.read(`${this.#viewer.id} in ${this.#workspaceId} ${name}`, load, this.#notBeforeMs);
+    return sharedReads.read(`${this.#viewer.id} in ${this.#workspaceId} ${name}`, load, {
+      notBeforeMs: this.#notBeforeMs,
+    });
   }
 
   /** Changes by time, or by another process, are not announced, and are found by comparing. */

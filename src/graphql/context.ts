@@ -1,4 +1,3 @@
-import DataLoader from 'dataloader';
 import { GraphQLError } from 'graphql';
 import type { Viewer } from '../accounts/session.ts';
 import { findFellows, findUsers, type User } from '../accounts/user.ts';
@@ -12,7 +11,13 @@ import type { SharedReads } from '../follow/shared-reads.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
-import { findMessages, type Message, newestAnswers } from '../threads/message.ts';
+import {
+  findMessages,
+  type Message,
+  type MessageRole,
+  newestAnswers,
+  readRoles,
+} from '../threads/message.ts';
 import { readSiblingIds } from '../threads/siblings.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
 import { findReadableAuditEntries } from '../workspaces/audit-log.ts';
@@ -21,6 +26,7 @@ import { findMembers, type Member } from '../workspaces/member.ts';
 import { findTeams, type Team } from '../workspaces/team.ts';
 import { findTenants, type Tenant } from '../workspaces/tenant.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
+import { Loader } from './loader.ts';
 
 /** Context of the resolvers, created for each operation, so it has one viewer only. */
 export interface Context {
@@ -76,29 +82,13 @@ export function requireOperator({ isOperator }: Context, action: string): void {
   if (!isOperator) throw new NotPermittedError(null, action);
 }
 
-/**
- * Gathers the ids that the resolvers of one step ask for into one query per kind of object, with the viewer's rules in it.
- * Nothing is cached: a subscription's context lives as long as the subscription, and would show old rows.
- */
+/** Loaders with the viewer's rules in their queries. */
 function createLoaders(deps: SendDeps, viewer: Viewer | null) {
   function byId<Row extends { id: string }>(find: (viewer: Viewer, ids: string[]) => Promise<Row[]>) {
-    return new DataLoader<string, Row | null>(
-      async (ids) => {
-        const rows = viewer === null ? [] : await find(viewer, [...new Set(ids)]);
-        const found = new Map(rows.map((row) => [row.id, row]));
-        return ids.map((id) => found.get(id) ?? null);
-      },
-      { cache: false },
-    );
-  }
-  function byKey<Value>(find: (keys: string[]) => Promise<Map<string, Value>>) {
-    return new DataLoader<string, Value | null>(
-      async (keys) => {
-        const found = await find([...new Set(keys)]);
-        return keys.map((key) => found.get(key) ?? null);
-      },
-      { cache: false },
-    );
+    return new Loader<Row>(async (ids) => {
+      const rows = viewer === null ? [] : await find(viewer, ids);
+      return new Map(rows.map((row) => [row.id, row]));
+    });
   }
   return {
     /** All users: a viewer who was sent the id of a user may read the name. */
@@ -116,11 +106,13 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     models: byId<Model>((person, ids) => findModels(deps, person, ids)),
     threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),
     messages: byId<Message>(async (person, ids) => withLiveText(deps, await findMessages(deps, person, ids))),
+    /** Roles of messages in threads that the viewer may see. */
+    messageRoles: new Loader<MessageRole>((ids) => readRoles(deps, ids)),
     /** By what they reply to: see `siblingKey`. */
-    siblingIds: byKey<string[]>((keys) => readSiblingIds(deps, keys)),
+    siblingIds: new Loader<string[]>((keys) => readSiblingIds(deps, keys)),
     /** By model id. */
-    offers: byKey<ModelAvailability>((modelIds) => findAvailability(deps, modelIds)),
+    offers: new Loader<ModelAvailability>((modelIds) => findAvailability(deps, modelIds)),
     /** By thread id. */
-    newestAnswers: byKey<Message>((threadIds) => newestAnswers(deps, threadIds)),
+    newestAnswers: new Loader<Message>((threadIds) => newestAnswers(deps, threadIds)),
   };
 }

@@ -5,6 +5,7 @@ import { mayEdit, mayRemove } from '../threads/thread-permissions.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { Node, typeNameOfNode } from './node.ts';
+import { referenceTo, selectsOnlyId } from './selects-only-id.ts';
 import { Thread } from './thread.ts';
 import { User } from './user.ts';
 
@@ -38,8 +39,13 @@ Message.implement({
       type: Message,
       nullable: true,
       description: 'Message that this one replies to. Null for a first message of the thread.',
-      resolve: ({ parentId }, _args, { loaders }) =>
-        parentId === null ? null : loaders.messages.load(parentId),
+      resolve: async ({ parentId, role }, _args, { loaders }, info) => {
+        if (parentId === null) return null;
+        if (!selectsOnlyId(info)) return await loaders.messages.load(parentId);
+        // An answer always replies to a person's message.
+        const roleOfParent = role === 'ASSISTANT' ? 'USER' : await loaders.messageRoles.load(parentId);
+        return roleOfParent && referenceTo<MessageShape>({ id: parentId, role: roleOfParent });
+      },
     }),
     role: t.expose('role', { type: MessageRole, description: 'Role of the author: a person or a model.' }),
     text: t.exposeString('text', {

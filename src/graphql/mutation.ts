@@ -2,7 +2,7 @@ import type { FieldMap, InputFieldMap, InputObjectRef, InputShapeFromFields, Obj
 import type { Viewer } from '../accounts/session.ts';
 import type { UserError } from '../errors.ts';
 import { builder } from './builder.ts';
-import { type Context, requireOperator, requireViewer } from './context.ts';
+import { type Context, type Loaders, requireOperator, requireViewer } from './context.ts';
 
 type Types = (typeof builder)['$inferSchemaTypes'];
 
@@ -32,10 +32,13 @@ export function mutation<Fields extends InputFieldMap, Payload extends object>(
       deps: Context['deps'],
       viewer: Viewer,
       input: InputShapeFromFields<Fields>,
+      loaders: Loaders,
     ) => Payload | Promise<Payload>;
   },
 ): void {
-  add(name, options, (context, input) => options.run(context.deps, requireViewer(context), input));
+  add(name, options, (context, input) =>
+    options.run(context.deps, requireViewer(context), input, context.loaders),
+  );
 }
 
 /** Adds a mutation for the operator's token. Other senders get NotPermittedError, which says who may `action`. */
@@ -91,7 +94,11 @@ function add<Fields extends InputFieldMap, Payload extends object>(
           description: `Payload of the mutation \`${name}\`, or an error that a person can fix. May grow: read unknown members with \`... on UserError\`.`,
         },
       },
-      resolve: (_root, args, context) => run(context, args.input as InputShapeFromFields<Fields>),
+      resolve: (_root, args, context) => {
+        // What an earlier mutation of the same operation remembered may be changed by this one.
+        for (const loader of Object.values(context.loaders)) loader.forget();
+        return run(context, args.input as InputShapeFromFields<Fields>);
+      },
     }),
   );
 }

@@ -12,12 +12,14 @@ import {
   type VISIBILITIES,
 } from '../threads/thread.ts';
 import { mayDelete, mayRename, maySend } from '../threads/thread-permissions.ts';
+import type { Workspace as WorkspaceShape } from '../workspaces/workspace.ts';
 import { builder } from './builder.ts';
 import { connectionOf, OrderDirection, pageArguments } from './connection.ts';
 import type { Context } from './context.ts';
 import { MessageConnection } from './message.ts';
 import { LEFT_OUT, mutation, type PayloadFields, removedId } from './mutation.ts';
 import { Node } from './node.ts';
+import { referenceTo, selectsOnlyId } from './selects-only-id.ts';
 import { User } from './user.ts';
 import { ErrorCode } from './user-error.ts';
 import { Workspace } from './workspace.ts';
@@ -41,7 +43,8 @@ Thread.implement({
     workspace: t.field({
       type: Workspace,
       description: 'Workspace that the thread is in.',
-      resolve: async ({ workspaceId }, _args, { loaders }) => {
+      resolve: async ({ workspaceId }, _args, { loaders }, info) => {
+        if (selectsOnlyId(info)) return referenceTo<WorkspaceShape>({ id: workspaceId });
         const workspace = await loaders.workspaces.load(workspaceId);
         // It was visible a moment ago.
         if (workspace === null) throw new errors.NotFoundError('workspace');
@@ -173,7 +176,12 @@ mutation('createThread', {
     }),
   }),
   errors: [errors.InvalidInputError, errors.NotPermittedError, errors.NotFoundError],
-  run: async (deps, viewer, input) => ({ thread: await createThread(deps, viewer, input) }),
+  run: async (deps, viewer, input, loaders) => {
+    const thread = await createThread(deps, viewer, input);
+    loaders.users.remember(viewer.id, viewer);
+    loaders.newestAnswers.remember(thread.id, null);
+    return { thread };
+  },
   payload: currentThread,
 });
 

@@ -1,6 +1,7 @@
-import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, type SQL, sql } from 'drizzle-orm';
 import type { AnswerErrorCode } from '../answer-error.ts';
 import type { Database } from '../db/database.ts';
+import { isOneOf } from '../db/is-one-of.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { workspaces } from '../db/tables/workspace.ts';
@@ -12,7 +13,7 @@ import { isUsable, type KeyStatus, statusOnPlan } from './status.ts';
 
 /** Whether a model can be asked now: the key that would pay, or why there is none. `apiKeyIds` are all keys that list it. */
 export type ModelAvailability = { apiKeyIds: string[] } & (
-  | { isAvailable: true; apiKeyId: string; keyTenantId: string; paidBy: KeyScope }
+  | { isAvailable: true; apiKeyId: string; keyTenantId: string; paidBy: KeyScope; chosen: Candidate }
   | { isAvailable: false; code: AnswerErrorCode }
 );
 
@@ -27,7 +28,18 @@ export async function findAvailability(
   /** Leaves this key out. */
   { withoutApiKeyId }: { withoutApiKeyId?: string } = {},
 ): Promise<Map<string, ModelAvailability>> {
-  const rows = (await readCandidates(db, modelIds)).filter(({ apiKeyId }) => apiKeyId !== withoutApiKeyId);
+  const candidates = await selectCandidates(db, isOneOf(models.id, modelIds));
+  return availabilityFrom(
+    candidates.filter(({ apiKeyId }) => apiKeyId !== withoutApiKeyId),
+    modelIds,
+  );
+}
+
+/** Chooses the key that pays for each of these models, of the rows of `selectCandidates` in their order. */
+export function availabilityFrom(
+  rows: readonly Candidate[],
+  modelIds: readonly string[],
+): Map<string, ModelAvailability> {
   const candidates = Map.groupBy(rows, (candidate) => candidate.modelId);
   const now = new Date();
   return new Map(
@@ -41,19 +53,21 @@ export async function findAvailability(
   );
 }
 
-type Candidate = Awaited<ReturnType<typeof readCandidates>>[number] & { status: KeyStatus };
+export type Candidate = Awaited<ReturnType<typeof selectCandidates>>[number];
 
-/** Every key that lists one of these models and may pay for it, in the order in which they are tried. */
-async function readCandidates(db: Database, modelIds: readonly string[]) {
-  const wanted = wantedModels(db, modelIds);
-  return await db
+/** The query for every key that lists one of these models and may pay for it, in the order in which they are tried. */
+export function selectCandidates(db: Database, isWanted: SQL | undefined) {
+  const wanted = wantedModels(db, isWanted);
+  return db
     .select({
-      modelId: wanted.id,
+      modelId: sql<string>`${wanted.id}`.as('wanted_id'),
+      listedModelId: apiKeyModels.modelId,
       apiKeyId: apiKeys.id,
       teamId: apiKeys.teamId,
       tenantId: apiKeys.tenantId,
       kind: workspaces.kind,
-      plan: planOfKey,
+      version: apiKeys.version,
+      plan: planOfKey.as('plan'),
       health: apiKeys.health,
       rateLimitedUntil: apiKeys.rateLimitedUntil,
       isEnabled: apiKeys.isEnabled,
@@ -81,7 +95,7 @@ async function readCandidates(db: Database, modelIds: readonly string[]) {
  * to the same models of these tenants is one index lookup each; with `or`, the planner compares thousands of models that were
  * added a moment ago pair by pair.
  */
-function wantedModels(db: Database, modelIds: readonly string[]) {
+function wantedModels(db: Database, isWanted: SQL | undefined) {
   return db
     .select({
       id: models.id,
@@ -92,7 +106,7 @@ function wantedModels(db: Database, modelIds: readonly string[]) {
     })
     .from(models)
     .leftJoin(workspaces, eq(workspaces.id, models.workspaceId))
-    .where(inArray(models.id, [...modelIds]))
+    .where(isWanted)
     .as('wanted');
 }
 
@@ -100,7 +114,36 @@ function wantedModels(db: Database, modelIds: readonly string[]) {
 const isForPlaceOfModel = sql`(${apiKeys.tenantId}, ${apiKeys.provider}, ${apiKeys.baseUrl})
   is not distinct from (${models.tenantId}, ${models.provider}, ${models.baseUrl})`;
 
-function choosePayingKey(keys: readonly Candidate[]): ModelAvailability {
+/**
+ * Condition of a statement that writes because of an earlier read: each of these keys still lists its model and has the facts
+ * with which it was chosen. So the rules are applied once, to what was read, and not again in SQL.
+ */
+export function areUnchanged(chosen: readonly Candidate[]): SQL {
+  const facts = chosen.map(
+    ({ apiKeyId, listedModelId, version, plan, health, isEnabled, expiresAt, needsReentry }) => ({
+      apiKeyId,
+      listedModelId,
+      version,
+      plan,
+      health,
+      isEnabled,
+      expiresAt,
+      needsReentry,
+    }),
+  );
+  return sql`not exists (
+    select from jsonb_to_recordset(${JSON.stringify(facts)}::text::jsonb) as fact("apiKeyId" text, "listedModelId" text,
+      version integer, plan text, health text, "isEnabled" boolean, "expiresAt" timestamptz(3), "needsReentry" boolean)
+    left join ${apiKeys} on ${apiKeys.id} = fact."apiKeyId"
+    left join ${apiKeyModels} on ${apiKeyModels.apiKeyId} = ${apiKeys.id} and ${apiKeyModels.modelId} = fact."listedModelId"
+    where ${apiKeyModels.modelId} is null
+      or (${apiKeys.version}, ${planOfKey}, ${apiKeys.health}, ${apiKeys.isEnabled}, ${apiKeys.expiresAt}, ${apiKeys.needsReentry})
+        is distinct from (fact.version, fact.plan, fact.health, fact."isEnabled", fact."expiresAt", fact."needsReentry"))`;
+}
+
+type KeyCandidate = Candidate & { status: KeyStatus };
+
+function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {
   const apiKeyIds = keys.map((key) => key.apiKeyId);
   const [own, ofTeam] = [
     keys.filter((key) => key.teamId === null),
@@ -113,11 +156,12 @@ function choosePayingKey(keys: readonly Candidate[]): ModelAvailability {
     isAvailable: true,
     apiKeyId: key.apiKeyId,
     keyTenantId: key.tenantId,
+    chosen: key,
     paidBy: key.teamId !== null ? 'TEAM' : key.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
   };
 }
 
-function firstToAsk(keys: readonly Candidate[]): Candidate | undefined {
+function firstToAsk(keys: readonly KeyCandidate[]): KeyCandidate | undefined {
   return keys.find((key) => key.status === 'ACTIVE') ?? keys.find((key) => isUsable(key.status));
 }
 

@@ -103,7 +103,15 @@ export interface KeyOutcome {
   isExplicit: boolean;
 }
 
-/** The facts after an answer; undefined if it says nothing about the key. */
+/** The facts after an answer that was not refused. */
+export const FACTS_AFTER_SUCCESS = {
+  health: 'ACTIVE',
+  healthReason: null,
+  rateLimitedUntil: null,
+  refusedAt: null,
+} as const satisfies HealthFacts;
+
+/** The facts after an answer; undefined if it says nothing about the key, whatever the facts before. */
 export function healthAfterAnswer(
   before: HealthFacts,
   { code, retryAt, isExplicit }: KeyOutcome,
@@ -111,7 +119,7 @@ export function healthAfterAnswer(
 ): HealthFacts | undefined {
   switch (code) {
     case null:
-      return { health: 'ACTIVE', healthReason: null, rateLimitedUntil: null, refusedAt: null };
+      return FACTS_AFTER_SUCCESS;
     case 'INVALID_KEY':
       if (!isExplicit) return healthAfterUnclearRefusal(before, code, now);
       return { ...before, health: 'INVALID', healthReason: code, refusedAt: null };

@@ -10,7 +10,7 @@ import type { ProviderName } from '../providers/provider.ts';
 import { openRecord, type RecordContext, type RootKey, SealError, type SealedRecord } from '../vault/seal.ts';
 
 /**
- * Opens a stored key and passes its secret to `use`: the only way to plaintext. `use` must neither keep nor log it. The bytes
+ * Opens a stored key and passes its secret to `use`: with `withSecretOf` the only way to plaintext. `use` must neither keep nor log it. The bytes
  * are wiped afterwards; the string made of them is only dropped, since JavaScript strings cannot be wiped.
  * Throws NotFoundError if the key is gone and SealError if it does not open, which is recorded.
  */
@@ -21,6 +21,15 @@ export async function withSecret<Result>(
 ): Promise<Result> {
   const [key] = await deps.db.select(sealedKeyColumns).from(apiKeys).where(eq(apiKeys.id, apiKeyId));
   if (key === undefined) throw new NotFoundError('API key');
+  return await withSecretOf(deps, key, use);
+}
+
+/** Does the same with a row that was read a moment ago. */
+export async function withSecretOf<Result>(
+  deps: OpenDeps,
+  key: SealedKey,
+  use: (secret: string, key: OpenedKey) => Promise<Result>,
+): Promise<Result> {
   const { baseUrl, tenantId, version } = key;
   const secretBytes = await open(deps, key);
   try {

@@ -10,6 +10,7 @@ import { type KeyDeps, requireApiKey } from './api-key.ts';
 import {
   type CheckedKey,
   type CheckResult,
+  FACTS_AFTER_SUCCESS,
   type HealthFacts,
   healthAfterAnswer,
   healthAfterCheck,
@@ -75,19 +76,46 @@ export async function recordKeyOutcome(
   { tenantId, provider, version }: OpenedKey,
   outcome: KeyOutcome,
 ): Promise<void> {
+  const hasVisibleChange =
+    outcome.code === null
+      ? await recordSuccess(deps, id, { provider, version })
+      : await recordFailure(deps, id, { provider, version }, outcome);
+  if (hasVisibleChange) deps.changes.announce(tenantId, [id]);
+}
+
+/** One statement, since most answers succeed, and the facts after a success do not depend on those before. */
+async function recordSuccess(
+  { db }: Pick<KeyDeps, 'db'>,
+  id: string,
+  { provider, version }: Pick<OpenedKey, 'provider' | 'version'>,
+): Promise<boolean> {
   const now = new Date();
-  const hasVisibleChange = await deps.db.transaction(async (tx) => {
+  const isSameSecret = and(eq(apiKeys.id, id), eq(apiKeys.version, version));
+  const before = db
+    .$with('before')
+    .as(db.select(healthFacts).from(apiKeys).where(isSameSecret).for('no key update'));
+  const after = FACTS_AFTER_SUCCESS;
+  const [facts] = await db
+    .with(before)
+    .update(apiKeys)
+    .set({ ...after, lastUsedAt: now, recheckAt: nextRecheckAt({ ...after, provider }, now, 0) })
+    .from(before)
+    .where(isSameSecret)
+    .returning({ ...before._.selectedFields });
+  return facts !== undefined && !isSameHealth(facts, after, now);
+}
+
+async function recordFailure(
+  { db }: Pick<KeyDeps, 'db'>,
+  id: string,
+  { provider, version }: Pick<OpenedKey, 'provider' | 'version'>,
+  outcome: KeyOutcome,
+): Promise<boolean> {
+  const now = new Date();
+  if (healthAfterAnswer(FACTS_AFTER_SUCCESS, outcome, now) === undefined) return false;
+  return await db.transaction(async (tx) => {
     const isSameSecret = and(eq(apiKeys.id, id), eq(apiKeys.version, version));
-    const [before] = await tx
-      .select({
-        health: apiKeys.health,
-        healthReason: apiKeys.healthReason,
-        rateLimitedUntil: apiKeys.rateLimitedUntil,
-        refusedAt: apiKeys.refusedAt,
-      })
-      .from(apiKeys)
-      .where(isSameSecret)
-      .for('no key update');
+    const [before] = await tx.select(healthFacts).from(apiKeys).where(isSameSecret).for('no key update');
     if (before === undefined) return false;
     const after = healthAfterAnswer(before, outcome, now);
     if (after === undefined) return false;
@@ -98,7 +126,6 @@ export async function recordKeyOutcome(
       .where(isSameSecret);
     return !isSameHealth(before, after, now);
   });
-  if (hasVisibleChange) deps.changes.announce(tenantId, [id]);
 }
 
 /** The initiator of a check. `inconclusive` is the number of consecutive checks without a result, this one included. */
@@ -126,12 +153,16 @@ function healthColumns(
   };
 }
 
-const checkedColumns = {
-  version: apiKeys.version,
-  label: apiKeys.label,
-  modelsRefreshedAt: apiKeys.modelsRefreshedAt,
+const healthFacts = {
   health: apiKeys.health,
   healthReason: apiKeys.healthReason,
   rateLimitedUntil: apiKeys.rateLimitedUntil,
   refusedAt: apiKeys.refusedAt,
+};
+
+const checkedColumns = {
+  version: apiKeys.version,
+  label: apiKeys.label,
+  modelsRefreshedAt: apiKeys.modelsRefreshedAt,
+  ...healthFacts,
 };

@@ -1,8 +1,20 @@
-import { and, asc, eq, exists, inArray, notExists, or, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  eq,
+  exists,
+  getTableColumns,
+  inArray,
+  notExists,
+  or,
+  type SQLWrapper,
+  sql,
+} from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { teamMembers } from '../db/tables/team.ts';
@@ -75,32 +87,32 @@ function isListedIn(db: Database, workspace: Pick<Workspace, 'id' | 'teamId'>) {
 }
 
 /**
- * Resolves model ids in a workspace, by the given id: an id of the team's row leads to the workspace's own row of the same
- * model if there is one, so that the workspace's own keys come first with either id.
+ * The query that resolves model ids in a workspace. An id of the team's row leads to the workspace's own row of the same model
+ * if there is one, so that the workspace's own keys come first with either id.
  */
-export async function modelsInWorkspace(
-  { db }: { db: Database },
-  workspace: { id: string; teamId: string | null },
+export function selectModelsInWorkspace(
+  db: Database,
+  workspace: { id: SQLWrapper; teamId: SQLWrapper },
   ids: readonly string[],
-): Promise<Map<string, Model>> {
-  const tenantIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
-  const rows = await db
-    .select({ askedId: asked.id, model: models })
+) {
+  const isOfWorkspace = (tenantId: SQLWrapper) => sql`${tenantId} in (${workspace.id}, ${workspace.teamId})`;
+  return db
+    .selectDistinctOn([asked.id], {
+      askedId: sql<string>`${asked.id}`.as('asked_id'),
+      ...getTableColumns(models),
+    })
     .from(asked)
     .innerJoin(
       models,
       and(
-        inArray(models.tenantId, tenantIds),
+        isOfWorkspace(models.tenantId),
         eq(models.provider, asked.provider),
         eq(models.baseUrl, asked.baseUrl),
         eq(models.name, asked.name),
       ),
     )
-    .where(and(inArray(asked.id, idsOf('mdl', ids)), inArray(asked.tenantId, tenantIds)))
-    .orderBy(asc(sql`${models.teamId} is not null`));
-  const found = new Map<string, Model>();
-  for (const { askedId, model } of rows) if (!found.has(askedId)) found.set(askedId, model as Model);
-  return found;
+    .where(and(isOneOf(asked.id, idsOf('mdl', ids)), isOfWorkspace(asked.tenantId)))
+    .orderBy(asked.id, asc(sql`${models.teamId} is not null`));
 }
 
 /** The models that one key offers, in the provider's order. */

@@ -90,7 +90,16 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     response.setHeaders(new Map(Object.entries({ ...SAFE_HEADERS, 'x-request-id': requestId })));
     void logScope.run(scope, () => answer(request, response, place));
   });
-  const closeSockets = serveWebSocket(server, { pipeline, sessions, sessionWatch, shares, origins, config });
+  const { sharedReads } = app;
+  const closeSockets = serveWebSocket(server, {
+    pipeline,
+    sessions,
+    sessionWatch,
+    sharedReads,
+    shares,
+    origins,
+    config,
+  });
 
   async function serveLiveness(response: ServerResponse): Promise<void> {
     if (await isLive()) sendText(response, 200, 'live');

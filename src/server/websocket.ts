@@ -5,6 +5,7 @@ import { GRAPHQL_TRANSPORT_WS_PROTOCOL, makeServer } from 'graphql-ws';
 import { type ServerOptions, WebSocketServer } from 'ws';
 import type { Sessions, Viewer } from '../accounts/session.ts';
 import type { SessionWatch } from '../accounts/session-watch.ts';
+import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 import { maskError } from '../execution/mask-error.ts';
 import { openPlace } from '../execution/person-limits.ts';
@@ -27,6 +28,7 @@ interface SocketDeps {
   pipeline: Pipeline;
   sessions: Sessions;
   sessionWatch: SessionWatch;
+  sharedReads: App['sharedReads'];
   shares: Shares;
   origins: Origins;
   config: Pick<Config, 'trustedProxies'>;
@@ -77,21 +79,25 @@ function refusalOf(request: IncomingMessage, origins: Origins): string | undefin
   return undefined;
 }
 
-function createProtocol({ pipeline, sessions, sessionWatch, shares, config }: SocketDeps) {
+function createProtocol({ pipeline, sessions, sessionWatch, sharedReads, shares, config }: SocketDeps) {
   const viewerOf = ({ request, authorization }: SocketExtra) =>
     viewerOfRequest(sessions, request, config.trustedProxies, authorization);
-  const viewerNow = async (extra: SocketExtra) =>
-    (extra.viewer && (await findOnce(extra.viewer))) ?? (await viewerOf(extra));
-  const lookups = new Map<string, Promise<Viewer | null>>();
+  async function viewerNow(extra: SocketExtra): Promise<Viewer | null> {
+    const { viewer } = extra;
+    const found = viewer && (await findShared(viewer));
+    // Other sockets of the session may come from another address.
+    return found ? { ...found, address: viewer.address } : await viewerOf(extra);
+  }
 
-  /** Shares one session query among all operations that arrive while it runs. */
-  function findOnce(viewer: Viewer): Promise<Viewer | null> {
-    const { sessionId } = viewer;
-    const known = lookups.get(sessionId);
-    if (known !== undefined) return known;
-    const lookup = sessions.findAgain(viewer).finally(() => lookups.delete(sessionId));
-    lookups.set(sessionId, lookup);
-    return lookup;
+  /**
+   * Shares one session query among all operations that arrive while it runs or within a second. A session that is ended here is
+   * announced, and read again at once; one that another process ends is found as soon as `sessionWatch` finds it.
+   */
+  function findShared(viewer: Viewer): Promise<Viewer | null> {
+    const { id, sessionId } = viewer;
+    return sharedReads.read(`session ${sessionId}`, () => sessions.findAgain(viewer), {
+      topics: [sessionId, id],
+    });
   }
 
   return makeServer<{ authorization?: unknown }, SocketExtra>({

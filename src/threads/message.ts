@@ -2,6 +2,7 @@ import { and, asc, desc, eq, gt, inArray } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { findThreads, type Thread } from './thread.ts';
@@ -51,6 +52,20 @@ export async function readMessages({ db }: { db: Database }, ids: readonly strin
     .select(messageColumns)
     .from(messages)
     .where(inArray(messages.id, idsOf('msg', ids)));
+}
+
+export type MessageRole = Message['role'];
+
+/** The roles of these messages, by id. The caller authorises the viewer. */
+export async function readRoles(
+  { db }: { db: Database },
+  ids: readonly string[],
+): Promise<Map<string, MessageRole>> {
+  const rows = await db
+    .select({ id: messages.id, role: messages.role })
+    .from(messages)
+    .where(isOneOf(messages.id, idsOf('msg', ids)));
+  return new Map(rows.map(({ id, role }) => [id, role]));
 }
 
 /** Which of these messages exist. */
@@ -105,6 +120,35 @@ export async function newestAnswers(
     .where(and(inArray(messages.threadId, [...threadIds]), eq(messages.role, 'ASSISTANT')))
     .orderBy(messages.threadId, desc(messages.position));
   return new Map(rows.map((message) => [message.threadId, message]));
+}
+
+/** A message that is being inserted, as its row will be read. */
+export function newMessage(
+  given: Pick<
+    Message,
+    'id' | 'threadId' | 'position' | 'parentId' | 'role' | 'status' | 'text' | 'authorId' | 'createdAt'
+  > &
+    Partial<Pick<Message, 'modelId' | 'modelName' | 'provider' | 'apiKeyId' | 'paidBy'>>,
+): Message {
+  return {
+    reasoning: '',
+    citations: [],
+    modelId: null,
+    modelName: null,
+    provider: null,
+    apiKeyId: null,
+    paidBy: null,
+    finishReason: null,
+    providerFinishReason: null,
+    errorCode: null,
+    errorRetryAt: null,
+    inputTokens: null,
+    outputTokens: null,
+    cachedInputTokens: null,
+    reasoningTokens: null,
+    isUsageEstimated: null,
+    ...given,
+  };
 }
 
 export const messageColumns = {

@@ -1,6 +1,7 @@
-import { and, asc, count, eq, inArray, isNull, or } from 'drizzle-orm';
+import { and, asc, inArray, isNull, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { fromJson } from '../db/json-rows.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ConflictError } from '../errors.ts';
 import type { Message } from './message.ts';
@@ -32,23 +33,19 @@ export async function readSiblingIds(
   );
 }
 
-/**
- * Throws ConflictError for one sibling too many. To be called after the new one was inserted, in its transaction, while the
- * thread's row is locked.
- */
-export async function requireSiblingLimit(
-  tx: Database,
-  { threadId, parentId }: Pick<Message, 'threadId' | 'parentId'>,
-): Promise<void> {
-  const [row] = await tx
-    .select({ siblings: count() })
-    .from(messages)
-    .where(
-      parentId === null
-        ? and(eq(messages.threadId, threadId), isNull(messages.parentId))
-        : eq(messages.parentId, parentId),
-    );
-  if ((row?.siblings ?? 0) <= MAX_SIBLINGS) return;
+/** The ids of all messages that reply to a parent, oldest first, as a column; with a null parent, all first messages. */
+export function siblingIdsColumn(threadId: string, parentId: SQLWrapper): SQL<string[]> {
+  const ids = sql`coalesce(array_agg(id order by position), '{}')`;
+  return sql`(case when ${parentId} is null
+    then (select array_to_json(${ids}) from ${messages} where thread_id = ${threadId} and parent_id is null)
+    else (select array_to_json(${ids}) from ${messages} where parent_id = ${parentId}) end)::text`.mapWith(
+    (text) => fromJson<string[]>(text),
+  );
+}
+
+/** Throws ConflictError if one more reply to this parent would be too many. */
+export function requireSiblingLimit(parentId: string | null, siblings: number): void {
+  if (siblings < MAX_SIBLINGS) return;
   throw new ConflictError(
     parentId === null
       ? `This thread has ${MAX_SIBLINGS} first messages, which is the most. Reply to one of them, or begin a new thread.`
@@ -57,4 +54,4 @@ export async function requireSiblingLimit(
 }
 
 /** The largest page of most lists, so that a list of all siblings stays as short. */
-const MAX_SIBLINGS = 100;
+export const MAX_SIBLINGS = 100;

@@ -1,15 +1,16 @@
-import { and, eq, inArray, or, sql } from 'drizzle-orm';
+import { and, eq, or, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
-import { idsOf } from '../db/id.ts';
+import { idsOf, newId } from '../db/id.ts';
+import { isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { threads } from '../db/tables/thread.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
 import type { Role } from '../plans-and-roles.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
-import { type Action, requireRole } from '../workspaces/permissions.ts';
+import { type Action, requireRole, rolesThatMay } from '../workspaces/permissions.ts';
 import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { mayDelete } from './thread-permissions.ts';
 
@@ -54,9 +55,12 @@ export async function findThreads(
   viewer: Viewer,
   ids: readonly string[],
 ): Promise<Thread[]> {
-  return await visibleThreads(db, viewer).where(
-    and(isVisibleTo(viewer.id), inArray(threads.id, idsOf('thr', ids))),
-  );
+  return await selectThreads(db, viewer, idsOf('thr', ids));
+}
+
+/** The query of `findThreads`, as a part of other statements. */
+export function selectThreads(db: Database, viewer: Viewer, ids: readonly string[]) {
+  return visibleThreads(db, viewer).where(and(isVisibleTo(viewer.id), isOneOf(threads.id, ids)));
 }
 
 /** For each pair, whether the viewer may see the thread. */
@@ -139,20 +143,48 @@ export async function createThread(
   },
 ): Promise<Thread> {
   const title = checkTitle(input.title ?? 'New thread');
-  const workspace = await requireWorkspace(deps, viewer, input.workspaceId, 'chat');
-  const [made] = await deps.db
-    .insert(threads)
-    .values({
-      workspaceId: workspace.id,
-      title,
-      visibility: input.visibility ?? 'PRIVATE',
-      sharedAt: input.visibility === 'WORKSPACE' ? sql`now()` : null,
-      createdBy: viewer.id,
-    })
-    .returning(announcedColumns);
-  if (made === undefined) throw new Error('an inserted thread was not returned');
-  announceThread(deps.changes, made, [made.id]);
-  return await requireThread(deps, viewer, made.id, 'read');
+  const visibility = input.visibility ?? 'PRIVATE';
+  const thread = await insertThread(deps.db, viewer, { workspaceId: input.workspaceId, title, visibility });
+  if (thread === undefined) {
+    await requireWorkspace(deps, viewer, input.workspaceId, 'chat');
+    throw new NotFoundError('workspace');
+  }
+  announceThread(deps.changes, thread, [thread.id]);
+  return thread;
+}
+
+/** Inserts a thread and returns it as the viewer sees it; undefined if the viewer may not write in the workspace. */
+async function insertThread(
+  db: Database,
+  viewer: Viewer,
+  { workspaceId, title, visibility }: Pick<Thread, 'workspaceId' | 'title' | 'visibility'>,
+): Promise<Thread | undefined> {
+  const workspace = db.$with('workspace').as(
+    db
+      .select({ teamId: workspaces.teamId, viewerRole: workspaceMembers.role })
+      .from(workspaces)
+      .innerJoin(workspaceMembers, eq(workspaceMembers.workspaceId, workspaces.id))
+      .where(
+        and(
+          isOneOf(workspaces.id, idsOf('wsp', [workspaceId])),
+          eq(workspaceMembers.userId, viewer.id),
+          isOneOf(workspaceMembers.role, rolesThatMay('chat')),
+        ),
+      ),
+  );
+  const names = Object.values(ownColumns).map((column) => sql.identifier(column.name));
+  const made = db.$with('made', ownColumns).as(sql`
+    insert into ${threads} (id, workspace_id, title, visibility, shared_at, created_by)
+    select ${newId('thr')}, ${workspaceId}, ${title}, ${visibility}::text,
+      case when ${visibility}::text = 'WORKSPACE' then now() end, ${viewer.id}
+    from ${workspace}
+    returning ${sql.join(names, sql`, `)}`);
+  const [thread] = await db
+    .with(workspace, made)
+    .select({ ...made._.selectedFields, ...workspace._.selectedFields })
+    .from(made)
+    .crossJoin(workspace);
+  return thread && { ...thread, appearedAt: thread.createdAt };
 }
 
 /** Changes title or visibility; only its creator may change the visibility. */
@@ -220,21 +252,27 @@ export const announcedColumns = {
   createdBy: threads.createdBy,
 };
 
+const ownColumns = {
+  id: threads.id,
+  workspaceId: threads.workspaceId,
+  title: threads.title,
+  visibility: threads.visibility,
+  revision: threads.revision,
+  createdBy: threads.createdBy,
+  createdAt: threads.createdAt,
+  updatedAt: threads.updatedAt,
+  lastMessageAt: threads.lastMessageAt,
+};
+
 function visibleThreads(db: Database, viewer: Viewer) {
   return db
     .select({
-      id: threads.id,
-      workspaceId: threads.workspaceId,
+      ...ownColumns,
       teamId: workspaces.teamId,
-      title: threads.title,
-      visibility: threads.visibility,
-      revision: threads.revision,
-      createdBy: threads.createdBy,
-      createdAt: threads.createdAt,
-      updatedAt: threads.updatedAt,
-      lastMessageAt: threads.lastMessageAt,
       appearedAt: sql`case when ${threads.createdBy} = ${viewer.id} then ${threads.createdAt}
-        else coalesce(${threads.sharedAt}, ${threads.createdAt}) end`.mapWith(threads.createdAt),
+        else coalesce(${threads.sharedAt}, ${threads.createdAt}) end`
+        .mapWith(threads.createdAt)
+        .as('appeared_at'),
       viewerRole: workspaceMembers.role,
     })
     .from(threads)

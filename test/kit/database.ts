@@ -5,6 +5,7 @@ import postgres from 'postgres';
 import { inject, vi } from 'vitest';
 import { type Database, type OpenDatabase, openDatabase, openEmbedded } from '../../src/db/database.ts';
 import { lenders } from '../../src/db/driver.ts';
+import { embeddedClients } from '../../src/db/embedded-client.ts';
 
 /** The database that all tests of a worker share; each makes its own users and workspaces. Never closed. */
 export function sharedDatabase(): Promise<OpenDatabase> {
@@ -49,9 +50,11 @@ export function beforeNextTransaction({ db }: { db: Database }, meanwhile: () =>
     });
     return;
   }
-  const transaction = db.transaction.bind(db);
-  vi.spyOn(db, 'transaction').mockImplementationOnce(async (...given) => {
+  const client = embeddedClients.get(db);
+  if (client === undefined) throw new Error('this is no database that was opened');
+  const transaction = client.transaction.bind(client);
+  vi.spyOn(client, 'transaction').mockImplementationOnce(async (work) => {
     await meanwhile();
-    return await transaction(...given);
+    return await transaction(work);
   });
 }
