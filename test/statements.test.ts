@@ -60,7 +60,12 @@ async function sendHeld(parentId: string | null = null) {
 /** Statements that run regularly, whoever does what. */
 const REGULAR = /watched\(id\)|skip locked|"viewerId"/;
 
-const briefly = (texts: readonly string[]) => texts.filter((text) => !REGULAR.test(text)).map(brief);
+/** In the order of their names: several loaders may read at once, in any order. */
+const briefly = (texts: readonly string[]) =>
+  texts
+    .filter((text) => !REGULAR.test(text))
+    .map(brief)
+    .sort();
 
 /** The first word of a statement, and the tables that it names. */
 function brief(text: string): string {
@@ -78,12 +83,12 @@ test('a message takes six statements from its arrival to the first delta', async
   expect(event.__typename).toBe('AnswerDelta');
   expect(briefly(recorded.texts)).toMatchInlineSnapshot(`
     [
-      "select users sessions",
-      "with threads workspaces messages models api_key_models api_keys",
       "begin",
+      "commit",
+      "select users sessions",
       "with threads api_keys",
       "with threads messages api_keys api_key_models",
-      "commit",
+      "with threads workspaces messages models api_key_models api_keys",
     ]
   `);
   release();
@@ -102,27 +107,27 @@ test('a message to a thread that its sender follows takes no more', async () => 
   );
   expect(briefly(recorded.texts)).toMatchInlineSnapshot(`
     [
-      "with threads workspaces messages models api_key_models api_keys",
       "begin",
+      "commit",
+      "select api_key_models api_keys workspaces models",
+      "select api_key_models api_keys workspaces models",
+      "select api_key_models api_keys workspaces models",
+      "select messages",
+      "select messages",
+      "select messages",
+      "select messages",
+      "select messages",
+      "select messages",
+      "select models",
+      "select threads workspaces",
+      "select threads workspaces",
+      "select users",
+      "select users",
+      "select users",
+      "select users",
       "with threads api_keys",
       "with threads messages api_keys api_key_models",
-      "commit",
-      "select users",
-      "select messages",
-      "select threads workspaces",
-      "select messages",
-      "select users",
-      "select messages",
-      "select api_key_models api_keys workspaces models",
-      "select users",
-      "select messages",
-      "select threads workspaces",
-      "select models",
-      "select messages",
-      "select users",
-      "select messages",
-      "select api_key_models api_keys workspaces models",
-      "select api_key_models api_keys workspaces models",
+      "with threads workspaces messages models api_key_models api_keys",
     ]
   `);
   release();
@@ -151,14 +156,14 @@ test('the end of an answer takes at most four statements', async () => {
   );
   expect(briefly(recorded.texts)).toMatchInlineSnapshot(`
     [
-      "with threads messages answer_chunks",
-      "select threads workspaces",
-      "with api_keys",
-      "select users",
-      "select messages",
-      "select threads workspaces",
-      "select models",
       "select api_key_models api_keys workspaces models",
+      "select messages",
+      "select models",
+      "select threads workspaces",
+      "select threads workspaces",
+      "select users",
+      "with api_keys",
+      "with threads messages answer_chunks",
     ]
   `);
 });
@@ -168,12 +173,12 @@ test('following a thread takes the session and ...', async () => {
   await begin('follow', 'thread-events', { threadId });
   expect(briefly(recorded.texts)).toMatchInlineSnapshot(`
     [
-      "select users sessions",
-      "select threads workspaces",
+      "select messages",
+      "select messages",
       "select threads",
-      "select messages",
+      "select threads workspaces",
       "select users",
-      "select messages",
+      "select users sessions",
     ]
   `);
 });

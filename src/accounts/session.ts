@@ -2,9 +2,10 @@ import { drizzleAdapter } from 'better-auth/adapters/drizzle';
 import { APIError, createAuthMiddleware } from 'better-auth/api';
 import { betterAuth } from 'better-auth/minimal';
 import { bearer } from 'better-auth/plugins/bearer';
-import { and, eq, gt, inArray } from 'drizzle-orm';
+import { and, eq, gt, inArray, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { idsOf, newId, type TablePrefix } from '../db/id.ts';
+import { prepared } from '../db/prepared.ts';
 import { accounts, sessions, users, verifications } from '../db/tables/user.ts';
 import { ConflictError } from '../errors.ts';
 import type { Mailer } from '../mail.ts';
@@ -225,20 +226,28 @@ export function createSessions(options: {
      */
     async findAgain(viewer: Viewer): Promise<Viewer | null> {
       const restSeconds = SESSION_SECONDS - RENEWED_AFTER_SECONDS;
-      const [person] = await options.db
-        .select({ id: users.id, name: users.name, email: users.email })
-        .from(sessions)
-        .innerJoin(users, eq(users.id, sessions.userId))
-        .where(
-          and(
-            eq(sessions.id, viewer.sessionId),
-            gt(sessions.expiresAt, new Date(Date.now() + restSeconds * 1_000)),
-          ),
-        );
+      const [person] = await personOfSession(options.db).execute({
+        sessionId: viewer.sessionId,
+        restsUntil: new Date(Date.now() + restSeconds * 1_000),
+      });
       return person === undefined ? null : { ...viewer, ...person };
     },
   };
 }
+
+const personOfSession = prepared((db) =>
+  db
+    .select({ id: users.id, name: users.name, email: users.email })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(
+      and(
+        eq(sessions.id, sql.placeholder('sessionId')),
+        gt(sessions.expiresAt, sql.placeholder('restsUntil')),
+      ),
+    )
+    .prepare('person_of_session'),
+);
 
 /** A session as its user may see it: without the token, with which a script could act as another session. */
 function describe(session: Record<string, unknown>, currentId: string | undefined) {

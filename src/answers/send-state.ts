@@ -2,7 +2,9 @@ import { type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
+import { idList } from '../db/is-one-of.ts';
 import { jsonRows } from '../db/json-rows.ts';
+import { prepared } from '../db/prepared.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { models } from '../db/tables/model.ts';
 import { messages } from '../db/tables/thread.ts';
@@ -48,36 +50,18 @@ export interface SendState {
  * see or a message that is not in it, and NotPermittedError without the right to write there.
  */
 export async function readSendState(db: Database, viewer: Viewer, request: SendRequest): Promise<SendState> {
-  const { threadId, parentId, modelIds } = request;
-  const found = db.$with('found').as(selectThreads(db, viewer, idsOf('thr', [threadId])));
-  const parent = db
-    .$with('parent', { id: messages.id, role: messages.role })
-    .as(parentId === null ? newestIn(threadId) : named(threadId, parentId));
-  const ofFound = (column: SQLWrapper) => sql`(select ${column} from ${found})`;
-  const workspace = { id: ofFound(found.workspaceId), teamId: ofFound(found.teamId) };
-  const resolved = db.$with('resolved').as(selectModelsInWorkspace(db, workspace, modelIds));
-  const candidates = db
-    .$with('candidates')
-    .as(selectCandidates(db, sql`${models.id} in (select ${resolved.id} from ${resolved})`));
-  const sealed = db
-    .select(sealedKeyColumns)
-    .from(apiKeys)
-    .where(sql`${apiKeys.id} in (select ${candidates.apiKeyId} from ${candidates})`)
-    .as('sealed');
-  const [row] = await db
-    .with(found, parent, resolved, candidates)
-    .select({
-      thread: { ...found._.selectedFields },
-      parent: { id: parent.id, role: parent.role },
-      siblingIds: siblingIdsColumn(threadId, parent.id),
-      branch: branchColumn(parent.id),
-      models: jsonRows(resolved),
-      candidates: jsonRows(candidates),
-      sealedKeys: jsonRows(sealed),
-      repeatedId: repeatedIdColumn(viewer, request),
-    })
-    .from(found)
-    .leftJoin(parent, sql`true`);
+  const { threadId, parentId, modelIds, idempotencyKey } = request;
+  const values = {
+    viewerId: viewer.id,
+    threadId: idList(idsOf('thr', [threadId])),
+    threadIds: idList(idsOf('thr', [threadId])),
+    modelIds: idList(idsOf('mdl', modelIds)),
+    idempotencyKey,
+  };
+  const [row] =
+    parentId === null
+      ? await stateAtNewest(db).execute(values)
+      : await stateAtParent(db).execute({ ...values, parentId: idList(idsOf('msg', [parentId])) });
   if (row === undefined) throw new NotFoundError('thread');
   requireRole(row.thread.viewerRole, 'chat');
   if (parentId !== null && row.parent === null) throw new NotFoundError('parent message');
@@ -92,31 +76,60 @@ export async function readSendState(db: Database, viewer: Viewer, request: SendR
   };
 }
 
-function named(threadId: string, id: string): SQL {
-  const [known = ''] = idsOf('msg', [id]);
-  return sql`select id, role from ${messages} where id = ${known} and thread_id = ${threadId}`;
-}
+const threadId = sql.placeholder('threadId');
+const viewerId = sql.placeholder('viewerId');
+
+/** The message that is named in the placeholder `parentId`, if it is in the thread. */
+const NAMED = sql`select id, role from ${messages} where id = ${sql.placeholder('parentId')} and thread_id = ${threadId}`;
 
 /**
  * The newest answer to the newest question that has ended with some text, else that question. An answer that failed empty or is
  * still being written would leave the model without the other answers.
  */
-function newestIn(threadId: string): SQL {
-  // The length is known without decompressing the text, which may be 8 MiB.
-  return sql`
-    select coalesce(answer.id, question.id) as id, coalesce(answer.role, question.role) as role
-    from (
-      select id, role from ${messages} where thread_id = ${threadId} and role = 'USER' order by position desc limit 1
-    ) as question left join lateral (
-      select id, role from ${messages} as reply
-      where reply.parent_id = question.id and role = 'ASSISTANT' and status <> 'WRITING'
-        and (octet_length(text) > 1000 or text ~ '[^[:space:]]')
-      order by position desc limit 1
-    ) as answer on true`;
-}
+const NEWEST = sql`
+  select coalesce(answer.id, question.id) as id, coalesce(answer.role, question.role) as role
+  from (
+    select id, role from ${messages} where thread_id = ${threadId} and role = 'USER' order by position desc limit 1
+  ) as question left join lateral (
+    select id, role from ${messages} as reply
+    where reply.parent_id = question.id and role = 'ASSISTANT' and status <> 'WRITING'
+      -- The length is known without decompressing the text, which may be 8 MiB.
+      and (octet_length(text) > 1000 or text ~ '[^[:space:]]')
+    order by position desc limit 1
+  ) as answer on true`;
 
-function repeatedIdColumn(viewer: Viewer, { threadId, idempotencyKey }: SendRequest): SQL<string | null> {
-  return sql`(
+const stateAtNewest = prepared((db) => selectState(db, NEWEST).prepare('send_state_at_newest'));
+const stateAtParent = prepared((db) => selectState(db, NAMED).prepare('send_state_at_parent'));
+
+function selectState(db: Database, parentQuery: SQL) {
+  const found = db.$with('found').as(selectThreads(db));
+  const parent = db.$with('parent', { id: messages.id, role: messages.role }).as(parentQuery);
+  const ofFound = (column: SQLWrapper) => sql`(select ${column} from ${found})`;
+  const workspace = { id: ofFound(found.workspaceId), teamId: ofFound(found.teamId) };
+  const resolved = db.$with('resolved').as(selectModelsInWorkspace(db, workspace));
+  const candidates = db
+    .$with('candidates')
+    .as(selectCandidates(db, sql`${models.id} in (select ${resolved.id} from ${resolved})`));
+  const sealed = db
+    .select(sealedKeyColumns)
+    .from(apiKeys)
+    .where(sql`${apiKeys.id} in (select ${candidates.apiKeyId} from ${candidates})`)
+    .as('sealed');
+  const repeatedId: SQL<string | null> = sql`(
     select id from ${messages}
-    where thread_id = ${threadId} and author_id = ${viewer.id} and idempotency_key = ${idempotencyKey})`;
+    where thread_id = ${threadId} and author_id = ${viewerId} and idempotency_key = ${sql.placeholder('idempotencyKey')})`;
+  return db
+    .with(found, parent, resolved, candidates)
+    .select({
+      thread: { ...found._.selectedFields },
+      parent: { id: parent.id, role: parent.role },
+      siblingIds: siblingIdsColumn(threadId, parent.id),
+      branch: branchColumn(parent.id),
+      models: jsonRows(resolved),
+      candidates: jsonRows(candidates),
+      sealedKeys: jsonRows(sealed),
+      repeatedId,
+    })
+    .from(found)
+    .leftJoin(parent, sql`true`);
 }

@@ -1,9 +1,15 @@
-import { type SQL, type SQLWrapper, sql } from 'drizzle-orm';
+import { type Placeholder, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 
 /**
- * Whether a column is one of these ids. Unlike `inArray` it has the same text for any number of them, so that the statement is
+ * Whether a column is one of these ids, or of those of a placeholder that is filled with `idList`. Unlike `inArray` it has the same text for any number of them, so that the statement is
  * prepared once. Ids contain no comma.
  */
-export function isOneOf(column: SQLWrapper, ids: readonly string[]): SQL {
-  return sql`${column} = any (string_to_array(${ids.join(',')}, ','))`;
+export function isOneOf(column: SQLWrapper, ids: readonly string[] | Placeholder): SQL {
+  const list = Array.isArray(ids) ? idList(ids) : ids;
+  return sql`${column} = any (string_to_array(${list}, ','))`;
+}
+
+/** Ids as one parameter. */
+export function idList(ids: readonly string[]): string {
+  return ids.join(',');
 }

@@ -87,14 +87,10 @@ function isListedIn(db: Database, workspace: Pick<Workspace, 'id' | 'teamId'>) {
 }
 
 /**
- * The query that resolves model ids in a workspace. An id of the team's row leads to the workspace's own row of the same model
+ * The query that resolves the model ids of the placeholder `modelIds` in a workspace. An id of the team's row leads to the workspace's own row of the same model
  * if there is one, so that the workspace's own keys come first with either id.
  */
-export function selectModelsInWorkspace(
-  db: Database,
-  workspace: { id: SQLWrapper; teamId: SQLWrapper },
-  ids: readonly string[],
-) {
+export function selectModelsInWorkspace(db: Database, workspace: { id: SQLWrapper; teamId: SQLWrapper }) {
   const isOfWorkspace = (tenantId: SQLWrapper) => sql`${tenantId} in (${workspace.id}, ${workspace.teamId})`;
   return db
     .selectDistinctOn([asked.id], {
@@ -111,7 +107,7 @@ export function selectModelsInWorkspace(
         eq(models.name, asked.name),
       ),
     )
-    .where(and(isOneOf(asked.id, idsOf('mdl', ids)), isOfWorkspace(asked.tenantId)))
+    .where(and(isOneOf(asked.id, sql.placeholder('modelIds')), isOfWorkspace(asked.tenantId)))
     .orderBy(asked.id, asc(sql`${models.teamId} is not null`));
 }
 

@@ -2,6 +2,7 @@ import { and, asc, inArray, isNull, or, type SQL, type SQLWrapper, sql } from 'd
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { fromJson } from '../db/json-rows.ts';
+import type { Given } from '../db/prepared.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ConflictError } from '../errors.ts';
 import type { Message } from './message.ts';
@@ -34,7 +35,7 @@ export async function readSiblingIds(
 }
 
 /** The ids of all messages that reply to a parent, oldest first, as a column; with a null parent, all first messages. */
-export function siblingIdsColumn(threadId: string, parentId: SQLWrapper): SQL<string[]> {
+export function siblingIdsColumn(threadId: Given, parentId: SQLWrapper): SQL<string[]> {
   const ids = sql`coalesce(array_agg(id order by position), '{}')`;
   return sql`(case when ${parentId} is null
     then (select array_to_json(${ids}) from ${messages} where thread_id = ${threadId} and parent_id is null)

@@ -3,8 +3,9 @@ import type { Viewer } from '../accounts/session.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf, newId } from '../db/id.ts';
-import { isOneOf } from '../db/is-one-of.ts';
+import { idList, isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
+import { type Given, prepared } from '../db/prepared.ts';
 import { threads } from '../db/tables/thread.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
@@ -55,12 +56,17 @@ export async function findThreads(
   viewer: Viewer,
   ids: readonly string[],
 ): Promise<Thread[]> {
-  return await selectThreads(db, viewer, idsOf('thr', ids));
+  return await threadsByIds(db).execute({ viewerId: viewer.id, threadIds: idList(idsOf('thr', ids)) });
 }
 
-/** The query of `findThreads`, as a part of other statements. */
-export function selectThreads(db: Database, viewer: Viewer, ids: readonly string[]) {
-  return visibleThreads(db, viewer).where(and(isVisibleTo(viewer.id), isOneOf(threads.id, ids)));
+const threadsByIds = prepared((db) => selectThreads(db).prepare('threads_by_ids'));
+
+/** The query of `findThreads`, with the placeholders `viewerId` and `threadIds`, as a part of other statements too. */
+export function selectThreads(db: Database) {
+  const viewerId = sql.placeholder('viewerId');
+  return visibleThreads(db, viewerId).where(
+    and(isVisibleTo(viewerId), isOneOf(threads.id, sql.placeholder('threadIds'))),
+  );
 }
 
 /** For each pair, whether the viewer may see the thread. */
@@ -113,7 +119,7 @@ export async function listThreads(
     maxRows: 100,
     valueOf: (thread) => thread.id,
     read: (conditions, orderBy, limit) =>
-      visibleThreads(db, viewer)
+      visibleThreads(db, viewer.id)
         .where(and(isVisibleTo(viewer.id), eq(threads.workspaceId, workspace.id), ...conditions))
         .orderBy(orderBy)
         .limit(limit),
@@ -264,12 +270,12 @@ const ownColumns = {
   lastMessageAt: threads.lastMessageAt,
 };
 
-function visibleThreads(db: Database, viewer: Viewer) {
+function visibleThreads(db: Database, viewerId: Given) {
   return db
     .select({
       ...ownColumns,
       teamId: workspaces.teamId,
-      appearedAt: sql`case when ${threads.createdBy} = ${viewer.id} then ${threads.createdAt}
+      appearedAt: sql`case when ${threads.createdBy} = ${viewerId} then ${threads.createdAt}
         else coalesce(${threads.sharedAt}, ${threads.createdAt}) end`
         .mapWith(threads.createdAt)
         .as('appeared_at'),
@@ -278,13 +284,13 @@ function visibleThreads(db: Database, viewer: Viewer) {
     .from(threads)
     .innerJoin(
       workspaceMembers,
-      and(eq(workspaceMembers.workspaceId, threads.workspaceId), eq(workspaceMembers.userId, viewer.id)),
+      and(eq(workspaceMembers.workspaceId, threads.workspaceId), eq(workspaceMembers.userId, viewerId)),
     )
     .innerJoin(workspaces, eq(workspaces.id, threads.workspaceId))
     .$dynamic();
 }
 
-function isVisibleTo(userId: string | typeof workspaceMembers.userId) {
+function isVisibleTo(userId: Given | typeof workspaceMembers.userId) {
   return or(eq(threads.visibility, 'WORKSPACE'), eq(threads.createdBy, userId));
 }
 

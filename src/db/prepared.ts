@@ -1,0 +1,20 @@
+import type { Placeholder } from 'drizzle-orm';
+import type { Database } from './database.ts';
+
+/**
+ * A query that is built once for each database and later only filled in: building one with Drizzle can take longer than all
+ * else about it. For a transaction it is built each time.
+ */
+export function prepared<Query>(build: (db: Database) => Query): (db: Database) => Query {
+  const built = new WeakMap<Database, Query>();
+  return (db) => {
+    const known = built.get(db);
+    if (known !== undefined) return known;
+    const query = build(db);
+    built.set(db, query);
+    return query;
+  };
+}
+
+/** A text that is known when a query is built, or is filled in when it is executed. */
+export type Given = string | Placeholder;
