@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { and, eq, ne, sql } from 'drizzle-orm';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
+import { placeholders, prepared } from '../db/prepared.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
 import { sanitizeText } from '../providers/wire/clean-facts.ts';
@@ -78,41 +79,50 @@ function isRefused(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && /^(22|54)/.test(String(cause.code));
 }
 
-/** One statement, so that an answer ends with one round trip. Null if the answer is deleted. */
+/** Null if the answer is deleted. */
 async function save(
   { db, running }: EndDeps,
   live: LiveAnswer,
   { text, reasoning, citations, usage, ending }: ToSave,
 ) {
-  // A checkpoint that has begun may add chunks that this statement, which sees the state of its start, would not delete. A later
+  // A checkpoint that has begun may add chunks that the statement, which sees the state of its start, would not delete. A later
   // one finds the row locked or ended.
   await running.checkpoint;
+  const [saved] = await saveEnd(db).execute({
+    threadId: live.threadId,
+    answerId: live.id,
+    fence: live.fence,
+    status: ending.status,
+    text,
+    reasoning,
+    citations,
+    ...endColumns(ending),
+    ...usageColumns(usage, ending, text.length + reasoning.length),
+  });
+  if (saved === undefined) return null;
+  const { thread, row } = saved;
+  return row === null ? await endedByAnother(db, live, thread) : { thread, row };
+}
+
+/** One statement, so that an answer ends with one round trip. */
+const saveEnd = prepared((db) => {
   // The thread's row first, as in `db/lock-order`: two answers of one thread that end together would deadlock otherwise.
   const counted = db.$with('counted').as(
     db
       .update(threads)
       .set({ revision: sql`${threads.revision} + 1` })
-      .where(eq(threads.id, live.threadId))
+      .where(eq(threads.id, sql.placeholder('threadId')))
       .returning(announcedColumns),
   );
   const ended = db.$with('ended').as(
     db
       .update(messages)
-      .set({
-        status: ending.status,
-        text,
-        reasoning,
-        citations,
-        ...endColumns(ending),
-        ...usageColumns(usage, ending, text.length + reasoning.length),
-        writerId: null,
-        leaseUntil: null,
-      })
+      .set({ ...placeholders(ENDED_COLUMNS), writerId: null, leaseUntil: null })
       .where(
         and(
-          eq(messages.id, live.id),
+          eq(messages.id, sql.placeholder('answerId')),
           eq(messages.status, 'WRITING'),
-          eq(messages.fence, live.fence),
+          eq(messages.fence, sql.placeholder('fence')),
           sql`exists (select from ${counted})`,
         ),
       )
@@ -126,15 +136,29 @@ async function save(
         .where(sql`${answerChunks.messageId} in (select ${ended.id} from ${ended})`)
         .returning({ messageId: answerChunks.messageId }),
     );
-  const [saved] = await db
+  return db
     .with(counted, ended, dropped)
     .select({ thread: { ...counted._.selectedFields }, row: { ...ended._.selectedFields } })
     .from(counted)
-    .leftJoin(ended, sql`true`);
-  if (saved === undefined) return null;
-  const { thread, row } = saved;
-  return row === null ? await endedByAnother(db, live, thread) : { thread, row };
-}
+    .leftJoin(ended, sql`true`)
+    .prepare('save_end');
+});
+
+const ENDED_COLUMNS = [
+  'status',
+  'text',
+  'reasoning',
+  'citations',
+  'errorCode',
+  'errorRetryAt',
+  'finishReason',
+  'providerFinishReason',
+  'inputTokens',
+  'outputTokens',
+  'cachedInputTokens',
+  'reasoningTokens',
+  'isUsageEstimated',
+] as const;
 
 /** The answer as another writer ended it; null if it is deleted. */
 async function endedByAnother(
@@ -150,9 +174,11 @@ async function endedByAnother(
 }
 
 function endColumns(ending: Ending) {
-  if (ending.type === 'failed') return { errorCode: ending.code, errorRetryAt: ending.retryAt };
-  if (ending.status === 'STOPPED') return {};
+  const none = { errorCode: null, errorRetryAt: null, finishReason: null, providerFinishReason: null };
+  if (ending.type === 'failed') return { ...none, errorCode: ending.code, errorRetryAt: ending.retryAt };
+  if (ending.status === 'STOPPED') return none;
   return {
+    ...none,
     finishReason: ending.finishReason,
     providerFinishReason: sanitizeText(ending.providerFinishReason, MAX_REASON_LENGTH),
   };

@@ -1,4 +1,4 @@
-import type { Placeholder } from 'drizzle-orm';
+import { type Placeholder, sql } from 'drizzle-orm';
 import type { Database } from './database.ts';
 
 /**
@@ -18,3 +18,11 @@ export function prepared<Query>(build: (db: Database) => Query): (db: Database) 
 
 /** A text that is known when a query is built, or is filled in when it is executed. */
 export type Given = string | Placeholder;
+
+/** A placeholder of its own name for each of these columns. */
+export function placeholders<Name extends string>(names: readonly Name[]): Record<Name, Placeholder<Name>> {
+  return Object.fromEntries(names.map((name) => [name, sql.placeholder(name)])) as Record<
+    Name,
+    Placeholder<Name>
+  >;
+}

@@ -1,7 +1,8 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { lockTenantForKeyShare } from '../db/lock-order.ts';
+import { prepared } from '../db/prepared.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { saveKeyModels } from '../models/save-models.ts';
@@ -90,20 +91,34 @@ async function recordSuccess(
   { provider, version }: Pick<OpenedKey, 'provider' | 'version'>,
 ): Promise<boolean> {
   const now = new Date();
-  const isSameSecret = and(eq(apiKeys.id, id), eq(apiKeys.version, version));
+  const after = FACTS_AFTER_SUCCESS;
+  const recheckAt = nextRecheckAt({ ...after, provider }, now, 0);
+  const [before] = await saveSuccess(db).execute({ id, version, now, recheckAt });
+  return before !== undefined && !isSameHealth(before, after, now);
+}
+
+/** Returns the facts before. */
+const saveSuccess = prepared((db) => {
+  const isSameSecret = and(
+    eq(apiKeys.id, sql.placeholder('id')),
+    eq(apiKeys.version, sql.placeholder('version')),
+  );
   const before = db
     .$with('before')
     .as(db.select(healthFacts).from(apiKeys).where(isSameSecret).for('no key update'));
-  const after = FACTS_AFTER_SUCCESS;
-  const [facts] = await db
+  return db
     .with(before)
     .update(apiKeys)
-    .set({ ...after, lastUsedAt: now, recheckAt: nextRecheckAt({ ...after, provider }, now, 0) })
+    .set({
+      ...FACTS_AFTER_SUCCESS,
+      lastUsedAt: sql.placeholder('now'),
+      recheckAt: sql.placeholder('recheckAt'),
+    })
     .from(before)
     .where(isSameSecret)
-    .returning({ ...before._.selectedFields });
-  return facts !== undefined && !isSameHealth(facts, after, now);
-}
+    .returning({ ...before._.selectedFields })
+    .prepare('save_success');
+});
 
 async function recordFailure(
   { db }: Pick<KeyDeps, 'db'>,
