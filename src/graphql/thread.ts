@@ -2,9 +2,9 @@ import type { AnswerErrorCode } from '../answer-error.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import * as errors from '../errors.ts';
 import { unavailableCode } from '../keys/availability.ts';
+import { createThread } from '../threads/create-thread.ts';
 import { listMessages } from '../threads/message.ts';
 import {
-  createThread,
   deleteThread,
   type THREAD_ORDER_FIELDS,
   type Thread as ThreadShape,

@@ -2,7 +2,7 @@ import { and, eq, or, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
-import { idsOf, newId } from '../db/id.ts';
+import { idsOf } from '../db/id.ts';
 import { idList, isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { type Given, prepared } from '../db/prepared.ts';
@@ -11,8 +11,8 @@ import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
 import type { Role } from '../plans-and-roles.ts';
 import { sanitizeLine } from '../sanitize-line.ts';
-import { type Action, requireRole, rolesThatMay } from '../workspaces/permissions.ts';
-import { requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
+import { type Action, requireRole } from '../workspaces/permissions.ts';
+import type { Workspace } from '../workspaces/workspace.ts';
 import { mayDelete } from './thread-permissions.ts';
 
 export const VISIBILITIES = ['PRIVATE', 'WORKSPACE'] as const;
@@ -45,7 +45,7 @@ export interface ThreadOrder {
   direction: 'ASC' | 'DESC';
 }
 
-interface ThreadDeps {
+export interface ThreadDeps {
   db: Database;
   changes: Changes;
 }
@@ -139,60 +139,6 @@ export async function requireThread(
   return thread;
 }
 
-export async function createThread(
-  deps: ThreadDeps,
-  viewer: Viewer,
-  input: {
-    workspaceId: string;
-    title?: string | null | undefined;
-    visibility?: Visibility | null | undefined;
-  },
-): Promise<Thread> {
-  const title = checkTitle(input.title ?? 'New thread');
-  const visibility = input.visibility ?? 'PRIVATE';
-  const thread = await insertThread(deps.db, viewer, { workspaceId: input.workspaceId, title, visibility });
-  if (thread === undefined) {
-    await requireWorkspace(deps, viewer, input.workspaceId, 'chat');
-    throw new NotFoundError('workspace');
-  }
-  announceThread(deps.changes, thread, [thread.id]);
-  return thread;
-}
-
-/** Inserts a thread and returns it as the viewer sees it; undefined if the viewer may not write in the workspace. */
-async function insertThread(
-  db: Database,
-  viewer: Viewer,
-  { workspaceId, title, visibility }: Pick<Thread, 'workspaceId' | 'title' | 'visibility'>,
-): Promise<Thread | undefined> {
-  const workspace = db.$with('workspace').as(
-    db
-      .select({ teamId: workspaces.teamId, viewerRole: workspaceMembers.role })
-      .from(workspaces)
-      .innerJoin(workspaceMembers, eq(workspaceMembers.workspaceId, workspaces.id))
-      .where(
-        and(
-          isOneOf(workspaces.id, idsOf('wsp', [workspaceId])),
-          eq(workspaceMembers.userId, viewer.id),
-          isOneOf(workspaceMembers.role, rolesThatMay('chat')),
-        ),
-      ),
-  );
-  const names = Object.values(ownColumns).map((column) => sql.identifier(column.name));
-  const made = db.$with('made', ownColumns).as(sql`
-    insert into ${threads} (id, workspace_id, title, visibility, shared_at, created_by)
-    select ${newId('thr')}, ${workspaceId}, ${title}, ${visibility}::text,
-      case when ${visibility}::text = 'WORKSPACE' then now() end, ${viewer.id}
-    from ${workspace}
-    returning ${sql.join(names, sql`, `)}`);
-  const [thread] = await db
-    .with(workspace, made)
-    .select({ ...made._.selectedFields, ...workspace._.selectedFields })
-    .from(made)
-    .crossJoin(workspace);
-  return thread && { ...thread, appearedAt: thread.createdAt };
-}
-
 /** Changes title or visibility; only its creator may change the visibility. */
 export async function updateThread(
   deps: ThreadDeps,
@@ -258,7 +204,8 @@ export const announcedColumns = {
   createdBy: threads.createdBy,
 };
 
-const ownColumns = {
+/** The columns of a thread's own row. */
+export const threadColumns = {
   id: threads.id,
   workspaceId: threads.workspaceId,
   title: threads.title,
@@ -273,7 +220,7 @@ const ownColumns = {
 function visibleThreads(db: Database, viewerId: Given) {
   return db
     .select({
-      ...ownColumns,
+      ...threadColumns,
       teamId: workspaces.teamId,
       appearedAt: sql`case when ${threads.createdBy} = ${viewerId} then ${threads.createdAt}
         else coalesce(${threads.sharedAt}, ${threads.createdAt}) end`
@@ -294,7 +241,8 @@ function isVisibleTo(userId: Given | typeof workspaceMembers.userId) {
   return or(eq(threads.visibility, 'WORKSPACE'), eq(threads.createdBy, userId));
 }
 
-function checkTitle(text: string): string {
+/** A title fit to be stored. Throws InvalidInputError. */
+export function checkTitle(text: string): string {
   const title = sanitizeLine(text);
   if (title.length >= 1 && title.length <= MAX_TITLE_LENGTH) return title;
   throw new InvalidInputError('title', `A title has between 1 and ${MAX_TITLE_LENGTH} characters.`);
