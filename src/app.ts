@@ -17,6 +17,7 @@ import { ModelViewCache } from './follow/model-view-cache.ts';
 import { SharedReads } from './follow/shared-reads.ts';
 import { rememberAdded } from './follow/thread.ts';
 import type { ServerInfo } from './graphql/context.ts';
+import { shareSent } from './graphql/sent-message.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
 import { recordRoots } from './keys/root-holders.ts';
@@ -160,9 +161,10 @@ async function openOn(
     modelViewCache: new ModelViewCache(),
     accessBatch: new AccessBatch(db),
     sharedReads,
-    onSent(viewer, { thread, userMessage, answers }) {
-      rememberThread(sharedReads, viewer, thread);
-      rememberAdded(sharedReads, thread.id, [userMessage, ...answers]);
+    onSent(viewer, sent) {
+      rememberThread(sharedReads, viewer, sent.thread);
+      rememberAdded(sharedReads, sent.thread.id, [sent.userMessage, ...sent.answers]);
+      shareSent(sharedReads, viewer, sent);
     },
     serverInfo: {
       version: packageFile.version,

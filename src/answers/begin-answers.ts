@@ -106,7 +106,8 @@ function begunFrom(
   { userMessage, answers }: NewMessages,
   inserted: Inserted,
 ): Begun {
-  const { lastPosition, createdAt, ...threadChanges } = inserted;
+  const { createdAt, ...threadChanges } = inserted;
+  const { lastPosition } = inserted;
   const written = { threadId: state.thread.id, authorId: viewer.id, createdAt };
   const parentId = state.parent?.id ?? null;
   return {

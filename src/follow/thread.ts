@@ -10,7 +10,6 @@ import {
   MESSAGES_AT_ONCE,
   type Message,
   messagesAfter,
-  newestPosition,
   writingMessages,
 } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
@@ -98,7 +97,7 @@ class ThreadFollower implements Pollable<ThreadEvent> {
   async #snapshot(): Promise<Step> {
     const thread = await this.#access.reload();
     if (thread === undefined) return this.#loseAccess();
-    const newest = await this.#read('newest', () => newestPosition(this.#deps, this.#threadId));
+    const newest = thread.lastPosition;
     this.#lastPosition = newest;
     const writing = await this.#read('writing', () => writingMessages(this.#deps, this.#threadId));
     // A message that began since then is sent as added.

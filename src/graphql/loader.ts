@@ -37,3 +37,8 @@ export class Loader<Value> {
     this.#known.clear();
   }
 }
+
+/** Forgets everything that was remembered in any of these loaders. */
+export function forgetAll(loaders: Readonly<Record<string, Pick<Loader<unknown>, 'forget'>>>): void {
+  for (const loader of Object.values(loaders)) loader.forget();
+}

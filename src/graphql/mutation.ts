@@ -3,6 +3,7 @@ import type { Viewer } from '../accounts/session.ts';
 import type { UserError } from '../errors.ts';
 import { builder } from './builder.ts';
 import { type Context, type Loaders, requireOperator, requireViewer } from './context.ts';
+import { forgetAll } from './loader.ts';
 
 type Types = (typeof builder)['$inferSchemaTypes'];
 
@@ -96,7 +97,7 @@ function add<Fields extends InputFieldMap, Payload extends object>(
       },
       resolve: (_root, args, context) => {
         // What an earlier mutation of the same operation remembered may be changed by this one.
-        for (const loader of Object.values(context.loaders)) loader.forget();
+        forgetAll(context.loaders);
         return run(context, args.input as InputShapeFromFields<Fields>);
       },
     }),

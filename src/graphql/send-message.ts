@@ -1,11 +1,9 @@
-import type { Viewer } from '../accounts/session.ts';
 import { withLiveText } from '../answers/live-text.ts';
-import { type SentMessage, sendMessage } from '../answers/send-message.ts';
-import { siblingKey } from '../threads/siblings.ts';
+import { sendMessage } from '../answers/send-message.ts';
 import { Answer, sendErrors } from './answer.ts';
-import type { Loaders } from './context.ts';
 import { UserMessage } from './message.ts';
 import { mutation } from './mutation.ts';
+import { rememberSent } from './sent-message.ts';
 import { Thread } from './thread.ts';
 
 mutation('sendMessage', {
@@ -30,7 +28,7 @@ mutation('sendMessage', {
   errors: sendErrors,
   run: async (deps, viewer, input, loaders) => {
     const sent = await sendMessage(deps, viewer, input);
-    remember(loaders, viewer, sent);
+    rememberSent(loaders, viewer, sent);
     return sent;
   },
   payload: (t) => ({
@@ -44,25 +42,3 @@ mutation('sendMessage', {
     thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),
   }),
 });
-
-/** Keeps what was read and written for a message, so that the payload needs no further statement. */
-function remember(
-  loaders: Loaders,
-  viewer: Viewer,
-  { userMessage, answers, thread, state }: SentMessage,
-): void {
-  if (state === null) return;
-  loaders.users.remember(viewer.id, viewer);
-  loaders.threads.remember(thread.id, thread);
-  for (const message of [userMessage, ...answers]) loaders.messages.remember(message.id, message);
-  loaders.siblingIds.remember(siblingKey(userMessage), [...state.siblingIds, userMessage.id]);
-  loaders.siblingIds.remember(
-    userMessage.id,
-    answers.map(({ id }) => id),
-  );
-  if (state.parent !== null) loaders.messageRoles.remember(state.parent.id, state.parent.role);
-  for (const model of state.models.values()) loaders.models.remember(model.id, model);
-  for (const [modelId, offer] of state.offers) loaders.offers.remember(modelId, offer);
-  const newest = answers.at(-1);
-  if (newest !== undefined) loaders.newestAnswers.remember(thread.id, newest);
-}

@@ -9,7 +9,9 @@ import {
 } from './answer-events.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
+import { forgetAll } from './loader.ts';
 import { Message } from './message.ts';
+import { recallSent } from './sent-message.ts';
 import { Thread } from './thread.ts';
 
 type Of<Type extends ThreadEventShape['type']> = Extract<ThreadEventShape, { type: Type }>;
@@ -30,7 +32,14 @@ const MessageAdded = builder.objectRef<Of<'message-added'>>('MessageAdded').impl
   description:
     'A message or answer was added. The deltas of an answer that is being written go on from the text given here.',
   fields: (t) => ({
-    message: t.expose('message', { type: Message, description: 'The message that was added.' }),
+    message: t.field({
+      type: Message,
+      description: 'The message that was added.',
+      resolve: async ({ message }, _args, context) => {
+        await recallSent(context, message);
+        return message;
+      },
+    }),
   }),
 });
 
@@ -78,7 +87,10 @@ builder.subscriptionField('threadEvents', (t) =>
       'Follows a thread: first ThreadSnapshot, then every message, delta and change in it, those of several answers at once included.',
     args: { threadId: t.arg.id({ required: true, description: 'Id of the thread.' }) },
     subscribe: (_root, { threadId }, context) => threadEvents(context.deps, requireViewer(context), threadId),
-    resolve: (event: ThreadEventShape) => event,
+    resolve: (event: ThreadEventShape, _args, { loaders }) => {
+      forgetAll(loaders); // what was remembered for the event before
+      return event;
+    },
   }),
 );
 

@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
-import { messages, threads } from '../db/tables/thread.ts';
+import { messages } from '../db/tables/thread.ts';
 import { findThreads, type Thread } from './thread.ts';
 
 /** A message as it is stored. The text of an answer that is being written is not in its row: see `withLiveText`. */
@@ -98,15 +98,6 @@ export async function writingMessages({ db }: { db: Database }, threadId: string
     .from(messages)
     .where(and(eq(messages.threadId, threadId), eq(messages.status, 'WRITING')))
     .orderBy(asc(messages.position));
-}
-
-/** The position of the newest message of a thread; 0 for an empty one. */
-export async function newestPosition({ db }: { db: Database }, threadId: string): Promise<number> {
-  const [row] = await db
-    .select({ position: threads.lastPosition })
-    .from(threads)
-    .where(eq(threads.id, threadId));
-  return row?.position ?? 0;
 }
 
 /** The newest answer of each of these threads, by thread. */

@@ -28,6 +28,8 @@ export interface Thread {
   title: string;
   visibility: Visibility;
   revision: number;
+  /** The position of its newest message; 0 while it has none. */
+  lastPosition: number;
   createdBy: string | null;
   createdAt: Date;
   updatedAt: Date;
@@ -211,6 +213,7 @@ export const threadColumns = {
   title: threads.title,
   visibility: threads.visibility,
   revision: threads.revision,
+  lastPosition: threads.lastPosition,
   createdBy: threads.createdBy,
   createdAt: threads.createdAt,
   updatedAt: threads.updatedAt,
