@@ -1,8 +1,9 @@
 import { asc, count, eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
+import { lenderOf, lenders } from '../src/db/driver.ts';
 import { answerChunks, messages, threads } from '../src/db/tables/thread.ts';
 import { follow, readAnswer, TRANSPORTS } from './kit/answer.ts';
-import { freshDatabase } from './kit/database.ts';
+import { failStatements, freshDatabase } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import type { NamedModel, Person } from './kit/person.ts';
 import { startScriptedProvider } from './kit/scripted-provider.ts';
@@ -176,8 +177,7 @@ test('answers go on while the database fails, and are saved when it is back', as
   const events = follow(client, 'answer-events', { answerId });
   call.write({ content: 'Once ' });
   expect((await events.next()).value?.text).toBe('Once ');
-  const { db } = server.app;
-  const restore = breakTransactions(db, 2);
+  const broken = failStatements(server.app.db, /update "messages"/, 2, 'ECONNREFUSED');
   call.write({ content: 'upon a time' });
   expect((await events.next()).value?.text).toBe('upon a time');
   call.finish();
@@ -185,25 +185,10 @@ test('answers go on while the database fails, and are saved when it is back', as
     __typename: 'AnswerFinished',
     answer: { status: 'COMPLETE', text: 'Once upon a time' },
   });
-  expect(restore()).toBe(2);
+  expect(broken.left).toBe(0);
   await client.dispose();
   await server.close();
 });
-
-/** Makes so many transactions fail as if the database were away. The returned function restores it and returns how many failed. */
-function breakTransactions(db: TestServer['app']['db'], times: number): () => number {
-  const { transaction } = db;
-  let failed = 0;
-  db.transaction = (async (...args: Parameters<typeof transaction>) => {
-    if (failed === times) return await transaction.apply(db, args);
-    failed += 1;
-    throw Object.assign(new Error('gone'), { code: 'ECONNREFUSED' });
-  }) as typeof transaction;
-  return () => {
-    db.transaction = transaction;
-    return failed;
-  };
-}
 
 test.each([
   { title: 'happened all the same', isCommitted: true },
@@ -236,29 +221,15 @@ test.each([
   },
 );
 
-/** Lets the next commit and the look-up after it fail as if the connection had broken; the commit is carried out or not. */
+/** Lets the next transaction, and the look-up after it, fail as if the connection had broken; it is carried out or not. */
 function loseNextCommit(db: TestServer['app']['db'], isCommitted: boolean): void {
-  const { transaction, select } = db;
-  const broken = Object.assign(new Error('gone'), { code: 'ECONNRESET' });
-  db.transaction = (async (work, options) => {
-    db.transaction = transaction;
-    await transaction
-      .call(
-        db,
-        async (tx) => {
-          await work(tx);
-          if (!isCommitted) throw broken;
-        },
-        options,
-      )
-      .finally(() => {
-        db.select = () => {
-          db.select = select;
-          throw broken;
-        };
-      });
-    throw broken;
-  }) as typeof transaction;
+  const lend = lenderOf(db);
+  lenders.set(db, async (work) => {
+    lenders.set(db, lend);
+    if (isCommitted) await lend(work);
+    failStatements(db, /select "id" from "messages"/, 1, 'ECONNRESET');
+    throw Object.assign(new Error('gone'), { code: 'ECONNRESET' });
+  });
 }
 
 test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(

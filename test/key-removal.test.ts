@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { askHeld } from './kit/answer.ts';
 import { bodyText, endOfAnswer, type KeyResult, modelsOf } from './kit/api-key.ts';
+import { beforeNextTransaction } from './kit/database.ts';
 import { captureLog } from './kit/log.ts';
 import { nodesOf, type Page } from './kit/page.ts';
 import { type Cast, sharedTeam, sharedWorkspace, signUpCast, teamWorkspace } from './kit/people.ts';
@@ -125,12 +126,7 @@ describe('removing a key', () => {
     const { apiKey, models } = await ada.addKey('OPENAI');
     const { thread, answers } = await ada.ask('Hello?', models.slice(0, 1));
     await endOfAnswer(ada, answers[0]?.id ?? '');
-    const { db } = server.app;
-    const transaction = db.transaction.bind(db);
-    vi.spyOn(db, 'transaction').mockImplementationOnce(async (run, config) => {
-      await ada.run('remove-api-key', { input: { id: apiKey.id } });
-      return await transaction(run, config);
-    });
+    beforeNextTransaction(server.app, () => ada.run('remove-api-key', { input: { id: apiKey.id } }));
     expect(await ada.ask('Hello again?', models.slice(0, 1), thread.id)).toMatchObject({
       __typename: 'ModelUnavailableError',
       code: 'NO_KEY',

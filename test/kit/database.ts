@@ -58,3 +58,22 @@ export function beforeNextTransaction({ db }: { db: Database }, meanwhile: () =>
     return await transaction(work);
   });
 }
+
+/** Lets the next statements of this text fail with this code. Those in a transaction that is sent at once are not among them. */
+export function failStatements(db: Database, text: RegExp, times: number, code: string): { left: number } {
+  const client = (db as Database & { $client: Client }).$client;
+  const { unsafe } = client;
+  const failing = { left: times };
+  client.unsafe = (given, ...rest) => {
+    if (!text.test(given)) return unsafe(given, ...rest);
+    failing.left -= 1;
+    if (failing.left === 0) client.unsafe = unsafe;
+    const failure = Promise.reject(Object.assign(new Error('gone'), { code }));
+    return Object.assign(failure, { values: () => failure });
+  };
+  return failing;
+}
+
+interface Client {
+  unsafe(text: string, ...rest: unknown[]): unknown;
+}
