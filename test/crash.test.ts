@@ -177,7 +177,7 @@ test('answers go on while the database fails, and are saved when it is back', as
   const events = follow(client, 'answer-events', { answerId });
   call.write({ content: 'Once ' });
   expect((await events.next()).value?.text).toBe('Once ');
-  const broken = failStatements(server.app.db, /update "messages"/, 2, 'ECONNREFUSED');
+  const broken = failStatements(server.app.db, /update "messages"/, away('ECONNREFUSED'), 2);
   call.write({ content: 'upon a time' });
   expect((await events.next()).value?.text).toBe('upon a time');
   call.finish();
@@ -221,14 +221,18 @@ test.each([
   },
 );
 
+function away(code: string): Error {
+  return Object.assign(new Error('gone'), { code });
+}
+
 /** Lets the next transaction, and the look-up after it, fail as if the connection had broken; it is carried out or not. */
 function loseNextCommit(db: TestServer['app']['db'], isCommitted: boolean): void {
   const lend = lenderOf(db);
   lenders.set(db, async (work) => {
     lenders.set(db, lend);
     if (isCommitted) await lend(work);
-    failStatements(db, /select "id" from "messages"/, 1, 'ECONNRESET');
-    throw Object.assign(new Error('gone'), { code: 'ECONNRESET' });
+    failStatements(db, /select "id" from "messages"/, away('ECONNRESET'), 1);
+    throw away('ECONNRESET');
   });
 }
 

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { bodyText, rawBody } from './kit/api-key.ts';
-import { freshDatabase } from './kit/database.ts';
+import { failStatements, freshDatabase } from './kit/database.ts';
 import { captureErrors } from './kit/log.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -263,9 +263,7 @@ describe('the log', () => {
     await using broken = await startTestServer({}, { database: await freshDatabase() });
     const person = await broken.signUp();
     const lines = captureErrors();
-    vi.spyOn(broken.app.db, 'insert').mockImplementation(() => {
-      throw new Error('no secret-text');
-    });
+    using _failing = failStatements(broken.app.db, /insert into "threads"/, new Error('no secret-text'));
     const response = await fetch(`${broken.url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -59,17 +59,29 @@ export function beforeNextTransaction({ db }: { db: Database }, meanwhile: () =>
   });
 }
 
-/** Lets the next statements of this text fail with this code. Those in a transaction that is sent at once are not among them. */
-export function failStatements(db: Database, text: RegExp, times: number, code: string): { left: number } {
+/**
+ * Lets the next statements of this text fail, until all of them have or it is disposed of. Those of a transaction are not among
+ * them.
+ */
+export function failStatements(
+  db: Database,
+  text: RegExp,
+  failure: Error,
+  times = Number.POSITIVE_INFINITY,
+): { left: number } & Disposable {
   const client = (db as Database & { $client: Client }).$client;
   const { unsafe } = client;
-  const failing = { left: times };
+  const failing = {
+    left: times,
+    [Symbol.dispose]() {
+      client.unsafe = unsafe;
+    },
+  };
   client.unsafe = (given, ...rest) => {
-    if (!text.test(given)) return unsafe(given, ...rest);
+    if (failing.left === 0 || !text.test(given)) return unsafe(given, ...rest);
     failing.left -= 1;
-    if (failing.left === 0) client.unsafe = unsafe;
-    const failure = Promise.reject(Object.assign(new Error('gone'), { code }));
-    return Object.assign(failure, { values: () => failure });
+    const reply = Promise.reject(failure);
+    return Object.assign(reply, { values: () => reply });
   };
   return failing;
 }
