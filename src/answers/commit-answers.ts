@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
+import { idList } from '../db/is-one-of.ts';
 import { lockThreadAndKeys } from '../db/lock-order.ts';
 import { messages } from '../db/tables/thread.ts';
 import { transactionAtOnce } from '../db/transaction-at-once.ts';
@@ -9,7 +10,13 @@ import { failureCode, failureName, log } from '../log.ts';
 import type { Turn } from '../providers/provider.ts';
 import { discardAnswer, endAnswer } from './end-answer.ts';
 import { type GenerateDeps, generateAnswer } from './generate.ts';
-import { type Inserted, insertMessages, type NewMessages, type PreparedAnswer } from './insert-messages.ts';
+import {
+  type Inserted,
+  insertMessages,
+  type NewMessages,
+  type PreparedAnswer,
+  readInserted,
+} from './insert-messages.ts';
 import type { SendState } from './send-state.ts';
 
 /** What beginning and generating answers needs. */
@@ -33,17 +40,15 @@ export async function commitAnswers(
   turns: readonly Turn[],
 ): Promise<Inserted | null> {
   const { answers } = rows;
-  const { replies, committed } = transactionAtOnce(deps.db, (tx) => [
-    lockThreadAndKeys(
-      tx,
-      state.thread.id,
-      answers.flatMap(({ apiKeyIds }) => apiKeyIds),
-    ),
-    insertMessages(tx, viewer, state, rows),
+  const apiKeyIds = idList(answers.flatMap((answer) => answer.apiKeyIds));
+  const { replies, committed } = transactionAtOnce(deps.db, [
+    lockThreadAndKeys({ threadId: state.thread.id, apiKeyIds }),
+    insertMessages(viewer, state, rows),
   ]);
   let inserted: Inserted | undefined;
   try {
-    [inserted] = await replies[1];
+    const [row] = (await replies.at(-1)) ?? [];
+    inserted = row && readInserted(row);
   } catch (error) {
     // The whole transaction was sent: it may have been committed, and only the replies been lost. No other process would write
     // those answers.

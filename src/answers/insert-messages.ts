@@ -1,10 +1,14 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { type SQL, sql, type WithSubquery } from 'drizzle-orm';
+import type { QueryBuilder } from 'drizzle-orm/pg-core';
 import type { Viewer } from '../accounts/session.ts';
-import type { Database } from '../db/database.ts';
+import { placeholders } from '../db/prepared.ts';
+import { type Statement, statement } from '../db/statement.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
-import { areUnchanged } from '../keys/availability.ts';
+import type { Row } from '../db/transaction-at-once.ts';
+import { areUnchanged, factsOf } from '../keys/availability.ts';
 import type { SealedKey } from '../keys/open-secret.ts';
+import type { Role } from '../plans-and-roles.ts';
 import { MAX_SIBLINGS } from '../threads/siblings.ts';
 import { leaseFromNow } from './checkpoint.ts';
 import type { PaidModel } from './find-paying-keys.ts';
@@ -23,52 +27,120 @@ export interface NewMessages {
 }
 
 /**
- * Inserts messages at the end of a thread in one statement, if everything that decided about them is still as it was read. No
- * row is returned if something has changed, or if the idempotency key has been used meanwhile; then nothing was written. To be
- * called under the locks of `lockThreadAndKeys`.
+ * The statement that inserts messages at the end of a thread, if everything that decided about them is still as it was read. It
+ * returns no row if something has changed, or if the idempotency key has been used meanwhile; then nothing is written. To be
+ * sent under the locks of `lockThreadAndKeys`.
  */
-export function insertMessages(tx: Database, viewer: Viewer, state: SendState, rows: NewMessages) {
-  const { userMessage, answers, writerId } = rows;
-  const { thread, parent } = state;
-  const unchanged = tx.$with('unchanged', { lastPosition: threads.lastPosition }).as(sql`
+export function insertMessages(
+  viewer: Viewer,
+  { thread, parent }: SendState,
+  { userMessage, answers, writerId }: NewMessages,
+): Statement {
+  const values = {
+    threadId: thread.id,
+    viewerId: viewer.id,
+    viewerRole: thread.viewerRole,
+    parentId: parent?.id ?? null,
+    chosenKeys: factsOf(answers.map(({ chosen }) => chosen)),
+    answers: JSON.stringify(answers.map(rowOf)),
+    count: answers.length + (userMessage === null ? 0 : 1),
+    writerId,
+  };
+  if (userMessage === null) return insertAnswers(values);
+  const { id, text, idempotencyKey, inputHash } = userMessage;
+  return insertMessageAndAnswers({ ...values, messageId: id, text, idempotencyKey, inputHash });
+}
+
+/** The thread after messages were inserted, and when they were. */
+export interface Inserted {
+  lastPosition: number;
+  revision: number;
+  updatedAt: Date;
+  lastMessageAt: Date;
+  createdAt: Date;
+}
+
+/** Reads the row that the statement returns. */
+export function readInserted([lastPosition, revision, ...times]: Row): Inserted {
+  const [updatedAt, lastMessageAt, createdAt] = times.map((time) => new Date(String(time)));
+  return { lastPosition, revision, updatedAt, lastMessageAt, createdAt } as Inserted;
+}
+
+interface InsertValues extends Record<string, unknown> {
+  threadId: string;
+  viewerId: string;
+  viewerRole: Role;
+  /** Null for a first message. */
+  parentId: string | null;
+  /** From `factsOf`. */
+  chosenKeys: string;
+  /** JSON of `rowOf` for each. */
+  answers: string;
+  /** How many messages are inserted. */
+  count: number;
+  writerId: string;
+}
+
+function rowOf({ live, model, apiKeyId, paidBy }: PreparedAnswer, index: number) {
+  const { id: modelId, name: modelName, provider } = model;
+  return { id: live.id, fence: live.fence, place: index + 1, modelId, modelName, provider, apiKeyId, paidBy };
+}
+
+const given = placeholders([
+  'threadId',
+  'viewerId',
+  'viewerRole',
+  'count',
+  'writerId',
+  'text',
+  'messageId',
+] as const);
+const parentId = sql`${sql.placeholder('parentId')}::text`;
+
+const insertAnswers = statement<InsertValues>((builder) =>
+  insertRows(builder, 0, (unchanged) => sql`select ${parentId} as id from ${unchanged}`),
+);
+
+const insertMessageAndAnswers = statement<InsertValues & Record<'messageId' | 'text', string>>((builder) =>
+  insertRows(
+    builder,
+    1,
+    (unchanged) => sql`
+      insert into ${messages} (id, thread_id, position, parent_id, role, status, text, author_id, idempotency_key, input_hash)
+      select ${given.messageId}, ${given.threadId}, last_position + 1, ${parentId}, 'USER', 'COMPLETE', ${given.text},
+        ${given.viewerId}, ${sql.placeholder('idempotencyKey')}, ${sql.placeholder('inputHash')}
+      from ${unchanged}
+      on conflict (thread_id, author_id, idempotency_key) do nothing
+      returning id`,
+  ),
+);
+
+/** `question` gives the id of the message that is answered, and inserts it if it is new. */
+function insertRows(builder: QueryBuilder, newQuestions: 0 | 1, question: (unchanged: WithSubquery) => SQL) {
+  const unchanged = builder.$with('unchanged', { lastPosition: threads.lastPosition }).as(sql`
     select last_position from ${threads}
-    where ${threads.id} = ${thread.id} and ${isAsRead(viewer, state)}
-      and ${areUnchanged(answers.map(({ chosen }) => chosen))}`);
-  const asked = tx.$with('asked', { id: messages.id }).as(
-    userMessage === null
-      ? sql`select id from ${messages} where id = ${parent?.id ?? null} and exists (select from ${unchanged})`
-      : sql`
-        insert into ${messages} (id, thread_id, position, parent_id, role, status, text, author_id, idempotency_key, input_hash)
-        select ${userMessage.id}, ${thread.id}, ${unchanged.lastPosition} + 1, ${parent?.id ?? null}, 'USER', 'COMPLETE',
-          ${userMessage.text}, ${viewer.id}, ${userMessage.idempotencyKey}, ${userMessage.inputHash}
-        from ${unchanged}
-        on conflict (thread_id, author_id, idempotency_key) do nothing
-        returning id`,
-  );
-  const before = userMessage === null ? 0 : 1;
-  const counted = tx.$with('counted', countedColumns).as(sql`
-      update ${threads} set revision = revision + 1, updated_at = now(),
-        last_position = last_position + ${before + answers.length},
-        -- now() is the start of the transaction, which may be earlier than that of one committed before.
-        last_message_at = greatest(last_message_at, now())
-      where id = ${thread.id} and exists (select from ${asked})
-      returning last_position, revision, updated_at, last_message_at, now()::timestamptz(3) as created_at`);
-  const begun = tx.$with('begun', { id: messages.id }).as(sql`
+    where id = ${given.threadId} and ${IS_AS_READ} and ${areUnchanged(sql.placeholder('chosenKeys'))}`);
+  const asked = builder.$with('asked', { id: messages.id }).as(question(unchanged));
+  const counted = builder.$with('counted', countedColumns).as(sql`
+    update ${threads} set revision = revision + 1, updated_at = now(), last_position = last_position + ${given.count},
+      -- now() is the start of the transaction, which may be earlier than that of one committed before.
+      last_message_at = greatest(last_message_at, now())
+    where id = ${given.threadId} and exists (select from ${asked})
+    returning last_position, revision, updated_at, last_message_at, now()::timestamptz(3) as created_at`);
+  const begun = builder.$with('begun', { id: messages.id }).as(sql`
     insert into ${messages} (id, thread_id, position, parent_id, role, status, text, author_id,
       model_id, model_name, provider, api_key_id, paid_by, writer_id, lease_until, fence)
-    select answer.id, ${thread.id}, ${unchanged.lastPosition} + ${before} + answer.number, ${asked.id}, 'ASSISTANT', 'WRITING', '',
-      ${viewer.id}, answer."modelId", answer."modelName", answer.provider, answer."apiKeyId", answer."paidBy",
-      ${writerId}, ${leaseFromNow()}, answer.fence
-    from ${unchanged}, ${asked}, ${recordset(answers)}
+    select answer.id, ${given.threadId}, ${unchanged.lastPosition} + ${sql.raw(`${newQuestions}`)} + answer.place, ${asked.id},
+      'ASSISTANT', 'WRITING', '', ${given.viewerId}, answer."modelId", answer."modelName", answer.provider, answer."apiKeyId",
+      answer."paidBy", ${given.writerId}, ${leaseFromNow()}, answer.fence
+    from ${unchanged}, ${asked}, jsonb_to_recordset(${sql.placeholder('answers')}::text::jsonb) as answer(id text,
+      fence integer, place integer, "modelId" text, "modelName" text, provider text, "apiKeyId" text, "paidBy" text)
     returning id`);
-  return tx
+  return builder
     .with(unchanged, asked, counted, begun)
     .select({ ...counted._.selectedFields })
     .from(counted);
 }
-
-/** The thread after the messages were inserted, and when they were. */
-export type Inserted = Awaited<ReturnType<typeof insertMessages>>[number];
 
 const countedColumns = {
   lastPosition: threads.lastPosition,
@@ -79,29 +151,11 @@ const countedColumns = {
 };
 
 /** Whether the thread and the viewer's right to write in it are as they were read, and the parent still has room for a reply. */
-function isAsRead(viewer: Viewer, { thread, parent }: SendState): SQL {
-  const isMember = sql`exists (
+const IS_AS_READ = sql`(${threads.visibility} = 'WORKSPACE' or ${threads.createdBy} = ${given.viewerId})
+  and exists (
     select from ${workspaceMembers} where ${workspaceMembers.workspaceId} = ${threads.workspaceId}
-      and ${workspaceMembers.userId} = ${viewer.id} and ${workspaceMembers.role} = ${thread.viewerRole})`;
-  const hasRoom =
-    parent === null
-      ? sql`(select count(*) from ${messages} where thread_id = ${thread.id} and parent_id is null) < ${MAX_SIBLINGS}`
-      : sql`exists (select from ${messages} where id = ${parent.id})
-          and (select count(*) from ${messages} where parent_id = ${parent.id}) < ${MAX_SIBLINGS}`;
-  return sql`(${threads.visibility} = 'WORKSPACE' or ${threads.createdBy} = ${viewer.id}) and ${isMember} and ${hasRoom}`;
-}
-
-function recordset(answers: readonly PreparedAnswer[]): SQL {
-  const rows = answers.map(({ live, model, apiKeyId, paidBy }, index) => ({
-    number: index + 1,
-    id: live.id,
-    modelId: model.id,
-    modelName: model.name,
-    provider: model.provider,
-    apiKeyId,
-    paidBy,
-    fence: live.fence,
-  }));
-  return sql`jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as answer(number integer, id text, "modelId" text,
-    "modelName" text, provider text, "apiKeyId" text, "paidBy" text, fence integer)`;
-}
+      and ${workspaceMembers.userId} = ${given.viewerId} and ${workspaceMembers.role} = ${given.viewerRole})
+  and (${parentId} is null or exists (select from ${messages} where id = ${parentId}))
+  and (case when ${parentId} is null
+    then (select count(*) from ${messages} where thread_id = ${given.threadId} and parent_id is null)
+    else (select count(*) from ${messages} where parent_id = ${parentId}) end) < ${sql.raw(`${MAX_SIBLINGS}`)}`;

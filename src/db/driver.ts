@@ -3,6 +3,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import type postgres from 'postgres';
 import type { Connection } from './connection.ts';
 import { retryConflicts } from './retry-conflicts.ts';
+import type { Statement } from './statement.ts';
 
 /** Runs a piece of work with a connection that no other work uses meanwhile. */
 export type Lend = <Result>(work: (connection: Connection) => Promise<Result>) => Promise<Result>;
@@ -23,7 +24,7 @@ export function drizzleOver(lend: Lend): PostgresJsDatabase {
 }
 
 /** Drizzle over an object that has the parts of the driver's client that are used. */
-export function drizzleWith(client: object): PostgresJsDatabase {
+function drizzleWith(client: object): PostgresJsDatabase {
   return drizzle({
     client: { options: { parsers: {}, serializers: {} }, ...client } as unknown as postgres.Sql,
   });
@@ -107,22 +108,32 @@ function sendText(connection: Connection, text: string) {
   });
 }
 
-/** Sends a statement over a connection, and gives its reply. `onRetry` prevents that the driver sends it a second time. */
-export type Send = (connection: Connection, onRetry?: () => void) => Promise<unknown>;
+/**
+ * Sends a statement over a connection and returns its rows. `onRetry` is called before the driver sends a prepared statement a
+ * second time, since PostgreSQL no longer knows it or can no longer execute it.
+ */
+export function sendStatement(
+  connection: Connection,
+  { text, parameters }: Statement,
+  { asArrays, onRetry }: { asArrays: boolean; onRetry?: () => void },
+): Promise<unknown> {
+  publishStatement(text);
+  const prepare = connection.shouldPrepare(text);
+  return connection.run((driver) => {
+    const sent = driver.unsafe(text, parameters as postgres.ParameterOrJSON<never>[], { prepare });
+    // The driver sets this before it repeats the statement.
+    if (onRetry !== undefined) Object.defineProperty(sent, 'retried', { set: onRetry });
+    return asArrays ? sent.values() : sent;
+  });
+}
 
 /** Statements with the driver's interface: each starts in a microtask, until when the caller may ask for its rows as arrays. */
-export function statementsOver(run: (send: Send) => Promise<unknown>) {
-  return (text: string, parameters?: postgres.ParameterOrJSON<never>[]) => {
+function statementsOver(run: (send: (connection: Connection) => Promise<unknown>) => Promise<unknown>) {
+  return (text: string, parameters: unknown[] = []) => {
     let asArrays = false;
-    const send: Send = (connection, onRetry) =>
-      connection.run((driver) => {
-        publishStatement(text);
-        const statement = driver.unsafe(text, parameters, { prepare: connection.shouldPrepare(text) });
-        // The driver sets this before it repeats a prepared statement that PostgreSQL no longer knows or can no longer execute.
-        if (onRetry !== undefined) Object.defineProperty(statement, 'retried', { set: onRetry });
-        return asArrays ? statement.values() : statement;
-      });
-    const reply = Promise.resolve().then(() => run(send));
+    const reply = Promise.resolve().then(() =>
+      run((connection) => sendStatement(connection, { text, parameters }, { asArrays })),
+    );
     return Object.assign(reply, {
       values() {
         asArrays = true;

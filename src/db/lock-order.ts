@@ -2,6 +2,7 @@ import { and, asc, eq, exists, or, sql } from 'drizzle-orm';
 import type { Database } from './database.ts';
 import { prefixOf } from './id.ts';
 import { isOneOf } from './is-one-of.ts';
+import { statement } from './statement.ts';
 import { apiKeys } from './tables/api-key.ts';
 import { teamMemberships, teams } from './tables/team.ts';
 import { threads } from './tables/thread.ts';
@@ -67,21 +68,22 @@ export async function lockKeyForUpdate(tx: Locking, apiKeyId: string): Promise<v
 }
 
 /**
- * Locks a thread so that its messages are numbered by one transaction at a time, then prevents these keys from being removed or
- * locked for update. The next statement of the transaction sees everything that was committed before.
+ * Locks the thread `threadId` so that its messages are numbered by one transaction at a time, then prevents the keys `apiKeyIds`
+ * from being removed or locked for update. The next statement of the transaction sees everything that was committed before.
  */
-export function lockThreadAndKeys(tx: Database, threadId: string, apiKeyIds: readonly string[]) {
-  const thread = tx
+export const lockThreadAndKeys = statement<{ threadId: string; apiKeyIds: string }>((builder) => {
+  const isThread = eq(threads.id, sql.placeholder('threadId'));
+  const thread = builder
     .$with('thread')
-    .as(tx.select({ id: threads.id }).from(threads).where(eq(threads.id, threadId)).for('no key update'));
-  return tx
+    .as(builder.select({ id: threads.id }).from(threads).where(isThread).for('no key update'));
+  return builder
     .with(thread)
     .select({ id: apiKeys.id })
     .from(apiKeys)
-    .where(and(isOneOf(apiKeys.id, apiKeyIds), sql`exists (select from ${thread})`))
+    .where(and(isOneOf(apiKeys.id, sql.placeholder('apiKeyIds')), sql`exists (select from ${thread})`))
     .orderBy(asc(apiKeys.id))
     .for('key share');
-}
+});
 
 /** Locks an account: inserting a session waits until this transaction ends, and then finds the account changed or gone. */
 export async function lockUserForUpdate(tx: Locking, userId: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { and, asc, eq, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import type { AnswerErrorCode } from '../answer-error.ts';
 import type { Database } from '../db/database.ts';
 import { isOneOf } from '../db/is-one-of.ts';
@@ -114,25 +114,20 @@ function wantedModels(db: Database, isWanted: SQL | undefined) {
 const isForPlaceOfModel = sql`(${apiKeys.tenantId}, ${apiKeys.provider}, ${apiKeys.baseUrl})
   is not distinct from (${models.tenantId}, ${models.provider}, ${models.baseUrl})`;
 
-/**
- * Condition of a statement that writes because of an earlier read: each of these keys still lists its model and has the facts
- * with which it was chosen. So the rules are applied once, to what was read, and not again in SQL.
- */
-export function areUnchanged(chosen: readonly Candidate[]): SQL {
-  const facts = chosen.map(
-    ({ apiKeyId, listedModelId, version, plan, health, isEnabled, expiresAt, needsReentry }) => ({
-      apiKeyId,
-      listedModelId,
-      version,
-      plan,
-      health,
-      isEnabled,
-      expiresAt,
-      needsReentry,
-    }),
+/** What a key was chosen because of, as the placeholder of `areUnchanged`. */
+export function factsOf(chosen: readonly Candidate[]): string {
+  return JSON.stringify(
+    chosen.map(({ teamId: _whose, tenantId: _by, kind: _of, rateLimitedUntil: _passing, ...facts }) => facts),
   );
+}
+
+/**
+ * Condition of a statement that writes because of an earlier read: each of the keys in a placeholder still lists its model and
+ * has the facts with which it was chosen. So the rules are applied once, to what was read, and not again in SQL.
+ */
+export function areUnchanged(facts: Placeholder): SQL {
   return sql`not exists (
-    select from jsonb_to_recordset(${JSON.stringify(facts)}::text::jsonb) as fact("apiKeyId" text, "listedModelId" text,
+    select from jsonb_to_recordset(${facts}::text::jsonb) as fact("apiKeyId" text, "listedModelId" text,
       version integer, plan text, health text, "isEnabled" boolean, "expiresAt" timestamptz(3), "needsReentry" boolean)
     left join ${apiKeys} on ${apiKeys.id} = fact."apiKeyId"
     left join ${apiKeyModels} on ${apiKeyModels.apiKeyId} = ${apiKeys.id} and ${apiKeyModels.modelId} = fact."listedModelId"
