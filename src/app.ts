@@ -63,7 +63,7 @@ export interface App extends SendDeps {
 export async function openApp(
   config: Config,
   report: (sentence: string) => void,
-  /** An embedded database that is already open; tests share one. */
+  /** A database that is already open, which is closed with the app; tests share one. */
   opened?: OpenDatabase,
   /** Longest time between two searches for keys that are due to be checked; tests set it. */
   recheckEveryMs?: number,

@@ -61,7 +61,6 @@ const OWNERS: Record<string, string[]> = {
   ws: ['server', 'demo/client'],
   postgres: ['db'],
   '@electric-sql': ['db'],
-  'drizzle-orm/pglite': ['db'],
   'drizzle-orm/postgres-js': ['db'],
   nodemailer: ['mail'],
   pino: ['log'],

@@ -1,9 +1,11 @@
 import { readdirSync } from 'node:fs';
-import { PGlite } from '@electric-sql/pglite';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { expect, inject, test } from 'vitest';
 import { explainFailure } from '../src/command/exit-code.ts';
-import { type OpenDatabase, openDatabase, openEmbedded } from '../src/db/database.ts';
+import { type OpenDatabase, openDatabase } from '../src/db/database.ts';
 import { createDatabase } from './kit/database.ts';
 
 const known = readdirSync(new URL('../drizzle', import.meta.url)).toSorted();
@@ -14,11 +16,13 @@ test('migrations that run are reported by name, and a database with one that the
   const reported: string[] = [];
   const database = await open((sentence) => reported.push(sentence));
   expect(reported).toEqual(known.map((name) => `The migration ${name} was applied to the database.`));
-  await open((sentence) => reported.push(sentence));
+  await database.close();
+  const again = await open((sentence) => reported.push(sentence));
   expect(reported).toHaveLength(known.length);
 
   const migrations = sql`drizzle.__drizzle_migrations`;
-  await database.db.execute(sql`insert into ${migrations} (hash, created_at, name) values ('', 0, ${NEWER})`);
+  await again.db.execute(sql`insert into ${migrations} (hash, created_at, name) values ('', 0, ${NEWER})`);
+  await again.close();
   const failure = await open(() => {}).catch((error: unknown) => error);
   expect(explainFailure(failure)).toEqual({
     exitCode: 78,
@@ -31,10 +35,7 @@ test('migrations that run are reported by name, and a database with one that the
 /** Opens a database of the engine under test in which nothing is yet, as often as it is called. */
 async function newDatabase(): Promise<(report: (sentence: string) => void) => Promise<OpenDatabase>> {
   const serverUrl = inject('postgresUrl');
-  if (serverUrl === undefined) {
-    const client = await PGlite.create();
-    return (report) => openEmbedded(client, report);
-  }
-  const databaseUrl = await createDatabase(serverUrl);
-  return (report) => openDatabase({ databaseUrl, dataDir: '' }, report);
+  const databaseUrl = serverUrl === undefined ? undefined : await createDatabase(serverUrl);
+  const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-test-'));
+  return (report) => openDatabase({ databaseUrl, dataDir }, report);
 }

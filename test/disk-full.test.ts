@@ -1,12 +1,15 @@
 import { openAsBlob } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
+import { integer, pgTable, text } from 'drizzle-orm/pg-core';
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { explainFailure } from '../src/command/exit-code.ts';
-import { openEmbedded } from '../src/db/database.ts';
-import { DiskFullError } from '../src/db/embedded-client.ts';
+import { type Database, openEmbedded } from '../src/db/database.ts';
+import { DiskFullError } from '../src/db/disk-full.ts';
+import { transactionAtOnce } from '../src/db/transaction-at-once.ts';
 import { failureCode } from '../src/log.ts';
 import { createLiveness } from '../src/server/liveness.ts';
+import { engineOf } from './kit/engine.ts';
 import { captureLog } from './kit/log.ts';
 import { startTestServer } from './kit/server.ts';
 
@@ -14,29 +17,21 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+const pages = pgTable('pages', { id: integer('id').notNull(), name: text('name').notNull() });
+
 /** An embedded database on a disk whose room the test decides. */
 async function openOnDisk() {
   const client = await PGlite.create({ loadDataDir: await openAsBlob(inject('templateFile')) });
   const disk = { freeBytes: 2 ** 30 };
-  const database = await openEmbedded(
-    client,
-    () => {},
-    () => disk.freeBytes,
-  );
+  const database = await openEmbedded(engineOf(client, () => disk.freeBytes));
   return { client, database, disk, [Symbol.asyncDispose]: () => database.close() };
 }
 
-describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () => {
-  test('the embedded database rolls back a transaction whose end failed, so that the next statement finds none', async () => {
-    await using place = await openOnDisk();
-    const { db } = place.database;
-    await place.client.exec('begin');
-    await place.client.exec('select no_such_column').catch(() => {});
-    await expect(place.client.query('select 1')).rejects.toThrow(/transaction is aborted/);
-    expect(await db.select({ one: sql`1` }).from(sql`(select 1) as probe`)).toEqual([{ one: 1 }]);
-    expect(place.client.isInTransaction()).toBe(false);
-  });
+async function codeOf(failing: Promise<unknown>): Promise<string | undefined> {
+  return failureCode(await failing.catch((error: unknown) => error));
+}
 
+describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () => {
   test('the embedded database rolls back a failed commit before the next statement', async () => {
     await using place = await openOnDisk();
     const { db } = place.database;
@@ -47,7 +42,7 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
     const next = db.execute(sql`insert into pages values (3, null)`);
     await expect(commit).rejects.toThrow();
     await next;
-    expect((await db.execute(sql`select id from pages`)) as object).toMatchObject({ rows: [{ id: 3 }] });
+    expect([...(await db.execute(sql`select id from pages`))]).toEqual([{ id: 3 }]);
   });
 
   test('the embedded database reads but does not write while its disk is full, and writes again once there is room', async () => {
@@ -80,11 +75,49 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
       await tx.execute(sql`insert into pages values (1)`);
       place.disk.freeBytes = 0;
     });
-    await expect(written).rejects.toThrow(DiskFullError);
-    expect((await db.execute(sql`select * from pages`)) as object).toMatchObject({ rows: [] });
-    expect(failureCode(await db.execute(sql`insert into pages values (2)`).catch((error) => error))).toBe(
-      '25006',
-    );
+    expect(await codeOf(written)).toBe('53100');
+    expect([...(await db.execute(sql`select * from pages`))]).toEqual([]);
+    expect(await codeOf(db.execute(sql`insert into pages values (2)`))).toBe('25006');
+  });
+
+  test('the embedded database refuses each statement of such a transaction, and is the same as before once there is room', async () => {
+    captureLog();
+    await using place = await openOnDisk();
+    const { db } = place.database;
+    await db.execute(sql`create table pages (id int, name text)`);
+    const insert = (tx: Pick<Database, 'insert'>, id: number) => tx.insert(pages).values({ id, name: 'one' });
+    await insert(db, 0);
+    // The second time this text is parsed, and sent once its parameters are known; from then on it is sent at once.
+    for (const round of [1, 2, 3]) {
+      const written = db.transaction(async (tx) => {
+        await insert(tx, round);
+        place.disk.freeBytes = 0;
+        expect(await codeOf(insert(tx, round))).toBe('53100');
+        expect(await codeOf(tx.select().from(pages).where(eq(pages.id, round)))).toBe('53100');
+        if (round === 2) place.disk.freeBytes = 2 ** 30;
+        expect(await codeOf(insert(tx, round))).toBe(round === 2 ? '25P02' : '53100');
+      });
+      await expect(written).rejects.toThrow();
+      place.disk.freeBytes = 2 ** 30;
+      expect(await db.select({ id: pages.id }).from(pages)).toEqual([{ id: 0 }]);
+    }
+    await insert(db, 4);
+  });
+
+  test('the embedded database saves nothing of a transaction that is sent at once to a full disk', async () => {
+    captureLog();
+    await using place = await openOnDisk();
+    const { db } = place.database;
+    await db.execute(sql`create table pages (id int, name text)`);
+    place.disk.freeBytes = 0;
+    const read = { text: 'select id from pages', parameters: [] };
+    const write = { text: 'insert into pages (id, name) values (1, $1)', parameters: ['one'] };
+    const { replies, committed } = transactionAtOnce(db, [read, write]);
+    expect(await replies[0]).toEqual([]);
+    expect(await codeOf(committed)).toBe('25006');
+    place.disk.freeBytes = 2 ** 30;
+    await transactionAtOnce(db, [write]).committed;
+    expect(await db.select().from(pages)).toEqual([{ id: 1, name: 'one' }]);
   });
 
   test('the embedded database is no reason to end the process while it only reads, however long', async () => {

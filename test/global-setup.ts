@@ -6,6 +6,7 @@ import { PGlite } from '@electric-sql/pglite';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { openDatabase, openEmbedded } from '../src/db/database.ts';
+import { engineOf } from './kit/engine.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -29,7 +30,7 @@ declare module 'vitest' {
 export default async function setUp(project: TestProject) {
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
   const client = await PGlite.create();
-  const embedded = await openEmbedded(client);
+  const embedded = await openEmbedded(engineOf(client));
   const templateFile = join(folder, 'template.tar');
   writeFileSync(templateFile, Buffer.from(await (await client.dumpDataDir('none')).arrayBuffer()));
   await embedded.close();

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { PGlite } from '@electric-sql/pglite';
 import { asc, eq } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/pglite';
+import { drizzle } from 'drizzle-orm/postgres-js';
 import fc from 'fast-check';
 import sodium from 'libsodium-wrappers';
+import type postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openChainKey } from '../src/audit/chain.ts';
 import { recordAudit } from '../src/audit/record-audit.ts';
 import { verifyAudit } from '../src/audit/verify-audit.ts';
 import { rotateRootCommand, rotateTenantCommand, verifyCommand } from '../src/command/keys.ts';
-import { type Database, type OpenDatabase, openEmbedded } from '../src/db/database.ts';
+import type { Database, OpenDatabase } from '../src/db/database.ts';
 import { newId } from '../src/db/id.ts';
 import { apiKeys, sealingGenerations } from '../src/db/tables/api-key.ts';
 import { auditChains, auditEntries } from '../src/db/tables/audit.ts';
@@ -19,19 +19,18 @@ import { workspaces } from '../src/db/tables/workspace.ts';
 import { rotateRoot, rotateTenant, rowsByRootId, verifyKeys } from '../src/keys/rotate.ts';
 import { tenantGeneration } from '../src/keys/sealing-key.ts';
 import { openRecord, RootKey, sealRecord } from '../src/vault/seal.ts';
+import { freshDatabase } from './kit/database.ts';
 import { say } from './kit/say.ts';
 
 const oldRoot = new RootKey(randomBytes(32));
 const newRoot = new RootKey(randomBytes(32));
 
-let client: PGlite;
 let database: OpenDatabase;
 let db: Database;
 let owners: [string, string, string];
 
 beforeAll(async () => {
-  client = await PGlite.create();
-  database = await openEmbedded(client);
+  database = await freshDatabase();
   db = database.db;
   const [user] = await db.insert(users).values({ name: 'Ada', email: 'ada@example.org' }).returning();
   const values = ['one', 'two', 'three'].map((name) => ({
@@ -752,13 +751,20 @@ function killedAfterStatements(statements: number, isAnswerLost: boolean): Datab
 function aroundStatements(
   around: (statement: string, run: () => Promise<unknown>) => Promise<unknown>,
 ): Database {
-  const query = (statement: string, ...rest: unknown[]) =>
-    around(statement, () => Reflect.apply(client.query, client, [statement, ...rest]));
-  return drizzle({
-    client: new Proxy(client, {
-      get: (target, name) => (name === 'query' ? query : Reflect.get(target, name, target)),
-    }),
-  });
+  const { $client: client } = db as unknown as { $client: postgres.Sql };
+  const unsafe = (...given: Parameters<typeof client.unsafe>) => {
+    let asArrays = false;
+    const run = async () =>
+      asArrays ? await client.unsafe(...given).values() : await client.unsafe(...given);
+    const reply = Promise.resolve().then(() => around(given[0], run));
+    return Object.assign(reply, {
+      values() {
+        asArrays = true;
+        return reply;
+      },
+    });
+  };
+  return drizzle({ client: { ...client, unsafe } as unknown as postgres.Sql });
 }
 
 /** What a command says, with its exit code as the last line and ids as names. */

@@ -44,6 +44,8 @@ const PASSING_FAILURES: Readonly<Record<string, string | undefined>> = {
     'The name of the host in DATABASE_URL cannot be looked up. Fix the network, or correct the name.',
   '53100':
     'The disk of the database is full. Make room, at least 48 MiB in the data folder for the embedded one, then start again.',
+  ENGINE_STOPPED:
+    'The embedded database has stopped, as it does when it cannot write to its disk. Look at the disk of the data folder, then start again: what was saved is kept.',
   '57P03': 'The database server is starting up. Wait until it is ready.',
   '53300': 'The database server takes no further connections. Let it take more, or stop others that use it.',
 };

@@ -1,5 +1,7 @@
 import { openApp } from '../app.ts';
 import type { Config } from '../config.ts';
+import { openDatabase } from '../db/database.ts';
+import { EngineStoppedError } from '../db/embedded-engine.ts';
 import { reachDatabase } from '../db/reach-database.ts';
 import { lockDatabaseServer } from '../db/server-hold.ts';
 import { failureName, log } from '../log.ts';
@@ -20,7 +22,7 @@ export async function serve(config: Config): Promise<0> {
   await waitForDatabase(config, isTerminal);
   const release = await lockDatabase(config);
   try {
-    const app = await openApp(config, report);
+    const app = await openApp(config, report, await openDatabase(config, report, endWithDatabase));
     try {
       // Listens before the ready line is printed: a process that waits for that line may send the signal at once.
       const stopped = shutdownSignal();
@@ -66,6 +68,13 @@ async function lockDatabase(config: Config): Promise<() => Promise<void>> {
     log.fatal('another server has taken the database');
     process.exit(1);
   });
+}
+
+/** Ends the process, in which the embedded database cannot be started again; the next one finds all that was saved. */
+function endWithDatabase(): void {
+  const { sentence, exitCode } = explainFailure(new EngineStoppedError());
+  log.fatal(sentence);
+  process.exit(exitCode);
 }
 
 /** Checks before connecting to the database that the secrets are set, which would otherwise be refused only afterwards. */

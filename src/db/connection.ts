@@ -1,28 +1,31 @@
 import { connect, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { RepeatedTexts } from './repeated-texts.ts';
 
 /**
- * A connection to a PostgreSQL server with a reply timeout: it breaks when a statement gets no reply in time, and stays broken.
+ * A connection to PostgreSQL with a reply timeout: it breaks when a statement gets no reply in time, and stays broken.
  * The driver reconnects by itself, which is unsafe in a transaction: it sends the remaining statements on the new connection,
  * or writes to the closed socket, whose error no caller can catch. So a client of the driver has one socket here, and both
  * end together.
  */
 export class Connection {
   readonly #client: postgres.Sql;
-  readonly #replyWithinSeconds: number;
+  readonly #replyWithinSeconds: number | undefined;
   readonly #texts: RepeatedTexts;
   readonly #waiting = new Set<(failure: unknown) => void>();
   #dialled = 0;
-  #socket: Socket | undefined;
+  #socket: Duplex | undefined;
   #hasReplied = false;
   #failure: { cause: unknown } | undefined;
 
+  /** Connects to the server at a URL, or over the socket that the function opens. */
   constructor(
-    databaseUrl: string,
+    target: string | (() => Duplex),
     options: {
-      replyWithinSeconds: number;
+      /** Without a limit for a database on this machine that has nothing to do but to reply. */
+      replyWithinSeconds?: number;
       /** Settings of PostgreSQL that hold for this connection. */
       session?: Record<string, string | number>;
       /** Shared with other connections to the same database. */
@@ -34,11 +37,14 @@ export class Connection {
       max_lifetime: null,
       connect_timeout: CONNECT_TIMEOUT_SECONDS,
       connection: options.session ?? {},
-      socket: (target: DialTarget) => this.#dial(target),
+      socket: (place: DialTarget) => (typeof target === 'string' ? this.#dial(place) : this.#open(target)),
       onclose: () => this.break(new DatabaseAwayError('CONNECTION_CLOSED')),
       onnotice: () => {},
     };
-    this.#client = postgres(databaseUrl, driverOptions);
+    this.#client =
+      typeof target === 'string'
+        ? postgres(target, driverOptions)
+        : postgres({ ...driverOptions, user: 'postgres', database: 'postgres', ssl: false });
     drizzle({ client: this.#client }); // sets the client's parsers, which leave times as text
     this.#replyWithinSeconds = options.replyWithinSeconds;
     this.#texts = options.texts ?? new RepeatedTexts();
@@ -51,10 +57,12 @@ export class Connection {
     this.#waiting.add(reject);
     // Seconds are counted one by one: time during which this process itself was blocked must not count as a missing reply.
     let seconds = 0;
-    const clock = setInterval(() => {
-      seconds += 1;
-      if (seconds === this.#replyWithinSeconds) this.break(new DatabaseAwayError('NO_REPLY'));
-    }, 1_000);
+    const clock =
+      this.#replyWithinSeconds &&
+      setInterval(() => {
+        seconds += 1;
+        if (seconds === this.#replyWithinSeconds) this.break(new DatabaseAwayError('NO_REPLY'));
+      }, 1_000);
     try {
       statement(this.#client).then(resolve, reject);
       const reply = await promise;
@@ -90,6 +98,14 @@ export class Connection {
   async close(): Promise<void> {
     if (!this.isBroken) await this.#client.end({ timeout: CLOSE_TIMEOUT_SECONDS });
     this.break(new DatabaseAwayError('CONNECTION_CLOSED'));
+  }
+
+  /** Opens the socket, once. */
+  #open(openSocket: () => Duplex): Duplex {
+    if (this.#dialled++ > 0) this.break(new DatabaseAwayError('CONNECTION_CLOSED'));
+    if (this.#failure !== undefined) throw this.#failure.cause;
+    this.#socket = openSocket();
+    return this.#socket;
   }
 
   /** Connects to the hosts of the URL, one after the other and once each. */

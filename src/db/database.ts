@@ -1,20 +1,23 @@
 import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
-import type { PgAsyncDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PgAsyncDatabase } from 'drizzle-orm/pg-core';
+import type { PostgresJsQueryResultHKT } from 'drizzle-orm/postgres-js';
 import { Connection } from './connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
+import { DiskFullError, RESERVE_BYTES } from './disk-full.ts';
 import { drizzleOver } from './driver.ts';
-import { DiskFullError, EmbeddedClient, embeddedClients, RESERVE_BYTES } from './embedded-client.ts';
-import { migrateEmbedded, migrateServer, type Report } from './migrate.ts';
+import { type EmbeddedEngine, startEngine } from './embedded-engine.ts';
+import { migrateDatabase, migrateServer, type Report } from './migrate.ts';
+import { PortSocket } from './port-socket.ts';
 import { RepeatedTexts } from './repeated-texts.ts';
+import { SharedConnection } from './shared-connection.ts';
 
 /**
  * The database on either engine. Inside a transaction only its `tx` may be used: on the embedded engine a query through the
  * outer handle would wait for ever.
  */
-export type Database = PgAsyncDatabase<PgQueryResultHKT>;
+export type Database = PgAsyncDatabase<PostgresJsQueryResultHKT>;
 
 export interface OpenDatabase {
   db: Database;
@@ -25,39 +28,55 @@ export interface OpenDatabase {
 
 /**
  * Opens and migrates the database: the server at `databaseUrl`, else an embedded one in the data folder. `report` receives a
- * sentence for each migration that ran. Throws NewerDatabaseError and DiskFullError.
+ * sentence for each migration that ran. `onLost` is called if the embedded one stops by itself, after which every statement
+ * fails. Throws NewerDatabaseError and DiskFullError.
  */
 export async function openDatabase(
   options: { databaseUrl: string | undefined; dataDir: string },
   report: Report = () => {},
+  onLost: () => void = () => {},
 ): Promise<OpenDatabase> {
   if (options.databaseUrl !== undefined) return await openServer(options.databaseUrl, report);
   const folder = join(options.dataDir, 'database');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const freeBytes = () => {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
-  };
-  if (freeBytes() < RESERVE_BYTES) throw new DiskFullError();
-  return await openEmbedded(await PGlite.create(folder), report, freeBytes);
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < RESERVE_BYTES) throw new DiskFullError();
+  return await openEmbedded(await startEngine({ folder }), report, onLost);
 }
 
-/** Uses an embedded database that is already running; tests pass their own. */
+/** Uses an embedded database that is already running, and ends it if it cannot be used. */
 export async function openEmbedded(
-  client: PGlite,
+  engine: EmbeddedEngine,
   report: Report = () => {},
-  freeBytes: () => number = () => Number.POSITIVE_INFINITY,
+  onLost: () => void = () => {},
 ): Promise<OpenDatabase> {
-  const embedded = new EmbeddedClient(client, freeBytes);
-  const db = drizzlePglite({ client: embedded as unknown as PGlite });
-  embeddedClients.set(db, embedded);
-  await migrateEmbedded(db, report);
-  const version = await client.query<{ server_version: string }>('show server_version');
-  return {
-    db,
-    engine: `PostgreSQL ${version.rows[0]?.server_version} (embedded)`,
-    close: () => client.close(),
-  };
+  const connection = new Connection(() => new PortSocket(engine.port), {});
+  let isClosing = false;
+  const ended = engine.ended
+    .catch(() => {})
+    .then(() => {
+      if (!isClosing) onLost();
+    });
+  async function close(): Promise<void> {
+    isClosing = true;
+    await connection.close();
+    // What is not written by then is written by the next start, from the write-ahead log.
+    await Promise.race([ended, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
+    await engine.kill();
+  }
+  try {
+    const version = await versionOf(connection);
+    const shared = new SharedConnection(connection);
+    const db = drizzleOver(
+      (work) => shared.share(work),
+      (work) => shared.alone(work),
+    );
+    await migrateDatabase(db, report);
+    return { db, engine: `PostgreSQL ${version} (embedded)`, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 async function openServer(databaseUrl: string, report: Report): Promise<OpenDatabase> {
@@ -65,16 +84,20 @@ async function openServer(databaseUrl: string, report: Report): Promise<OpenData
   const options = { ...CONNECTION_OPTIONS, texts: new RepeatedTexts() };
   const pool = new ConnectionPool(() => new Connection(databaseUrl, options), POOL_SIZE);
   try {
-    const [row] = await pool.use((connection) => connection.run((client) => client`show server_version`));
     return {
+      engine: `PostgreSQL ${await pool.use(versionOf)}`,
       db: drizzleOver((work) => pool.use(work)),
-      engine: `PostgreSQL ${row?.server_version}`,
       close: () => pool.close(),
     };
   } catch (error) {
     await pool.close();
     throw error;
   }
+}
+
+async function versionOf(connection: Connection): Promise<string> {
+  const [row] = await connection.run((client) => client`show server_version`);
+  return row?.server_version;
 }
 
 const POOL_SIZE = 10; // no request holds a connection while it streams, so ten serve many
@@ -86,3 +109,5 @@ const CONNECTION_OPTIONS = {
     idle_in_transaction_session_timeout: 10_000, // or rows locked by a lost connection would stay locked for hours
   },
 };
+
+const CLOSE_TIMEOUT_MS = 5_000; // service managers wait ten seconds or more before they kill

@@ -5,21 +5,21 @@ import type { Connection } from './connection.ts';
 import { retryConflicts } from './retry-conflicts.ts';
 import type { Statement } from './statement.ts';
 
-/** Runs a piece of work with a connection that no other work uses meanwhile. */
+/** Runs a piece of work with a connection. */
 export type Lend = <Result>(work: (connection: Connection) => Promise<Result>) => Promise<Result>;
 
 /**
  * Drizzle over our own connections. It gets the two parts of the driver's client that it uses: single statements and
- * transactions.
+ * transactions. The connection of a transaction, lent by `lendAlone`, must not be used by any other work meanwhile.
  */
-export function drizzleOver(lend: Lend): PostgresJsDatabase {
+export function drizzleOver(lend: Lend, lendAlone: Lend = lend): PostgresJsDatabase {
   const db = drizzleWith({
     // A single statement is a transaction of its own, and can be retried as a whole.
     unsafe: statementsOver((send) => retryConflicts(() => lend(send))),
     begin: <Result>(work: (client: object) => Promise<Result>) =>
       lenderOf(db)((connection) => transaction(connection, work)),
   });
-  lenders.set(db, lend);
+  lenders.set(db, lendAlone);
   return db;
 }
 
@@ -144,7 +144,7 @@ function statementsOver(run: (send: (connection: Connection) => Promise<unknown>
 }
 
 /** Publishes the text of a statement that is being sent, never its parameters. Nothing listens unless statements are counted. */
-export function publishStatement(text: string): void {
+function publishStatement(text: string): void {
   if (statements.hasSubscribers) statements.publish({ text });
 }
 

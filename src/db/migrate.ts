@@ -1,16 +1,25 @@
 import { fileURLToPath } from 'node:url';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { type PgAsyncDatabase, type PgQueryResultHKT, pgSchema, text } from 'drizzle-orm/pg-core';
-import type { PgliteDatabase } from 'drizzle-orm/pglite';
-import { migrate as applyEmbedded } from 'drizzle-orm/pglite/migrator';
-import { migrate as applyServer } from 'drizzle-orm/postgres-js/migrator';
+import { pgSchema, text } from 'drizzle-orm/pg-core';
+import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { failureCode } from '../log.ts';
 import { Connection } from './connection.ts';
 import { drizzleOver } from './driver.ts';
 
-/** Migrates the embedded database. `report` receives a sentence for each migration that ran. Throws NewerDatabaseError. */
-export async function migrateEmbedded(db: PgliteDatabase, report: Report): Promise<void> {
-  await migrate(db, report, () => applyEmbedded(db, { migrationsFolder }));
+/**
+ * Migrates a database that nothing else migrates meanwhile. `report` receives a sentence for each migration that ran. Refuses a
+ * database of a newer program, which may have moved or removed columns that this one uses. Throws NewerDatabaseError.
+ */
+export async function migrateDatabase(db: PostgresJsDatabase, report: Report): Promise<void> {
+  const known = readMigrationFiles({ migrationsFolder }).map(({ name }) => name);
+  const applied = await readApplied(db);
+  const unknown = applied.filter((name) => !known.includes(name)).toSorted();
+  const newest = unknown.at(-1);
+  if (newest !== undefined) throw new NewerDatabaseError(newest, known.at(-1) ?? 'none');
+  await migrate(db, { migrationsFolder });
+  for (const name of known)
+    if (!applied.includes(name)) report(`The migration ${name} was applied to the database.`);
 }
 
 /**
@@ -22,7 +31,7 @@ export async function migrateServer(databaseUrl: string, report: Report): Promis
   try {
     await connection.run((client) => client`select pg_advisory_lock(${MIGRATION_LOCK})`);
     const db = drizzleOver((work) => work(connection));
-    await migrate(db, report, () => applyServer(db, { migrationsFolder }));
+    await migrateDatabase(db, report);
   } finally {
     await connection.close();
   }
@@ -44,22 +53,8 @@ export class NewerDatabaseError extends Error {
   }
 }
 
-type AnyDatabase = PgAsyncDatabase<PgQueryResultHKT>;
-
-/** Refuses a database of a newer program, which may have moved or removed columns that this one uses. */
-async function migrate(db: AnyDatabase, report: Report, apply: () => Promise<unknown>): Promise<void> {
-  const known = readMigrationFiles({ migrationsFolder }).map(({ name }) => name);
-  const applied = await readApplied(db);
-  const unknown = applied.filter((name) => !known.includes(name)).toSorted();
-  const newest = unknown.at(-1);
-  if (newest !== undefined) throw new NewerDatabaseError(newest, known.at(-1) ?? 'none');
-  await apply();
-  for (const name of known)
-    if (!applied.includes(name)) report(`The migration ${name} was applied to the database.`);
-}
-
 /** The names of the migrations that ran on this database, none if it is new. */
-async function readApplied(db: AnyDatabase): Promise<string[]> {
+async function readApplied(db: PostgresJsDatabase): Promise<string[]> {
   try {
     return (await db.select({ name: appliedMigrations.name }).from(appliedMigrations)).map(
       ({ name }) => name,

@@ -1,11 +1,10 @@
-import { openAsBlob } from 'node:fs';
 import { mkdtemp, readdir, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
 import { sql } from 'drizzle-orm';
 import { inject } from 'vitest';
 import { type Database, type OpenDatabase, openEmbedded } from '../../src/db/database.ts';
+import { startEngine } from '../../src/db/embedded-engine.ts';
 import { freshDatabase } from './database.ts';
 
 /** An empty, migrated database of its own, of which not only the rows can be read. */
@@ -33,9 +32,8 @@ export async function openReadable(): Promise<ReadableDatabase> {
 }
 
 async function openInFolder(): Promise<[OpenDatabase, string]> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'latchkey-database-'));
-  const client = await PGlite.create({ dataDir, loadDataDir: await openAsBlob(inject('templateFile')) });
-  return [await openEmbedded(client), dataDir];
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-database-'));
+  return [await openEmbedded(await startEngine({ folder, template: inject('templateFile') })), folder];
 }
 
 async function rowsOf(db: Database): Promise<string[]> {

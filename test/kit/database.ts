@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { openAsBlob } from 'node:fs';
-import { PGlite } from '@electric-sql/pglite';
 import postgres from 'postgres';
-import { inject, vi } from 'vitest';
+import { inject } from 'vitest';
 import { type Database, type OpenDatabase, openDatabase, openEmbedded } from '../../src/db/database.ts';
-import { lenders } from '../../src/db/driver.ts';
-import { embeddedClients } from '../../src/db/embedded-client.ts';
+import { lenderOf, lenders } from '../../src/db/driver.ts';
+import { startEngine } from '../../src/db/embedded-engine.ts';
 
 /** The database that all tests of a worker share; each makes its own users and workspaces. Never closed. */
 export function sharedDatabase(): Promise<OpenDatabase> {
@@ -20,7 +18,7 @@ export async function freshDatabase(): Promise<OpenDatabase> {
   const serverUrl = inject('postgresUrl');
   if (serverUrl !== undefined)
     return await openDatabase({ databaseUrl: await createMigratedDatabase(serverUrl), dataDir: '' });
-  return await openEmbedded(await PGlite.create({ loadDataDir: await openAsBlob(inject('templateFile')) }));
+  return await openEmbedded(await startEngine({ template: inject('templateFile') }));
 }
 
 /** Makes an empty, migrated database on the PostgreSQL server under test and gives its URL. */
@@ -41,21 +39,11 @@ export async function createDatabase(serverUrl: string, template = 'template1'):
 
 /** Does something right before the next transaction begins: its code has done its earlier reads by then. */
 export function beforeNextTransaction({ db }: { db: Database }, meanwhile: () => Promise<unknown>): void {
-  const lend = lenders.get(db);
-  if (lend !== undefined) {
-    lenders.set(db, async (work) => {
-      lenders.set(db, lend);
-      await meanwhile();
-      return await lend(work);
-    });
-    return;
-  }
-  const client = embeddedClients.get(db);
-  if (client === undefined) throw new Error('this is no database that was opened');
-  const transaction = client.transaction.bind(client);
-  vi.spyOn(client, 'transaction').mockImplementationOnce(async (work) => {
+  const lend = lenderOf(db);
+  lenders.set(db, async (work) => {
+    lenders.set(db, lend);
     await meanwhile();
-    return await transaction(work);
+    return await lend(work);
   });
 }
 
