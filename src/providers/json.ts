@@ -31,8 +31,9 @@ export const DOCUMENT_LIMITS: JsonLimits = { depth: 64, values: 250_000, fields:
 
 /** Counts brackets, commas and colons outside of strings, without parsing: a millisecond for a mebibyte. */
 function isWithin(text: string, limits: JsonLimits): boolean {
-  // Most events carry one token; so few characters cannot exceed anything.
-  if (text.length <= limits.depth) return true;
+  // Nearly all events carry one token: so few characters hold no more values, and so few brackets are not nested deeper.
+  if (text.length <= Math.min(limits.values, limits.fields) && hasFewBrackets(text, limits.depth))
+    return true;
   let [depth, values, fields] = [0, 0, 0];
   for (let index = 0; index < text.length; index++) {
     switch (text.charCodeAt(index)) {
@@ -58,6 +59,14 @@ function isWithin(text: string, limits: JsonLimits): boolean {
     }
   }
   return values <= limits.values && fields <= limits.fields;
+}
+
+/** Whether a text has at most so many opening brackets, those in strings included. */
+function hasFewBrackets(text: string, most: number): boolean {
+  let left = most;
+  for (let at = text.indexOf('{'); at !== -1; at = text.indexOf('{', at + 1)) if (--left < 0) return false;
+  for (let at = text.indexOf('['); at !== -1; at = text.indexOf('[', at + 1)) if (--left < 0) return false;
+  return true;
 }
 
 /** The place of the quote that ends the string begun here, or the end of the text. */

@@ -16,28 +16,12 @@ export function createLoopShare(): LoopShare {
   // In the order of their turns.
   const waiting = new Map<string, (() => boolean)[]>();
 
-  function timed(tenantId: string, step: () => boolean): boolean {
-    const account = accountOf(tenantId);
-    const start = performance.now();
-    try {
-      return step();
-    } finally {
-      account.creditMs = Math.max(account.creditMs - (performance.now() - start), -ALLOWANCE_MS);
-    }
-  }
-
   function accountOf(tenantId: string): Account {
-    const now = performance.now();
     const account = accounts.get(tenantId);
-    if (account !== undefined) {
-      const earnedMs = (now - account.at) * EARNED_MS_PER_MS;
-      account.creditMs = Math.min(account.creditMs + earnedMs, ALLOWANCE_MS);
-      account.at = now;
-      return account;
-    }
+    if (account !== undefined) return account;
     // Dropping all accounts gives every tenant a full allowance again, which is short.
     if (accounts.size >= MOST_ACCOUNTS) accounts.clear();
-    const opened = { creditMs: ALLOWANCE_MS, at: now };
+    const opened = { creditMs: ALLOWANCE_MS, at: performance.now() };
     accounts.set(tenantId, opened);
     return opened;
   }
@@ -53,7 +37,7 @@ export function createLoopShare(): LoopShare {
     for (const [tenantId, [step, ...others]] of waiting) {
       waiting.delete(tenantId);
       // Goes behind the tenant's other work, and the tenant behind all others: iteration of a Map reaches entries added meanwhile.
-      const isMore = step !== undefined && timed(tenantId, step);
+      const isMore = step !== undefined && timed(accountOf(tenantId), step, performance.now());
       wait(tenantId, isMore ? [...others, step] : others);
       usedMs = performance.now() - start;
       if (usedMs >= TURN_MS) break;
@@ -64,7 +48,12 @@ export function createLoopShare(): LoopShare {
   return {
     run(tenantId, step) {
       if (!waiting.has(tenantId)) {
-        while (accountOf(tenantId).creditMs > 0) if (!timed(tenantId, step)) return true;
+        const account = accountOf(tenantId);
+        let nowMs = performance.now();
+        while (creditAt(account, nowMs) > 0) {
+          if (!timed(account, step, nowMs)) return true;
+          nowMs = performance.now();
+        }
       }
       if (waiting.size === 0) setTimeout(takeTurns, 1);
       wait(tenantId, [step]);
@@ -81,6 +70,23 @@ interface Account {
   creditMs: number;
   /** Time of that balance, in milliseconds. */
   at: number;
+}
+
+/** The balance at this time, which grows with time. */
+function creditAt(account: Account, nowMs: number): number {
+  const earnedMs = (nowMs - account.at) * EARNED_MS_PER_MS;
+  account.creditMs = Math.min(account.creditMs + earnedMs, ALLOWANCE_MS);
+  account.at = nowMs;
+  return account.creditMs;
+}
+
+/** Takes a step that begins now, at the account's expense, and returns its result. */
+function timed(account: Account, step: () => boolean, nowMs: number): boolean {
+  try {
+    return step();
+  } finally {
+    account.creditMs = Math.max(account.creditMs - (performance.now() - nowMs), -ALLOWANCE_MS);
+  }
 }
 
 // A whole answer in one burst takes less; sixteen fast ones take less than a tenth of the time.

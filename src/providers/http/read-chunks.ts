@@ -26,7 +26,8 @@ export function readChunks(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let silence: NodeJS.Timeout | undefined;
-  let borneMs = 0;
+  let bearableMs = 0;
+  let heardAtMs = 0;
   let isEnding = false;
   let readBytes = 0;
   let pieces: Uint8Array[] = [];
@@ -42,17 +43,24 @@ export function readChunks(
     reject(error);
   }
   function listen() {
-    const bearableMs = silenceMs();
-    // A new timer for each token costs more than reading the token.
-    if (bearableMs === borneMs) return void silence?.refresh();
+    heardAtMs = performance.now();
+    const nowBearableMs = silenceMs();
+    if (nowBearableMs === bearableMs) return;
+    bearableMs = nowBearableMs;
     clearTimeout(silence);
-    borneMs = bearableMs;
-    silence = setTimeout(() => fail(new ProviderError('TIMEOUT')), bearableMs);
+    silence = setTimeout(checkSilence, bearableMs);
+  }
+  /** The timer is set again when it goes off, since that of every token would cost more than reading the token. */
+  function checkSilence() {
+    const leftMs = heardAtMs + bearableMs - performance.now();
+    if (leftMs > 0) silence = setTimeout(checkSilence, leftMs);
+    else fail(new ProviderError('TIMEOUT'));
   }
   function take(chunk: Uint8Array) {
-    for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
-      pieces.push(chunk.subarray(start, start + PIECE_BYTES));
-    }
+    if (chunk.length <= PIECE_BYTES) pieces.push(chunk);
+    else
+      for (let start = 0; start < chunk.length; start += PIECE_BYTES)
+        pieces.push(chunk.subarray(start, start + PIECE_BYTES));
     waitingBytes += chunk.length;
     if (isWaiting) {
       if (waitingBytes > MOST_WAITING_BYTES) body.pause();
@@ -62,7 +70,7 @@ export function readChunks(
       isWaiting = true;
       // While reading is paused here, silence is not the provider's fault.
       clearTimeout(silence);
-      borneMs = 0;
+      bearableMs = 0;
     }
   }
   function requireWorth() {

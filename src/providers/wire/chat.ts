@@ -51,7 +51,8 @@ function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {
       const word = finishWord(choice?.finish_reason);
       finish = word ?? finish;
       // xAI names its sources once, beside the choices of the last chunk.
-      for (const url of asArray(chunk.citations)) writer.citation(url, null, null, null);
+      if (chunk.citations !== undefined)
+        for (const url of asArray(chunk.citations)) writer.citation(url, null, null, null);
       const usage = asObject(chunk.usage);
       if (usage) writer.usage(chatUsage(usage), finish !== null);
       return word === null ? 'open' : 'finished';
@@ -71,7 +72,7 @@ function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {
     // A message is the whole answer, also where it repeats the deltas before it.
     else if (message !== null && (!isBegun || kind === CHUNK)) readDelta(message, writer, tags);
     if (message !== null && kind !== CHUNK) endMark = 'message';
-    isBegun ||= SAID.some((field) => Boolean(delta?.[field] ?? message?.[field]));
+    if (!isBegun) isBegun = SAID.some((field) => Boolean(delta?.[field] ?? message?.[field]));
   }
 }
 

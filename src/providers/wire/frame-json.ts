@@ -49,8 +49,10 @@ export function createFramer(): (piece: string) => string {
   }
 
   function keepPlace(text: string): void {
-    isLineOpen = text === '' ? isLineOpen : !ENDS_LINE.test(text);
-    endsInReturn = text === '' ? endsInReturn : text.endsWith('\r');
+    if (text === '') return;
+    const last = text.charAt(text.length - 1);
+    isLineOpen = last !== '\n' && last !== '\r';
+    endsInReturn = last === '\r';
   }
 }
 

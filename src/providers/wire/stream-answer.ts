@@ -80,12 +80,15 @@ function createIntake(reader: WireReader, writer: AnswerWriter, failureIn: Failu
       return isReading;
     },
     take({ event: type, data }: ServerSentEvent): 'end' | undefined {
-      if (data.trim() === '[DONE]') {
+      if (!data.startsWith('{') && data.trim() === '[DONE]') {
         reader.done?.();
         return 'end';
       }
       const json = parseJson(data);
-      const events = objectsIn(json);
+      const object = asObject(json);
+      if (object !== null) return takeObject(object, type);
+      // Gemini wraps some errors, and answers that it does not stream, in an array.
+      const events = asObjects(json);
       if (events.length === 0) refuseGarbage(type, json ?? data);
       return events.some((event) => takeObject(event, type) === 'end') ? 'end' : undefined;
     },
@@ -111,12 +114,6 @@ function createIntake(reader: WireReader, writer: AnswerWriter, failureIn: Failu
     garbage += 1;
     if (garbage > GARBAGE_TOLERATED) throw new ProviderError('PROVIDER_ERROR');
   }
-}
-
-/** The objects of an event: Gemini wraps some errors, and answers that it does not stream, in an array. */
-function objectsIn(json: unknown): JsonObject[] {
-  const object = asObject(json);
-  return object === null ? asObjects(json) : [object];
 }
 
 type Limits = ReturnType<typeof createLimits>;
