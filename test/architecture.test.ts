@@ -13,7 +13,7 @@ command → config, read-setting, app, server, simulator, audit, accounts, works
 demo → config, app, server, simulator, command/terminal
 app → config, mail, accounts, workspaces, keys, models, threads, answers, follow, audit, graphql, providers, db, changes, vault, single-flight
 server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
-execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure
+execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
 graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, db/id, db/page (type), vault (type)
 follow → answers, threads, models, keys, workspaces, providers/provider (type), db, changes, accounts (type), pollable
 answers → threads, models, keys, workspaces, providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { executeSubscriptionEvent, parse, validate, validateSubscriptionArgs } from 'graphql';
 import { expect, test } from 'vitest';
-import { type Delta, prepareDelta } from '../src/execution/delta-fast-path.ts';
+import { type Delta, templateFor } from '../src/execution/delta-template.ts';
 import { schema } from '../src/graphql/schema.ts';
 import { documentOf } from './kit/person.ts';
 
@@ -54,7 +54,7 @@ async function bothOf(source: string, delta: Delta) {
   });
   if (!('schema' in args)) throw args[0];
   const executed = await executeSubscriptionEvent({ ...args, rootValue: delta });
-  return { executed, prepared: prepareDelta(args)?.(delta) };
+  return { executed, prepared: templateFor(args)?.resultOf(delta) };
 }
 
 test('a prepared delta is what executing the subscription gives', async () => {
@@ -68,7 +68,7 @@ test('a prepared delta is what executing the subscription gives', async () => {
       );
       fc.pre(errors.length === 0);
       const { executed, prepared } = await bothOf(source, delta);
-      expect(JSON.stringify(prepared)).toBe(JSON.stringify(executed));
+      expect(prepared).toBe(JSON.stringify(executed));
       compared++;
     }),
     { numRuns: 500 },
@@ -79,7 +79,7 @@ test('a prepared delta is what executing the subscription gives', async () => {
 test.for(['answer-events', 'thread-events'])('the document of %s is prepared', async (operation) => {
   const delta: Delta = { type: 'delta', answerId: 'msg', part: 'TEXT', offset: 3, text: 'Hi' };
   const { executed, prepared } = await bothOf(documentOf(operation), delta);
-  expect(prepared).toEqual(executed);
+  expect(prepared).toBe(JSON.stringify(executed));
 });
 
 test.for([

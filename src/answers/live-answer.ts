@@ -5,6 +5,7 @@ import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../provider
 import { separateReasoning } from '../providers/wire/bare-think.ts';
 import { cleanCitation, cleanUsage, placeCitation } from '../providers/wire/clean-facts.ts';
 import type { Message } from '../threads/message.ts';
+import { type Flushed, flushClock } from './flush-clock.ts';
 import { LivePart } from './live-part.ts';
 
 /** How an answer ended. `finished`: by the provider or a person; `failed`: for any other reason. */
@@ -31,11 +32,13 @@ export interface AnswerCursor extends Pollable<AnswerEvent> {
   take(): Polled<AnswerEvent>;
 }
 
+type Delta = Extract<AnswerEvent, { type: 'delta' }>;
+
 /**
  * An answer while it is written: append-only text that any number of readers follow, each at an offset of its own. A slow
  * reader gets fewer and longer deltas; nothing is kept for it. Only the first `claimEnding` succeeds.
  */
-export class LiveAnswer implements AnswerSink {
+export class LiveAnswer implements AnswerSink, Flushed {
   readonly id: string;
   readonly threadId: string;
   readonly fence: number;
@@ -48,6 +51,12 @@ export class LiveAnswer implements AnswerSink {
   readonly #text = new LivePart();
   readonly #reasoning = new LivePart();
   readonly #wakes = new Set<() => void>();
+  /** The last delta of each part that a reader took. Others who read on from there are given the same object. */
+  readonly #shared: Partial<Record<Delta['part'], { type: 'event'; event: Delta }>> = {};
+  #flushedAtMs = Number.NEGATIVE_INFINITY;
+  /** Length of the text since the last flush. */
+  #gathered = 0;
+  #isFlushAsked = false;
   readonly #citations = new Map<string, Citation>();
   #reasoningBlock: number | undefined;
   #usage: SeenUsage | undefined;
@@ -156,28 +165,25 @@ export class LiveAnswer implements AnswerSink {
    * text is that of a reader who saw more than was saved before a crash: it waits, and the final message corrects it.
    */
   read(offsets: { text: number; reasoning: number }, wake: () => void): AnswerCursor {
-    let textOffset = offsets.text;
-    let reasoningOffset = offsets.reasoning;
+    this.#wakes.add(wake);
+    let { text, reasoning } = offsets;
     let seenRetry = 0;
     let hasEnded = false;
-    this.#wakes.add(wake);
     return {
       take: () => {
         if (this.#retrying !== undefined && this.#retrying.number > seenRetry && !this.hasOutput) {
           seenRetry = this.#retrying.number;
           return polled(this.#retrying.event);
         }
-        const reasoning = this.#reasoning.from(reasoningOffset);
-        if (reasoning !== '') {
-          const offset = reasoningOffset;
-          reasoningOffset += reasoning.length;
-          return polled({ type: 'delta', answerId: this.id, part: 'REASONING', offset, text: reasoning });
+        if (reasoning < this.#reasoning.length) {
+          const step = this.#deltaFrom('REASONING', this.#reasoning, reasoning);
+          reasoning = this.#reasoning.length;
+          return step;
         }
-        const text = this.#text.from(textOffset);
-        if (text !== '') {
-          const offset = textOffset;
-          textOffset += text.length;
-          return polled({ type: 'delta', answerId: this.id, part: 'TEXT', offset, text });
+        if (text < this.#text.length) {
+          const step = this.#deltaFrom('TEXT', this.#text, text);
+          text = this.#text.length;
+          return step;
         }
         if (this.#end === undefined) return IDLE;
         if (hasEnded || this.#end.answer === null) return DONE;
@@ -189,6 +195,17 @@ export class LiveAnswer implements AnswerSink {
         this.#resolveIfDelivered();
       },
     };
+  }
+
+  #deltaFrom(part: Delta['part'], live: LivePart, offset: number): { type: 'event'; event: Delta } {
+    const known = this.#shared[part];
+    const isSame = known?.event.offset === offset && offset + known.event.text.length === live.length;
+    if (isSame) return known;
+    const event: Delta = { type: 'delta', answerId: this.id, part, offset, text: live.from(offset) };
+    const step = { type: 'event' as const, event };
+    // The memory of a longer text would be kept until the end of the answer.
+    if (event.text.length <= MOST_GATHERED) this.#shared[part] = step;
+    return step;
   }
 
   /** Text that no checkpoint has saved yet. Call `saved` with the same chunks once they are committed. */
@@ -213,7 +230,22 @@ export class LiveAnswer implements AnswerSink {
     if (this.#isEnding) return;
     if (this.#text.length + this.#reasoning.length + delta.length > MAX_ANSWER_LENGTH)
       throw new ProviderError('OUTPUT_TOO_LARGE');
-    if (part.append(delta)) this.#wakeAll();
+    if (this.#gathered === 0) part.flushed();
+    if (!part.append(delta) || this.#wakes.size === 0) return;
+    this.#gathered += delta.length;
+    if (!this.#isFlushAsked) {
+      this.#isFlushAsked = true;
+      flushClock.ask(this, this.#flushedAtMs, this.#wakes.size);
+    } else if (this.#gathered >= MOST_GATHERED) flushClock.hasten(this);
+  }
+
+  /** Wakes the readers for the text that has gathered. Called by the clock. */
+  flush(): void {
+    if (!this.#isFlushAsked) return;
+    this.#isFlushAsked = false;
+    this.#gathered = 0;
+    this.#flushedAtMs = performance.now();
+    this.#wakeAll();
   }
 
   #resolveIfDelivered(): void {
@@ -244,3 +276,4 @@ export interface UnsavedChunk {
 
 const MAX_ANSWER_LENGTH = 8 * 1024 * 1024; // UTF-16 code units of text and reasoning together
 const MAX_CITATIONS = 1_000;
+const MOST_GATHERED = 4_096; // UTF-16 code units of new text; more would not cost less for each

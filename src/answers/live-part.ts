@@ -7,6 +7,9 @@ export class LivePart {
   readonly #blocks: { start: number; text: string }[] = [];
   #tailStart = 0;
   #tail = '';
+  /** What was added since `flushed`, which readers who keep up take: it is shorter than the tail, and is not cut out of it. */
+  #fresh = '';
+  #freshStart = 0;
   savedLength = 0;
 
   get length(): number {
@@ -31,14 +34,23 @@ export class LivePart {
 
   /** Everything from an offset on; empty if the text is not that long. */
   from(offset: number): string {
+    if (offset === this.#freshStart) return this.#fresh;
     if (offset >= this.#tailStart) return this.#tail.slice(offset - this.#tailStart);
     const first = this.#blocks.findLastIndex((block) => block.start <= offset);
     const blocks = this.#blocks.slice(first).map((block) => block.text);
     return (blocks.join('') + this.#tail).slice(offset - (this.#blocks[first]?.start ?? 0));
   }
 
+  /** Marks everything so far as what readers have. */
+  flushed(): void {
+    this.#fresh = '';
+    this.#freshStart = this.length;
+  }
+
   #add(text: string): void {
     this.#tail += text;
+    if (this.#fresh.length < BLOCK_LENGTH) this.#fresh += text;
+    else this.#freshStart = NOT_KEPT;
     if (this.#tail.length < BLOCK_LENGTH) return;
     this.#blocks.push({ start: this.#tailStart, text: this.#tail });
     this.#tailStart += this.#tail.length;
@@ -47,6 +59,7 @@ export class LivePart {
 }
 
 const BLOCK_LENGTH = 4_096; // what is copied at most for each piece that a reader takes
+const NOT_KEPT = -1;
 
 /**
  * Sanitizes the text of a provider piece by piece, to be stored and counted: NUL is dropped (PostgreSQL's text cannot hold
@@ -58,6 +71,7 @@ export class TextCleaner {
 
   /** Returns the text without a pending surrogate; may be empty. */
   clean(piece: string): string {
+    if (this.#pending === '' && piece.isWellFormed() && !piece.includes('\0')) return piece;
     const text = (this.#pending + piece).replaceAll('\0', '');
     const last = text.charCodeAt(text.length - 1);
     this.#pending = last >= 0xd800 && last <= 0xdbff ? text.slice(-1) : '';

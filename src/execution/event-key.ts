@@ -9,16 +9,15 @@ import type { Message } from '../threads/message.ts';
  * A key for the result of an event, so that subscriptions of one viewer with the same document share its execution. Undefined
  * where nothing can be shared: the variables are too long, or the event needs no reads.
  */
-export function eventKeyOf(args: ValidatedSubscriptionArgs): (event: FollowedEvent) => string | undefined {
+export function eventKey(args: ValidatedSubscriptionArgs, event: FollowedEvent): string | undefined {
+  const content = contentOf(event);
+  if (content === undefined) return undefined;
   const { viewer } = args.contextValue as Context;
   const variables = JSON.stringify(args.variableValues.coerced);
-  if (viewer === null || variables.length > MAX_VARIABLES_LENGTH) return () => undefined;
+  if (viewer === null || variables.length > MAX_VARIABLES_LENGTH) return undefined;
   // Documents are cached, so those with the same text are the same object.
-  const prefix = `${viewer.id} ${numberOf(args.document)} ${args.operation.name?.value ?? ''} ${variables}`;
-  return (event) => {
-    const content = contentOf(event);
-    return content === undefined ? undefined : `${prefix} ${event.type} ${content}`;
-  };
+  const name = args.operation.name?.value ?? '';
+  return `${viewer.id} ${numberOf(args.document)} ${name} ${variables} ${event.type} ${content}`;
 }
 
 /** An event of any subscription. */

@@ -1,9 +1,33 @@
 import type { IncomingMessage } from 'node:http';
 import { GraphQLError } from 'graphql';
-import type { Plugin } from 'graphql-yoga';
+import type { FetchAPI, Plugin } from 'graphql-yoga';
 import type { Viewer } from '../accounts/session.ts';
 import type { SessionWatch } from '../accounts/session-watch.ts';
+import { EventStreamBody } from './event-stream-body.ts';
 import type { OperationContext, RequestContext } from './request-context.ts';
+
+/** Sends the results of a subscription as server-sent events in the place of Yoga, which serialises each through web streams. */
+export const sendEvents: Plugin<RequestContext, RequestContext> = {
+  onResultProcess({ result, resultProcessor, setResultProcessor, serverContext }) {
+    const { subscription, res } = serverContext;
+    // Without a processor the client accepts no media type that a subscription can have.
+    if (resultProcessor === undefined || !(Symbol.asyncIterator in result)) return;
+    if (subscription === undefined || res === undefined) return;
+    const send = (_result: unknown, { Response }: FetchAPI) => {
+      // Yoga's responses take Node's streams too; only their types do not say so.
+      const body: unknown = new EventStreamBody(subscription, res);
+      return new Response(body as ReadableStream, { headers: EVENT_STREAM_HEADERS });
+    };
+    setResultProcessor(send, 'text/event-stream');
+  },
+};
+
+const EVENT_STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  connection: 'keep-alive',
+  'cache-control': 'no-cache',
+  'content-encoding': 'none',
+};
 
 /**
  * Ends a subscription over server-sent events when its response closes. Yoga does so only once it has begun to send: a

@@ -1,4 +1,4 @@
-import { GraphQLError } from 'graphql';
+import { type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { isTransientFailure } from '../db/transient-failure.ts';
 import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
 import { logFailure, logOwnFailure } from '../graphql/log-failure.ts';
@@ -12,6 +12,26 @@ export function maskError(error: unknown): GraphQLError {
   const { code } = masked.extensions;
   if (typeof code === 'string' && !OURS.includes(code)) logFailure(code);
   return masked;
+}
+
+/** An error as it is sent where no response can have its status: masked, and without it. */
+export function formatError(error: unknown): GraphQLFormattedError {
+  const masked = maskError(error);
+  const { http: _status, ...extensions } = masked.extensions;
+  return { ...masked.toJSON(), extensions };
+}
+
+/** A result as it is sent. */
+export function formatResult({ data, errors }: Result): FormattedExecutionResult {
+  return {
+    ...(data !== undefined && { data }),
+    ...(errors !== undefined && { errors: errors.map(formatError) }),
+  };
+}
+
+interface Result {
+  data?: Record<string, unknown> | null | undefined;
+  errors?: readonly GraphQLError[] | undefined;
 }
 
 /** For our own failures, which are logged with their name if it is known. */

@@ -10,7 +10,7 @@ import { schema as graphqlSchema } from '../graphql/schema.ts';
 import { logScope } from '../log.ts';
 import { requireAffordable } from './cost.ts';
 import { DocumentCache } from './document-cache.ts';
-import { endWithResponse, endWithSession } from './event-stream.ts';
+import { endWithResponse, endWithSession, sendEvents } from './event-stream.ts';
 import { maskError } from './mask-error.ts';
 import { withOperationBudget } from './operation-budget.ts';
 import { type PreparedOperation, prepareDocument } from './prepared-document.ts';
@@ -60,6 +60,7 @@ export function createPipeline(
       takeTurns(shares),
       endWithResponse,
       endWithSession(watch, viewerOf),
+      sendEvents,
     ],
     context({ req, viewer, subject, prepared, params }) {
       const operation = prepared?.operation(params.operationName);

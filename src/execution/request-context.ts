@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Viewer } from '../accounts/session.ts';
 import type { Context } from '../graphql/context.ts';
 import type { PreparedDocument } from './prepared-document.ts';
+import type { Subscription } from './subscription.ts';
 import type { Place } from './unread-bytes.ts';
 
 /** Context of an operation before it has that of the resolvers. */
@@ -17,6 +18,8 @@ export interface RequestContext {
   place?: Place;
   /** Set when it was parsed. */
   prepared?: PreparedDocument;
+  /** Set when it has begun. */
+  subscription?: Subscription;
 }
 
 /** Context of an operation when it is executed. */

@@ -1,4 +1,4 @@
-import type { ExecutionArgs, GraphQLError, GraphQLFormattedError } from 'graphql';
+import type { ExecutionArgs, GraphQLError } from 'graphql';
 import type { Viewer } from '../accounts/session.ts';
 import type { Variables } from './cost.ts';
 import { maskError } from './mask-error.ts';
@@ -63,11 +63,4 @@ export async function subscribeOperation(shares: Shares, args: ExecutionArgs) {
   } catch (error) {
     return { errors: [maskError(error)] };
   }
-}
-
-/** An error as a socket sends it: masked, and without the status that it would have over HTTP. */
-export function formatError(error: GraphQLError): GraphQLFormattedError {
-  const masked = maskError(error);
-  const { http: _status, ...extensions } = masked.extensions;
-  return { ...masked.toJSON(), extensions };
 }

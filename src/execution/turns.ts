@@ -3,6 +3,7 @@ import type { Plugin } from 'graphql-yoga';
 import type { PersonLimits } from './person-limits.ts';
 import type { OperationContext } from './request-context.ts';
 import { subscribe } from './subscribe.ts';
+import { Subscription } from './subscription.ts';
 import type { UnreadBytes } from './unread-bytes.ts';
 
 /** The limits that operations share. */
@@ -17,8 +18,12 @@ export function takeTurns(shares: Shares): Plugin<OperationContext> {
     onExecute({ executeFn, setExecuteFn }) {
       setExecuteFn((args: ExecutionArgs) => runInTurn(shares, args, () => executeFn(args)));
     },
-    onSubscribe({ setSubscribeFn }) {
-      setSubscribeFn((args: ExecutionArgs) => subscribeInTurn(shares, args));
+    onSubscribe({ setSubscribeFn, extendContext }) {
+      setSubscribeFn(async (args: ExecutionArgs) => {
+        const result = await subscribeInTurn(shares, args);
+        if (result instanceof Subscription) extendContext({ subscription: result });
+        return result;
+      });
     },
   };
 }
@@ -36,7 +41,7 @@ export async function subscribeInTurn(shares: Shares, args: ExecutionArgs) {
     });
   try {
     const result = await runInTurn(shares, args, begin);
-    if (!(Symbol.asyncIterator in result)) release();
+    if (!(result instanceof Subscription)) release();
     return result;
   } catch (error) {
     release();

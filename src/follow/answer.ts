@@ -2,10 +2,9 @@ import type { Viewer } from '../accounts/session.ts';
 import type { AnswerCursor, AnswerEvent } from '../answers/live-answer.ts';
 import type { RunningAnswers } from '../answers/running.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { DONE, type Pollable, type Polled, polled } from '../pollable.ts';
+import { DONE, Following, type Pollable, type Polled, polled } from '../pollable.ts';
 import { findMessages } from '../threads/message.ts';
 import { type AccessDeps, type AccessLost, AccessWatch, findFollowedThread } from './access-watch.ts';
-import { toAsyncIterator } from './async-iterator.ts';
 
 interface FollowDeps extends AccessDeps {
   running: RunningAnswers;
@@ -19,14 +18,14 @@ export async function answerEvents(
   deps: FollowDeps,
   viewer: Viewer,
   input: { answerId: string; offset: number; reasoningOffset: number },
-): Promise<AsyncIterableIterator<AnswerEvent | AccessLost>> {
+): Promise<Following<AnswerEvent | AccessLost>> {
   checkOffset('offset', input.offset);
   checkOffset('reasoningOffset', input.reasoningOffset);
   const live = deps.running.get(input.answerId);
   if (live !== undefined) {
     const thread = await findFollowedThread(deps, viewer, live.threadId);
     if (thread === undefined) throw new NotFoundError('answer');
-    return toAsyncIterator((wake) => {
+    return new Following((wake) => {
       const cursor = live.read({ text: input.offset, reasoning: input.reasoningOffset }, wake);
       return new AnswerFollower(cursor, new AccessWatch(deps, viewer, live.threadId, wake));
     });
@@ -38,7 +37,7 @@ export async function answerEvents(
   if (answer === undefined || answer.role !== 'ASSISTANT') throw new NotFoundError('answer');
   if (answer.status === 'WRITING') throw new Error('an answer is being written, but not by this process');
   const events: AnswerEvent[] = [{ type: 'ended', answer }];
-  return toAsyncIterator(() => ({
+  return new Following(() => ({
     take: () => {
       const event = events.pop();
       return event === undefined ? DONE : polled(event);

@@ -4,7 +4,7 @@ import { withLiveText } from '../answers/live-text.ts';
 import type { RunningAnswers } from '../answers/running.ts';
 import type { ChangeListener } from '../changes.ts';
 import { NotFoundError } from '../errors.ts';
-import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
+import { DONE, Following, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
 import {
   existingIds,
   MESSAGES_AT_ONCE,
@@ -14,7 +14,6 @@ import {
 } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
 import { type AccessDeps, AccessWatch, findFollowedThread } from './access-watch.ts';
-import { toAsyncIterator } from './async-iterator.ts';
 import type { SharedReads } from './shared-reads.ts';
 
 /** What the followers of a thread are sent. */
@@ -35,10 +34,10 @@ export async function threadEvents(
   deps: FollowDeps,
   viewer: Viewer,
   threadId: string,
-): Promise<AsyncIterableIterator<ThreadEvent>> {
+): Promise<Following<ThreadEvent>> {
   const thread = await findFollowedThread(deps, viewer, threadId);
   if (thread === undefined) throw new NotFoundError('thread');
-  return toAsyncIterator((wake) => new ThreadFollower(deps, viewer, thread.id, wake));
+  return new Following((wake) => new ThreadFollower(deps, viewer, thread.id, wake));
 }
 
 /** Shares the messages that were just added to a thread, so that its followers need not read them. */

@@ -3,12 +3,11 @@ import type { ChangeListener, Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { type IdPrefix, prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
-import { DONE, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
+import { DONE, Following, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
 import { ownThreadsTopic, readThreadTime } from '../threads/thread.ts';
 import { memberRoles } from '../workspaces/member.ts';
 import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { type AccessLost, CHECK_AFTER_MS } from './access-watch.ts';
-import { toAsyncIterator } from './async-iterator.ts';
 import { afterEvent, type ClientView, differing, readClientView } from './client-view.ts';
 import type { CachedModelView, Fingerprints, ModelViewCache } from './model-view-cache.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -29,10 +28,10 @@ export async function workspaceEvents(
   deps: FollowDeps,
   viewer: Viewer,
   workspaceId: string,
-): Promise<AsyncIterableIterator<WorkspaceEvent | AccessLost>> {
+): Promise<Following<WorkspaceEvent | AccessLost>> {
   const load = () => requireWorkspace(deps, viewer, workspaceId, 'read');
   const workspace = await deps.sharedReads.read(`${viewer.id} requires workspace ${workspaceId}`, load);
-  return toAsyncIterator((wake) => new WorkspaceFollower(deps, viewer, workspace, wake));
+  return new Following((wake) => new WorkspaceFollower(deps, viewer, workspace, wake));
 }
 
 type Step = Polled<WorkspaceEvent | AccessLost>;

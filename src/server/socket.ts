@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { CloseCode, type Server } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '../accounts/session.ts';
+import { Outbox } from '../execution/outbox.ts';
 import type { Place } from '../execution/unread-bytes.ts';
 import { failureName, log, logScope } from '../log.ts';
 import { MAX_BUFFERED_BYTES, MAX_BYTES_BEFORE_READY, PING_EVERY_MS } from './policy.ts';
+import { writeTextFrames } from './text-frames.ts';
 
 /**
  * Runs the GraphQL protocol over one socket until it is closed. It replaces graphql-ws's own adapter, which prints the errors of
@@ -19,6 +22,7 @@ export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, ex
       // Resolves when the text has been written, so each subscription buffers at most one message for a stalled client.
       send: (text) =>
         new Promise((resolve) => {
+          extra.outbox.flush();
           if (socket.readyState === socket.OPEN) socket.send(text, () => resolve());
           else resolve();
         }),
@@ -50,9 +54,26 @@ export function carrySocket(protocol: Server<SocketExtra>, socket: WebSocket, ex
   });
 }
 
+/** The outbox for the deltas of one socket; `wire` is the connection under it. */
+export function outboxOf(socket: WebSocket, wire: Duplex): Outbox {
+  return new Outbox({
+    waitingBytes: () => wire.writableLength,
+    send(frames) {
+      if (socket.readyState === socket.OPEN) writeTextFrames(wire, frames);
+    },
+    onTaken(callback) {
+      if (wire.writable) wire.write(NOTHING, callback);
+    },
+  });
+}
+
+const NOTHING = new Uint8Array();
+
 /** State of a socket besides the protocol's own. */
 export interface SocketExtra {
   socket: WebSocket;
+  /** Where deltas are written. */
+  outbox: Outbox;
   /** The handshake. */
   request: IncomingMessage;
   requestId: string;

@@ -7,22 +7,17 @@ import type { Sessions, Viewer } from '../accounts/session.ts';
 import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
-import { maskError } from '../execution/mask-error.ts';
+import { formatError, formatResult, maskError } from '../execution/mask-error.ts';
 import { openPlace } from '../execution/person-limits.ts';
 import type { Pipeline } from '../execution/pipeline.ts';
-import {
-  executeOperation,
-  formatError,
-  prepareOperation,
-  subscribeOperation,
-} from '../execution/socket-operation.ts';
+import { executeOperation, prepareOperation, subscribeOperation } from '../execution/socket-operation.ts';
+import { Subscription } from '../execution/subscription.ts';
 import type { Shares } from '../execution/turns.ts';
 import { addressOf, noteViewer, viewerOfRequest } from '../execution/viewer.ts';
 import { log } from '../log.ts';
 import { hasUsableHost, type Origins } from './origins.ts';
 import * as policy from './policy.ts';
-import { sendDirectly } from './send-directly.ts';
-import { carrySocket, FORBIDDEN, RESTARTING, type SocketExtra, TRY_AGAIN_LATER } from './socket.ts';
+import { carrySocket, FORBIDDEN, outboxOf, RESTARTING, type SocketExtra, TRY_AGAIN_LATER } from './socket.ts';
 
 interface SocketDeps {
   pipeline: Pipeline;
@@ -60,7 +55,9 @@ export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       const onIdentified = () => leave?.();
-      carrySocket(protocol, webSocket, { socket: webSocket, request, requestId: randomUUID(), onIdentified });
+      const outbox = outboxOf(webSocket, socket);
+      const requestId = randomUUID();
+      carrySocket(protocol, webSocket, { socket: webSocket, outbox, request, requestId, onIdentified });
     });
   });
 
@@ -105,11 +102,11 @@ function createProtocol({ pipeline, sessions, sessionWatch, sharedReads, shares,
     execute: executeOperation,
     subscribe: (args) => subscribeOperation(shares, args),
     onOperation({ extra }, id, _payload, _args, result) {
-      // Not an iterator for a query, a mutation, or a subscription that could not begin.
-      return Symbol.asyncIterator in result ? sendDirectly(result, id, extra.socket) : undefined;
+      // Not one for a query, a mutation, or a subscription that could not begin.
+      if (result instanceof Subscription)
+        result.deliverTo(extra.outbox, `{"id":${JSON.stringify(id)},"type":"next","payload":`, '}');
     },
-    onNext: (_context, _id, _payload, _args, { data, errors }) =>
-      errors && { ...(data !== undefined && { data }), errors: errors.map(formatError) },
+    onNext: (_context, _id, _payload, _args, result) => formatResult(result),
     onError: (_context, _id, _payload, errors) => errors.map(formatError),
     async onConnect({ extra, connectionParams }) {
       const { authorization = extra.request.headers.authorization } = connectionParams ?? {};
