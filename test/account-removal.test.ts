@@ -299,9 +299,12 @@ describe('deleting an account', () => {
     const responses = await Promise.all(
       Array.from({ length: 5 }, () => postAccount(bob, 'delete-user', { password }, bearer(bob.token))),
     );
-    expect(
-      responses.map(({ status }) => status).filter((status) => status !== 200 && status !== 401),
-    ).toEqual([]);
+    const refusals = await Promise.all(
+      responses.filter(({ status }) => status !== 200).map(async (response) => await response.json()),
+    );
+    // The account may go before the session is looked for, or between that and the check of the password.
+    for (const { code } of refusals) expect(['UNAUTHORIZED', 'CREDENTIAL_ACCOUNT_NOT_FOUND']).toContain(code);
+    expect(refusals.length).toBeLessThan(responses.length);
     const { rows } = await listAuditEntries(server.app, workspaceId, {});
     expect(rows.filter(({ action }) => action === 'MEMBER_LEFT')).toHaveLength(1);
   });

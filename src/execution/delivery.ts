@@ -1,4 +1,4 @@
-import { logScope } from '../log.ts';
+import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** A subscription that is told that it may have something to send. */
 export interface Woken {
@@ -33,8 +33,7 @@ class Delivery {
     queueMicrotask(this.#run);
   }
 
-  // Not in the log scope of the operation or answer that happened to be the first to wake a subscription.
-  readonly #run = () => logScope.exit(this.#pass);
+  readonly #run = () => outsideOfScopes(this.#pass);
 
   readonly #pass = () => {
     const woken = this.#woken;
@@ -48,6 +47,9 @@ class Delivery {
     if (this.#isScheduled) setImmediate(this.#run);
   };
 }
+
+/** Runs a function outside of the log scope of whichever answer was the first to wake a subscription. */
+const outsideOfScopes = AsyncLocalStorage.snapshot();
 
 /** The passes of this process. */
 export const delivery = new Delivery();
