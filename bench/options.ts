@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 
 export interface Options {
+  /** Names of the scenarios to measure, in the order in which they are measured. */
+  only: readonly string[];
   streams: number;
   tokens: number;
   rounds: number;
@@ -11,11 +13,12 @@ export interface Options {
   profile: string | undefined;
 }
 
-/** Reads the flags. Throws an Error whose message says what is wrong. */
-export function readOptions(args: string[]): Options {
+/** Reads the flags; `scenarios` are the names that there are. Throws an Error whose message says what is wrong. */
+export function readOptions(args: string[], scenarios: readonly string[]): Options {
   const { values } = parseArgs({ args, options: FLAGS });
   const isQuick = values.quick === true;
   return {
+    only: readOnly(values.only, scenarios),
     streams: readCount('streams', values.streams ?? '100', MOST_STREAMS),
     tokens: readCount('tokens', values.tokens ?? (isQuick ? '100' : '300'), 100_000),
     rounds: readCount('rounds', values.rounds ?? (isQuick ? '2' : '5'), 100),
@@ -26,6 +29,7 @@ export function readOptions(args: string[]): Options {
 }
 
 const FLAGS = {
+  only: { type: 'string' },
   streams: { type: 'string' },
   tokens: { type: 'string' },
   rounds: { type: 'string' },
@@ -36,6 +40,15 @@ const FLAGS = {
 } as const;
 
 const MOST_STREAMS = 200; // what one process of Latchkey answers at a time
+
+/** E.g. `relay,first-token`; all of them if absent. */
+function readOnly(text: string | undefined, scenarios: readonly string[]): string[] {
+  const named = text?.split(',') ?? scenarios;
+  const unknown = named.find((name) => !scenarios.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`--only names "${unknown}". Give some of these, with commas: ${scenarios.join(', ')}.`);
+  return scenarios.filter((name) => named.includes(name));
+}
 
 function readCount(name: string, text: string, most: number): number {
   const count = Number(text);
