@@ -1,21 +1,44 @@
 import { Cleanup } from './cleanup.ts';
+import type { Rounds } from './measurement.ts';
 import { type Options, readOptions } from './options.ts';
-import { measureRelay } from './relay.ts';
+import { SCENARIOS } from './scenarios.ts';
+import { arePeersInstalled } from './servers/contenders.ts';
+import { Stage } from './stage.ts';
+import { tableOf } from './table.ts';
 
-const SCENARIOS: Readonly<Record<string, typeof measureRelay>> = { relay: measureRelay };
-
-/** `npm run bench`: measures and prints a table; the last line is for a machine to read. */
+/** `npm run bench`: measures, prints one table, and at the end a line for a machine to read of each scenario that has one. */
 async function bench(options: Options): Promise<void> {
   const cleanup = new Cleanup();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => cleanup.run().finally(() => process.exit(1)));
+  if (!arePeersInstalled())
+    say('Stock Yoga and the AI SDK are left out; to measure them too: npm ci --prefix bench');
   try {
-    for (const [name, measure] of Object.entries(SCENARIOS))
-      if (options.only.includes(name))
-        await measure(options, cleanup, (line) => process.stdout.write(`${line}\n`));
+    const stage = await Stage.open(options, cleanup, say);
+    const results = new Map<string, Rounds>();
+    for (const scenario of SCENARIOS.filter(({ name }) => options.only.includes(name))) {
+      say(scenario.name);
+      stage.pin(await stage.contenders(), scenario.isPinned);
+      results.set(scenario.name, await scenario.measure(stage));
+    }
+    say('');
+    say(tableOf(results));
+    for (const { name, verdict } of SCENARIOS) {
+      const line = verdict?.(results.get(name) ?? []);
+      if (line !== undefined) say(line);
+    }
   } finally {
     await cleanup.run();
   }
 }
 
-await bench(readOptions(process.argv.slice(2), Object.keys(SCENARIOS)));
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+await bench(
+  readOptions(
+    process.argv.slice(2),
+    SCENARIOS.map(({ name }) => name),
+  ),
+);

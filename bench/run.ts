@@ -7,6 +7,24 @@ export interface Run {
   paceMs: number;
   /** How many tokens the provider sends in one piece. */
   eventsPerChunk: number;
+  /** Length to which every token is filled up; 0 leaves them as they are. */
+  tokenLength: number;
+  /** Whether the provider sends a whole answer as soon as it is asked, instead of waiting for the benchmark. */
+  isSentAtOnce: boolean;
+}
+
+/** A run with the usual values for what is not given. */
+export function runOf(given: Partial<Run>): Run {
+  return {
+    id: crypto.randomUUID(),
+    streams: 1,
+    tokens: 1,
+    paceMs: 20,
+    eventsPerChunk: 1,
+    tokenLength: 0,
+    isSentAtOnce: false,
+    ...given,
+  };
 }
 
 /** What a client asks for, as JSON in the place of a person's words: the provider reads it and answers accordingly. */
@@ -14,10 +32,12 @@ export interface Prompt extends Run {
   stream: number;
 }
 
-/** The tokens of one stream. Provider and client make them alike, so that a client can tell what it should have got. */
-export function tokensOf({ id, stream, tokens }: Prompt): string[] {
-  const own = `${id}/${stream} `;
-  return Array.from({ length: tokens }, (_, index) => (index === 0 ? own : wordAt(stream + index)));
+/** The tokens of one answer. Provider and client make them alike, so that a client can tell what it should have received. */
+export function tokensOf({ id, stream, tokens, tokenLength }: Prompt, model: string): string[] {
+  const own = `${id}/${stream}/${model} `;
+  return Array.from({ length: tokens }, (_, index) =>
+    index === 0 ? own : wordAt(stream + index).padEnd(tokenLength, 'x'),
+  );
 }
 
 function wordAt(index: number): string {
@@ -41,8 +61,10 @@ const WORDS = [
 ];
 
 /** A request of OpenAI's chat protocol. */
-export function chatRequest(prompt: string): string {
-  return JSON.stringify({ model: MODEL, messages: [{ role: 'user', content: prompt }], stream: true });
+export function chatRequest(prompt: string, model: string): string {
+  return JSON.stringify({ model, messages: [{ role: 'user', content: prompt }], stream: true });
 }
 
+/** Models of the provider. Most scenarios ask only the first. */
+export const MODELS = ['relay', 'relay-2', 'relay-3', 'relay-4', 'relay-5', 'relay-6', 'relay-7', 'relay-8'];
 export const MODEL = 'relay';

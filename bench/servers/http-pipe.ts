@@ -1,5 +1,5 @@
 import { Agent, createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { serveParent } from './listen.ts';
 
 /** The floor: passes the provider's bytes on over HTTP and understands none of them. */
 const [providerUrl = ''] = process.argv.slice(2);
@@ -12,7 +12,4 @@ const server = createServer((incoming, outgoing) => {
   });
   incoming.pipe(call);
 });
-server.listen(0, '127.0.0.1', () => {
-  const { port } = server.address() as AddressInfo;
-  process.send?.({ type: 'listening', url: `http://127.0.0.1:${port}` });
-});
+serveParent(server);

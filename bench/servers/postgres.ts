@@ -1,11 +1,17 @@
 import { connect } from 'node:net';
 import postgres from 'postgres';
 
+export interface BenchDatabase {
+  name: string;
+  url: string;
+  drop(): Promise<void>;
+}
+
 /**
  * Makes an empty database on the PostgreSQL server of LATCHKEY_BENCH_DATABASE_URL, else on the one of this machine.
  * Undefined if nobody answers there.
  */
-export async function createBenchDatabase(): Promise<{ url: string; drop: () => Promise<void> } | undefined> {
+export async function createBenchDatabase(): Promise<BenchDatabase | undefined> {
   const serverUrl = process.env.LATCHKEY_BENCH_DATABASE_URL ?? LOCAL_SERVER;
   if (serverUrl === LOCAL_SERVER && !(await isListening(5432))) return undefined;
   const name = `latchkey_bench_${crypto.randomUUID().replaceAll('-', '')}`;
@@ -14,6 +20,7 @@ export async function createBenchDatabase(): Promise<{ url: string; drop: () => 
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return {
+    name,
     url: url.href,
     async drop() {
       await client`drop database ${client(name)} with (force)`;

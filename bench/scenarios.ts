@@ -1,0 +1,5 @@
+import type { Scenario } from './scenario.ts';
+import { relay } from './scenarios/relay.ts';
+
+/** All scenarios, in the order in which they are measured. */
+export const SCENARIOS: readonly Scenario[] = [relay];

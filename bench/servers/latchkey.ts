@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+export interface RunningLatchkey {
+  pid: number;
+  url: string;
+  /** Where the inspector listens, if a flag for `node` has opened it. */
+  inspectorUrl: string | undefined;
+  stop(): Promise<void>;
+}
+
+/** What a server finds again when it is started another time. */
+export interface LatchkeyHome {
+  /** Folder of the sources. */
+  checkout: string;
+  dataDir: string;
+  /** PostgreSQL server; undefined for the embedded database. */
+  databaseUrl: string | undefined;
+  providerUrl: string;
+  secrets: { root: string; auth: string };
+}
+
+/** Starts the real server as a process, as an operator would. `nodeFlags` are for `node`, e.g. `--cpu-prof`. */
+export async function startLatchkey(
+  home: LatchkeyHome,
+  nodeFlags: readonly string[] = [],
+): Promise<RunningLatchkey> {
+  const child = spawn(process.execPath, [...nodeFlags, 'src/main.ts', 'serve'], {
+    cwd: home.checkout,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PORT: '0',
+      LATCHKEY_DATA_DIR: home.dataDir,
+      LATCHKEY_ALLOWED_PRIVATE_HOSTS: new URL(home.providerUrl).host,
+      LATCHKEY_ROOT_KEY: home.secrets.root,
+      LATCHKEY_AUTH_SECRET: home.secrets.auth,
+      // A few people stand for many, so the limits of each must not be what is measured.
+      LATCHKEY_MAX_SOCKETS_PER_PERSON: '1000',
+      LATCHKEY_OPERATIONS_PER_SECOND: '10000',
+      LATCHKEY_OPERATION_BURST: '20000',
+      ...(home.databaseUrl !== undefined && { DATABASE_URL: home.databaseUrl }),
+    },
+  });
+  let inspectorUrl: string | undefined;
+  createInterface(child.stderr).on('line', (line) => {
+    inspectorUrl ??= /^Debugger listening on (ws:\S+)/.exec(line)?.[1];
+    if (!ABOUT_INSPECTOR.test(line)) process.stderr.write(`${line}\n`);
+  });
+  async function stop(): Promise<void> {
+    const gone = once(child, 'exit');
+    if (child.exitCode === null && child.kill()) await gone;
+  }
+  try {
+    const url = await new Promise<string>((resolve, reject) => {
+      child.once('exit', () => reject(new Error('Latchkey did not start')));
+      createInterface(child.stdout).on('line', (line) => {
+        const entry = JSON.parse(line) as { level: number; msg: string; url?: string };
+        if (entry.url !== undefined) resolve(entry.url);
+        else if (entry.level > INFO) process.stderr.write(`${line}\n`);
+      });
+    });
+    return { pid: child.pid ?? 0, url, inspectorUrl, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const INFO = 30; // pino's number
+const ABOUT_INSPECTOR = /^(Debugger |For help, see: |Waiting for the debugger)/;
+
+/** A new secret for a home. */
+export function inventSecret(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64');
+}
