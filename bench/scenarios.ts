@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.ts';
+import { firstToken } from './scenarios/first-token.ts';
 import { relay } from './scenarios/relay.ts';
 
 /** All scenarios, in the order in which they are measured. */
-export const SCENARIOS: readonly Scenario[] = [relay];
+export const SCENARIOS: readonly Scenario[] = [relay, firstToken];

@@ -1,3 +1,4 @@
+import { inGroups } from '../in-groups.ts';
 import { quantile } from '../quantile.ts';
 import { MODELS, type Prompt, type Run, tokensOf } from '../run.ts';
 import { type Asked, type Asker, openAsker, type Question } from './asker.ts';
@@ -119,22 +120,6 @@ export class Streams {
 }
 
 const OPENED_AT_ONCE = 50;
-
-/** Does the same for all items, so many at a time. */
-export async function inGroups<Item, Result>(
-  items: readonly Item[],
-  atOnce: number,
-  work: (item: Item, index: number) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  for (let start = 0; start < items.length; start += atOnce)
-    results.push(
-      ...(await Promise.all(
-        items.slice(start, start + atOnce).map((item, index) => work(item, start + index)),
-      )),
-    );
-  return results;
-}
 
 async function converse({ target, run, following }: StreamsInput, stream: number): Promise<Conversation> {
   const prompt: Prompt = { ...run, stream };

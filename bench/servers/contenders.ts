@@ -101,14 +101,15 @@ export async function createHomes({
 
 /** Starts Latchkey on both engines, with people who have signed up. */
 export async function startLatchkeys(setting: Setting): Promise<Contender<LatchkeyTarget>[]> {
-  const contenders: Contender<LatchkeyTarget>[] = [];
-  for (const { home, ...named } of await createHomes(setting)) {
-    const { pid, url, inspectorUrl, stop } = await startLatchkey(home, setting.nodeFlags);
-    setting.cleanup.add(stop);
-    const people = await signPeopleUp(url, home.providerUrl, PEOPLE);
-    contenders.push({ ...named, pid, inspectorUrl, target: { kind: 'latchkey', url, ...people } });
-  }
-  return contenders;
+  const homes = await createHomes(setting);
+  return await Promise.all(
+    homes.map(async ({ home, ...named }) => {
+      const { pid, url, inspectorUrl, stop } = await startLatchkey(home, setting.nodeFlags);
+      setting.cleanup.add(stop);
+      const people = await signPeopleUp(url, home.providerUrl, PEOPLE);
+      return { ...named, pid, inspectorUrl, target: { kind: 'latchkey', url, ...people } };
+    }),
+  );
 }
 
 const PEOPLE = 20; // so that a hundred answers at once are few for each of them
