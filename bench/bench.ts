@@ -18,7 +18,7 @@ async function bench(options: Options): Promise<void> {
     const results = new Map<string, Rounds>();
     for (const scenario of SCENARIOS.filter(({ name }) => options.only.includes(name))) {
       say(scenario.name);
-      stage.pin(await stage.contenders(), scenario.isPinned);
+      await stage.pin(scenario.isPinned);
       results.set(scenario.name, await scenario.measure(stage));
     }
     say('');

@@ -7,6 +7,8 @@ export interface Measurement {
   engine: string;
   /** What was done, e.g. `100 watchers, answerEvents`. */
   mode: string;
+  /** Mode of the baseline that it is compared with; the same mode if absent. */
+  baseline?: string | undefined;
   /** The unit of work, e.g. `token`. */
   per: string;
   /** CPU of the server in microseconds. */
@@ -48,7 +50,7 @@ export function measurementsOf(rounds: Rounds, row: Row): Measurement[] {
 export function ratioToBaseline(rounds: Rounds, row: Row, figure: Figure): number | undefined {
   const ratios = rounds.flatMap((round) => {
     const own = round.find((measurement) => isOf(row, measurement));
-    const baseline = round.find((one) => one.server === BASELINE && one.mode === row.mode);
+    const baseline = round.find((one) => one.server === BASELINE && one.mode === (own?.baseline ?? row.mode));
     const [value, base] = [own && figure(own), baseline && figure(baseline)];
     return value === undefined || base === undefined || base === 0 ? [] : [value / base];
   });

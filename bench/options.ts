@@ -6,6 +6,8 @@ export interface Options {
   streams: number;
   tokens: number;
   rounds: number;
+  /** Less of everything, to try the benchmark itself. */
+  isQuick: boolean;
   paceMs: number;
   /** A second checkout to measure beside this one. */
   against: string | undefined;
@@ -19,6 +21,7 @@ export function readOptions(args: string[], scenarios: readonly string[]): Optio
   const isQuick = values.quick === true;
   return {
     only: readOnly(values.only, scenarios),
+    isQuick,
     streams: readCount('streams', values.streams ?? '100', MOST_STREAMS),
     tokens: readCount('tokens', values.tokens ?? (isQuick ? '100' : '300'), 100_000),
     rounds: readCount('rounds', values.rounds ?? (isQuick ? '2' : '5'), 100),

@@ -18,8 +18,10 @@ export interface Scenario {
 /** One way of doing what a scenario does, which is measured with each contender it takes. */
 export interface Mode {
   name: string;
+  /** Mode of the baseline that it is compared with, if that has another. */
+  baseline?: string;
   takes(contender: Contender): boolean;
-  measure(contender: Contender): Promise<Omit<Measurement, 'server' | 'engine' | 'mode'>>;
+  measure(contender: Contender): Promise<Omit<Measurement, 'server' | 'engine' | 'mode' | 'baseline'>>;
 }
 
 /**
@@ -35,7 +37,8 @@ export async function measureInRounds(stage: Stage, rounds: number, modes: reado
     for (const mode of modes)
       for (const contender of rotated(contenders.filter(mode.takes), round)) {
         const { server, engine } = contender;
-        results.push({ server, engine, mode: mode.name, ...(await mode.measure(contender)) });
+        const { name, baseline } = mode;
+        results.push({ server, engine, mode: name, baseline, ...(await mode.measure(contender)) });
       }
     if (round > 0) measured.push(inOrder(results, contenders, modes));
   }

@@ -15,6 +15,7 @@ export class Stage {
   readonly cleanup: Cleanup;
   readonly say: (line: string) => void;
   readonly #pinning = findPinning();
+  #isPinned = false;
   #contenders: Promise<Contender[]> | undefined;
 
   private constructor(
@@ -56,17 +57,28 @@ export class Stage {
     return this.#pinning !== undefined;
   }
 
-  /** Gives these servers a CPU which provider and clients leave to them, or lets everybody run everywhere. */
-  pin(servers: readonly Contender[], isPinned: boolean): void {
+  /** Gives the server under test a CPU which provider and clients leave to it, or lets everybody run everywhere. */
+  async pin(isPinned: boolean): Promise<void> {
     if (this.#pinning === undefined) return;
-    for (const { pid } of servers) pin(pid, isPinned ? this.#pinning.server : undefined);
+    this.#isPinned = isPinned;
     for (const { pid } of [this.provider, this.clients])
       pin(pid, isPinned ? this.#pinning.others : undefined);
+    this.#pinServers((await this.#contenders) ?? []);
+  }
+
+  #pinServers(servers: readonly Contender[]): void {
+    if (this.#pinning === undefined) return;
+    for (const { pid } of servers) pin(pid, this.#isPinned ? this.#pinning.server : undefined);
   }
 
   async #start(): Promise<Contender[]> {
     this.say('starting the servers');
     const setting = this.setting(this.cleanup);
-    return [...(await startAllPlain({ ...setting, nodeFlags: [] })), ...(await startLatchkeys(setting))];
+    const servers = [
+      ...(await startAllPlain({ ...setting, nodeFlags: [] })),
+      ...(await startLatchkeys(setting)),
+    ];
+    this.#pinServers(servers);
+    return servers;
   }
 }

@@ -1,8 +1,10 @@
 import { answerCalls } from '../process/calls.ts';
+import { type HoldInput, IdleFollowers } from './idle-followers.ts';
 import { Streams, type StreamsInput } from './streams.ts';
 
 /** The process of all clients. What it does at the moment is up to the scenario. */
 let streams: Streams | undefined;
+const idle = new IdleFollowers();
 
 const calls = {
   async open(input: StreamsInput) {
@@ -11,6 +13,8 @@ const calls = {
   start: ({ atOnce }: { atOnce: number }) => current().start(atOnce),
   reach: ({ tokens }: { tokens: number }) => current().reach(tokens),
   end: (_: object) => current().end(),
+  hold: ({ target, subscription, count }: HoldInput) => idle.hold(target, subscription, count),
+  letGo: (_: object) => idle.letGo(),
 };
 export type ClientCalls = typeof calls;
 answerCalls(calls);

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Calls, Reply } from './calls.ts';
+import { printErrorOutput } from './error-output.ts';
 
 /** A process of the benchmark whose functions are called from here. */
 export interface Helper<Known extends Calls> {
@@ -20,7 +21,11 @@ export function startHelper<Known extends Calls>(
   args: readonly string[] = [],
   nodeFlags: readonly string[] = [],
 ): Helper<Known> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: [...nodeFlags] });
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
+    execArgv: [...nodeFlags],
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  });
+  if (child.stderr !== null) printErrorOutput(child.stderr);
   let calls = 0;
   return {
     pid: child.pid ?? 0,

@@ -1,9 +1,10 @@
+import type { Following } from '../clients/streams.ts';
 import { CPU, dearest, ratioToBaseline } from '../measurement.ts';
-import { startMeter } from '../process/meter.ts';
 import { type Run, runOf } from '../run.ts';
 import { type Mode, measureInRounds, type Scenario } from '../scenario.ts';
 import { type Contender, LATCHKEY } from '../servers/contenders.ts';
 import type { Stage } from '../stage.ts';
+import { measureStreaming, perToken } from './streaming.ts';
 
 /** A provider streams answers through a server to one client each. What is measured is from the first token to the last. */
 export const relay: Scenario = {
@@ -37,30 +38,14 @@ function isEssential({ target }: Contender): boolean {
 }
 
 function modeOf(stage: Stage, name: string, takes: Mode['takes'], shape: Partial<Run>): Mode {
-  return { name, takes, measure: (contender) => measureRun(stage, contender, runOf(shape)) };
-}
-
-async function measureRun({ provider, clients }: Stage, contender: Contender, run: Run) {
-  await clients.call('open', {
-    target: contender.target,
-    run,
-    following: { by: 'asker', subscription: 'answer-events', models: 1 },
-  });
-  const before = await clients.call('start', { atOnce: run.streams });
-  const meter = startMeter(contender);
-  const whole = clients.call('reach', { tokens: run.tokens }, 90_000 + 3 * run.tokens * run.paceMs);
-  await provider.call('flow', { run: run.id });
-  const after = await whole;
-  const { cpu, databaseCpu, writes } = meter();
-  const ended = clients.call('end', {});
-  await provider.call('finish', { run: run.id });
-  await ended;
-  const tokens = run.streams * (run.tokens - 1); // the first of each came before
+  const following: Following = { by: 'asker', subscription: 'answer-events', models: 1 };
   return {
-    per: 'token',
-    cpu: cpu / tokens,
-    databaseCpu: databaseCpu && databaseCpu / tokens,
-    writes: writes / tokens,
-    more: { 'tokens a frame': tokens / (after.frames - before.frames) },
+    name,
+    takes,
+    async measure(contender) {
+      const run = runOf(shape);
+      const streamed = await measureStreaming(stage, contender, run, following);
+      return perToken(streamed, run.streams * (run.tokens - 1)); // the first of each came before
+    },
   };
 }

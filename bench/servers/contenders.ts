@@ -28,6 +28,15 @@ export const BASELINE = 'raw ws';
 /** What this checkout's own servers are called in the table. */
 export const LATCHKEY = 'Latchkey';
 
+/** Whether it can be asked what only Latchkey can. */
+export function isLatchkey(contender: Contender): contender is Contender<LatchkeyTarget> {
+  return contender.target.kind === 'latchkey';
+}
+
+export function isRawSocket({ target }: Contender): boolean {
+  return target.kind === 'raw-ws';
+}
+
 const BENCH = fileURLToPath(new URL('..', import.meta.url));
 
 /** Contenders whose packages are installed in the benchmark's own folder. */
@@ -67,6 +76,7 @@ export async function startPlain(
     engine: '',
     pid: helper.pid,
     target: { kind, url: await helper.call('url', {}) },
+    inspectorUrl: await helper.call('inspectorUrl', {}),
   };
 }
 
@@ -100,13 +110,13 @@ export async function createHomes({
 }
 
 /** Starts Latchkey on both engines, with people who have signed up. */
-export async function startLatchkeys(setting: Setting): Promise<Contender<LatchkeyTarget>[]> {
+export async function startLatchkeys(setting: Setting, count = PEOPLE): Promise<Contender<LatchkeyTarget>[]> {
   const homes = await createHomes(setting);
   return await Promise.all(
     homes.map(async ({ home, ...named }) => {
       const { pid, url, inspectorUrl, stop } = await startLatchkey(home, setting.nodeFlags);
       setting.cleanup.add(stop);
-      const people = await signPeopleUp(url, home.providerUrl, PEOPLE);
+      const people = await signPeopleUp(url, home.providerUrl, count);
       return { ...named, pid, inspectorUrl, target: { kind: 'latchkey', url, ...people } };
     }),
   );

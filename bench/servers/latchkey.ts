@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { limitedPrinter, printErrorOutput } from '../process/error-output.ts';
 
 export interface RunningLatchkey {
   pid: number;
@@ -42,10 +43,10 @@ export async function startLatchkey(
       ...(home.databaseUrl !== undefined && { DATABASE_URL: home.databaseUrl }),
     },
   });
+  const print = limitedPrinter();
   let inspectorUrl: string | undefined;
-  createInterface(child.stderr).on('line', (line) => {
+  printErrorOutput(child.stderr, (line) => {
     inspectorUrl ??= /^Debugger listening on (ws:\S+)/.exec(line)?.[1];
-    if (!ABOUT_INSPECTOR.test(line)) process.stderr.write(`${line}\n`);
   });
   async function stop(): Promise<void> {
     const gone = once(child, 'exit');
@@ -57,7 +58,7 @@ export async function startLatchkey(
       createInterface(child.stdout).on('line', (line) => {
         const entry = JSON.parse(line) as { level: number; msg: string; url?: string };
         if (entry.url !== undefined) resolve(entry.url);
-        else if (entry.level > INFO) process.stderr.write(`${line}\n`);
+        else if (entry.level > INFO) print(line);
       });
     });
     return { pid: child.pid ?? 0, url, inspectorUrl, stop };
@@ -68,7 +69,6 @@ export async function startLatchkey(
 }
 
 const INFO = 30; // pino's number
-const ABOUT_INSPECTOR = /^(Debugger |For help, see: |Waiting for the debugger)/;
 
 /** A new secret for a home. */
 export function inventSecret(): string {

@@ -1,14 +1,19 @@
 import type { Server } from 'node:http';
+import inspector from 'node:inspector';
 import type { AddressInfo } from 'node:net';
 import { answerCalls } from '../process/calls.ts';
 
 /** What the parent process can call in a server of the benchmark. */
-export type ServerCalls = { url(input: object): Promise<string> };
+export type ServerCalls = {
+  url(input: object): Promise<string>;
+  /** Where the inspector listens; undefined unless a flag for `node` has opened it. */
+  inspectorUrl(input: object): string | undefined;
+};
 
 /** Listens on a free port of this machine and tells the parent process where. */
 export function serveParent(server: Server): void {
   const url = listen(server);
-  answerCalls({ url: () => url } satisfies ServerCalls);
+  answerCalls({ url: () => url, inspectorUrl: inspector.url } satisfies ServerCalls);
 }
 
 /** Listens on a free port of this machine. Resolves with the URL. */

@@ -24,9 +24,10 @@ const calls = {
       .toSorted((left, right) => left.prompt.stream - right.prompt.stream)
       .map(({ sentAtMs }) => sentAtMs),
   /** Ends all streams of a run. */
-  finish({ run }: { run: string }) {
-    for (const { response, model } of streamsByRun.get(run) ?? []) response.end(endOf(model));
-    streamsByRun.delete(run);
+  finish: ({ run }: { run: string }) => finish(run),
+  /** Ends all streams that there are. */
+  finishAll(_: object) {
+    for (const run of streamsByRun.keys()) finish(run);
   },
 };
 export type ProviderCalls = typeof calls;
@@ -93,6 +94,11 @@ function flow(streams: Stream[], upTo = Number.POSITIVE_INFINITY): void {
   const timer = setInterval(() => {
     if (!sendDue(streams, paceMs)) clearInterval(timer);
   }, 1);
+}
+
+function finish(run: string): void {
+  for (const { response, model } of streamsByRun.get(run) ?? []) response.end(endOf(model));
+  streamsByRun.delete(run);
 }
 
 /** Sends one token of every stream whose time has come; false once there is nothing left. */
