@@ -19,10 +19,16 @@ async function bench(options: Options): Promise<void> {
     for (const scenario of SCENARIOS.filter(({ name }) => options.only.includes(name))) {
       say(scenario.name);
       await stage.pin(scenario.isPinned);
-      results.set(scenario.name, await scenario.measure(stage));
+      const rounds = await stage.attempt(scenario.name, () => scenario.measure(stage));
+      if (rounds !== undefined) results.set(scenario.name, rounds);
     }
     say('');
     say(tableOf(results));
+    if (stage.failures.length > 0) {
+      say('Not counted:');
+      for (const failure of stage.failures) say(`- ${failure}`);
+      process.exitCode = 1;
+    }
     for (const { name, verdict } of SCENARIOS) {
       const line = verdict?.(results.get(name) ?? []);
       if (line !== undefined) say(line);

@@ -28,17 +28,24 @@ export interface Mode {
  * Measures every mode with every contender in each round, side by side, since absolute figures differ between machines and
  * moments. Each contender goes first once, so that none always follows the same neighbour. An extra round before only warms up.
  */
-export async function measureInRounds(stage: Stage, rounds: number, modes: readonly Mode[]): Promise<Rounds> {
+export async function measureInRounds(
+  stage: Stage,
+  rounds: number,
+  modes: readonly Mode[],
+  { warmsUp }: { warmsUp: boolean } = { warmsUp: true },
+): Promise<Rounds> {
   const contenders = await stage.contenders();
   const measured: Measurement[][] = [];
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = warmsUp ? 0 : 1; round <= rounds; round += 1) {
     stage.say(round === 0 ? '  warming up' : `  round ${round} of ${rounds}`);
     const results: Measurement[] = [];
     for (const mode of modes)
       for (const contender of rotated(contenders.filter(mode.takes), round)) {
         const { server, engine } = contender;
         const { name, baseline } = mode;
-        results.push({ server, engine, mode: name, baseline, ...(await mode.measure(contender)) });
+        const what = `${name}, ${server} ${engine}`.trim();
+        const result = await stage.attempt(what, () => mode.measure(contender));
+        if (result !== undefined) results.push({ server, engine, mode: name, baseline, ...result });
       }
     if (round > 0) measured.push(inOrder(results, contenders, modes));
   }

@@ -14,6 +14,8 @@ export class Stage {
   readonly providerUrl: string;
   readonly cleanup: Cleanup;
   readonly say: (line: string) => void;
+  /** What did not count, in sentences. */
+  readonly failures: string[] = [];
   readonly #pinning = findPinning();
   #isPinned = false;
   #contenders: Promise<Contender[]> | undefined;
@@ -52,6 +54,20 @@ export class Stage {
     return { options, providerUrl, cleanup, nodeFlags: [...profiling, ...nodeFlags] };
   }
 
+  /** Runs work whose result does not count if it throws: what was not delivered right was not measured. */
+  async attempt<Result>(what: string, work: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message.slice(0, MOST_CHARACTERS) : String(error);
+      this.failures.push(`${what}: ${reason}`);
+      this.say(`  not counted: ${this.failures.at(-1)}`);
+      await this.clients.call('close', {});
+      await this.provider.call('finishAll', {});
+      return undefined;
+    }
+  }
+
   /** Whether this machine can give the server under test a CPU of its own. */
   get canPin(): boolean {
     return this.#pinning !== undefined;
@@ -82,3 +98,5 @@ export class Stage {
     return servers;
   }
 }
+
+const MOST_CHARACTERS = 300; // an event may hold a whole answer

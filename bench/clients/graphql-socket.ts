@@ -24,13 +24,14 @@ export class GraphqlSocket {
   }
 
   /** Connects and signs in. */
-  static async open(url: string, token = ''): Promise<GraphqlSocket> {
+  static async open(url: string, person?: { token: string; address: string }): Promise<GraphqlSocket> {
     const socket = new WebSocket(url.replace(/^http/, 'ws'), 'graphql-transport-ws', {
       perMessageDeflate: false,
+      ...(person !== undefined && { localAddress: person.address }),
     });
     const client = new GraphqlSocket(socket);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const payload = token === '' ? {} : { authorization: `Bearer ${token}` };
+    const payload = person === undefined ? {} : { authorization: `Bearer ${person.token}` };
     socket.on('open', () => client.#send({ type: 'connection_init', payload }));
     socket.on('error', (error) => reject(error));
     socket.on('close', (code) => {

@@ -65,7 +65,7 @@ async function follow(
   { answerId, threadId }: Asked,
   onLost: () => void,
 ): Promise<GraphqlSocket> {
-  const socket = await GraphqlSocket.open(`${target.url}/graphql`, personOf(target, number).token);
+  const socket = await GraphqlSocket.open(`${target.url}/graphql`, personOf(target, number));
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { workspaceId } = target.shared;
   const [document, variables] = {

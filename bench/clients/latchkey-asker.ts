@@ -19,7 +19,7 @@ export async function openLatchkeyAsker(target: LatchkeyTarget, question: Questi
   const person = personOf(target, prompt.stream);
   const isShared = follow === 'nothing';
   const { workspaceId, models: ids } = isShared ? target.shared : person.personal;
-  const socket = await GraphqlSocket.open(`${target.url}/graphql`, person.token);
+  const socket = await GraphqlSocket.open(`${target.url}/graphql`, person);
   const visibility = isShared ? 'WORKSPACE' : 'PRIVATE';
   const { createThread } = await socket.request<CreateThread>(CREATE_THREAD, {
     input: { workspaceId, visibility },

@@ -1,27 +1,33 @@
 import { monotonicMs } from '../process/monotonic.ts';
 
-/** Collects one text as it arrives, and checks that it is what the provider sent. */
+/** Reads one text as it arrives, and checks that it is what the provider sent. */
 export class Reader {
   readonly name: string;
   readonly model: string;
-  readonly expected: string;
-  text = '';
+  readonly tokens: readonly string[];
+  readonly #expected: string;
+  /** Length of the text so far. */
+  length = 0;
   /** How many frames, or pieces of a body over HTTP, brought text. */
   frames = 0;
   /** From `begin` to the first text. */
   firstMs = Number.NaN;
+  /** Whether its connection may be lost, and whether it was. */
+  canBeLost = false;
+  isLost = false;
   /** When the text had which length. */
-  readonly arrivals: { length: number; atMs: number }[] = [];
+  readonly #arrivals: { length: number; atMs: number }[] = [];
   readonly #first = handled(Promise.withResolvers<void>());
   readonly #end = handled(Promise.withResolvers<void>());
   #goals: { length: number; resolve: () => void; reject: (error: Error) => void }[] = [];
   #beganAtMs = 0;
   #failure: Error | undefined;
 
-  constructor(name: string, model: string, expected: string) {
+  constructor(name: string, model: string, tokens: readonly string[], expected: string) {
     this.name = name;
     this.model = model;
-    this.expected = expected;
+    this.tokens = tokens;
+    this.#expected = expected;
   }
 
   begin(): void {
@@ -30,27 +36,33 @@ export class Reader {
 
   /** A frame has brought this text at this offset. What was there before may come again. */
   add(offset: number, piece: string): void {
-    const { length } = this.text;
-    if (offset > length) {
-      this.fail(`has a gap from ${length} to ${offset}`);
-      return;
-    }
+    const end = offset + piece.length;
+    if (offset > this.length) this.fail(`has a gap from ${this.length} to ${offset}`);
+    if (!this.#expected.startsWith(piece, offset)) this.fail(`is not what the provider sent, from ${offset}`);
+    if (this.#failure !== undefined || end <= this.length) return;
     const atMs = monotonicMs();
-    if (length === 0) {
+    if (this.length === 0) {
       this.firstMs = atMs - this.#beganAtMs;
       this.#first.resolve();
     }
-    this.text += piece.slice(length - offset);
+    this.length = end;
     this.frames += 1;
-    this.arrivals.push({ length: this.text.length, atMs });
+    this.#arrivals.push({ length: end, atMs });
     if (this.#goals.length > 0) this.#goals = this.#goals.filter((goal) => !this.#reaches(goal));
   }
 
   /** The answer has ended. A server that stores answers sends the stored text. */
-  finish(storedText = this.text): void {
-    if (this.text !== this.expected) this.fail('is not what the provider sent');
-    else if (storedText !== this.expected) this.fail('was stored with another text');
+  finish(storedText?: string): void {
+    if (this.length !== this.#expected.length) this.fail(`ended after ${this.length} characters`);
+    else if (storedText !== undefined && storedText !== this.#expected)
+      this.fail('was stored with another text');
     else this.#end.resolve();
+  }
+
+  /** The connection is gone. */
+  lose(reason: string): void {
+    if (this.canBeLost) this.isLost = true;
+    else this.fail(reason);
   }
 
   fail(reason: string): void {
@@ -64,11 +76,12 @@ export class Reader {
     return this.#first.promise;
   }
 
-  /** Resolves as soon as the text has this length. */
-  reach(length: number): Promise<void> {
+  /** Resolves as soon as so many tokens are there. */
+  reach(tokens: number): Promise<void> {
+    const length = lengthOf(this.tokens.slice(0, tokens));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     if (this.#failure !== undefined) reject(this.#failure);
-    else if (this.text.length >= length) resolve();
+    else if (this.length >= length) resolve();
     else this.#goals.push({ length, resolve, reject });
     return promise;
   }
@@ -77,11 +90,29 @@ export class Reader {
     return this.#end.promise;
   }
 
+  /** Times from the moments at which the provider sent each token after the first until it was here. */
+  delaysMs(sentAtMs: readonly number[]): number[] {
+    const delays: number[] = [];
+    let length = this.tokens[0]?.length ?? 0;
+    let next = 0;
+    for (const [index, sentMs] of sentAtMs.entries()) {
+      length += this.tokens[index + 1]?.length ?? 0;
+      while (next < this.#arrivals.length && (this.#arrivals[next]?.length ?? 0) < length) next += 1;
+      const arrival = this.#arrivals[next];
+      if (arrival !== undefined) delays.push(arrival.atMs - sentMs);
+    }
+    return delays;
+  }
+
   #reaches({ length, resolve }: { length: number; resolve: () => void }): boolean {
-    if (this.text.length < length) return false;
+    if (this.length < length) return false;
     resolve();
     return true;
   }
+}
+
+function lengthOf(tokens: readonly string[]): number {
+  return tokens.reduce((length, token) => length + token.length, 0);
 }
 
 /** A failure is thrown to whoever waits next; until somebody does it must not end the process. */

@@ -11,7 +11,7 @@ export async function openRawAsker(url: string, question: Question): Promise<Ask
       if (frame.type === 'asked') return resolve();
       const reader = frame.model === undefined ? first : readersByModel.get(frame.model);
       if (frame.type === 'end') reader?.finish();
-      else reader?.add(reader.text.length, frame.text);
+      else reader?.add(reader.length, frame.text);
     },
     onFailure(reason) {
       for (const reader of readersByModel.values()) reader.fail(reason);

@@ -11,6 +11,8 @@ export interface LatchkeyTarget {
 
 export interface Person {
   token: string;
+  /** An address of this machine that their sockets come from, since Latchkey limits what one address may do. */
+  address: string;
   /** Their own workspace. */
   personal: Place;
 }

@@ -32,15 +32,15 @@ export async function openWatcher(
   if (target.kind === 'raw-ws') return await openRawWatcher(target.url, reader);
   if (target.kind !== 'latchkey') throw new Error(`${target.kind} has no watchers`);
   if (by === 'answer-events-sse') return openEventStream(target, number, reader);
-  const socket = await GraphqlSocket.open(`${target.url}/graphql`, personOf(target, number).token);
-  const onFailure = (reason: string) => reader.fail(reason);
+  const socket = await GraphqlSocket.open(`${target.url}/graphql`, personOf(target, number));
+  const onFailure = (reason: string) => reader.lose(reason);
   return {
     reader,
     watch({ answerId, threadId }) {
       if (by === 'answer-events')
         socket.subscribe<{ answerEvents: AnswerEvent }>(
           ANSWER_EVENTS,
-          { answerId, offset: reader.text.length },
+          { answerId, offset: reader.length },
           { onData: ({ answerEvents }) => readAnswerEvent(reader, answerEvents), onFailure },
         );
       else {
@@ -61,14 +61,14 @@ export async function openWatcher(
 async function openRawWatcher(url: string, reader: Reader): Promise<Watcher> {
   const socket = await RawSocket.open(url, {
     onFrame(frame) {
-      if (frame.type === 'delta') reader.add(reader.text.length, frame.text);
+      if (frame.type === 'delta') reader.add(reader.length, frame.text);
       if (frame.type === 'end') reader.finish();
     },
-    onFailure: (reason) => reader.fail(reason),
+    onFailure: (reason) => reader.lose(reason),
   });
   return {
     reader,
-    watch: ({ answerId }) => socket.send({ type: 'watch', key: answerId, offset: reader.text.length }),
+    watch: ({ answerId }) => socket.send({ type: 'watch', key: answerId, offset: reader.length }),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
     leave: () => socket.close(),
@@ -77,10 +77,11 @@ async function openRawWatcher(url: string, reader: Reader): Promise<Watcher> {
 
 /** GraphQL over server-sent events: one request, whose response are the events. */
 function openEventStream(target: LatchkeyTarget, number: number, reader: Reader): Watcher {
+  const { token, address } = personOf(target, number);
   const headers = {
     'content-type': 'application/json',
     accept: 'text/event-stream',
-    authorization: `Bearer ${personOf(target, number).token}`,
+    authorization: `Bearer ${token}`,
   };
   const parser = createParser({
     onEvent({ event, data }) {
@@ -94,11 +95,15 @@ function openEventStream(target: LatchkeyTarget, number: number, reader: Reader)
   return {
     reader,
     watch({ answerId }) {
-      const variables = { answerId, offset: reader.text.length };
-      call = request(`${target.url}/graphql`, { method: 'POST', headers, agent: false }, (response) => {
-        response.setEncoding('utf8');
-        response.on('data', (text: string) => parser.feed(text));
-      });
+      const variables = { answerId, offset: reader.length };
+      call = request(
+        `${target.url}/graphql`,
+        { method: 'POST', headers, agent: false, localAddress: address },
+        (response) => {
+          response.setEncoding('utf8');
+          response.on('data', (text: string) => parser.feed(text));
+        },
+      );
       call.on('error', (error) => reader.fail(error.message));
       call.end(JSON.stringify({ query: ANSWER_EVENTS, variables }));
     },

@@ -5,8 +5,8 @@ import type { IdleSubscription } from '../clients/idle-followers.ts';
 import { inGroups } from '../in-groups.ts';
 import { dearest, type Measurement, measurementsOf, type Rounds } from '../measurement.ts';
 import { type Helper, startHelper } from '../process/helper.ts';
-import { collectGarbage } from '../process/inspector.ts';
-import { residentKibibytes, startMeter } from '../process/meter.ts';
+import { type Memory, memoryOf } from '../process/memory.ts';
+import { startMeter } from '../process/meter.ts';
 import type { Scenario } from '../scenario.ts';
 import { BASELINE, type Contender, LATCHKEY, startLatchkeys, startPlain } from '../servers/contenders.ts';
 import type { Stage } from '../stage.ts';
@@ -52,7 +52,7 @@ interface Subject {
 }
 
 async function measureAll(stage: Stage, cleanup: Cleanup): Promise<Measurement[]> {
-  const setting = stage.setting(cleanup, ['--inspect=127.0.0.1:0']);
+  const setting = stage.setting(cleanup);
   const subjects: Subject[] = [];
   const add = (contender: Contender, subscription: IdleSubscription, mode: string) => {
     const clients = startHelper<ClientCalls>('../clients/clients.ts');
@@ -104,20 +104,6 @@ async function connect({ contender, clients, subscription }: Subject, count: num
 
 const CONNECTED_AT_ONCE = 2; // servers; each follower costs a few statements
 const CONNECT_MS = 300_000;
-
-interface Memory {
-  resident: number;
-  heap: number;
-}
-
-async function memoryOf({ pid, inspectorUrl }: Contender): Promise<Memory> {
-  if (inspectorUrl === undefined) throw new Error('the inspector is not open');
-  const heap = (await collectGarbage(inspectorUrl)) / 1_024;
-  await sleep(SETTLE_MS);
-  return { resident: residentKibibytes(pid), heap };
-}
-
-const SETTLE_MS = 1_000; // V8 gives pages back in the background
 
 function growth(
   before: readonly Memory[],

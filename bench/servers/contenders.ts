@@ -10,6 +10,7 @@ import { inventSecret, type LatchkeyHome, startLatchkey } from './latchkey.ts';
 import type { ServerCalls } from './listen.ts';
 import { signPeopleUp } from './people.ts';
 import { createBenchDatabase } from './postgres.ts';
+import { seedThreads } from './seed.ts';
 
 /** A server that is measured. */
 export interface Contender<Where extends Target = Target> {
@@ -20,7 +21,7 @@ export interface Contender<Where extends Target = Target> {
   target: Where;
   /** Name of its database on PostgreSQL. */
   database?: string;
-  inspectorUrl?: string | undefined;
+  openInspector(): Promise<string>;
 }
 
 /** The server that the others are compared with. */
@@ -76,7 +77,7 @@ export async function startPlain(
     engine: '',
     pid: helper.pid,
     target: { kind, url: await helper.call('url', {}) },
-    inspectorUrl: await helper.call('inspectorUrl', {}),
+    openInspector: () => helper.call('openInspector', {}),
   };
 }
 
@@ -114,10 +115,25 @@ export async function startLatchkeys(setting: Setting, count = PEOPLE): Promise<
   const homes = await createHomes(setting);
   return await Promise.all(
     homes.map(async ({ home, ...named }) => {
-      const { pid, url, inspectorUrl, stop } = await startLatchkey(home, setting.nodeFlags);
+      const { pid, url, openInspector, stop } = await startLatchkey(home, setting.nodeFlags);
       setting.cleanup.add(stop);
       const people = await signPeopleUp(url, home.providerUrl, count);
-      return { ...named, pid, inspectorUrl, target: { kind: 'latchkey', url, ...people } };
+      return { ...named, pid, openInspector, target: { kind: 'latchkey', url, ...people } };
+    }),
+  );
+}
+
+/** Starts Latchkey on both engines, where the workspace that people share has so many threads. */
+export async function startSeeded(setting: Setting, threads: number): Promise<Contender<LatchkeyTarget>[]> {
+  const homes = await createHomes(setting);
+  return await Promise.all(
+    homes.map(async ({ home, ...named }) => {
+      const first = await startLatchkey(home);
+      const people = await signPeopleUp(first.url, home.providerUrl, PEOPLE).finally(first.stop);
+      await seedThreads(home, people.shared.workspaceId, threads);
+      const { pid, url, openInspector, stop } = await startLatchkey(home, setting.nodeFlags);
+      setting.cleanup.add(stop);
+      return { ...named, pid, openInspector, target: { kind: 'latchkey' as const, url, ...people } };
     }),
   );
 }

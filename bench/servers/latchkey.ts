@@ -6,8 +6,8 @@ import { limitedPrinter, printErrorOutput } from '../process/error-output.ts';
 export interface RunningLatchkey {
   pid: number;
   url: string;
-  /** Where the inspector listens, if a flag for `node` has opened it. */
-  inspectorUrl: string | undefined;
+  /** Resolves with where the inspector listens, which is opened from outside. */
+  openInspector(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -27,27 +27,36 @@ export async function startLatchkey(
   home: LatchkeyHome,
   nodeFlags: readonly string[] = [],
 ): Promise<RunningLatchkey> {
-  const child = spawn(process.execPath, [...nodeFlags, 'src/main.ts', 'serve'], {
-    cwd: home.checkout,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PORT: '0',
-      LATCHKEY_DATA_DIR: home.dataDir,
-      LATCHKEY_ALLOWED_PRIVATE_HOSTS: new URL(home.providerUrl).host,
-      LATCHKEY_ROOT_KEY: home.secrets.root,
-      LATCHKEY_AUTH_SECRET: home.secrets.auth,
-      // A few people stand for many, so the limits of each must not be what is measured.
-      LATCHKEY_MAX_SOCKETS_PER_PERSON: '1000',
-      LATCHKEY_OPERATIONS_PER_SECOND: '10000',
-      LATCHKEY_OPERATION_BURST: '20000',
-      ...(home.databaseUrl !== undefined && { DATABASE_URL: home.databaseUrl }),
+  const child = spawn(
+    process.execPath,
+    ['--inspect-port=127.0.0.1:0', ...nodeFlags, 'src/main.ts', 'serve'],
+    {
+      cwd: home.checkout,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PORT: '0',
+        LATCHKEY_DATA_DIR: home.dataDir,
+        LATCHKEY_ALLOWED_PRIVATE_HOSTS: new URL(home.providerUrl).host,
+        LATCHKEY_ROOT_KEY: home.secrets.root,
+        LATCHKEY_AUTH_SECRET: home.secrets.auth,
+        // A few people stand for many, so the limits of each must not be what is measured.
+        LATCHKEY_MAX_SOCKETS_PER_PERSON: '1000',
+        LATCHKEY_OPERATIONS_PER_SECOND: '10000',
+        LATCHKEY_OPERATION_BURST: '20000',
+        ...(home.databaseUrl !== undefined && { DATABASE_URL: home.databaseUrl }),
+      },
     },
-  });
+  );
   const print = limitedPrinter();
-  let inspectorUrl: string | undefined;
+  const inspector = Promise.withResolvers<string>();
   printErrorOutput(child.stderr, (line) => {
-    inspectorUrl ??= /^Debugger listening on (ws:\S+)/.exec(line)?.[1];
+    const url = /^Debugger listening on (ws:\S+)/.exec(line)?.[1];
+    if (url !== undefined) inspector.resolve(url);
   });
+  async function openInspector(): Promise<string> {
+    child.kill('SIGUSR1'); // Node opens it then, or says nothing if it is open already
+    return await inspector.promise;
+  }
   async function stop(): Promise<void> {
     const gone = once(child, 'exit');
     if (child.exitCode === null && child.kill()) await gone;
@@ -61,7 +70,7 @@ export async function startLatchkey(
         else if (entry.level > INFO) print(line);
       });
     });
-    return { pid: child.pid ?? 0, url, inspectorUrl, stop };
+    return { pid: child.pid ?? 0, url, openInspector, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -6,18 +6,23 @@ import { answerCalls } from '../process/calls.ts';
 /** What the parent process can call in a server of the benchmark. */
 export type ServerCalls = {
   url(input: object): Promise<string>;
-  /** Where the inspector listens; undefined unless a flag for `node` has opened it. */
-  inspectorUrl(input: object): string | undefined;
+  /** Opens the inspector. Resolves with where it listens. */
+  openInspector(input: object): string;
 };
 
 /** Listens on a free port of this machine and tells the parent process where. */
 export function serveParent(server: Server): void {
   const url = listen(server);
-  answerCalls({ url: () => url, inspectorUrl: inspector.url } satisfies ServerCalls);
+  answerCalls({ url: () => url, openInspector } satisfies ServerCalls);
 }
 
 /** Listens on a free port of this machine. Resolves with the URL. */
 export async function listen(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', 4_096, resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function openInspector(): string {
+  if (inspector.url() === undefined) inspector.open(0, '127.0.0.1');
+  return inspector.url() ?? '';
 }

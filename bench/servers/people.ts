@@ -46,7 +46,11 @@ async function signUp(url: string, baseUrl: string, number: number): Promise<Per
     token,
     '{ viewer { personalWorkspace { id } } }',
   );
-  return { token, personal: await addKey(url, token, viewer.personalWorkspace.id, baseUrl) };
+  return {
+    token,
+    address: `127.0.1.${number + 1}`,
+    personal: await addKey(url, token, viewer.personalWorkspace.id, baseUrl),
+  };
 }
 
 async function addKey(url: string, token: string, workspaceId: string, baseUrl: string): Promise<Place> {
