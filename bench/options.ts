@@ -6,6 +6,8 @@ export interface Options {
   streams: number;
   tokens: number;
   rounds: number;
+  /** Whether this run is of everything, so that its results may be kept. */
+  isWhole: boolean;
   /** Less of everything, to try the benchmark itself. */
   isQuick: boolean;
   paceMs: number;
@@ -22,6 +24,8 @@ export function readOptions(args: string[], scenarios: readonly string[]): Optio
   return {
     only: readOnly(values.only, scenarios),
     isQuick,
+    isWhole:
+      !isQuick && values.only === undefined && values.against === undefined && values.profile === undefined,
     streams: readCount('streams', values.streams ?? '100', MOST_STREAMS),
     tokens: readCount('tokens', values.tokens ?? (isQuick ? '100' : '300'), 100_000),
     rounds: readCount('rounds', values.rounds ?? (isQuick ? '2' : '5'), 100),

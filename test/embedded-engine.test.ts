@@ -1,9 +1,11 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
 import { integer, pgTable } from 'drizzle-orm/pg-core';
 import { describe, expect, inject, test, vi } from 'vitest';
 import { openDatabase } from '../src/db/database.ts';
+import { refreshStatistics } from '../src/db/embedded-statistics.ts';
 import { failureCode } from '../src/log.ts';
 import { createLiveness } from '../src/server/liveness.ts';
 import { newDataFolder } from './kit/command.ts';
@@ -55,6 +57,18 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', { t
     expect(sent.texts.map((text) => text.split(' ')[0])).toEqual([
       ...['begin', 'insert', 'select', 'commit', 'insert', 'begin', 'delete', 'commit', 'insert', 'select'],
     ]);
+  });
+
+  test('the embedded database knows how many rows a table has after many were added, and again after more', async () => {
+    await using place = await openNumbers();
+    const { db } = place;
+    const rows = () => db.execute(sql`select reltuples::int from pg_class where relname = 'numbers'`);
+    for (const count of [2_000, 4_000]) {
+      await db.execute(sql`insert into numbers select generate_series(${count} - 1_999, ${count})`);
+      await db.execute(sql`select pg_stat_force_next_flush()`);
+      await refreshStatistics(db);
+      expect(await rows()).toMatchObject([{ reltuples: count }]);
+    }
   });
 
   test('a statement that fails between others of the embedded database fails alone', async () => {

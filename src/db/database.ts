@@ -8,6 +8,7 @@ import { ConnectionPool } from './connection-pool.ts';
 import { DiskFullError, RESERVE_BYTES } from './disk-full.ts';
 import { drizzleOver } from './driver.ts';
 import { type EmbeddedEngine, startEngine } from './embedded-engine.ts';
+import { keepStatistics, refreshStatistics } from './embedded-statistics.ts';
 import { migrateDatabase, migrateServer, type Report } from './migrate.ts';
 import { PortSocket } from './port-socket.ts';
 import { RepeatedTexts } from './repeated-texts.ts';
@@ -52,6 +53,7 @@ export async function openEmbedded(
 ): Promise<OpenDatabase> {
   const connection = new Connection(() => new PortSocket(engine.port), {});
   let isClosing = false;
+  let stopStatistics = async () => {};
   const ended = engine.ended
     .catch(() => {})
     .then(() => {
@@ -59,6 +61,7 @@ export async function openEmbedded(
     });
   async function close(): Promise<void> {
     isClosing = true;
+    await stopStatistics();
     await connection.close();
     // What is not written by then is written by the next start, from the write-ahead log.
     await Promise.race([ended, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
@@ -72,6 +75,8 @@ export async function openEmbedded(
       (work) => shared.alone(work),
     );
     await migrateDatabase(db, report);
+    await refreshStatistics(db);
+    stopStatistics = keepStatistics(db);
     return { db, engine: `PostgreSQL ${version} (embedded)`, close };
   } catch (error) {
     await close();
