@@ -273,7 +273,7 @@ test('the recipe for a billing system sets a plan', async () => {
   using folder = recipeFolder();
   folder.write('operator.token', `${OPERATOR_TOKEN}\n`);
   const code = recipe('set-plan', billed.url);
-  const { stdout, stderr } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', code], {
+  const { stdout, stderr } = await promisify(execFile)('bash', ['--norc', '-euo', 'pipefail', '-c', code], {
     cwd: folder.path,
   });
   expect(stderr).toBe('');

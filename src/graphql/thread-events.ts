@@ -87,8 +87,9 @@ builder.subscriptionField('threadEvents', (t) =>
       'Follows a thread: first ThreadSnapshot, then every message, delta and change in it, those of several answers at once included.',
     args: { threadId: t.arg.id({ required: true, description: 'Id of the thread.' }) },
     subscribe: (_root, { threadId }, context) => threadEvents(context.deps, requireViewer(context), threadId),
-    resolve: (event: ThreadEventShape, _args, { loaders }) => {
-      forgetAll(loaders); // what was remembered for the event before
+    resolve: (event: ThreadEventShape, _args, context) => {
+      // What was remembered for an event before. A delta reads nothing.
+      if (event.type !== 'delta') forgetAll(context.loaders);
       return event;
     },
   }),
