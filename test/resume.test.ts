@@ -62,7 +62,7 @@ test.for(transports)(
         expect(stored).toEqual(expected);
       },
     );
-    await fc.assert(resumes, { numRuns: 12, endOnFailure: true });
+    await fc.assert(resumes, { numRuns: 30, endOnFailure: true });
 
     say(`${transport}: resumed after ${broken} broken connections, not a word lost`);
     expect(broken).toBeGreaterThanOrEqual(200);
