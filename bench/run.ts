@@ -32,7 +32,7 @@ export interface Prompt extends Run {
   stream: number;
 }
 
-/** The tokens of one answer. Provider and client make them alike, so that a client can tell what it should have received. */
+/** The tokens of one answer. Provider and client make them alike, so that a client knows what it should have received. */
 export function tokensOf({ id, stream, tokens, tokenLength }: Prompt, model: string): string[] {
   const own = `${id}/${stream}/${model} `;
   return Array.from({ length: tokens }, (_, index) =>

@@ -64,7 +64,8 @@ export class Following<Event> implements AsyncIterableIterator<Event, undefined,
         const step = await this.take();
         if (step.type === 'event') return { done: false, value: step.event };
         if (step.type === 'done') break;
-        await new Promise<void>((resolve) => this.wakeWith(resolve));
+        // It may have been woken since the step was taken.
+        if (!this.#isAwake) await new Promise<void>((resolve) => this.wakeWith(resolve));
       }
     } catch (error) {
       this.close();
@@ -82,7 +83,7 @@ export class Following<Event> implements AsyncIterableIterator<Event, undefined,
     return this;
   }
 
-  /** A reader that was woken while the step was on its way would not be woken again, so it must not be told to wait. */
+  /** A reader that was woken while the step was pending is not woken again, so an idle step is taken once more. */
   async #settled(pending: Promise<Polled<Event>>): Promise<Polled<Event>> {
     const step = await pending;
     if (this.#isClosed) return DONE;

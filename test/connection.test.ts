@@ -1,32 +1,16 @@
 import { asc, eq, sql } from 'drizzle-orm';
 import { integer, pgTable } from 'drizzle-orm/pg-core';
-import postgres from 'postgres';
 import { describe, expect, inject, test } from 'vitest';
 import { type Database, openDatabase } from '../src/db/database.ts';
 import { retryConflicts } from '../src/db/retry-conflicts.ts';
 import { createDatabase } from './kit/database.ts';
-import { startDatabaseProxy } from './kit/database-proxy.ts';
 import { eventually } from './kit/eventually.ts';
+import { openProxied } from './kit/proxied-database.ts';
 
 const serverUrl = inject('postgresUrl');
 
 describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL server', () => {
-  /** A database of its own behind a way that breaks, with a table of numbers, and a second way in that does not break. */
-  async function openProxied() {
-    const databaseUrl = await createDatabase(serverUrl ?? '');
-    const proxy = await startDatabaseProxy(databaseUrl);
-    const opened = await openDatabase({ databaseUrl: proxy.url, dataDir: '' });
-    const beside = postgres(databaseUrl, { max: 4, onnotice: () => {} });
-    await beside`create table numbers (id integer primary key, value integer not null default 0)`;
-    return {
-      ...{ db: opened.db, proxy, beside },
-      async [Symbol.asyncDispose]() {
-        await opened.close();
-        await beside.end();
-        await proxy[Symbol.asyncDispose]();
-      },
-    };
-  }
+  const CREATE_NUMBERS = 'create table numbers (id integer primary key, value integer not null default 0)';
 
   const numbers = pgTable('numbers', { id: integer('id').primaryKey(), value: integer('value').notNull() });
 
@@ -47,7 +31,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   test.each(['while a statement runs', 'between two statements'])(
     'one that ends %s ends its transaction, of which nothing is kept and nothing is sent elsewhere',
     async (when) => {
-      await using way = await openProxied();
+      await using way = await openProxied(CREATE_NUMBERS);
       const { db, beside } = way;
       const ended = Promise.withResolvers<void>();
       const late: Promise<unknown>[] = [];
@@ -77,7 +61,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   );
 
   test('a statement after the end of its transaction is refused', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db } = way;
     let leaked: Pick<Database, 'insert'> | undefined;
     await db.transaction(async (tx) => {
@@ -88,7 +72,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   });
 
   test('a transaction in which a statement failed is never reported as committed', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db } = way;
     await insert(db, 1);
     const transaction = db.transaction(async (tx) => {
@@ -100,7 +84,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   });
 
   test('a transaction within a transaction is undone alone', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db } = way;
     await db.transaction(async (tx) => {
       await insert(tx, 1);
@@ -117,7 +101,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   });
 
   test('silence is borne for some seconds only, and those that fell silent are not used again', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, proxy } = way;
     await Promise.all([1, 2, 3].map((id) => insert(db, id)));
     const before = proxy.dialled;
@@ -132,7 +116,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   });
 
   test('a database server that was restarted is used again at once', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, proxy } = way;
     await Promise.all([1, 2, 3].map((id) => insert(db, id)));
     await proxy.cut();
@@ -142,7 +126,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   });
 
   test('a slow statement is ended by the server and costs no connection', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, proxy } = way;
     await ids(db);
     const before = proxy.dialled;
@@ -153,7 +137,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   });
 
   test('what a lost connection had locked is free again within seconds', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, proxy, beside } = way;
     await insert(db, 1);
     const transaction = db.transaction(async (tx) => {
@@ -167,7 +151,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   });
 
   test('two transactions that wait for each other are both carried out', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db } = way;
     await insert(db, 1);
     await insert(db, 2);
@@ -189,7 +173,7 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
   });
 
   test('a statement that meets a deadlock is retried', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, beside } = way;
     await insert(db, 1);
     await insert(db, 2);

@@ -236,6 +236,25 @@ function loseNextCommit(db: TestServer['app']['db'], isCommitted: boolean): void
   });
 }
 
+test('a send whose commit happened without a word, and cannot be looked up before the server closes, ends as INTERRUPTED', async () => {
+  await using house = await startScripted();
+  const { server, ada, model } = house;
+  const { db } = server.app;
+  const { thread } = await ada.run<{ thread: { id: string } }>('create-thread', {
+    input: { workspaceId: ada.workspaceId },
+  });
+  loseNextCommit(db, true);
+  using _failing = failStatements(db, /select "id" from "messages"/, away('ECONNRESET'));
+  const input = { threadId: thread.id, text: 'Go on.', modelIds: [model.id] };
+  await expect(ada.run('send-message', { input })).rejects.toThrow('OVERLOADED');
+  await server.close();
+  const rows = await db.select().from(messages).where(eq(messages.threadId, thread.id));
+  expect(rows.map(({ role, status }) => `${role} ${status}`).sort()).toEqual([
+    'ASSISTANT INTERRUPTED',
+    'USER COMPLETE',
+  ]);
+});
+
 test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
   'a follower whose database fails gets an error without details, over %s',
   async (transport) => {

@@ -5,7 +5,7 @@ import { integer, pgTable, text } from 'drizzle-orm/pg-core';
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { explainFailure } from '../src/command/exit-code.ts';
 import { type Database, openEmbedded } from '../src/db/database.ts';
-import { DiskFullError } from '../src/db/disk-full.ts';
+import { DiskFullError } from '../src/db/embedded-session.ts';
 import { transactionAtOnce } from '../src/db/transaction-at-once.ts';
 import { failureCode } from '../src/log.ts';
 import { createLiveness } from '../src/server/liveness.ts';

@@ -245,6 +245,16 @@ describe('an operation that goes wrong', () => {
 });
 
 describe('a client that is connected', () => {
+  test('a client that is connected costs the server no timer that goes on', async () => {
+    await using first = await startTestServer();
+    const person = await first.signUp();
+    using intervals = vi.spyOn(globalThis, 'setInterval');
+    const opened = await Promise.all(Array.from({ length: 5 }, () => openFor(person)));
+    // A statement counts the seconds until its reply.
+    expect(intervals.mock.calls.filter(([, delayMs]) => Number(delayMs) > 1_000)).toEqual([]);
+    for (const { socket } of opened) socket.terminate();
+  });
+
   test('a client that is connected may not send more than a message can have, nor pieces without end', async () => {
     const large = await openFor(site.ada);
     large.socket.send('x'.repeat(512 * 1024 + 1));

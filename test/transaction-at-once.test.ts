@@ -1,14 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { asc } from 'drizzle-orm';
 import { integer, pgTable } from 'drizzle-orm/pg-core';
-import postgres from 'postgres';
 import { describe, expect, inject, test } from 'vitest';
-import { type Database, openDatabase } from '../src/db/database.ts';
+import type { Database } from '../src/db/database.ts';
 import { retryConflicts } from '../src/db/retry-conflicts.ts';
 import { transactionAtOnce } from '../src/db/transaction-at-once.ts';
 import { failureCode } from '../src/log.ts';
-import { createDatabase, freshDatabase } from './kit/database.ts';
-import { startDatabaseProxy } from './kit/database-proxy.ts';
+import { freshDatabase } from './kit/database.ts';
+import { openProxied } from './kit/proxied-database.ts';
 import { recordStatements } from './kit/statements.ts';
 
 const serverUrl = inject('postgresUrl');
@@ -124,7 +123,7 @@ test('a transaction at once is retried as a whole after a conflict', async () =>
   expect(await ids(db)).toEqual([1, 2]);
 });
 
-test('whoever counts statements receives their text alone', async () => {
+test('a counter of statements receives their text alone', async () => {
   await using place = await openNumbers();
   const messages: unknown[] = [];
   const record = (message: unknown) => {
@@ -143,24 +142,8 @@ test('whoever counts statements receives their text alone', async () => {
 });
 
 describe.runIf(serverUrl !== undefined)('on a PostgreSQL server', () => {
-  async function openProxied() {
-    const databaseUrl = await createDatabase(serverUrl ?? '');
-    const beside = postgres(databaseUrl, { max: 1, onnotice: () => {} });
-    await beside.unsafe(CREATE_NUMBERS);
-    const proxy = await startDatabaseProxy(databaseUrl);
-    const opened = await openDatabase({ databaseUrl: proxy.url, dataDir: '' });
-    return {
-      ...{ db: opened.db, proxy, beside },
-      async [Symbol.asyncDispose]() {
-        await opened.close();
-        await beside.end();
-        await proxy[Symbol.asyncDispose]();
-      },
-    };
-  }
-
   test('a transaction at once is sent without a wait for any reply', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, proxy } = way;
     await insert(db, 1);
     using sent = recordStatements();
@@ -175,7 +158,7 @@ describe.runIf(serverUrl !== undefined)('on a PostgreSQL server', () => {
   });
 
   test('a transaction sends its first statement without a wait for the reply to begin', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, proxy } = way;
     await insert(db, 1);
     using sent = recordStatements();
@@ -185,7 +168,7 @@ describe.runIf(serverUrl !== undefined)('on a PostgreSQL server', () => {
   });
 
   test('a transaction at once whose connection is closed in the middle is not saved', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db } = way;
     const { replies, committed } = transactionAtOnce(db, [
       add(1),
@@ -199,7 +182,7 @@ describe.runIf(serverUrl !== undefined)('on a PostgreSQL server', () => {
   });
 
   test('a transaction at once whose replies are lost fails, and the next one has another connection', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, proxy } = way;
     proxy.loseReplyTo('commit');
     const { committed } = transactionAtOnce(db, [add(1), add(2)]);
@@ -209,7 +192,7 @@ describe.runIf(serverUrl !== undefined)('on a PostgreSQL server', () => {
   });
 
   test('a prepared statement that PostgreSQL refuses after a migration is not repeated outside of its transaction', async () => {
-    await using way = await openProxied();
+    await using way = await openProxied(CREATE_NUMBERS);
     const { db, beside } = way;
     for (const id of [1, 2, 3]) await transactionAtOnce(db, [add(id), add(id + 10)]).committed;
     await beside`alter table numbers alter column id type bigint`;

@@ -47,6 +47,6 @@ export async function openAsker(target: Target, question: Question): Promise<Ask
 /** The reader of a question to a single model. */
 export function onlyReader({ readersByModel }: Question): Reader {
   const [reader] = readersByModel.values();
-  if (reader === undefined) throw new Error('nobody reads');
+  if (reader === undefined) throw new Error('there is no reader');
   return reader;
 }

@@ -6,7 +6,7 @@ import { GraphqlSocket } from './graphql-socket.ts';
 import { RawSocket } from './raw-socket.ts';
 import { type LatchkeyTarget, personOf, type Target } from './target.ts';
 
-/** What followers wait for: more of an answer whose model is silent, a thread in which nobody writes, or a workspace. */
+/** What followers wait for: more of an answer whose model is silent, a silent thread, or a workspace. */
 export type IdleSubscription = 'answerEvents' | 'threadEvents' | 'workspaceEvents';
 
 export interface HoldInput {

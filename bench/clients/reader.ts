@@ -8,7 +8,7 @@ export class Reader {
   readonly #expected: string;
   /** Length of the text so far. */
   length = 0;
-  /** How many frames, or pieces of a body over HTTP, brought text. */
+  /** How many frames, or pieces of a body over HTTP, contained text. */
   frames = 0;
   /** From `begin` to the first text. */
   firstMs = Number.NaN;
@@ -34,7 +34,7 @@ export class Reader {
     this.#beganAtMs = monotonicMs();
   }
 
-  /** A frame has brought this text at this offset. What was there before may come again. */
+  /** A frame had this text at this offset. Text from before may come again. */
   add(offset: number, piece: string): void {
     const end = offset + piece.length;
     if (offset > this.length) this.fail(`has a gap from ${this.length} to ${offset}`);
@@ -115,7 +115,7 @@ function lengthOf(tokens: readonly string[]): number {
   return tokens.reduce((length, token) => length + token.length, 0);
 }
 
-/** A failure is thrown to whoever waits next; until somebody does it must not end the process. */
+/** A failure is thrown to the next caller that waits; until then it must not end the process. */
 function handled<Resolvers extends PromiseWithResolvers<void>>(resolvers: Resolvers): Resolvers {
   resolvers.promise.catch(() => {});
   return resolvers;

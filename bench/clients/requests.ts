@@ -65,7 +65,7 @@ export class Lanes {
     return latenciesMs;
   }
 
-  /** Makes a request on every lane each so many milliseconds, until told to stop. Lanes take turns. */
+  /** Makes a request on every lane every so many milliseconds, until it is stopped. Lanes take turns. */
   async repeat(everyMs: number, signal: AbortSignal): Promise<number[]> {
     const latenciesMs: number[] = [];
     await Promise.all(

@@ -16,7 +16,7 @@ export function readAnswerEvent(reader: Reader, event: AnswerEvent): void {
   }
 }
 
-/** Gives the events of a thread to the readers of its answers, which are told apart by their models. */
+/** Passes the events of a thread to the readers of its answers, by their models. */
 export class ThreadFollower {
   readonly #readersByModel: ReadonlyMap<string, Reader>;
   readonly #readersByAnswer = new Map<string, Reader>();

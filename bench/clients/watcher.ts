@@ -8,7 +8,7 @@ import type { Reader } from './reader.ts';
 import { type LatchkeyTarget, personOf, type Target } from './target.ts';
 import { readAnswerEvent, ThreadFollower } from './thread-follower.ts';
 
-/** One of those who follow an answer that somebody else has asked for. It is connected before. */
+/** A follower of an answer that another person asked for. It is connected before. */
 export interface Watcher {
   reader: Reader;
   /** Follows from where the reader is. */

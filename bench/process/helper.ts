@@ -38,7 +38,7 @@ export function startHelper<Known extends Calls>(
         withinMs,
       );
       child.send({ id: calls, name, input });
-      reply.catch(() => {}); // thrown to whoever awaits it, who may still be waiting for something else
+      reply.catch(() => {}); // its caller may still be waiting for something else
       return reply;
     },
     stop: () => child.kill(),

@@ -10,7 +10,7 @@ export interface Spent {
   writes: number;
 }
 
-/** Begins to measure a process, and its database by the name of that. The returned function tells what was used since. */
+/** Begins to measure a process, and its database by the name of that. The returned function gives what was used since. */
 export function startMeter({ pid, database }: { pid: number; database?: string | undefined }): () => Spent {
   const threads = threadNanoseconds(pid);
   const backends = backendMicroseconds(database);

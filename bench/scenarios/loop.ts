@@ -12,7 +12,7 @@ import type { Stage } from '../stage.ts';
 export const loop: Scenario = {
   name: 'loop',
   about:
-    '100 answers stream, and somebody asks for next to nothing, `{ viewer { id } }`, fifty times a second: how long that ' +
+    '100 answers stream, and another person asks for next to nothing, `{ viewer { id } }`, fifty times a second: how long that ' +
     'takes, and how long a token takes from the provider to its client. Alone, and while 20 people each read a page of a ' +
     'list of 20,000 threads every second.',
   isPinned: false,
@@ -23,7 +23,7 @@ export const loop: Scenario = {
       stage.say('  filling workspaces');
       for (const contender of await startSeeded(stage.setting(cleanup), THREADS))
         for (const isBrowsed of [false, true]) {
-          const mode = isBrowsed ? `while ${BROWSERS} people read lists` : 'nobody reads lists';
+          const mode = isBrowsed ? `while ${BROWSERS} people read lists` : 'no lists are read';
           stage.say(`  ${mode}, ${contender.server} ${contender.engine}`);
           const { server, engine } = contender;
           const result = await stage.attempt(mode, () => measureOnce(stage, contender, isBrowsed));

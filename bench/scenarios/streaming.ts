@@ -9,7 +9,7 @@ export interface Streamed {
   cpu: number;
   databaseCpu: number | undefined;
   writes: number;
-  /** Frames that brought text to a client. */
+  /** Frames with text that a client received. */
   frames: number;
 }
 

@@ -10,7 +10,7 @@ export type ServerCalls = {
   openInspector(input: object): string;
 };
 
-/** Listens on a free port of this machine and tells the parent process where. */
+/** Listens on a free port of this machine and sends the parent process its URL. */
 export function serveParent(server: Server): void {
   const url = listen(server);
   answerCalls({ url: () => url, openInspector } satisfies ServerCalls);

@@ -9,7 +9,7 @@ export interface BenchDatabase {
 
 /**
  * Makes an empty database on the PostgreSQL server of LATCHKEY_BENCH_DATABASE_URL, else on the one of this machine.
- * Undefined if nobody answers there.
+ * Undefined if no server answers there.
  */
 export async function createBenchDatabase(): Promise<BenchDatabase | undefined> {
   if (!(await isThere())) return undefined;
@@ -50,7 +50,7 @@ export async function readStatistics(database: string): Promise<DatabaseStatisti
   }
 }
 
-/** Version of the server. Undefined if nobody answers there. */
+/** Version of the server. Undefined if no server answers there. */
 export async function readVersion(): Promise<string | undefined> {
   if (!(await isThere())) return undefined;
   const client = postgres(serverUrl(), { max: 1, onnotice: () => {} });
@@ -66,7 +66,7 @@ function serverUrl(): string {
   return process.env.LATCHKEY_BENCH_DATABASE_URL ?? LOCAL_SERVER;
 }
 
-/** A server that somebody has named must be there; the one of this machine need not. */
+/** A server that was named must be there; the one of this machine need not. */
 async function isThere(): Promise<boolean> {
   return serverUrl() !== LOCAL_SERVER || (await isListening(5432));
 }

@@ -26,8 +26,11 @@ export interface Begun {
   answers: Message[];
   /** The thread as it is now. */
   thread: Thread;
-  state: SendState;
+  facts: SendFacts;
 }
+
+/** What was read about the place of the new messages, without the conversation and the sealed keys. */
+export type SendFacts = Pick<SendState, 'parent' | 'siblingIds' | 'models' | 'offers'>;
 
 /**
  * Begins answers: one statement reads everything, the rules are applied to that, and one transaction writes all rows if nothing
@@ -140,7 +143,7 @@ function begunFrom(
       }),
     ),
     thread: { ...state.thread, ...threadChanges },
-    state,
+    facts: { parent: state.parent, siblingIds: state.siblingIds, models: state.models, offers: state.offers },
   };
 }
 

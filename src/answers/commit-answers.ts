@@ -28,9 +28,9 @@ export interface AnswerDeps extends GenerateDeps {
 }
 
 /**
- * Inserts the rows of new answers in one transaction, whose statements are sent together, and asks the providers as soon as the
- * rows are written: only the end of an answer, and nobody can follow one earlier, waits for the commit. Null if something that
- * was read before has changed, and nothing was written.
+ * Inserts the rows of new answers in one transaction, whose statements are sent together. The providers are asked as soon as the
+ * rows are written; the end of an answer waits for the commit, and clients learn its id only after it. Null if something that
+ * was read before has changed: then nothing was written.
  */
 export async function commitAnswers(
   deps: AnswerDeps,
@@ -91,11 +91,9 @@ function startAnswers(
     );
   deps.track(
     isCommitted.then(async (isSaved) => {
-      if (!isSaved) return discardAnswers(deps, answers);
-      const lives = answers.map(({ live }) => live);
-      deps.running.begin(lives);
+      if (isSaved) deps.running.begin(answers.map(({ live }) => live));
       // A shutdown has ended those that had begun before it.
-      if (deps.running.isClosed) await Promise.all(lives.map((live) => endAnswer(deps, live, INTERRUPTED)));
+      if (!isSaved || deps.running.isClosed) await interruptAnswers(deps, answers);
     }),
   );
 }
@@ -106,7 +104,12 @@ async function startIfCommitted(
   answers: readonly PreparedAnswer[],
 ): Promise<void> {
   if (await areCommitted(deps, answers)) startAnswers(deps, turns, answers, Promise.resolve(true));
-  else discardAnswers(deps, answers);
+  else await interruptAnswers(deps, answers);
+}
+
+/** Ends answers that were not committed, or of which that could not be found out: their rows may be there. */
+async function interruptAnswers(deps: AnswerDeps, answers: readonly PreparedAnswer[]): Promise<void> {
+  await Promise.all(answers.map(({ live }) => endAnswer(deps, live, INTERRUPTED)));
 }
 
 function discardAnswers(deps: AnswerDeps, answers: readonly PreparedAnswer[]): void {

@@ -214,7 +214,7 @@ const MEBIBYTE = 2 ** 20;
 /** In UTF-8. At most two hundred answers are written at a time, each with its conversation in memory. */
 const MAX_BYTES = 4 * MEBIBYTE;
 export const MAX_MESSAGES = 20_000; // the recursion reads so many parents in a tenth of a second
-/** What the first read brings at once; longer conversations are rare, and read only once there is room for them. */
+/** What the first statement returns at once; longer conversations are rare, and read only once there is room for them. */
 const SHORT_BYTES = MEBIBYTE / 4;
 const SHORT_MESSAGES = 1_000;
 /** More than texts of most languages have, so that nothing is refused here that the provider would accept. */

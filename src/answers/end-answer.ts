@@ -32,7 +32,7 @@ export async function endAnswer(deps: EndDeps, live: LiveAnswer, ending: Ending)
   return message?.row ?? null;
 }
 
-/** Drops an answer whose row was never committed: its call is aborted, and nobody has seen any of it. */
+/** Drops an answer that has no row, since its transaction wrote nothing. */
 export function discardAnswer({ running }: Pick<EndDeps, 'running'>, live: LiveAnswer): void {
   live.claimEnding();
   running.remove(live);

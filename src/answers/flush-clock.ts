@@ -30,7 +30,7 @@ export class FlushClock {
     }
   }
 
-  /** Brings a flush that was asked for forward, since much has gathered. */
+  /** Flushes now what was to be flushed later, since much has gathered. */
   hasten(answer: Flushed): void {
     if (this.#later.delete(answer)) this.#flushSoon(answer, performance.now());
   }
@@ -87,5 +87,5 @@ export const flushClock = new FlushClock();
 
 const WINDOW_MS = 8; // half of what a screen shows as one frame
 const WINDOW_MS_A_READER = 0.25; // a write takes some hundredth of a millisecond: all readers of an answer a few hundredths of the time
-const LONGEST_WINDOW_MS = 33; // two frames of a screen; nobody sees a difference
+const LONGEST_WINDOW_MS = 33; // two frames of a screen, which is too short to be seen
 const TOGETHER_MS = 2; // what is due so soon is flushed in the same pass

@@ -7,9 +7,8 @@ import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { SingleFlight } from '../single-flight.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
-import { beginAnswers } from './begin-answers.ts';
+import { beginAnswers, type SendFacts } from './begin-answers.ts';
 import type { AnswerDeps } from './commit-answers.ts';
-import type { SendState } from './send-state.ts';
 
 /**
  * Adds a person's message and begins one answer per model. Input is checked before anything is written, all rows are committed
@@ -50,8 +49,8 @@ export interface SentMessage {
   userMessage: Message;
   answers: Message[];
   thread: Thread;
-  /** What was read for the send; null for one that was sent before. */
-  state: SendState | null;
+  /** Null for a message that was sent before. */
+  facts: SendFacts | null;
 }
 
 interface Send {
@@ -80,9 +79,9 @@ async function sendNow(
   const begun = await beginAnswers(deps, viewer, request);
   if (begun.type === 'repeated')
     return await readRepeated(deps.db, viewer, begun.userMessageId, { inputHash, text });
-  const { userMessage, answers, thread, state } = begun;
+  const { userMessage, answers, thread, facts } = begun;
   if (userMessage === null) throw new Error('a message was sent without a message');
-  const sent = { userMessage, answers, thread, state };
+  const sent = { userMessage, answers, thread, facts };
   // What was read is current only if nothing was announced meanwhile about the thread or the viewer's rights.
   const isCurrent = deps.changes.isUnchanged([threadId, viewer.id], revision, beganAtMs);
   announceThread(deps.changes, thread, [userMessage.id, ...answers.map((answer) => answer.id)]);
@@ -115,7 +114,7 @@ async function readRepeated(
     .where(and(eq(messages.parentId, userMessage.id), eq(messages.role, 'ASSISTANT')))
     .orderBy(asc(messages.position));
   const thread = await requireThread({ db }, viewer, userMessage.threadId, 'read');
-  return { userMessage, answers, thread, state: null };
+  return { userMessage, answers, thread, facts: null };
 }
 
 /** Hash of all inputs that decide the result of a send. */

@@ -35,7 +35,7 @@ export async function startEngine(files: EngineFiles): Promise<EmbeddedEngine> {
     execArgv: [],
   });
   const ended = endOf(worker);
-  ended.catch(() => {}); // whoever uses the port finds it closed
+  ended.catch(() => {}); // the port is closed then, which fails every statement
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   worker.on('message', (news: EngineNews) => {
     if (news.type === 'ready') resolve();

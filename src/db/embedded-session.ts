@@ -1,6 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { PGlite } from '@electric-sql/pglite';
-import { DiskFullError, RESERVE_BYTES } from './disk-full.ts';
 import {
   endsReady,
   errorMessage,
@@ -68,7 +67,7 @@ export class EmbeddedSession {
       chunks.length = 0;
       gatheredBytes = 0;
     };
-    // It executes before it returns; the promise is for file systems that have to be told to save.
+    // It executes before it returns. The promise is for file systems with an explicit sync.
     this.#engine.execProtocolRawStream(messages, { syncToFs: false, onRawData }).catch(this.#failed.reject);
     if (gatheredBytes > 0) reply(concatenate(chunks, gatheredBytes));
   }
@@ -122,3 +121,16 @@ function concatenate(chunks: readonly Uint8Array[], lengthBytes: number): Uint8A
 
 const TERMINATE = 'X'.charCodeAt(0);
 const LARGEST_REPLY_BYTES = 64 * 2 ** 10; // more is passed on in parts
+
+/** Too little disk space for writing. It has PostgreSQL's code, which PostgreSQL itself would throw a little later. */
+export class DiskFullError extends Error {
+  override readonly name = 'DiskFullError';
+  readonly code = '53100';
+
+  constructor() {
+    super('The disk of the database is full.');
+  }
+}
+
+/** Two WAL segments, which PostgreSQL allocates in full before it writes to them, and what is written between two checks. */
+export const RESERVE_BYTES = 48 * 2 ** 20;

@@ -23,13 +23,13 @@ export function keepStatistics(db: PostgresJsDatabase): () => Promise<void> {
   };
 }
 
-/** Vacuums and analyses each table of which a tenth has changed since that was done last. Also after migrations, which change many rows. */
+/** Vacuums and analyses each table of which a tenth has changed since the last time. Also called after migrations. */
 export async function refreshStatistics(db: PostgresJsDatabase): Promise<void> {
   const changed = await db
     .select({ name: tables.name })
     .from(tables)
     .where(gt(tables.changed, sql`${LEAST_CHANGED}::bigint + ${tables.rows} / 10`));
-  // A sample of the rows, and rows that nobody can see any more: milliseconds each, during which other statements wait.
+  // Reads a sample of the rows and removes dead ones. Other statements wait for the few milliseconds that a table takes.
   for (const { name } of changed) await db.execute(sql`vacuum (analyze) ${sql.identifier(name)}`);
 }
 

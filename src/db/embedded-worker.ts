@@ -12,9 +12,9 @@ const engine = await PGlite.create({
   ...(files.template !== undefined && { loadDataDir: await openAsBlob(files.template) }),
 });
 exitOnFatalFailure(engine);
-tell({ type: 'ready' });
+report({ type: 'ready' });
 const session = new EmbeddedSession(engine, freeBytes, (isFull, free) =>
-  tell({ type: 'disk', isFull, freeBytes: free }),
+  report({ type: 'disk', isFull, freeBytes: free }),
 );
 await session.serve(port);
 await engine.close();
@@ -46,6 +46,6 @@ function isFailureOfStatement(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'status' in error && error.status === 100;
 }
 
-function tell(news: EngineNews): void {
+function report(news: EngineNews): void {
   parentPort?.postMessage(news);
 }

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** A subscription that is told that it may have something to send. */
+/** A subscription that is woken when it may have something to send. */
 export interface Woken {
   /** Sends what there is. Never throws. */
   pump(): void;

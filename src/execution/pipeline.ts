@@ -27,9 +27,10 @@ export type Pipeline = ReturnType<typeof createPipeline>;
 /**
  * What happens to one operation, the same for HTTP, server-sent events and sockets, in this order: the viewer and their rate
  * limit (`viewer`), parsing and validation (`prepared-document`, within `document-limits`, once for each text in
- * `document-cache`), variables (`variables`), cost (`cost`), the context for resolvers, the viewer's turn (`turns`), execution (`subscribe` for subscriptions) within a budget
- * (`operation-budget`), and masking of errors (`mask-error`). Defaults of Yoga that a foreign page could abuse in a
- * browser are off: every origin with credentials, multipart bodies, stack traces in development.
+ * `document-cache`), variables (`variables`), cost (`cost`), the context for resolvers, the viewer's turn (`turns`), execution
+ * (`subscribe` for subscriptions) within a budget (`operation-budget`), and masking of errors (`mask-error`). Defaults of Yoga
+ * that a foreign page could abuse in a browser are off: every origin with credentials, multipart bodies, stack traces in
+ * development.
  */
 export function createPipeline(
   app: App,

@@ -9,25 +9,25 @@ import type { Context, Loaders } from './context.ts';
 export function rememberSent(
   loaders: Loaders,
   viewer: Viewer,
-  { userMessage, answers, thread, state }: SentMessage,
+  { userMessage, answers, thread, facts }: SentMessage,
 ): void {
-  if (state === null) return;
+  if (facts === null) return;
   loaders.users.remember(viewer.id, viewer);
   loaders.threads.remember(thread.id, thread);
   for (const message of [userMessage, ...answers]) loaders.messages.remember(message.id, message);
-  loaders.siblingIds.remember(siblingKey(userMessage), [...state.siblingIds, userMessage.id]);
+  loaders.siblingIds.remember(siblingKey(userMessage), [...facts.siblingIds, userMessage.id]);
   loaders.siblingIds.remember(
     userMessage.id,
     answers.map(({ id }) => id),
   );
-  if (state.parent !== null) loaders.messageRoles.remember(state.parent.id, state.parent.role);
-  for (const model of state.models.values()) loaders.models.remember(model.id, model);
-  for (const [modelId, offer] of state.offers) loaders.offers.remember(modelId, offer);
+  if (facts.parent !== null) loaders.messageRoles.remember(facts.parent.id, facts.parent.role);
+  for (const model of facts.models.values()) loaders.models.remember(model.id, model);
+  for (const [modelId, offer] of facts.offers) loaders.offers.remember(modelId, offer);
   const newest = answers.at(-1);
   if (newest !== undefined) loaders.newestAnswers.remember(thread.id, newest);
 }
 
-/** Shares the same with the sender's followers, for the events that are about to tell them of the message. */
+/** Shares the same with the sender's followers, for the events in which they are sent the message. */
 export function shareSent(sharedReads: SharedReads, viewer: Viewer, sent: SentMessage): void {
   const { id, workspaceId, teamId } = sent.thread;
   const topics = [id, viewer.id, workspaceId, ...(teamId === null ? [] : [teamId])];

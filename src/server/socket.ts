@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, type Server } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Viewer } from '../accounts/session.ts';
+import { Heartbeats } from '../execution/heartbeats.ts';
 import { Outbox } from '../execution/outbox.ts';
 import type { Place } from '../execution/unread-bytes.ts';
 import { failureName, log, logScope } from '../log.ts';
@@ -114,13 +115,18 @@ function pingRegularly(socket: WebSocket): () => void {
   socket.on('pong', () => {
     hasAnswered = true;
   });
-  const timer = setInterval(() => {
-    if (!hasAnswered) return socket.terminate();
-    hasAnswered = false;
-    socket.ping();
-  }, PING_EVERY_MS);
-  return () => clearInterval(timer);
+  const pinged = {
+    beat() {
+      if (!hasAnswered) return socket.terminate();
+      hasAnswered = false;
+      socket.ping();
+    },
+  };
+  heartbeats.add(pinged);
+  return () => heartbeats.remove(pinged);
 }
+
+const heartbeats = new Heartbeats(PING_EVERY_MS);
 
 /** Whether graphql-ws threw because a client sent a message that only servers send. */
 function isServersMessage(error: unknown): boolean {

@@ -88,7 +88,7 @@ function createProtocol({ pipeline, sessions, sessionWatch, sharedReads, shares,
 
   /**
    * Shares one session query among all operations that arrive while it runs or within a second. A session that is ended here is
-   * announced, and read again at once; one that another process ends is found as soon as `sessionWatch` finds it.
+   * announced, and read again at once; `sessionWatch` closes the sockets of one that another process ends.
    */
   function findShared(viewer: Viewer): Promise<Viewer | null> {
     const { id, sessionId } = viewer;
