@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually } from './kit/eventually.ts';
 import type { NamedModel, Person } from './kit/person.ts';
@@ -41,6 +42,25 @@ function resultOf<Result>(payload: unknown): Result {
   const { data, errors } = payload as { data?: Record<string, Result>; errors?: unknown };
   return Object.values(data ?? {})[0] ?? expect.unreachable(JSON.stringify(errors));
 }
+
+test('the statement that reads for a message has one plan for all values', async () => {
+  using recorded = recordStatements();
+  const { release } = await sendHeld();
+  release();
+  const text = recorded.texts.find((each) => /recursive branch/.test(each)) ?? expect.unreachable();
+  const parameters = new Set(text.match(/\$\d+/g)).values().map(() => `'WORKSPACE'`);
+  const explain = sql.raw(`explain execute sent (${[...parameters].join(', ')})`);
+  await server.app.db.transaction(async (tx) => {
+    await tx.execute(sql.raw(`prepare sent as ${text}`));
+    await tx.execute(sql`set local plan_cache_mode = force_custom_plan`);
+    const ofValues = await tx.execute(explain);
+    await tx.execute(sql`set local plan_cache_mode = force_generic_plan`);
+    const ofAll = await tx.execute(explain);
+    await tx.execute(sql`deallocate sent`);
+    // PostgreSQL would plan it for each message if that promised less.
+    expect(ofValues[0]).toEqual(ofAll[0]);
+  });
+});
 
 interface Sent {
   answers: { id: string }[];

@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { idList } from '../db/is-one-of.ts';
 import { jsonRows } from '../db/json-rows.ts';
-import { prepared } from '../db/prepared.ts';
+import { anyText, prepared } from '../db/prepared.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { models } from '../db/tables/model.ts';
 import { messages } from '../db/tables/thread.ts';
@@ -76,11 +76,11 @@ export async function readSendState(db: Database, viewer: Viewer, request: SendR
   };
 }
 
-const threadId = sql.placeholder('threadId');
-const viewerId = sql.placeholder('viewerId');
+const threadId = anyText('threadId');
+const viewerId = anyText('viewerId');
 
 /** The message that is named in the placeholder `parentId`, if it is in the thread. */
-const NAMED = sql`select id, role from ${messages} where id = ${sql.placeholder('parentId')} and thread_id = ${threadId}`;
+const NAMED = sql`select id, role from ${messages} where id = ${anyText('parentId')} and thread_id = ${threadId}`;
 
 /**
  * The newest answer to the newest question that has ended with some text, else that question. An answer that failed empty or is
@@ -117,7 +117,7 @@ function selectState(db: Database, parentQuery: SQL) {
     .as('sealed');
   const repeatedId: SQL<string | null> = sql`(
     select id from ${messages}
-    where thread_id = ${threadId} and author_id = ${viewerId} and idempotency_key = ${sql.placeholder('idempotencyKey')})`;
+    where thread_id = ${threadId} and author_id = ${viewerId} and idempotency_key = ${anyText('idempotencyKey')})`;
   return db
     .with(found, parent, resolved, candidates)
     .select({

@@ -16,6 +16,7 @@ import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
+import { anyText } from '../db/prepared.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { teamMembers } from '../db/tables/team.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
@@ -87,8 +88,8 @@ function isListedIn(db: Database, workspace: Pick<Workspace, 'id' | 'teamId'>) {
 }
 
 /**
- * The query that resolves the model ids of the placeholder `modelIds` in a workspace. An id of the team's row leads to the workspace's own row of the same model
- * if there is one, so that the workspace's own keys come first with either id.
+ * The query that resolves the model ids of the placeholder `modelIds` in a workspace. An id of the team's row leads to the
+ * workspace's own row of the same model if there is one, so that the workspace's own keys come first with either id.
  */
 export function selectModelsInWorkspace(db: Database, workspace: { id: SQLWrapper; teamId: SQLWrapper }) {
   const isOfWorkspace = (tenantId: SQLWrapper) => sql`${tenantId} in (${workspace.id}, ${workspace.teamId})`;
@@ -107,7 +108,7 @@ export function selectModelsInWorkspace(db: Database, workspace: { id: SQLWrappe
         eq(models.name, asked.name),
       ),
     )
-    .where(and(isOneOf(asked.id, sql.placeholder('modelIds')), isOfWorkspace(asked.tenantId)))
+    .where(and(isOneOf(asked.id, anyText('modelIds')), isOfWorkspace(asked.tenantId)))
     .orderBy(asked.id, asc(sql`${models.teamId} is not null`));
 }
 

@@ -5,7 +5,7 @@ import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { idList, isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
-import { type Given, prepared } from '../db/prepared.ts';
+import { anyText, type Given, prepared } from '../db/prepared.ts';
 import { threads } from '../db/tables/thread.ts';
 import { workspaceMembers, workspaces } from '../db/tables/workspace.ts';
 import { InvalidInputError, NotFoundError, NotPermittedError } from '../errors.ts';
@@ -65,9 +65,9 @@ const threadsByIds = prepared((db) => selectThreads(db).prepare('threads_by_ids'
 
 /** The query of `findThreads`, with the placeholders `viewerId` and `threadIds`, as a part of other statements too. */
 export function selectThreads(db: Database) {
-  const viewerId = sql.placeholder('viewerId');
+  const viewerId = anyText('viewerId');
   return visibleThreads(db, viewerId).where(
-    and(isVisibleTo(viewerId), isOneOf(threads.id, sql.placeholder('threadIds'))),
+    and(isVisibleTo(viewerId), isOneOf(threads.id, anyText('threadIds'))),
   );
 }
 
