@@ -48,7 +48,7 @@ test('the statement that reads for a message has one plan for all values', async
   const { release } = await sendHeld();
   release();
   const text = recorded.texts.find((each) => /recursive branch/.test(each)) ?? expect.unreachable();
-  const parameters = new Set(text.match(/\$\d+/g)).values().map(() => `'WORKSPACE'`);
+  const parameters = new Set(text.match(/\$\d+/g)).values().map(() => `'any'`);
   const explain = sql.raw(`explain execute sent (${[...parameters].join(', ')})`);
   await server.app.db.transaction(async (tx) => {
     await tx.execute(sql.raw(`prepare sent as ${text}`));

@@ -1,4 +1,4 @@
-import { and, eq, or, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
@@ -241,7 +241,7 @@ function visibleThreads(db: Database, viewerId: Given) {
 }
 
 function isVisibleTo(userId: Given | typeof workspaceMembers.userId) {
-  return or(eq(threads.visibility, 'WORKSPACE'), eq(threads.createdBy, userId));
+  return sql`(${threads.visibility} = 'WORKSPACE' or ${threads.createdBy} = ${userId})`;
 }
 
 /** A title fit to be stored. Throws InvalidInputError. */
