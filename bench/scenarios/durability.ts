@@ -21,7 +21,7 @@ export const durability: Scenario = {
 };
 
 const TOKENS = 1_000;
-const REPORT_MS = 2_500; // a backend of PostgreSQL reports what it did after up to a second, an idle one later
+const REPORT_MS = 11_000; // an idle backend of PostgreSQL reports what it did after 10 s
 
 function modeOf(stage: Stage, streams: number): Mode {
   return {
