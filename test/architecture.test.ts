@@ -15,7 +15,7 @@ app → config, mail, accounts, workspaces, keys, models, threads, answers, foll
 server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
 execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
 graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, db/id, db/page (type), vault (type)
-follow → answers, threads, models, keys, workspaces, providers/provider (type), db, changes, accounts (type), pollable
+follow → answers, threads, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
 answers → threads, models, keys, workspaces, providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
 threads → workspaces, db, changes, accounts (type)
 keys → models, workspaces, providers, audit, db, changes, vault, sliding-window, single-flight (type), accounts (type)
@@ -51,8 +51,8 @@ const FOR_ALL = ['errors', 'plans-and-roles', 'answer-error', 'log', 'sanitize-l
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {
   'libsodium-wrappers': ['vault', 'demo/client'],
-  undici: ['providers/http/egress'],
-  'followource-parser': ['providers/http/sse'],
+  undici: ['providers/http'],
+  'eventsource-parser': ['providers/http/sse'],
   'better-auth': ['accounts'],
   '@pothos': ['graphql'],
   'graphql-yoga': ['execution'],

@@ -150,6 +150,31 @@ describe.runIf(serverUrl !== undefined).concurrent('connections to a PostgreSQL 
     expect(await beside`select value from numbers`).toEqual([{ value: 3 }]);
   });
 
+  test('a transaction does not wait for the statements that wait for a connection', async () => {
+    await using way = await openProxied(CREATE_NUMBERS);
+    const { db } = way;
+    const [one, rest] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const begun: Promise<unknown>[] = [];
+    const held = Array.from({ length: 10 }, (_, index) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      begun.push(promise);
+      return db.transaction(async (tx) => {
+        await processOf(tx);
+        resolve();
+        await (index === 0 ? one : rest).promise;
+      });
+    });
+    await Promise.all(begun);
+    const order: string[] = [];
+    const read = ids(db).then(() => order.push('read'));
+    const written = db.transaction((tx) => insert(tx, 1)).then(() => order.push('written'));
+    one.resolve();
+    await Promise.all([read, written]);
+    expect(order).toEqual(['written', 'read']);
+    rest.resolve();
+    await Promise.all(held);
+  });
+
   test('two transactions that wait for each other are both carried out', async () => {
     await using way = await openProxied(CREATE_NUMBERS);
     const { db } = way;

@@ -20,6 +20,7 @@ import {
 } from '../src/providers/http/egress.ts';
 import { readEvents } from '../src/providers/http/sse.ts';
 import { FORBIDDEN_ADDRESSES, FORBIDDEN_URLS, PUBLIC_ADDRESSES } from './fixtures/forbidden-addresses.ts';
+import { eventually } from './kit/eventually.ts';
 
 const opened: { close(): unknown }[] = [];
 
@@ -224,6 +225,98 @@ describe('connections', () => {
   });
 });
 
+describe('a connection made ahead', () => {
+  test('serves the next request, and is the only one', async () => {
+    const { port, server, requests } = await openServer((_request, response) => response.end('ok'));
+    const egress = openEgress(port);
+    const connected = once(server, 'connection') as Promise<[Socket]>;
+    for (let time = 0; time < 3; time++) egress.connectAhead(callOf(port));
+    const [socket] = await connected;
+    for (let time = 0; time < 2; time++) {
+      expect(await answerOf(egress, callOf(port))).toBe('ok');
+      egress.connectAhead(callOf(port)); // one is free, so there is nothing to do
+    }
+    expect(requests.map((request) => request.socket.remotePort)).toEqual([
+      socket.remotePort,
+      socket.remotePort,
+    ]);
+    expect(await countConnections(server)).toBe(1);
+  });
+
+  test('is taken over by a request that comes while it is being made', async () => {
+    const { port, server } = await openServer((_request, response) => response.end('ok'));
+    const egress = openEgress(port);
+    egress.connectAhead(callOf(port));
+    expect(await answerOf(egress, callOf(port))).toBe('ok');
+    expect(await countConnections(server)).toBe(1);
+  });
+
+  test('serves no other owner', async () => {
+    const { port, requests, server } = await openServer((_request, response) => response.end('ok'));
+    const egress = openEgress(port);
+    const connected = once(server, 'connection') as Promise<[Socket]>;
+    egress.connectAhead(callOf(port));
+    const [socket] = await connected;
+    await answerOf(egress, { ...callOf(port), tenantId: 'ws_b' });
+    expect(requests[0]?.socket.remotePort).not.toBe(socket.remotePort);
+  });
+
+  test('is replaced if the server has ended it, or said something before it was asked', async () => {
+    const smuggled = 'HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nplanted';
+    for (const spoil of [
+      (socket: Socket) => socket.end(),
+      (socket: Socket) => socket.resetAndDestroy(),
+      (socket: Socket) => socket.write(smuggled),
+    ]) {
+      const { port, server } = await openServer((_request, response) => response.end('asked'));
+      const egress = openEgress(port);
+      const connected = once(server, 'connection') as Promise<[Socket]>;
+      egress.connectAhead(callOf(port));
+      const [socket] = await connected;
+      const closed = once(socket, 'close');
+      spoil(socket);
+      await closed;
+      expect(await answerOf(egress, callOf(port))).toBe('asked');
+      const again = once(server, 'connection');
+      egress.connectAhead({ ...callOf(port), tenantId: 'ws_b' });
+      await again;
+    }
+  });
+
+  test('does not decide how the next request fails', async () => {
+    const { port, close } = await openServer(() => undefined);
+    await close();
+    const egress = openEgress(port);
+    egress.connectAhead(callOf(port));
+    await expect(egress.request(callOf(port))).rejects.toMatchObject({ code: 'NETWORK' });
+  });
+
+  test('is not made to a forbidden address', async () => {
+    const { port, server } = await openServer(() => undefined);
+    const egress = openEgress(0, { lookup: leadsTo('127.0.0.1') });
+    egress.connectAhead({ ...callOf(port), url: 'http://127.0.0.1' });
+    egress.connectAhead({ ...callOf(port), url: `https://llm.example.com:${port}/v1` });
+    const refused = egress.request({ ...callOf(port), url: `https://llm.example.com:${port}/v1` });
+    await expect(refused).rejects.toBeInstanceOf(ForbiddenAddressError);
+    expect(await countConnections(server)).toBe(0);
+  });
+
+  test('is ended with the egress, and when its owner is long gone', async () => {
+    const { port, server } = await openServer((_request, response) => response.end('ok'));
+    const egress = openEgress(port);
+    const connected = once(server, 'connection') as Promise<[Socket]>;
+    egress.connectAhead(callOf(port));
+    const [first] = await connected;
+    const evicted = once(first, 'close');
+    for (let owner = 0; owner < 256; owner++)
+      egress.connectAhead({ ...callOf(port), tenantId: `ws_${owner}` });
+    await evicted;
+    await egress.close();
+    egress.connectAhead(callOf(port));
+    await eventually('no connection', async () => (await countConnections(server)) === 0 || undefined);
+  });
+});
+
 describe('a stream', () => {
   test('a stream that is read to its last event leaves the connection for the next call', async () => {
     const { port, requests } = await openServer((_request, response) => {
@@ -404,6 +497,13 @@ function openEgress(port: number, options: Partial<EgressOptions> = {}): Egress 
   const egress = createEgress({ allowedPrivateHosts: [`127.0.0.1:${port}`], ...options });
   opened.push(egress);
   return egress;
+}
+
+async function answerOf(egress: Egress, request: EgressRequest): Promise<string> {
+  const { body } = await egress.request(request);
+  const answer = await text(body);
+  await setImmediate(); // only then does the connection count as free
+  return answer;
 }
 
 function patient() {

@@ -164,11 +164,12 @@ test('the end of an answer takes three statements', async () => {
   `);
 });
 
-test('a thread is followed after four statements, of which two are for what the document selects', async () => {
+test('a thread is followed after four statements, of which two are for what the document selects; a fifth, for which nobody waits, finds whom to connect to', async () => {
   using recorded = recordStatements();
   await begin('follow', 'thread-events', { threadId });
   expect(briefly(recorded.texts)).toMatchInlineSnapshot(`
     [
+      "select api_keys messages",
       "select messages",
       "select messages",
       "select threads workspaces",

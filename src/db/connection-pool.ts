@@ -10,6 +10,8 @@ export class ConnectionPool {
   readonly #connections = new Set<Connection>();
   readonly #idle: Connection[] = [];
   readonly #waiting = new Set<Waiting>();
+  /** They come before those in `#waiting`. */
+  readonly #waitingFirst = new Set<Waiting>();
   #isClosed = false;
 
   constructor(open: () => Connection, size: number) {
@@ -17,8 +19,17 @@ export class ConnectionPool {
     this.#size = size;
   }
 
-  async use<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
-    const connection = await this.#take();
+  use<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+    return this.#use(this.#waiting, work);
+  }
+
+  /** Does the same before all work that waits for `use`: what has been prepared is finished before more is begun. */
+  useFirst<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
+    return this.#use(this.#waitingFirst, work);
+  }
+
+  async #use<Result>(line: Set<Waiting>, work: (connection: Connection) => Promise<Result>): Promise<Result> {
+    const connection = await this.#take(line);
     try {
       return await work(connection);
     } finally {
@@ -28,11 +39,12 @@ export class ConnectionPool {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { reject } of this.#waiting) reject(new DatabaseAwayError('CONNECTION_CLOSED'));
+    for (const { reject } of [...this.#waitingFirst, ...this.#waiting])
+      reject(new DatabaseAwayError('CONNECTION_CLOSED'));
     await Promise.all([...this.#connections].map((connection) => connection.close()));
   }
 
-  async #take(): Promise<Connection> {
+  async #take(line: Set<Waiting>): Promise<Connection> {
     if (this.#isClosed) throw new DatabaseAwayError('CONNECTION_CLOSED');
     // The one used last is the least likely to have been dropped by a firewall or proxy on the way.
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
@@ -41,24 +53,25 @@ export class ConnectionPool {
     }
     if (this.#connections.size < this.#size) return this.#add();
     const waiting = Promise.withResolvers<Connection>();
-    this.#waiting.add(waiting);
+    line.add(waiting);
     const giveUp = setTimeout(() => waiting.reject(new DatabaseAwayError('NO_CONNECTION')), PATIENCE_MS);
     try {
       return await waiting.promise;
     } finally {
       clearTimeout(giveUp);
-      this.#waiting.delete(waiting);
+      line.delete(waiting);
     }
   }
 
   #giveBack(connection: Connection): void {
     if (connection.isBroken) this.#connections.delete(connection);
-    const [waiting] = this.#waiting;
+    const line = this.#waitingFirst.size > 0 ? this.#waitingFirst : this.#waiting;
+    const [waiting] = line;
     if (waiting === undefined) {
       if (!connection.isBroken) this.#idle.push(connection);
       return;
     }
-    this.#waiting.delete(waiting);
+    line.delete(waiting);
     waiting.resolve(connection.isBroken ? this.#add() : connection);
   }
 

@@ -91,7 +91,10 @@ async function openServer(databaseUrl: string, report: Report): Promise<OpenData
   try {
     return {
       engine: `PostgreSQL ${await pool.use(versionOf)}`,
-      db: drizzleOver((work) => pool.use(work)),
+      db: drizzleOver(
+        (work) => pool.use(work),
+        (work) => pool.useFirst(work),
+      ),
       close: () => pool.close(),
     };
   } catch (error) {

@@ -1,10 +1,12 @@
 import type { Viewer } from '../accounts/session.ts';
+import { connectAhead } from '../answers/connect-ahead.ts';
 import type { AnswerCursor, AnswerEvent } from '../answers/live-answer.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { RunningAnswers } from '../answers/running.ts';
 import type { ChangeListener } from '../changes.ts';
 import { NotFoundError } from '../errors.ts';
 import { DONE, Following, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
+import type { Providers } from '../providers/registry.ts';
 import {
   existingIds,
   MESSAGES_AT_ONCE,
@@ -27,6 +29,8 @@ export type ThreadEvent =
 
 interface FollowDeps extends AccessDeps {
   running: RunningAnswers;
+  providers: Providers;
+  track(work: Promise<void>): void;
 }
 
 /** Follows a thread: first a snapshot, then every message, delta and change. Ends when the thread is deleted. */
@@ -101,7 +105,17 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     const writing = await this.#read('writing', () => writingMessages(this.#deps, this.#threadId));
     // A message that began since then is sent as added.
     const begun = writing.filter((message) => message.position <= newest);
+    this.#connectAhead();
     return polled({ type: 'snapshot', thread, writing: await this.#follow(begun) });
+  }
+
+  /** Once for all of the viewer's followers; none of them waits for it. */
+  #connectAhead(): void {
+    const { viewer } = this.#access;
+    const connected = this.#read(`connect for ${viewer.id}`, () =>
+      connectAhead(this.#deps, viewer, this.#threadId),
+    );
+    this.#deps.track(connected);
   }
 
   /** Reads the changes that were announced. */

@@ -44,14 +44,18 @@ export const PROVIDER_NAMES = [
 
 export type ProviderName = (typeof PROVIDER_NAMES)[number];
 
-/** One call of a provider: its base URL, secret, tenant and abort signal. */
-export interface ProviderCall {
+/** Where a provider is called, and for whom. */
+export interface ProviderPlace {
   /** Base URL that the key is bound to, without a trailing slash. */
   baseUrl: string;
-  /** The opened key. Empty only for a CUSTOM server that needs none. Goes into headers, never into a URL. */
-  secret: string;
   /** Workspace or team that owns the key: connections are never shared between tenants. */
   tenantId: string;
+}
+
+/** One call of a provider: its base URL, secret, tenant and abort signal. */
+export interface ProviderCall extends ProviderPlace {
+  /** The opened key. Empty only for a CUSTOM server that needs none. Goes into headers, never into a URL. */
+  secret: string;
   /** Ends the call when aborted; its reason is thrown. */
   signal: AbortSignal;
 }

@@ -6,22 +6,30 @@ import { createNovita } from './adapters/novita.ts';
 import { createOpenAi } from './adapters/openai.ts';
 import { createPerplexity } from './adapters/perplexity.ts';
 import { createXai } from './adapters/xai.ts';
-import { createTransport, type TransportOptions } from './http/transport.ts';
+import { createTransport, type Transport, type TransportOptions } from './http/transport.ts';
 import type { Provider, ProviderName } from './provider.ts';
 
 /** Every provider by its name, in the order in which they are shown. */
-export type Providers = Readonly<Record<ProviderName, Provider>>;
+export type Providers = Readonly<Record<ProviderName, ConnectedProvider>>;
+
+/** A provider with the connections over which its adapter calls it. */
+export type ConnectedProvider = Provider & Pick<Transport, 'connectAhead'>;
 
 /** Creates all providers over one HTTP client. */
 export function createProviders(options: TransportOptions): Providers {
+  function connected(name: ProviderName, create: (transport: Transport) => Provider): ConnectedProvider {
+    const transport = createTransport(name, options);
+    return { ...create(transport), connectAhead: transport.connectAhead };
+  }
+
   return {
-    OPENAI: createOpenAi(createTransport('OPENAI', options)),
-    ANTHROPIC: createAnthropic(createTransport('ANTHROPIC', options)),
-    GEMINI: createGemini(createTransport('GEMINI', options)),
-    MISTRAL: createMistral(createTransport('MISTRAL', options)),
-    PERPLEXITY: createPerplexity(createTransport('PERPLEXITY', options)),
-    XAI: createXai(createTransport('XAI', options)),
-    NOVITA: createNovita(createTransport('NOVITA', options)),
-    CUSTOM: createCustom(createTransport('CUSTOM', options)),
+    OPENAI: connected('OPENAI', createOpenAi),
+    ANTHROPIC: connected('ANTHROPIC', createAnthropic),
+    GEMINI: connected('GEMINI', createGemini),
+    MISTRAL: connected('MISTRAL', createMistral),
+    PERPLEXITY: connected('PERPLEXITY', createPerplexity),
+    XAI: connected('XAI', createXai),
+    NOVITA: connected('NOVITA', createNovita),
+    CUSTOM: connected('CUSTOM', createCustom),
   };
 }

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 /** An OpenAI-compatible server whose every delta the test writes itself. */
 export interface ScriptedProvider extends AsyncDisposable {
@@ -9,11 +10,17 @@ export interface ScriptedProvider extends AsyncDisposable {
   host: string;
   /** The next question; it is answered by what the test does with it. */
   nextCall(): Promise<ScriptedCall>;
+  /** The next connection that is opened, before anything was asked over it. */
+  nextConnection(): Promise<Socket>;
+  /** Ends all connections. */
+  hangUp(): void;
 }
 
 export interface ScriptedCall {
   /** What was asked. */
   body: { model: string; messages: { role: string; content: string }[] };
+  /** The connection over which it was asked. */
+  socket: Socket;
   /** Sends one event with this delta; pieces of characters arrive as such. */
   write(delta: { content?: string; reasoning_content?: string }): void;
   /** Sends an event as it is. */
@@ -40,7 +47,7 @@ export async function startScriptedProvider(
         response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }));
         return;
       }
-      const call = scriptedCall(JSON.parse(String(Buffer.concat(body))), response);
+      const call = scriptedCall(JSON.parse(String(Buffer.concat(body))), request.socket, response);
       const taker = waiting.shift();
       if (taker === undefined) calls.push(call);
       else taker(call);
@@ -54,6 +61,11 @@ export async function startScriptedProvider(
     async nextCall() {
       return calls.shift() ?? (await new Promise((resolve) => waiting.push(resolve)));
     },
+    async nextConnection() {
+      const [socket] = await once(server, 'connection');
+      return socket;
+    },
+    hangUp: () => server.closeAllConnections(),
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -62,13 +74,14 @@ export async function startScriptedProvider(
   };
 }
 
-function scriptedCall(body: ScriptedCall['body'], response: ServerResponse): ScriptedCall {
+function scriptedCall(body: ScriptedCall['body'], socket: Socket, response: ServerResponse): ScriptedCall {
   function event(data: object): void {
     if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(`data: ${JSON.stringify({ object: 'chat.completion.chunk', ...data })}\n\n`);
   }
   return {
     body,
+    socket,
     event,
     write: (delta) => event({ choices: [{ index: 0, delta, finish_reason: null }] }),
     finish(reason = 'stop', usage) {

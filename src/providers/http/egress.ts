@@ -6,6 +6,7 @@ import { classifyNetworkError, ProviderError } from '../failure/failure.ts';
 import { checkUrl, ForbiddenAddressError, isAllowedPrivateHost, isPublicAddress } from './address.ts';
 import { DEADLINES } from './deadlines.ts';
 import type { ResponseHeaders } from './retry-after.ts';
+import { SpareConnection } from './spare-connection.ts';
 
 /** The only HTTP client: every request of Latchkey is made here, on behalf of one tenant, to an address that may be called. */
 export interface Egress {
@@ -14,15 +15,23 @@ export interface Egress {
    * The caller must read the body or destroy it. Throws ProviderError, or `signal.reason` when aborted.
    */
   request(request: EgressRequest): Promise<EgressResponse>;
+  /** Connects to where a request will soon be sent, so that it need not wait for the handshakes. Nothing is sent, and nothing thrown. */
+  connectAhead(place: EgressPlace): void;
   /** Ends all connections at once; running requests fail. */
   close(): Promise<void>;
 }
 
-export interface EgressRequest {
+/** Where a request goes, and for whom. */
+export interface EgressPlace {
   /** Workspace or team that owns the key: connections are never shared between tenants. */
   tenantId: string;
-  method: 'GET' | 'POST';
   url: string;
+  /** True for a URL that the operator configured: it may be private and use http. */
+  isTrusted?: boolean;
+}
+
+export interface EgressRequest extends EgressPlace {
+  method: 'GET' | 'POST';
   /** By lower-case name. The only others sent are `host`, `connection`, `content-length` and OWN_HEADERS. */
   headers: Readonly<Record<string, string>>;
   body?: string;
@@ -30,8 +39,6 @@ export interface EgressRequest {
   signal: AbortSignal;
   /** How long to wait for the response's headers. */
   headersTimeoutMs?: number;
-  /** True for a URL that the operator configured: it may be private and use http. */
-  isTrusted?: boolean;
 }
 
 export interface EgressResponse {
@@ -51,47 +58,41 @@ export interface EgressOptions {
 /** Creates the HTTP client. HTTP proxies from the environment are not used: they would resolve names themselves, unchecked. */
 export function createEgress(options: EgressOptions): Egress {
   const { allowedPrivateHosts, connectTimeoutMs = DEADLINES.connectMs, lookup = systemLookup } = options;
-  const pools = new Map<string, Pool>();
+  const connections = new Map<string, Connections>();
   const retired = new Set<Pool>();
   let isClosed = false;
 
-  /** The tenant's connection pool for the URL's origin. The map is in order of use, so its first entry is evicted. */
-  function poolOf(tenantId: string, url: URL, isTrusted: boolean): Pool {
+  /** The tenant's connections to the URL's origin. The map is in order of use, so its first entry is evicted. */
+  function connectionsTo(url: URL, { tenantId, isTrusted = false }: EgressPlace): Connections {
     const name = JSON.stringify([tenantId, url.origin, isTrusted]);
     const isExempt = isTrusted || isAllowedPrivateHost(url, allowedPrivateHosts);
     const connect = isExempt ? openConnector : guardedConnector;
-    const pool =
-      pools.get(name) ??
-      new Pool(url.origin, { ...POOL_OPTIONS, connect: connect(connectTimeoutMs, lookup) });
-    pools.delete(name);
-    pools.set(name, pool);
-    for (const [oldName, oldPool] of pools) {
-      if (pools.size <= POOLS) break;
-      pools.delete(oldName);
-      retired.add(oldPool);
-      oldPool.close(() => retired.delete(oldPool));
+    const found = connections.get(name) ?? createConnections(url, connect(connectTimeoutMs, lookup));
+    connections.delete(name);
+    connections.set(name, found);
+    for (const [oldName, { pool, spare }] of connections) {
+      if (connections.size <= ORIGINS) break;
+      connections.delete(oldName);
+      spare.close();
+      retired.add(pool);
+      pool.close(() => retired.delete(pool));
     }
-    return pool;
+    return found;
+  }
+
+  function urlOf({ url, isTrusted }: EgressPlace): URL {
+    return isTrusted ? new URL(url) : checkUrl(url, allowedPrivateHosts);
   }
 
   return {
-    async request({
-      tenantId,
-      method,
-      url: text,
-      headers,
-      body,
-      signal,
-      headersTimeoutMs,
-      isTrusted = false,
-    }) {
+    async request({ method, headers, body, signal, headersTimeoutMs, ...place }) {
       signal.throwIfAborted();
       if (isClosed) throw new ProviderError('NETWORK');
-      const url = isTrusted ? new URL(text) : checkUrl(text, allowedPrivateHosts);
+      const url = urlOf(place);
       const silence = new AbortController();
       const timer = setTimeout(() => silence.abort(), headersTimeoutMs ?? DEADLINES.silenceBeforeTextMs);
       try {
-        const response = await poolOf(tenantId, url, isTrusted).request({
+        const response = await connectionsTo(url, place).pool.request({
           method,
           path: `${url.pathname}${url.search}`,
           headers: { ...headers, ...OWN_HEADERS },
@@ -107,9 +108,25 @@ export function createEgress(options: EgressOptions): Egress {
         clearTimeout(timer);
       }
     },
+    connectAhead(place) {
+      if (isClosed) return;
+      let url: URL;
+      try {
+        url = urlOf(place);
+      } catch {
+        return; // the request will be refused, and say why
+      }
+      const { pool, spare } = connectionsTo(url, place);
+      const { connected, running } = pool.stats;
+      if (connected <= running) spare.open(url);
+    },
     async close() {
       isClosed = true;
-      await Promise.all([...pools.values(), ...retired].map((pool) => pool.destroy()));
+      const pools = [...connections.values()].map(({ pool, spare }) => {
+        spare.close();
+        return pool;
+      });
+      await Promise.all([...pools, ...retired].map((pool) => pool.destroy()));
     },
   };
 }
@@ -117,8 +134,20 @@ export function createEgress(options: EgressOptions): Egress {
 /** `identity`, because responses are not decompressed here; a user agent, because some providers refuse requests without one. */
 const OWN_HEADERS = { 'accept-encoding': 'identity', 'user-agent': 'latchkey' };
 
+/** The connections of one tenant to one origin. */
+interface Connections {
+  pool: Pool;
+  /** One that no request has used yet. */
+  spare: SpareConnection;
+}
+
+function createConnections(url: URL, connect: buildConnector.connector): Connections {
+  const spare = new SpareConnection(connect);
+  return { pool: new Pool(url.origin, { ...POOL_OPTIONS, connect: spare.take }), spare };
+}
+
 // More tenants are rarely active at the same moment; a request after an eviction costs a handshake.
-const POOLS = 256;
+const ORIGINS = 256;
 
 const POOL_OPTIONS = {
   // One request at a time on a connection: a long answer must not delay the next, nor fail together with it.

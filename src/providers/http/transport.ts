@@ -1,8 +1,8 @@
 import { classifyFailure, classifyStreamError, ProviderError } from '../failure/failure.ts';
 import { asObject, DOCUMENT_LIMITS, type JsonObject, parseJson } from '../json.ts';
-import type { ProviderCall, ProviderName } from '../provider.ts';
+import type { ProviderCall, ProviderName, ProviderPlace } from '../provider.ts';
 import { CUSTOM_DEADLINES, DEADLINES, type Deadlines } from './deadlines.ts';
-import type { Egress, EgressResponse } from './egress.ts';
+import type { Egress, EgressPlace, EgressResponse } from './egress.ts';
 import { readBody, readFailure } from './read-body.ts';
 
 /** HTTP client of one adapter. Paths are below the key's base URL; every failure is a ProviderError. */
@@ -13,6 +13,8 @@ export interface Transport {
   getJson(call: ProviderCall, path: string, headers: HeaderFields): Promise<unknown>;
   /** Sends a JSON document and resolves with a response of status 2xx, whose body the caller reads or destroys. */
   post(call: ProviderCall, post: Post): Promise<EgressResponse>;
+  /** Connects to the server of a key that is likely to be called soon. */
+  connectAhead(place: ProviderPlace): void;
 }
 
 export interface Post {
@@ -45,10 +47,10 @@ export function createTransport(
 ): Transport {
   const deadlines = options.deadlines ?? (name === 'CUSTOM' ? CUSTOM_DEADLINES : DEADLINES);
 
-  function placeOf(call: ProviderCall, path: string) {
+  function placeOf({ tenantId, baseUrl }: ProviderPlace, path: string): EgressPlace {
     const trusted = urls[name];
-    const url = (trusted ?? call.baseUrl).replace(/\/+$/, '') + path;
-    return { tenantId: call.tenantId, signal: call.signal, url, isTrusted: trusted !== undefined };
+    const url = (trusted ?? baseUrl).replace(/\/+$/, '') + path;
+    return { tenantId, url, isTrusted: trusted !== undefined };
   }
 
   return {
@@ -58,6 +60,7 @@ export function createTransport(
     async getJson(call, path, headers) {
       const response = await egress.request({
         ...placeOf(call, path),
+        signal: call.signal,
         method: 'GET',
         headers: { ...headers, accept: 'application/json' },
         headersTimeoutMs: LIST_SILENCE_MS,
@@ -75,6 +78,7 @@ export function createTransport(
     async post(call, { path, headers, body, fallbackBody }) {
       const response = await egress.request({
         ...placeOf(call, path),
+        signal: call.signal,
         method: 'POST',
         headers: { ...headers, 'content-type': 'application/json', accept: 'text/event-stream' },
         body: JSON.stringify(body),
@@ -93,6 +97,8 @@ export function createTransport(
         return this.post(call, { path, headers, body: fallbackBody.body });
       throw classifyFailure(name, { status, headers: response.headers, body: text, secret });
     },
+
+    connectAhead: (place) => egress.connectAhead(placeOf(place, '')),
   };
 }
 
