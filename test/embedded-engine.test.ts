@@ -71,6 +71,19 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', { t
     }
   });
 
+  test('the embedded database knows how many rows a table has after it was closed right after they were added', async () => {
+    const dataDir = await newDataFolder();
+    const open = () => openDatabase({ databaseUrl: undefined, dataDir }, () => {});
+    const first = await open();
+    await first.db.execute('create table numbers (id int primary key)');
+    await first.db.execute('insert into numbers select generate_series(1, 2_000)');
+    await first.close();
+    const { db, close } = await open();
+    const rows = await db.execute(sql`select reltuples::int from pg_class where relname = 'numbers'`);
+    await close();
+    expect(rows).toMatchObject([{ reltuples: 2_000 }]);
+  });
+
   test('a statement that fails between others of the embedded database fails alone', async () => {
     await using place = await openNumbers();
     const { db } = place;

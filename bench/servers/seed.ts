@@ -28,6 +28,7 @@ export async function seedThreads(
        select 'thr_' || lpad(number::text, 26, '0'), '${workspaceId}', 'Thread ' || number, 'WORKSPACE', moment, moment, moment, moment
        from (select number, now() - number * interval '1 minute' as moment from generate_series(1, ${count}) as number) as made`,
     );
+    await db.execute('analyze threads'); // autovacuum does so within a minute, and the embedded database when it is opened
   } finally {
     await close();
   }

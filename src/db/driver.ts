@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import type postgres from 'postgres';
 import type { Connection } from './connection.ts';
+import { ReplyTurns } from './reply-turns.ts';
 import { retryConflicts } from './retry-conflicts.ts';
 import type { Statement } from './statement.ts';
 
@@ -13,9 +14,14 @@ export type Lend = <Result>(work: (connection: Connection) => Promise<Result>) =
  * transactions. The connection of a transaction, lent by `lendAlone`, must not be used by any other work meanwhile.
  */
 export function drizzleOver(lend: Lend, lendAlone: Lend = lend): PostgresJsDatabase {
+  const turns = new ReplyTurns();
   const db = drizzleWith({
     // A single statement is a transaction of its own, and can be retried as a whole.
-    unsafe: statementsOver((send) => retryConflicts(() => lend(send))),
+    unsafe: statementsOver(async (send) => {
+      const reply = await retryConflicts(() => lend(send));
+      await turns.next();
+      return reply;
+    }),
     begin: <Result>(work: (client: object) => Promise<Result>) =>
       lenderOf(db)((connection) => transaction(connection, work)),
   });
