@@ -39,17 +39,18 @@ interface Shape {
 }
 
 const BOTH: WatchBy[] = ['answer-events', 'thread-events'];
+const ALL: WatchBy[] = [...BOTH, 'answer-events-sse'];
 const COUNTED: Shape = {
   watchers: 100,
   paceMs: 4,
-  subscriptions: [...BOTH, 'answer-events-sse'],
+  subscriptions: ALL,
 };
 const SHAPES: Shape[] = [
   { watchers: 1, paceMs: 2, subscriptions: BOTH },
   { watchers: 10, paceMs: 2, subscriptions: BOTH },
   COUNTED,
   { watchers: 100, paceMs: 5, subscriptions: ['answer-events'] },
-  { watchers: 1_000, paceMs: 40, subscriptions: BOTH },
+  { watchers: 1_000, paceMs: 40, subscriptions: ALL },
 ];
 
 const TITLES: Record<WatchBy, string> = {

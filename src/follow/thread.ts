@@ -176,13 +176,16 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     for (const [answerId, cursor] of this.#cursors) {
       const step = cursor.take();
       if (step.type === 'idle') continue;
-      // The answer that was read goes to the end of the queue, so that no answer of a comparison starves the others.
-      this.#cursors.delete(answerId);
       if (step.type === 'done') {
+        this.#cursors.delete(answerId);
         cursor.close();
         continue;
       }
-      this.#cursors.set(answerId, cursor);
+      // The answer that was read goes to the end of the queue, so that no answer of a comparison starves the others.
+      if (this.#cursors.size > 1) {
+        this.#cursors.delete(answerId);
+        this.#cursors.set(answerId, cursor);
+      }
       return step;
     }
     return IDLE;
