@@ -1,9 +1,8 @@
 import { asc, count, eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
-import { lenderOf, lenders } from '../src/db/driver.ts';
 import { answerChunks, messages, threads } from '../src/db/tables/thread.ts';
 import { follow, readAnswer, TRANSPORTS } from './kit/answer.ts';
-import { failStatements, freshDatabase } from './kit/database.ts';
+import { failStatements, freshDatabase, replaceNextTransaction } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import type { NamedModel, Person } from './kit/person.ts';
 import { startScriptedProvider } from './kit/scripted-provider.ts';
@@ -227,10 +226,8 @@ function away(code: string): Error {
 
 /** Lets the next transaction, and the look-up after it, fail as if the connection had broken; it is carried out or not. */
 function loseNextCommit(db: TestServer['app']['db'], isCommitted: boolean): void {
-  const lend = lenderOf(db);
-  lenders.set(db, async (work) => {
-    lenders.set(db, lend);
-    if (isCommitted) await lend(work);
+  replaceNextTransaction(db, async (run) => {
+    if (isCommitted) await run();
     failStatements(db, /select "id" from "messages"/, away('ECONNRESET'), 1);
     throw away('ECONNRESET');
   });

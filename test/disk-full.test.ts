@@ -1,6 +1,6 @@
 import { openAsBlob } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
-import { eq, sql } from 'drizzle-orm';
+import { eq, gte, sql } from 'drizzle-orm';
 import { integer, pgTable, text } from 'drizzle-orm/pg-core';
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { explainFailure } from '../src/command/exit-code.ts';
@@ -26,6 +26,9 @@ async function openOnDisk() {
   const database = await openEmbedded(engineOf(client, () => disk.freeBytes));
   return { client, database, disk, [Symbol.asyncDispose]: () => database.close() };
 }
+
+/** The driver sends it at once, and not together with what follows. */
+const LONG = 'x'.repeat(2_000);
 
 async function codeOf(failing: Promise<unknown>): Promise<string | undefined> {
   return failureCode(await failing.catch((error: unknown) => error));
@@ -118,6 +121,39 @@ describe.runIf(inject('postgresUrl') === undefined)('the embedded database', () 
     place.disk.freeBytes = 2 ** 30;
     await transactionAtOnce(db, [write]).committed;
     expect(await db.select().from(pages)).toEqual([{ id: 1, name: 'one' }]);
+  });
+
+  test('of transactions that are sent at once behind each other the embedded database saves those that it says it saved, wherever its disk becomes full', async () => {
+    captureLog();
+    await using place = await openOnDisk();
+    const { db } = place.database;
+    await db.execute(sql`create table pages (id int primary key, name text)`);
+    const write = (id: number) => ({
+      text: 'insert into pages (id, name) values ($1, $2)',
+      parameters: [id, LONG],
+    });
+    let looksLeft = Number.POSITIVE_INFINITY;
+    Object.defineProperty(place.disk, 'freeBytes', { get: () => (looksLeft-- > 0 ? 2 ** 30 : 0) });
+    let refused = 0;
+    for (let looks = 0; looks < 24; looks++) {
+      looksLeft = looks;
+      const numbers = [0, 1, 2, 3, 4].map((place) => 100 * looks + 2 * place);
+      const outcomes = await Promise.allSettled(
+        numbers.map((id) => transactionAtOnce(db, [write(id), write(id + 1)]).committed),
+      );
+      looksLeft = Number.POSITIVE_INFINITY;
+      const saved = await db
+        .select({ id: pages.id })
+        .from(pages)
+        .where(gte(pages.id, 100 * looks));
+      const told = numbers.filter((_, index) => outcomes[index]?.status === 'fulfilled');
+      expect(saved.map(({ id }) => id)).toEqual(told.flatMap((id) => [id, id + 1]));
+      refused += numbers.length - told.length;
+      for (const outcome of outcomes)
+        if (outcome.status === 'rejected') expect(['25006', '53100']).toContain(failureCode(outcome.reason));
+    }
+    expect(refused).toBeGreaterThan(5);
+    expect(refused).toBeLessThan(115);
   });
 
   test('the embedded database is no reason to end the process while it only reads, however long', async () => {

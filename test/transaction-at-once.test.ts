@@ -105,6 +105,18 @@ test('a transaction at once whose commit fails saves nothing, and the next one i
   expect(await ids(db)).toEqual([3]);
 });
 
+test('a transaction at once does not wait for the end of the one before', async () => {
+  await using place = await openNumbers();
+  const { db } = place;
+  using sent = recordStatements();
+  const first = transactionAtOnce(db, [add(1)]);
+  const second = transactionAtOnce(db, [add(2), run('select pg_sleep(0.2)')]);
+  await first.replies[0];
+  expect(sent.texts.map(firstWord).filter((word) => word === 'commit')).toHaveLength(2);
+  await Promise.all([first.committed, second.committed]);
+  expect(await ids(db)).toEqual([1, 2]);
+});
+
 test('a transaction at once without a statement is an empty one', async () => {
   await using place = await openNumbers();
   await transactionAtOnce(place.db, []).committed;

@@ -70,10 +70,10 @@ export async function openEmbedded(
   try {
     const version = await versionOf(connection);
     const shared = new SharedConnection(connection);
-    const db = drizzleOver(
-      (work) => shared.share(work),
-      (work) => shared.alone(work),
-    );
+    const db = drizzleOver((work) => shared.share(work), {
+      alone: (work) => shared.alone(work),
+      atOnce: (work) => shared.share(work),
+    });
     await migrateDatabase(db, report);
     await refreshStatistics(db);
     stopStatistics = keepStatistics(db);
@@ -91,10 +91,10 @@ async function openServer(databaseUrl: string, report: Report): Promise<OpenData
   try {
     return {
       engine: `PostgreSQL ${await pool.use(versionOf)}`,
-      db: drizzleOver(
-        (work) => pool.use(work),
-        (work) => pool.useFirst(work),
-      ),
+      db: drizzleOver((work) => pool.use(work), {
+        alone: (work) => pool.useFirst(work),
+        atOnce: (work) => pool.useFirst(work),
+      }),
       close: () => pool.close(),
     };
   } catch (error) {

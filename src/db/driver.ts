@@ -9,11 +9,22 @@ import type { Statement } from './statement.ts';
 /** Runs a piece of work with a connection. */
 export type Lend = <Result>(work: (connection: Connection) => Promise<Result>) => Promise<Result>;
 
+/** Where the transactions of a database get their connections. */
+export interface TransactionLenders {
+  /** Lends a connection that no other work uses meanwhile. */
+  alone: Lend;
+  /** Lends one on which others may send before and after what the work sends in one go. */
+  atOnce: Lend;
+}
+
 /**
  * Drizzle over our own connections. It gets the two parts of the driver's client that it uses: single statements and
- * transactions. The connection of a transaction, lent by `lendAlone`, must not be used by any other work meanwhile.
+ * transactions.
  */
-export function drizzleOver(lend: Lend, lendAlone: Lend = lend): PostgresJsDatabase {
+export function drizzleOver(
+  lend: Lend,
+  transactionLenders: TransactionLenders = { alone: lend, atOnce: lend },
+): PostgresJsDatabase {
   const turns = new ReplyTurns();
   const db = drizzleWith({
     // A single statement is a transaction of its own, and can be retried as a whole.
@@ -23,9 +34,9 @@ export function drizzleOver(lend: Lend, lendAlone: Lend = lend): PostgresJsDatab
       return reply;
     }),
     begin: <Result>(work: (client: object) => Promise<Result>) =>
-      lenderOf(db)((connection) => transaction(connection, work)),
+      lendersOf(db).alone((connection) => transaction(connection, work)),
   });
-  lenders.set(db, lendAlone);
+  lenders.set(db, transactionLenders);
   return db;
 }
 
@@ -36,14 +47,15 @@ function drizzleWith(client: object): PostgresJsDatabase {
   });
 }
 
-/** Where the transactions of a database get their connections; tests replace it to intervene before one begins. */
-export const lenders = new WeakMap<object, Lend>();
+/** By database; tests replace them to intervene before a transaction begins. */
+export const lenders = new WeakMap<object, TransactionLenders>();
 
-/** Lends a connection for a transaction of this database. */
-export function lenderOf(db: object): Lend {
-  const lend = lenders.get(db);
-  if (lend === undefined) throw new TypeError('a transaction begins on a database, not within a transaction');
-  return lend;
+/** The lenders for transactions of this database. */
+export function lendersOf(db: object): TransactionLenders {
+  const found = lenders.get(db);
+  if (found === undefined)
+    throw new TypeError('a transaction begins on a database, not within a transaction');
+  return found;
 }
 
 async function transaction<Result>(

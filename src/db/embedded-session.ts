@@ -5,6 +5,7 @@ import {
   errorMessage,
   messagesIn,
   queryMessage,
+  READY,
   READY_IN_FAILED_TRANSACTION,
   textOf,
 } from './wire-messages.ts';
@@ -82,14 +83,21 @@ export class EmbeddedSession {
 
   /**
    * Refuses the statements of a transaction in the middle of which the disk became full, also its COMMIT, which writes too.
-   * PostgreSQL is given a statement that fails, so that it expects nothing but a ROLLBACK.
+   * PostgreSQL is given a statement that fails, so that it expects nothing but the end of the transaction. A COMMIT that is
+   * refused ends it, as one does that fails.
    */
   #refuse(messages: Uint8Array, reply: Reply): void {
     this.#run(queryMessage('select 1 / 0'), () => {});
     const { code, message } = new DiskFullError();
     for (const { type, bytes, rest } of messagesIn(messages)) {
-      if (type === 'Q' && textOf(bytes) === 'rollback') {
-        this.#run(bytes, reply);
+      const isEnd = type === 'Q' && ['commit', 'rollback'].includes(textOf(bytes));
+      if (isEnd) {
+        if (textOf(bytes) === 'rollback') this.#run(bytes, reply);
+        else {
+          this.#run(queryMessage('rollback'), () => {});
+          reply(errorMessage(code, message));
+          reply(READY.slice());
+        }
         if (rest.length > 0) this.execute(rest, reply);
         return;
       }

@@ -1,8 +1,8 @@
 import type { Connection } from './connection.ts';
 
 /**
- * The one connection of a database that has no more. Statements are sent over it without a wait for each other; a transaction
- * has it for itself. All are carried out in the order in which they came, and wait as long as it takes.
+ * The one connection of a database that has no more. Statements, and transactions that are sent at once, are sent over it
+ * without a wait for each other; any other transaction has it for itself. All are carried out in the order in which they came, and wait as long as it takes.
  */
 export class SharedConnection {
   readonly #connection: Connection;

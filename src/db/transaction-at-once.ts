@@ -1,6 +1,6 @@
 import { type Connection, DatabaseAwayError } from './connection.ts';
 import type { Database } from './database.ts';
-import { begin, commit, lenderOf, rollBack, sendStatement } from './driver.ts';
+import { begin, commit, lendersOf, sendStatement } from './driver.ts';
 import type { Statement } from './statement.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { Statement } from './statement.ts';
  */
 export function transactionAtOnce(db: Database, statements: readonly Statement[]): AtOnce {
   const replies = statements.map(() => Promise.withResolvers<Row[]>());
-  const committed = lenderOf(db)((connection) => sendAtOnce(connection, statements, replies));
+  const committed = lendersOf(db).atOnce((connection) => sendAtOnce(connection, statements, replies));
   committed.catch((error) => {
     for (const { reject } of replies) reject(error); // of those that were never sent
   });
@@ -28,6 +28,10 @@ export interface AtOnce {
 /** Values in the order of the columns, as the driver reads them: times are text. */
 export type Row = readonly unknown[];
 
+/**
+ * Sends everything before its first wait, so that other work on the connection can send nothing in between. There is no ROLLBACK
+ * after a COMMIT that failed: it has ended the transaction, and the next one may have begun.
+ */
 async function sendAtOnce(
   connection: Connection,
   statements: readonly Statement[],
@@ -40,11 +44,7 @@ async function sendAtOnce(
     const sent = sendStatement(connection, each, { asArrays: true, onRetry }) as Promise<Row[]>;
     sent.then(replies[index]?.resolve, replies[index]?.reject);
   }
-  const isCommitted = await commit(connection).catch(async (error) => {
-    await rollBack(connection);
-    throw error;
-  });
-  if (isCommitted) return;
+  if (await commit(connection)) return;
   const outcomes = await Promise.allSettled(replies.map(({ promise }) => promise));
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   throw failed?.reason ?? new Error('a transaction was committed after one of its statements failed');

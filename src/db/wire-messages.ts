@@ -51,5 +51,8 @@ function message(type: string, content: string): Uint8Array<ArrayBuffer> {
 
 const HEADER_BYTES = 5;
 
+/** Says that the next statement may come, outside of a transaction. */
+export const READY = message('Z', 'I');
+
 /** Says that the next statement may come, in a transaction that failed. */
 export const READY_IN_FAILED_TRANSACTION = message('Z', 'E');

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import postgres from 'postgres';
 import { inject } from 'vitest';
 import { type Database, type OpenDatabase, openDatabase, openEmbedded } from '../../src/db/database.ts';
-import { lenderOf, lenders } from '../../src/db/driver.ts';
+import { type Lend, lenders, lendersOf } from '../../src/db/driver.ts';
 import { startEngine } from '../../src/db/embedded-engine.ts';
 
 /** The database that all tests of a worker share; each makes its own users and workspaces. Never closed. */
@@ -39,12 +39,25 @@ export async function createDatabase(serverUrl: string, template = 'template1'):
 
 /** Does something right before the next transaction begins: its code has done its earlier reads by then. */
 export function beforeNextTransaction({ db }: { db: Database }, meanwhile: () => Promise<unknown>): void {
-  const lend = lenderOf(db);
-  lenders.set(db, async (work) => {
-    lenders.set(db, lend);
+  replaceNextTransaction(db, async (run) => {
     await meanwhile();
-    return await lend(work);
+    return await run();
   });
+}
+
+/** Does something in the place of the next transaction, which is carried out by `run`. */
+export function replaceNextTransaction(
+  db: Database,
+  replace: <Result>(run: () => Promise<Result>) => Promise<Result>,
+): void {
+  const given = lendersOf(db);
+  const replaced =
+    (lend: Lend): Lend =>
+    async (work) => {
+      lenders.set(db, given);
+      return await replace(() => lend(work));
+    };
+  lenders.set(db, { alone: replaced(given.alone), atOnce: replaced(given.atOnce) });
 }
 
 /**
