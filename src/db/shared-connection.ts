@@ -1,8 +1,9 @@
 import type { Connection } from './connection.ts';
 
 /**
- * The one connection of a database that has no more. Statements, and transactions that are sent at once, are sent over it
- * without a wait for each other; any other transaction has it for itself. All are carried out in the order in which they came, and wait as long as it takes.
+ * The one connection of a database that has no more. Statements, and transactions that are sent at once, go over it without a
+ * wait for each other; any other transaction has it for itself. All are carried out in the order in which they came, and wait as
+ * long as it takes.
  */
 export class SharedConnection {
   readonly #connection: Connection;
@@ -13,7 +14,7 @@ export class SharedConnection {
     this.#connection = connection;
   }
 
-  /** Uses the connection together with others that do. */
+  /** Uses the connection together with others that do: whatever belongs together is sent before the first wait. */
   async share<Result>(work: (connection: Connection) => Promise<Result>): Promise<Result> {
     const use = this.#lastAlone.then(() => work(this.#connection));
     const together = this.#together;
