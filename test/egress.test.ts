@@ -229,9 +229,8 @@ describe('a connection made ahead', () => {
   test('serves the next request, and is the only one', async () => {
     const { port, server, requests } = await openServer((_request, response) => response.end('ok'));
     const egress = openEgress(port);
-    const connected = once(server, 'connection') as Promise<[Socket]>;
-    for (let time = 0; time < 3; time++) egress.connectAhead(callOf(port));
-    const [socket] = await connected;
+    for (let time = 0; time < 2; time++) egress.connectAhead(callOf(port));
+    const socket = await connectedAhead(egress, server, callOf(port));
     for (let time = 0; time < 2; time++) {
       expect(await answerOf(egress, callOf(port))).toBe('ok');
       egress.connectAhead(callOf(port)); // one is free, so there is nothing to do
@@ -254,9 +253,7 @@ describe('a connection made ahead', () => {
   test('serves no other owner', async () => {
     const { port, requests, server } = await openServer((_request, response) => response.end('ok'));
     const egress = openEgress(port);
-    const connected = once(server, 'connection') as Promise<[Socket]>;
-    egress.connectAhead(callOf(port));
-    const [socket] = await connected;
+    const socket = await connectedAhead(egress, server, callOf(port));
     await answerOf(egress, { ...callOf(port), tenantId: 'ws_b' });
     expect(requests[0]?.socket.remotePort).not.toBe(socket.remotePort);
   });
@@ -270,9 +267,7 @@ describe('a connection made ahead', () => {
     ]) {
       const { port, server } = await openServer((_request, response) => response.end('asked'));
       const egress = openEgress(port);
-      const connected = once(server, 'connection') as Promise<[Socket]>;
-      egress.connectAhead(callOf(port));
-      const [socket] = await connected;
+      const socket = await connectedAhead(egress, server, callOf(port));
       const closed = once(socket, 'close');
       spoil(socket);
       await closed;
@@ -281,6 +276,15 @@ describe('a connection made ahead', () => {
       egress.connectAhead({ ...callOf(port), tenantId: 'ws_b' });
       await again;
     }
+  });
+
+  test('that is still being made when a request comes gives it its own deadline, not another one', async () => {
+    let dialled = 0;
+    const egress = openEgress(0, { connectTimeoutMs: 50, lookup: () => void dialled++ });
+    const call = { ...callOf(0), url: 'https://llm.example.com/v1' };
+    egress.connectAhead(call);
+    await expect(egress.request(call)).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect(dialled).toBe(1);
   });
 
   test('does not decide how the next request fails', async () => {
@@ -304,9 +308,7 @@ describe('a connection made ahead', () => {
   test('is ended with the egress, and when its owner is long gone', async () => {
     const { port, server } = await openServer((_request, response) => response.end('ok'));
     const egress = openEgress(port);
-    const connected = once(server, 'connection') as Promise<[Socket]>;
-    egress.connectAhead(callOf(port));
-    const [first] = await connected;
+    const first = await connectedAhead(egress, server, callOf(port));
     const evicted = once(first, 'close');
     for (let owner = 0; owner < 256; owner++)
       egress.connectAhead({ ...callOf(port), tenantId: `ws_${owner}` });
@@ -497,6 +499,13 @@ function openEgress(port: number, options: Partial<EgressOptions> = {}): Egress 
   const egress = createEgress({ allowedPrivateHosts: [`127.0.0.1:${port}`], ...options });
   opened.push(egress);
   return egress;
+}
+
+async function connectedAhead(egress: Egress, server: Server, call: EgressRequest): Promise<Socket> {
+  const connected = once(server, 'connection') as Promise<[Socket]>;
+  egress.connectAhead(call);
+  const [socket] = await connected;
+  return socket;
 }
 
 async function answerOf(egress: Egress, request: EgressRequest): Promise<string> {

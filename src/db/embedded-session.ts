@@ -90,11 +90,10 @@ export class EmbeddedSession {
     this.#run(queryMessage('select 1 / 0'), () => {});
     const { code, message } = new DiskFullError();
     for (const { type, bytes, rest } of messagesIn(messages)) {
-      const isEnd = type === 'Q' && ['commit', 'rollback'].includes(textOf(bytes));
-      if (isEnd) {
-        if (textOf(bytes) === 'rollback') this.#run(bytes, reply);
-        else {
-          this.#run(queryMessage('rollback'), () => {});
+      const text = type === 'Q' ? textOf(bytes) : '';
+      if (text === 'commit' || text === 'rollback') {
+        this.#run(queryMessage('rollback'), text === 'rollback' ? reply : () => {});
+        if (text === 'commit') {
           reply(errorMessage(code, message));
           reply(READY.slice());
         }

@@ -1,11 +1,11 @@
 /**
  * Divides the event loop between those who wait for the database. What a request does with a reply can take milliseconds, and
- * many replies may arrive at once, from one read of a socket or port: without turns nobody else's socket would be read before
- * all of them are done.
+ * many replies may arrive at once, from one read of a socket or port: without turns no other socket would be read before all of
+ * them are done.
  */
 export class ReplyTurns {
   readonly #waiting: (() => void)[] = [];
-  /** When this turn of the loop began; null if nobody has asked in it yet. */
+  /** When this turn of the loop began; null if `next` has not been called in it. */
   #beganAtMs: number | null = null;
 
   /** Resolves at once while this turn of the loop is young, else in a turn of its own, in the order of the calls. */

@@ -7,29 +7,33 @@ import type { buildConnector } from 'undici';
  */
 export class SpareConnection {
   readonly #connect: buildConnector.connector;
-  #spare: Promise<Socket | null> | null = null;
+  #spare: Promise<Dialled> | null = null;
   #isClosed = false;
 
   constructor(connect: buildConnector.connector) {
     this.#connect = connect;
   }
 
-  /** Gives the pool the spare connection, or a new one if there is none or it did not last. */
+  /**
+   * Gives the pool the spare connection, or a new one if there is none or it did not last. One that is still being made is waited
+   * for, and its failure is that of the request: to dial again would take as long once more.
+   */
   readonly take: buildConnector.connector = (target, callback) => {
     if (this.#spare === null) return this.#connect(target, callback);
     const spare = this.#spare;
     this.#spare = null;
-    void spare.then((socket) => {
-      if (socket === null || !socket.readable) return this.#connect(target, callback);
-      leaveAlone(socket);
-      callback(null, socket);
+    void spare.then((dialled) => {
+      const [, socket] = dialled;
+      if (socket?.readable === false) return this.#connect(target, callback);
+      if (socket !== null) leaveAlone(socket);
+      callback(...dialled);
     });
   };
 
   /** Connects to the host of a URL, unless a connection waits already. A failure is left for the request that follows. */
   open(url: URL): void {
     if (this.#spare !== null || this.#isClosed) return;
-    const { promise: spare, resolve } = Promise.withResolvers<Socket | null>();
+    const { promise: spare, resolve } = Promise.withResolvers<Dialled>();
     this.#spare = spare;
     const forget = () => {
       if (this.#spare === spare) this.#spare = null;
@@ -37,11 +41,11 @@ export class SpareConnection {
     this.#connect(targetOf(url), (error, socket) => {
       if (error !== null) {
         forget();
-        return resolve(null);
+        return resolve([error, null]);
       }
-      // Nobody was asked anything, so whatever the server says now is an error, or meant to be taken for a later answer.
+      // No request was sent, so whatever the server says now is an error, or meant to be taken for a later answer.
       socket.once('close', forget).on('data', destroy).setTimeout(KEPT_FOR_MS, destroy);
-      resolve(socket);
+      resolve([null, socket]);
     });
   }
 
@@ -50,9 +54,11 @@ export class SpareConnection {
     this.#isClosed = true;
     const spare = this.#spare;
     this.#spare = null;
-    void spare?.then((socket) => socket?.destroy());
+    void spare?.then(([, socket]) => socket?.destroy());
   }
 }
+
+type Dialled = [error: Error, socket: null] | [error: null, socket: Socket];
 
 function destroy(this: Socket): void {
   this.destroy();
