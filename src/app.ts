@@ -1,17 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import packageFile from '../package.json' with { type: 'json' };
 import { startSessionSweeps } from './accounts/sweep-sessions.ts';
+import { interruptAbandoned } from './answers/abandoned.ts';
 import { startCheckpoints } from './answers/checkpoint.ts';
 import type { AnswerDeps } from './answers/commit-answers.ts';
 import { endAnswer } from './answers/end-answer.ts';
 import type { LiveAnswer } from './answers/live-answer.ts';
-import { recoverAnswers } from './answers/recover.ts';
+import { RemoteAnswers } from './answers/remote-answers.ts';
 import { RunningAnswers } from './answers/running.ts';
 import type { SendDeps } from './answers/send-message.ts';
+import { startTakeOvers } from './answers/take-over.ts';
 import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
-import { type OpenDatabase, openDatabase } from './db/database.ts';
-import { newId } from './db/id.ts';
+import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
+import { ServerLease } from './fleet/lease.ts';
+import { requireSameSecrets } from './fleet/running-servers.ts';
+import { FLEET_TIMES, type FleetTimes } from './fleet/times.ts';
 import { AccessBatch, rememberThread } from './follow/access-watch.ts';
 import { ModelViewCache } from './follow/model-view-cache.ts';
 import { SharedReads } from './follow/shared-reads.ts';
@@ -20,7 +24,6 @@ import type { ServerInfo } from './graphql/context.ts';
 import { shareSent } from './graphql/sent-message.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
-import { recordRoots } from './keys/root-holders.ts';
 import { rowsByRootId } from './keys/rotate.ts';
 import { log } from './log.ts';
 import { Mailer } from './mail.ts';
@@ -63,27 +66,35 @@ export interface App extends SendDeps {
 export async function openApp(
   config: Config,
   report: (sentence: string) => void,
-  /** A database that is already open, which is closed with the app; tests share one. */
-  opened?: OpenDatabase,
-  /** Longest time between two searches for keys that are due to be checked; tests set it. */
-  recheckEveryMs?: number,
+  options: AppOptions = {},
 ): Promise<App> {
-  const database = opened ?? (await openDatabase(config, report));
+  const database = options.database ?? (await openDatabase(config, report));
   try {
-    return await openOn(database, config, report, recheckEveryMs);
+    return await openOn(database, config, report, options);
   } catch (error) {
     await database.close();
     throw error;
   }
 }
 
+/** What differs in tests. */
+export interface AppOptions {
+  /** A database that is already open, which is closed with the app; tests share one. */
+  database?: OpenDatabase;
+  /** Longest time between two searches for keys that are due to be checked. */
+  recheckEveryMs?: number;
+  times?: FleetTimes;
+  /** Whether other servers use the database at the same time. */
+  isShared?: boolean;
+}
+
 async function openOn(
   database: OpenDatabase,
   config: Config,
   report: (sentence: string) => void,
-  recheckEveryMs: number | undefined,
+  { recheckEveryMs, times = FLEET_TIMES, isShared = false }: AppOptions,
 ): Promise<App> {
-  const { db } = database;
+  const { db, heartbeatDb } = database;
   const isEmbedded = config.databaseUrl === undefined;
   const rootKeys = await loadRootKeys({
     rootKey: config.rootKey,
@@ -114,29 +125,35 @@ async function openOn(
   const changes = new Changes();
   const sharedReads = new SharedReads(changes);
   const running = new RunningAnswers(config.answerLimits);
+  const remoteAnswers = new RemoteAnswers({ db, changes }, times);
+  const facts = { rootIds: rootKeys.map(({ id }) => id), authSecret };
+  if (isShared) await requireSameSecrets(db, facts);
+  const lease = await ServerLease.begin(db, facts, times);
   const work = new Set<Promise<void>>();
-  const deps: AnswerDeps = {
+  const deps: AnswerDeps & { heartbeatDb: Database } = {
     db,
+    heartbeatDb,
     changes,
     rootKeys,
+    lease,
     running,
+    remoteAnswers,
     providers: createProviders({ egress, urls: config.providerUrls }),
     checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks),
     checks: new SingleFlight(),
     requireSealedKeys: config.requireSealedKeys,
     allowedPrivateHosts: config.allowedPrivateHosts,
-    writerId: newId('run'),
     track(promise) {
       work.add(promise);
       void promise.finally(() => work.delete(promise));
     },
   };
   await saveDefaultPlan(db, config.defaultPlan);
-  const interrupted = await recoverAnswers(deps);
+  const interrupted = await interruptAbandoned(deps);
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
-  // One process alone can open the embedded database, so no other one could read this record.
-  const removeRecord = isEmbedded ? undefined : await recordRoots(deps, deps.writerId);
-  const stopCheckpoints = startCheckpoints(deps);
+  const renewMs = isShared ? times.beatMs : isEmbedded ? Number.POSITIVE_INFINITY : times.leaseMs / 3;
+  const stopCheckpoints = startCheckpoints(deps, { beatMs: times.beatMs, renewMs });
+  const stopTakeOvers = isShared ? startTakeOvers(deps, times) : async () => {};
   const stopRechecks = startRechecks(deps, recheckEveryMs);
   const stopSweeps = startSessionSweeps(deps);
 
@@ -180,10 +197,12 @@ async function openOn(
       await stopSweeps();
       await endAnswers();
       await Promise.all(work);
+      await stopTakeOvers();
+      await remoteAnswers.close();
       await stopCheckpoints();
+      await lease.end();
       await mailer?.close();
       await egress.close();
-      await removeRecord?.();
       await database.close();
     },
   };

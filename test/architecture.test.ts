@@ -9,19 +9,20 @@ import { say } from './kit/say.ts';
  */
 const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, accounts
-command → config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault
+command → fleet, answers/take-over, config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault
 demo → config, app, server, simulator, command/terminal
-app → config, mail, accounts, workspaces, keys, models, threads, answers, follow, audit, graphql, providers, db, changes, vault, single-flight
+app → config, mail, accounts, workspaces, keys, models, threads, answers, follow, fleet, audit, graphql, providers, db, changes, vault, single-flight
 server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
 execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
 graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, db/id, db/page (type), vault (type)
 follow → answers, threads, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
-answers → threads, models, keys, workspaces, providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
+answers → threads, models, keys, workspaces, fleet, providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
 threads → workspaces, db, changes, accounts (type)
-keys → models, workspaces, providers, audit, db, changes, vault, sliding-window, single-flight (type), accounts (type)
+keys → models, workspaces, fleet, providers, audit, db, changes, vault, sliding-window, single-flight (type), accounts (type)
 models → workspaces, providers, db, changes, accounts (type)
 workspaces → accounts, audit, db, changes, sliding-window
 accounts → db, changes (type), sliding-window, mail (type)
+fleet → db
 audit → db, vault
 vault →
 providers →
@@ -43,10 +44,20 @@ log-output →
 sanitize-line →
 counted →
 networks →
+waited →
 `;
 
 /** What every file except the simulator may import. */
-const FOR_ALL = ['errors', 'plans-and-roles', 'answer-error', 'log', 'sanitize-line', 'counted', 'networks'];
+const FOR_ALL = [
+  'errors',
+  'plans-and-roles',
+  'answer-error',
+  'log',
+  'sanitize-line',
+  'counted',
+  'networks',
+  'waited',
+];
 
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */
 const OWNERS: Record<string, string[]> = {

@@ -1,5 +1,6 @@
 import { asc, count, eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
+import { endAllLeases } from '../src/answers/take-over.ts';
 import { answerChunks, messages, threads } from '../src/db/tables/thread.ts';
 import { follow, readAnswer, TRANSPORTS } from './kit/answer.ts';
 import { failStatements, freshDatabase, replaceNextTransaction } from './kit/database.ts';
@@ -21,7 +22,10 @@ async function startScripted() {
   return {
     ...{ provider, server, ada, model: model as NamedModel },
     /** Another server on the same database, as after a crash. */
-    restart: () => startTestServer(env, { database }),
+    async restart() {
+      await endAllLeases(opened.db);
+      return await startTestServer(env, { database });
+    },
     async [Symbol.asyncDispose]() {
       await provider[Symbol.asyncDispose]();
       await opened.close();

@@ -34,7 +34,7 @@ async function recorded(): Promise<string[]> {
 async function recheck(): Promise<void> {
   await server.app.db.update(apiKeys).set({ recheckAt: new Date(0) });
   const stopping = new AbortController().signal;
-  await recheckDueKeys({ ...server.app, inconclusive: new Map(), stopping });
+  await recheckDueKeys({ ...server.app, stopping });
 }
 
 describe('the audit log of a key', () => {

@@ -20,7 +20,6 @@ import { startTestServer, type TestServer } from './kit/server.ts';
 let database: OpenDatabase;
 let server: TestServer;
 let ada: Person;
-let inconclusive: Map<string, number>;
 
 beforeAll(async () => {
   database = await freshDatabase();
@@ -35,14 +34,13 @@ afterAll(async () => {
 beforeEach(async () => {
   // The keys of other tests are never due in this one.
   await database.db.update(apiKeys).set({ recheckAt: null });
-  inconclusive = new Map();
   ada = await server.signUp();
 });
 afterEach(() => vi.restoreAllMocks());
 
 /** Checks what is due, as the server does when it looks. */
 async function look(stopping = new AbortController().signal): Promise<number | null> {
-  return await recheckDueKeys({ ...server.app, inconclusive, stopping });
+  return await recheckDueKeys({ ...server.app, stopping });
 }
 
 async function makeDue(id: string): Promise<void> {

@@ -11,7 +11,7 @@ test('readers at any offset receive what lies behind it, whatever the size of th
   );
   fc.assert(
     fc.property(pieces, fc.array(fc.nat(20_000)), (written, offsets) => {
-      const live = new LiveAnswer({ id: 'msg_1', threadId: 'thr_1', fence: 1, provider: 'CUSTOM' });
+      const live = new LiveAnswer({ id: 'msg_1', threadId: 'thr_1', writerId: 'run_1', provider: 'CUSTOM' });
       const readers = offsets.map((text) => ({
         text,
         reader: live.read({ text, reasoning: 0 }, () => {}),
@@ -32,7 +32,7 @@ test('readers at any offset receive what lies behind it, whatever the size of th
 });
 
 test('a long answer in small pieces costs its reader time in proportion', () => {
-  const live = new LiveAnswer({ id: 'msg_1', threadId: 'thr_1', fence: 1, provider: 'CUSTOM' });
+  const live = new LiveAnswer({ id: 'msg_1', threadId: 'thr_1', writerId: 'run_1', provider: 'CUSTOM' });
   const reader = live.read({ text: 0, reasoning: 0 }, () => {});
   const startedAt = performance.now();
   for (let written = 0; written < 1_000_000; written += 5) {

@@ -8,8 +8,10 @@ import { apiKeys } from '../src/db/tables/api-key.ts';
 import { servers } from '../src/db/tables/server.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
-import { findRotationObstacles, recordRoots } from '../src/keys/root-holders.ts';
+import { ServerLease } from '../src/fleet/lease.ts';
+import { FLEET_TIMES } from '../src/fleet/times.ts';
 import { rowsByRootId } from '../src/keys/rotate.ts';
+import { findRotationObstacles } from '../src/keys/rotation-obstacles.ts';
 import { RootKey, sealRecord } from '../src/vault/seal.ts';
 import { freshDatabase } from './kit/database.ts';
 
@@ -68,9 +70,13 @@ test('the old root key is not given up while a running server seals with it', as
 
 test('the record of a server that crashed counts for half a minute, and is swept later', async () => {
   const seenAgo = async (id: string, ago: string) =>
-    await db
-      .insert(servers)
-      .values({ id, name: id, rootIds: [oldRoot.id], seenAt: sql`now() - ${ago}::interval` });
+    await db.insert(servers).values({
+      id,
+      name: id,
+      rootIds: [oldRoot.id],
+      authCheck: '',
+      leaseUntil: sql`now() + interval '15 seconds' - ${ago}::interval`,
+    });
   await seenAgo('run_crashed_just_now', '25 seconds');
   await seenAgo('run_crashed', '31 seconds');
   await seenAgo('run_of_last_week', '7 days');
@@ -110,6 +116,7 @@ async function addWorkspace(): Promise<string> {
 
 /** What a server records of itself while it runs. */
 async function startServer(rootKeys: readonly RootKey[]): Promise<AsyncDisposable> {
-  const stop = await recordRoots({ db, rootKeys }, `run_${crypto.randomUUID()}`);
-  return { [Symbol.asyncDispose]: stop };
+  const facts = { rootIds: rootKeys.map(({ id }) => id), authSecret: 'secret' };
+  const lease = await ServerLease.begin(db, facts, FLEET_TIMES);
+  return { [Symbol.asyncDispose]: () => lease.end() };
 }

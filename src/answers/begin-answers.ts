@@ -48,7 +48,7 @@ export async function beginAnswers(
     const prepared = await prepareAnswers(deps, viewer, request, state);
     const { message, idempotencyKey } = request;
     const userMessage = message === null ? null : { id: newId('msg'), ...message, idempotencyKey };
-    const rows = { userMessage, answers: prepared, writerId: deps.writerId };
+    const rows = { userMessage, answers: prepared };
     const inserted = await insertAndAsk(deps, viewer, request, state, rows);
     if (inserted !== null) return begunFrom(viewer, state, rows, inserted);
   }
@@ -73,7 +73,8 @@ async function prepareAnswers(
     const sealedKey = sealedKeys.get(each.apiKeyId);
     if (sealedKey === undefined) throw new Error('a key was chosen whose record was not read');
     const { provider } = each.model;
-    const live = new LiveAnswer({ id: newId('msg'), threadId: thread.id, fence: FIRST_FENCE, provider });
+    const written = { id: newId('msg'), threadId: thread.id, writerId: deps.lease.serverId };
+    const live = new LiveAnswer({ ...written, provider });
     return { ...each, sealedKey, live };
   });
 }
@@ -147,5 +148,4 @@ function begunFrom(
   };
 }
 
-const FIRST_FENCE = 1;
 const MAX_ATTEMPTS = 5;

@@ -6,6 +6,7 @@ import { lockThreadAndKeys } from '../db/lock-order.ts';
 import { messages } from '../db/tables/thread.ts';
 import { transactionAtOnce } from '../db/transaction-at-once.ts';
 import { isUnreachable } from '../db/transient-failure.ts';
+import type { ServerLease } from '../fleet/lease.ts';
 import { failureCode, failureName, log } from '../log.ts';
 import type { Turn } from '../providers/provider.ts';
 import { discardAnswer, endAnswer } from './end-answer.ts';
@@ -17,12 +18,13 @@ import {
   type PreparedAnswer,
   readInserted,
 } from './insert-messages.ts';
+import type { LiveTextDeps } from './live-text.ts';
 import type { SendState } from './send-state.ts';
 
 /** What beginning and generating answers needs. */
-export interface AnswerDeps extends GenerateDeps {
-  /** Names this process as the writer of its answers. */
-  writerId: string;
+export interface AnswerDeps extends GenerateDeps, LiveTextDeps {
+  /** The lease under which this server writes. */
+  lease: ServerLease;
   /** Registers work that outlives its request, so that a shutdown waits for it. */
   track(work: Promise<void>): void;
 }

@@ -1,4 +1,4 @@
-import { asc, count, inArray, type SQL, type SQLWrapper, sql, sum } from 'drizzle-orm';
+import { asc, count, type SQL, type SQLWrapper, sql, sum } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { fromJson } from '../db/json-rows.ts';
 import { messages } from '../db/tables/thread.ts';
@@ -6,9 +6,10 @@ import { ModelUnavailableError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
 import type { Model } from '../models/catalogue.ts';
 import type { Turn } from '../providers/provider.ts';
+import { readMessages } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
 import { suggestModels } from './find-paying-keys.ts';
-import type { RunningAnswers } from './running.ts';
+import { type LiveTextDeps, withLiveText } from './live-text.ts';
 
 /** What is to be answered: the branch that ends with a message, and the new text after it. */
 export interface Question {
@@ -67,7 +68,7 @@ export async function measureConversation(db: Database, question: Question, bran
  * being written has its text so far. To be called after `measureConversation`. Throws ModelUnavailableError.
  */
 export async function readConversation(
-  deps: { db: Database; running: RunningAnswers },
+  deps: LiveTextDeps,
   question: Question,
   branch: Branch,
 ): Promise<Turn[]> {
@@ -142,19 +143,17 @@ function isOnBranch({ thread, leafId }: Question): SQL {
 }
 
 /** An answer's row holds its text only once the answer has ended. */
-async function withTextSoFar(
-  { db, running }: { db: Database; running: RunningAnswers },
-  conversation: readonly Said[],
-): Promise<Said[]> {
+async function withTextSoFar(deps: LiveTextDeps, conversation: readonly Said[]): Promise<Said[]> {
   const current = conversation.map((said) => {
-    const live = said.status === 'WRITING' ? running.get(said.id) : undefined;
+    const live = said.status === 'WRITING' ? deps.running.get(said.id) : undefined;
     return { said: live === undefined ? said : { ...said, text: live.final.text }, live };
   });
-  // An answer is saved before it leaves memory, so one that left since its row was read has its text in the row by now.
+  // An answer is saved before it leaves memory, so one that left since its row was read has its text in the row by now. Others
+  // are written by other servers.
   const left = current.filter(({ said, live }) => said.status === 'WRITING' && live === undefined);
   if (left.length === 0) return current.map(({ said }) => said);
   const ids = left.map(({ said }) => said.id);
-  const saved = await db.select(saidColumns).from(messages).where(inArray(messages.id, ids));
+  const saved = await withLiveText(deps, await readMessages(deps, ids));
   const byId = new Map(saved.map((said) => [said.id, said]));
   return current.map(({ said }) => byId.get(said.id) ?? said);
 }

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { and, eq, ne, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { placeholders, prepared } from '../db/prepared.ts';
+import { servers } from '../db/tables/server.ts';
 import { answerChunks, messages, threads } from '../db/tables/thread.ts';
 import { failureName, log } from '../log.ts';
 import { sanitizeText } from '../providers/wire/clean-facts.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
-import { announcedColumns, announceThread, type Thread } from '../threads/thread.ts';
+import { announcedColumns, announceThread } from '../threads/thread.ts';
 import type { Ending, LiveAnswer, SeenUsage } from './live-answer.ts';
 import type { RunningAnswers } from './running.ts';
 
@@ -57,10 +58,11 @@ async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
     try {
       return await save(deps, live, toSave);
     } catch (error) {
-      log.error(
-        { answerId: live.id, failure: failureName(error) },
-        'the end of an answer could not be saved',
-      );
+      if (!(error instanceof NotOursError))
+        log.error(
+          { answerId: live.id, failure: failureName(error) },
+          'the end of an answer could not be saved',
+        );
       // A retry with the same data would be refused again, so only the text is kept, which matters most.
       if (isRefused(error)) toSave = { ...toSave, citations: [], usage: undefined, ending: UNSAVABLE };
       if (deps.running.isClosed) return null;
@@ -86,12 +88,12 @@ async function save(
   { text, reasoning, citations, usage, ending }: ToSave,
 ) {
   // A checkpoint that has begun may add chunks that the statement, which sees the state of its start, would not delete. A later
-  // one finds the row locked or ended.
+  // one leaves out answers that are ending.
   await running.checkpoint;
   const [saved] = await saveEnd(db).execute({
     threadId: live.threadId,
     answerId: live.id,
-    fence: live.fence,
+    writerId: live.writerId,
     status: ending.status,
     text,
     reasoning,
@@ -99,33 +101,36 @@ async function save(
     ...endColumns(ending),
     ...usageColumns(usage, ending, text.length + reasoning.length),
   });
-  if (saved === undefined) return null;
-  const { thread, row } = saved;
-  return row === null ? await endedByAnother(db, live, thread) : { thread, row };
+  return saved ?? (await endedByAnother(db, live));
 }
 
-/** One statement, so that an answer ends with one round trip. */
+/** One statement, so that an answer ends with one round trip. No row if the answer is not this server's to end. */
 const saveEnd = prepared((db) => {
+  const isWriter = and(
+    eq(messages.id, sql.placeholder('answerId')),
+    eq(messages.status, 'WRITING'),
+    eq(messages.writerId, sql.placeholder('writerId')),
+    // A server that was taken for dead writes nothing more.
+    sql`exists (select from ${servers} where ${servers.id} = ${sql.placeholder('writerId')} and ${servers.endedAt} is null)`,
+  );
   // The thread's row first, as in `db/lock-order`: two answers of one thread that end together would deadlock otherwise.
   const counted = db.$with('counted').as(
     db
       .update(threads)
       .set({ revision: sql`${threads.revision} + 1` })
-      .where(eq(threads.id, sql.placeholder('threadId')))
+      .where(
+        and(
+          eq(threads.id, sql.placeholder('threadId')),
+          sql`exists (select from ${messages} where ${isWriter})`,
+        ),
+      )
       .returning(announcedColumns),
   );
   const ended = db.$with('ended').as(
     db
       .update(messages)
-      .set({ ...placeholders(ENDED_COLUMNS), writerId: null, leaseUntil: null })
-      .where(
-        and(
-          eq(messages.id, sql.placeholder('answerId')),
-          eq(messages.status, 'WRITING'),
-          eq(messages.fence, sql.placeholder('fence')),
-          sql`exists (select from ${counted})`,
-        ),
-      )
+      .set({ ...placeholders(ENDED_COLUMNS), writerId: null, stopAskedAt: null })
+      .where(and(isWriter, sql`exists (select from ${counted})`))
       .returning(messageColumns),
   );
   const dropped = db
@@ -140,7 +145,7 @@ const saveEnd = prepared((db) => {
     .with(counted, ended, dropped)
     .select({ thread: { ...counted._.selectedFields }, row: { ...ended._.selectedFields } })
     .from(counted)
-    .leftJoin(ended, sql`true`)
+    .innerJoin(ended, sql`true`)
     .prepare('save_end');
 });
 
@@ -160,17 +165,20 @@ const ENDED_COLUMNS = [
   'isUsageEstimated',
 ] as const;
 
-/** The answer as another writer ended it; null if it is deleted. */
-async function endedByAnother(
-  db: Pick<Database, 'select'>,
-  live: LiveAnswer,
-  thread: Pick<Thread, keyof typeof announcedColumns>,
-) {
-  const [row] = await db
-    .select(messageColumns)
+/** The answer as another server ended it; null if it is deleted. Throws while that server has not ended it yet. */
+async function endedByAnother(db: Pick<Database, 'select'>, live: LiveAnswer) {
+  const [found] = await db
+    .select({ row: messageColumns, thread: announcedColumns })
     .from(messages)
-    .where(and(eq(messages.id, live.id), ne(messages.status, 'WRITING')));
-  return row === undefined ? null : { row, thread };
+    .innerJoin(threads, eq(threads.id, messages.threadId))
+    .where(eq(messages.id, live.id));
+  if (found?.row.status === 'WRITING') throw new NotOursError();
+  return found ?? null;
+}
+
+/** An answer that another server has taken over and will end. */
+class NotOursError extends Error {
+  override readonly name = 'NotOursError';
 }
 
 function endColumns(ending: Ending) {

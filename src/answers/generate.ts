@@ -85,7 +85,8 @@ async function askWithRetries(
       const delayMs = retryDelayMs(error, attempt);
       if (delayMs === undefined || live.hasOutput || signal.aborted) throw error;
       const { code } = error as ProviderError;
-      live.retry(attempt, new Date(Date.now() + delayMs), code, model.provider);
+      const retryAt = new Date(Date.now() + delayMs);
+      live.retry({ attempt, retryAt, code, provider: model.provider });
       await waitUnlessAborted(delayMs, signal);
       await requireUsableStill(deps, job.apiKeyId, lastUse);
     }

@@ -10,7 +10,6 @@ import { areUnchanged, factsOf } from '../keys/availability.ts';
 import type { SealedKey } from '../keys/open-secret.ts';
 import type { Role } from '../plans-and-roles.ts';
 import { MAX_SIBLINGS } from '../threads/siblings.ts';
-import { leaseFromNow } from './checkpoint.ts';
 import type { PaidModel } from './find-paying-keys.ts';
 import type { LiveAnswer } from './live-answer.ts';
 import type { SendState } from './send-state.ts';
@@ -23,7 +22,6 @@ export interface NewMessages {
   /** Null if the parent itself is answered. */
   userMessage: { id: string; text: string; idempotencyKey: string | null; inputHash: string | null } | null;
   answers: readonly PreparedAnswer[];
-  writerId: string;
 }
 
 /**
@@ -34,7 +32,7 @@ export interface NewMessages {
 export function insertMessages(
   viewer: Viewer,
   { thread, parent }: SendState,
-  { userMessage, answers, writerId }: NewMessages,
+  { userMessage, answers }: NewMessages,
 ): Statement {
   const values = {
     threadId: thread.id,
@@ -44,7 +42,6 @@ export function insertMessages(
     chosenKeys: factsOf(answers.map(({ chosen }) => chosen)),
     answers: JSON.stringify(answers.map(rowOf)),
     count: answers.length + (userMessage === null ? 0 : 1),
-    writerId,
   };
   if (userMessage === null) return insertAnswers(values);
   const { id, text, idempotencyKey, inputHash } = userMessage;
@@ -78,23 +75,15 @@ interface InsertValues extends Record<string, unknown> {
   answers: string;
   /** How many messages are inserted. */
   count: number;
-  writerId: string;
 }
 
 function rowOf({ live, model, apiKeyId, paidBy }: PreparedAnswer, index: number) {
   const { id: modelId, name: modelName, provider } = model;
-  return { id: live.id, fence: live.fence, place: index + 1, modelId, modelName, provider, apiKeyId, paidBy };
+  const { id, writerId } = live;
+  return { id, writerId, place: index + 1, modelId, modelName, provider, apiKeyId, paidBy };
 }
 
-const given = placeholders([
-  'threadId',
-  'viewerId',
-  'viewerRole',
-  'count',
-  'writerId',
-  'text',
-  'messageId',
-] as const);
+const given = placeholders(['threadId', 'viewerId', 'viewerRole', 'count', 'text', 'messageId'] as const);
 const parentId = sql`${sql.placeholder('parentId')}::text`;
 
 const insertAnswers = statement<InsertValues>((builder) =>
@@ -129,12 +118,12 @@ function insertRows(builder: QueryBuilder, newQuestions: 0 | 1, question: (uncha
     returning last_position, revision, updated_at, last_message_at, now()::timestamptz(3) as created_at`);
   const begun = builder.$with('begun', { id: messages.id }).as(sql`
     insert into ${messages} (id, thread_id, position, parent_id, role, status, text, author_id,
-      model_id, model_name, provider, api_key_id, paid_by, writer_id, lease_until, fence)
+      model_id, model_name, provider, api_key_id, paid_by, writer_id)
     select answer.id, ${given.threadId}, ${unchanged.lastPosition} + ${sql.raw(`${newQuestions}`)} + answer.place, ${asked.id},
       'ASSISTANT', 'WRITING', '', ${given.viewerId}, answer."modelId", answer."modelName", answer.provider, answer."apiKeyId",
-      answer."paidBy", ${given.writerId}, ${leaseFromNow()}, answer.fence
+      answer."paidBy", answer."writerId"
     from ${unchanged}, ${asked}, jsonb_to_recordset(${sql.placeholder('answers')}::text::jsonb) as answer(id text,
-      fence integer, place integer, "modelId" text, "modelName" text, provider text, "apiKeyId" text, "paidBy" text)
+      "writerId" text, place integer, "modelId" text, "modelName" text, provider text, "apiKeyId" text, "paidBy" text)
     returning id`);
   return builder
     .with(unchanged, asked, counted, begun)

@@ -28,6 +28,10 @@ export class RunningAnswers {
     return this.#live.has(answerId);
   }
 
+  all(): LiveAnswer[] {
+    return [...this.#live.values()].map(({ answer }) => answer);
+  }
+
   /** The answers whose rows are committed. */
   begun(): LiveAnswer[] {
     return [...this.#live.values()].filter(({ isBegun }) => isBegun).map(({ answer }) => answer);

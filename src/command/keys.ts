@@ -4,8 +4,9 @@ import { counted } from '../counted.ts';
 import { prefixOf } from '../db/id.ts';
 import { teams } from '../db/tables/team.ts';
 import { workspaces } from '../db/tables/workspace.ts';
-import { findRootHolders, findRotationObstacles } from '../keys/root-holders.ts';
+import { findRunningServers } from '../fleet/running-servers.ts';
 import { type OpenedKeys, type RotateDeps, rotateRoot, rotateTenant, verifyKeys } from '../keys/rotate.ts';
+import { findRotationObstacles } from '../keys/rotation-obstacles.ts';
 import type { SealFailure } from '../vault/reseal.ts';
 import { UsageError } from './help.ts';
 import { printLine } from './terminal.ts';
@@ -64,7 +65,7 @@ export async function rotateRootCommand(deps: KeysCommandDeps): Promise<0 | 1> {
     return 1;
   }
   printLine(`Every key is sealed with root ${first.id} and opens: ${countedRows(total(opened))}.`);
-  const stillOld = (await findRootHolders(deps.db)).filter(({ rootIds }) => rootIds[0] !== first.id);
+  const stillOld = (await findRunningServers(deps.db)).filter(({ rootIds }) => rootIds[0] !== first.id);
   if (stillOld.length > 0) {
     for (const { name, rootIds } of stillOld)
       printLine(`Do not take out ${rootIds[0]} yet: ${name}, is running and seals with it.`);

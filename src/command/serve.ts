@@ -1,3 +1,4 @@
+import { endAllLeases } from '../answers/take-over.ts';
 import { openApp } from '../app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
@@ -22,7 +23,9 @@ export async function serve(config: Config): Promise<0> {
   await waitForDatabase(config, isTerminal);
   const release = await lockDatabase(config);
   try {
-    const app = await openApp(config, report, await openDatabase(config, report, endWithDatabase));
+    const database = await openDatabase(config, report, endWithDatabase);
+    await endAllLeases(database.db); // this server alone holds the database, so all others have crashed or stopped
+    const app = await openApp(config, report, { database });
     try {
       // Listens before the ready line is printed: a process that waits for that line may send the signal at once.
       const stopped = shutdownSignal();
@@ -63,7 +66,7 @@ async function waitForDatabase(config: Config, isTerminal: boolean): Promise<voi
 /** Locks the database against every other server. Returns a function that releases it. */
 async function lockDatabase(config: Config): Promise<() => Promise<void>> {
   if (config.databaseUrl === undefined) return await lockDataFolder(config);
-  return await lockDatabaseServer(config.databaseUrl, () => {
+  return await lockDatabaseServer(config.databaseUrl, 'alone', () => {
     // The other server has ended our answers at its start, so nothing may be written here any more.
     log.fatal('another server has taken the database');
     process.exit(1);

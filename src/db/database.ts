@@ -22,6 +22,8 @@ export type Database = PgAsyncDatabase<PostgresJsQueryResultHKT>;
 
 export interface OpenDatabase {
   db: Database;
+  /** The same database, over a connection that nothing else uses. */
+  heartbeatDb: Database;
   /** E.g. `PostgreSQL 18.3 (embedded)`. */
   engine: string;
   close(): Promise<void>;
@@ -77,7 +79,7 @@ export async function openEmbedded(
     await migrateDatabase(db, report);
     await refreshStatistics(db);
     stopStatistics = keepStatistics(db);
-    return { db, engine: `PostgreSQL ${version} (embedded)`, close };
+    return { db, heartbeatDb: db, engine: `PostgreSQL ${version} (embedded)`, close };
   } catch (error) {
     await close();
     throw error;
@@ -87,7 +89,12 @@ export async function openEmbedded(
 async function openServer(databaseUrl: string, report: Report): Promise<OpenDatabase> {
   await migrateServer(databaseUrl, report);
   const options = { ...CONNECTION_OPTIONS, texts: new RepeatedTexts() };
-  const pool = new ConnectionPool(() => new Connection(databaseUrl, options), POOL_SIZE);
+  const connect = () => new Connection(databaseUrl, options);
+  const pool = new ConnectionPool(connect, POOL_SIZE);
+  const heartbeats = new ConnectionPool(connect, 1);
+  async function close(): Promise<void> {
+    await Promise.all([pool.close(), heartbeats.close()]);
+  }
   try {
     return {
       engine: `PostgreSQL ${await pool.use(versionOf)}`,
@@ -95,10 +102,11 @@ async function openServer(databaseUrl: string, report: Report): Promise<OpenData
         alone: (work) => pool.useFirst(work),
         atOnce: (work) => pool.useFirst(work),
       }),
-      close: () => pool.close(),
+      heartbeatDb: drizzleOver((work) => heartbeats.use(work)),
+      close,
     };
   } catch (error) {
-    await pool.close();
+    await close();
     throw error;
   }
 }

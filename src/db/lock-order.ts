@@ -20,7 +20,7 @@ import { memberships, workspaces } from './tables/workspace.ts';
  * only prevents the row from being deleted. Messages are locked by the UPDATE that saves them, with their thread before them
  * (`answers/end-answer`), audit chains by `audit/record-audit`.
  *
- * Two statements cannot keep the order: the checkpoint of answers renews many messages and skips locked rows, and deleting a
+ * Two statements cannot keep the order: the checkpoint of answers locks many messages and skips locked rows, and deleting a
  * key nulls `api_key_id` on running answers in another order. Transactions that can meet those run under `retryConflicts`.
  */
 

@@ -1,34 +1,45 @@
 import { hostname } from 'node:os';
 import { failureName, log } from '../log.ts';
 import { Connection } from './connection.ts';
-import { endSessions, hasLock, nameHolder, nameSession, tryLockSession } from './server-lock.ts';
+import {
+  endSessions,
+  hasLock,
+  type LockMode,
+  nameHolder,
+  nameSession,
+  tryLockSession,
+} from './server-lock.ts';
 
 /** Another Latchkey server uses this database. The message names it and says what to do. */
 export class DatabaseHeldError extends Error {
   override readonly name = 'DatabaseHeldError';
   readonly exitCode = 78; // EX_CONFIG of sysexits.h
 
-  constructor(holder: string) {
+  constructor(holder: string, mode: LockMode) {
     super(
-      `Another Latchkey is using this database: ${holder}. Stop it first, or set DATABASE_URL to another database.`,
+      `Another Latchkey is using this database: ${holder}. ` +
+        (mode === 'alone'
+          ? 'Stop it first, or set DATABASE_URL to another database. For several servers on one database, set REDIS_URL on all of them.'
+          : 'It runs without REDIS_URL, so it must have the database for itself. Stop it, set REDIS_URL on it as well, and start it again.'),
     );
   }
 }
 
 /**
- * Locks a PostgreSQL database for one server: a second one would end the answers of the first as left behind by a crash. It is
- * an advisory lock on a connection of its own, so it ends with the process, even after a crash. A connection that breaks is
- * replaced; if another server took the lock first, `onLost` is called once. Returns a function that releases the lock.
- * Throws DatabaseHeldError.
+ * Locks a PostgreSQL database for one server, or for several that know of each other: beside any other one, a server that takes
+ * itself to be alone would end its answers as left behind by a crash. It is an advisory lock on a connection of its own, so it
+ * ends with the process, even after a crash. A connection that breaks is replaced; if a server of the other mode took the lock
+ * first, `onLost` is called once. Returns a function that releases the lock. Throws DatabaseHeldError.
  */
 export async function lockDatabaseServer(
   databaseUrl: string,
+  mode: LockMode,
   onLost: () => void,
 ): Promise<() => Promise<void>> {
   let connection = new Connection(databaseUrl, CONNECTION_OPTIONS);
   let sessions: string[] = [];
   try {
-    if (!(await tryLock())) throw new DatabaseHeldError(await nameHolder(connection));
+    if (!(await tryLock())) throw new DatabaseHeldError(await nameHolder(connection), mode);
   } catch (error) {
     await connection.close();
     throw error;
@@ -37,7 +48,7 @@ export async function lockDatabaseServer(
   /** Records the session before it asks for the lock: the reply that it got the lock can be lost. */
   async function tryLock(): Promise<boolean> {
     sessions.push(await nameSession(connection));
-    return await tryLockSession(connection);
+    return await tryLockSession(connection, mode);
   }
 
   let checking: Promise<void> | undefined;

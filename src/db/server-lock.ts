@@ -9,9 +9,16 @@ export async function nameSession(connection: Connection): Promise<string> {
   return row?.name ?? '';
 }
 
-/** Takes the lock for the session of this connection. False if another one has it. */
-export async function tryLockSession(connection: Connection): Promise<boolean> {
-  const [row] = await connection.run((client) => client`select pg_try_advisory_lock(${LOCK}) as held`);
+/** `alone`: no other server may use the database. `shared`: others may that hold it in this mode too. */
+export type LockMode = 'alone' | 'shared';
+
+/** Takes the lock for the session of this connection. False if another one has it in a mode that excludes this one. */
+export async function tryLockSession(connection: Connection, mode: LockMode): Promise<boolean> {
+  const [row] = await connection.run((client) =>
+    mode === 'alone'
+      ? client`select pg_try_advisory_lock(${LOCK}) as held`
+      : client`select pg_try_advisory_lock_shared(${LOCK}) as held`,
+  );
   return row?.held === true;
 }
 
@@ -34,14 +41,15 @@ export async function endSessions(connection: Connection, names: readonly string
   return rows.length > 0;
 }
 
-/** Name of the process that has the lock, for a message. */
+/** Name of a process that has the lock, for a message. */
 export async function nameHolder(connection: Connection): Promise<string> {
   const [row] = await connection.run(
     (client) => client<{ name: string; since: string }[]>`
       select activity.application_name as name, to_char(activity.backend_start at time zone 'UTC', ${ISO_TIME}) as since
       from pg_locks as lock join pg_stat_activity as activity using (pid)
       where lock.locktype = 'advisory' and lock.objid = ${LOCK} and lock.granted
-        and lock.database = (select oid from pg_database where datname = current_database())`,
+        and lock.database = (select oid from pg_database where datname = current_database())
+      order by activity.backend_start limit 1`,
   );
   return row === undefined ? 'one that has just begun' : `${row.name}, since ${row.since}`;
 }

@@ -7,7 +7,7 @@ import {
   type SelectionSetNode,
   type ValidatedSubscriptionArgs,
 } from 'graphql';
-import type { AnswerEvent } from '../answers/live-answer.ts';
+import type { AnswerEvent } from '../answers/followed-answer.ts';
 
 export type Delta = Extract<AnswerEvent, { type: 'delta' }>;
 

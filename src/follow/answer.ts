@@ -1,14 +1,12 @@
 import type { Viewer } from '../accounts/session.ts';
-import type { AnswerCursor, AnswerEvent } from '../answers/live-answer.ts';
-import type { RunningAnswers } from '../answers/running.ts';
+import type { AnswerCursor, AnswerEvent, FollowedAnswer } from '../answers/followed-answer.ts';
+import { findFollowed, type LiveTextDeps, withLiveText } from '../answers/live-text.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { DONE, Following, type Pollable, type Polled, polled } from '../pollable.ts';
 import { findMessages } from '../threads/message.ts';
 import { type AccessDeps, type AccessLost, AccessWatch, findFollowedThread } from './access-watch.ts';
 
-interface FollowDeps extends AccessDeps {
-  running: RunningAnswers;
-}
+type FollowDeps = AccessDeps & LiveTextDeps;
 
 /**
  * Follows one answer from the given offsets to its end. For an answer that has ended the only event is its end, with the
@@ -21,21 +19,21 @@ export async function answerEvents(
 ): Promise<Following<AnswerEvent | AccessLost>> {
   checkOffset('offset', input.offset);
   checkOffset('reasoningOffset', input.reasoningOffset);
-  const live = deps.running.get(input.answerId);
-  if (live !== undefined) {
-    const thread = await findFollowedThread(deps, viewer, live.threadId);
+  const known = findFollowed(deps, input.answerId);
+  if (known !== undefined) {
+    const thread = await findFollowedThread(deps, viewer, known.threadId);
     if (thread === undefined) throw new NotFoundError('answer');
-    return new Following((wake) => {
-      const cursor = live.read({ text: input.offset, reasoning: input.reasoningOffset }, wake);
-      return new AnswerFollower(cursor, new AccessWatch(deps, viewer, live.threadId, wake));
-    });
+    return followFrom(deps, viewer, known, input);
   }
 
-  // An answer is in `running` until its end is saved, so one that was not there before this read has ended in the database.
+  // An answer of this server is in `running` until its end is saved, so one that was not there before this read has ended in the
+  // database, or another server writes it.
   const load = () => findMessages(deps, viewer, [input.answerId]);
-  const [answer] = await deps.sharedReads.read(`${viewer.id} message ${input.answerId}`, load);
-  if (answer === undefined || answer.role !== 'ASSISTANT') throw new NotFoundError('answer');
-  if (answer.status === 'WRITING') throw new Error('an answer is being written, but not by this process');
+  const [found] = await deps.sharedReads.read(`${viewer.id} message ${input.answerId}`, load);
+  if (found === undefined || found.role !== 'ASSISTANT') throw new NotFoundError('answer');
+  const [answer] = await withLiveText(deps, [found]);
+  if (answer === undefined) throw new NotFoundError('answer');
+  if (answer.status === 'WRITING') return followFrom(deps, viewer, deps.remoteAnswers.follow(answer), input);
   const events: AnswerEvent[] = [{ type: 'ended', answer }];
   return new Following(() => ({
     take: () => {
@@ -44,6 +42,18 @@ export async function answerEvents(
     },
     close: () => {},
   }));
+}
+
+function followFrom(
+  deps: FollowDeps,
+  viewer: Viewer,
+  answer: FollowedAnswer,
+  { offset, reasoningOffset }: { offset: number; reasoningOffset: number },
+): Following<AnswerEvent | AccessLost> {
+  return new Following((wake) => {
+    const cursor = answer.read({ text: offset, reasoning: reasoningOffset }, wake);
+    return new AnswerFollower(cursor, new AccessWatch(deps, viewer, answer.threadId, wake));
+  });
 }
 
 type Step = Polled<AnswerEvent | AccessLost>;

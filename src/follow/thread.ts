@@ -1,8 +1,7 @@
 import type { Viewer } from '../accounts/session.ts';
 import { connectAhead } from '../answers/connect-ahead.ts';
-import type { AnswerCursor, AnswerEvent } from '../answers/live-answer.ts';
-import { withLiveText } from '../answers/live-text.ts';
-import type { RunningAnswers } from '../answers/running.ts';
+import type { AnswerCursor, AnswerEvent } from '../answers/followed-answer.ts';
+import { type LiveTextDeps, withLiveText } from '../answers/live-text.ts';
 import type { ChangeListener } from '../changes.ts';
 import { NotFoundError } from '../errors.ts';
 import { DONE, Following, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
@@ -27,8 +26,7 @@ export type ThreadEvent =
   | { type: 'thread-removed'; removedId: string }
   | AnswerEvent;
 
-interface FollowDeps extends AccessDeps {
-  running: RunningAnswers;
+interface FollowDeps extends AccessDeps, LiveTextDeps {
   providers: Providers;
   track(work: Promise<void>): void;
 }
@@ -161,13 +159,10 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     // After `close` during the reload no new cursor may be opened, since none would be closed.
     if (this.#isClosed) return [];
     return current.map((message) => {
-      const live = message.status === 'WRITING' ? this.#deps.running.get(message.id) : undefined;
-      if (live === undefined) return message;
-      const { text, reasoning } = message;
-      this.#cursors.set(
-        message.id,
-        live.read({ text: text.length, reasoning: reasoning.length }, this.#wake),
-      );
+      if (message.status !== 'WRITING') return message;
+      const { id, text, reasoning } = message;
+      const answer = this.#deps.running.get(id) ?? this.#deps.remoteAnswers.follow(message);
+      this.#cursors.set(id, answer.read({ text: text.length, reasoning: reasoning.length }, this.#wake));
       return message;
     });
   }

@@ -1,4 +1,4 @@
-import type { AnswerEvent as AnswerEventShape } from '../answers/live-answer.ts';
+import type { AnswerEvent as AnswerEventShape } from '../answers/followed-answer.ts';
 import type { AccessLost } from '../follow/access-watch.ts';
 import { answerEvents } from '../follow/answer.ts';
 import type { ProviderName } from '../providers/provider.ts';

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { and, asc, eq, gt, inArray, isNotNull, isNull, or } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
@@ -6,10 +5,10 @@ import { NotFoundError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import { PLANS } from '../plans-and-roles.ts';
 import { SealError } from '../vault/seal.ts';
+import { waited } from '../waited.ts';
 import { planAllowsKeys, planOfKey } from '../workspaces/plan.ts';
 import type { KeyDeps } from './api-key.ts';
 import { checkStoredKey } from './check.ts';
-import { isInconclusive } from './health.ts';
 import { saveCheckResult } from './record-outcome.ts';
 
 /**
@@ -18,7 +17,7 @@ import { saveCheckResult } from './record-outcome.ts';
  */
 export function startRechecks(deps: KeyDeps, searchEveryMs: number = SEARCH_EVERY_MS): () => Promise<void> {
   const stopping = new AbortController();
-  const recheckDeps = { ...deps, inconclusive: new Map<string, number>(), stopping: stopping.signal };
+  const recheckDeps = { ...deps, stopping: stopping.signal };
   const ended = run();
   return async () => {
     stopping.abort();
@@ -35,8 +34,6 @@ export function startRechecks(deps: KeyDeps, searchEveryMs: number = SEARCH_EVER
 }
 
 export interface RecheckDeps extends KeyDeps {
-  /** Number of consecutive checks without a result, by key. Lost with a restart, which costs a few checks. */
-  inconclusive: Map<string, number>;
   stopping: AbortSignal;
 }
 
@@ -58,7 +55,7 @@ export async function recheckDueKeys(deps: RecheckDeps): Promise<number | null> 
 async function findNext({ db }: { db: Database }): Promise<Due[]> {
   const plansFor = (whose: 'workspace' | 'team') => PLANS.filter((each) => planAllowsKeys(each, whose));
   const rows = await db
-    .select({ id: apiKeys.id, recheckAt: apiKeys.recheckAt })
+    .select({ id: apiKeys.id, recheckAt: apiKeys.recheckAt, inconclusiveChecks: apiKeys.inconclusiveChecks })
     .from(apiKeys)
     .where(
       and(
@@ -74,15 +71,17 @@ async function findNext({ db }: { db: Database }): Promise<Due[]> {
     )
     .orderBy(asc(apiKeys.recheckAt))
     .limit(AT_ONCE);
-  return rows.flatMap(({ id, recheckAt }) => (recheckAt === null ? [] : [{ id, recheckAt }]));
+  return rows.flatMap(({ recheckAt, ...key }) => (recheckAt === null ? [] : [{ ...key, recheckAt }]));
 }
 
 interface Due {
   id: string;
   recheckAt: Date;
+  inconclusiveChecks: number;
 }
 
-async function recheck(deps: RecheckDeps, { id, recheckAt }: Due): Promise<void> {
+/** Every server searches, and the one whose update finds the key still due checks it. */
+async function recheck(deps: RecheckDeps, { id, recheckAt, inconclusiveChecks }: Due): Promise<void> {
   // Postponed before the check: one that fails unexpectedly must not be the next one due for ever.
   const postponed = await deps.db
     .update(apiKeys)
@@ -92,21 +91,14 @@ async function recheck(deps: RecheckDeps, { id, recheckAt }: Due): Promise<void>
   if (postponed.length === 0) return;
   try {
     const checked = await checkStoredKey(deps, id, deps.stopping);
-    const inconclusive = isInconclusive(checked.result) ? (deps.inconclusive.get(id) ?? 1) + 1 : 0;
-    setInconclusive(deps.inconclusive, id, inconclusive);
+    // The first check without a result was that of the person who added the key.
+    const inconclusive = Math.max(inconclusiveChecks, 1) + 1;
     await saveCheckResult(deps, id, checked, { type: 'server', inconclusive });
   } catch (error) {
-    setInconclusive(deps.inconclusive, id, 0);
     // The key was removed meanwhile or does not open, which is recorded already, or the server shuts down.
     if (error instanceof NotFoundError || error instanceof SealError || deps.stopping.aborted) return;
     log.error({ apiKeyId: id, failure: failureName(error) }, 'a stored key could not be checked');
   }
-}
-
-function setInconclusive(inconclusive: Map<string, number>, id: string, count: number): void {
-  inconclusive.delete(id);
-  if (inconclusive.size >= MAX_COUNTED) inconclusive.clear(); // drops removed keys; the others are checked early once
-  if (count > 0) inconclusive.set(id, count);
 }
 
 function logFailure(error: unknown): null {
@@ -114,12 +106,6 @@ function logFailure(error: unknown): null {
   return null;
 }
 
-/** True once the time has passed, false if the wait was aborted. */
-async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
-  return await sleep(ms, true, { signal }).catch(() => false);
-}
-
 const AT_ONCE = 8; // or a few servers that never reply would delay the checks of all other keys
 const SEARCH_EVERY_MS = 60_000; // one small query; a key that became due meanwhile waits no longer
 const POSTPONE_MS = 60 * 60_000;
-const MAX_COUNTED = 10_000;

@@ -158,12 +158,14 @@ function healthColumns(
   inconclusive: number,
 ) {
   const now = new Date();
+  const inconclusiveChecks = isInconclusive(result) ? inconclusive : 0;
   return {
     health,
     healthReason,
     rateLimitedUntil,
     refusedAt,
-    recheckAt: nextRecheckAt({ health, provider, refusedAt }, now, isInconclusive(result) ? inconclusive : 0),
+    recheckAt: nextRecheckAt({ health, provider, refusedAt }, now, inconclusiveChecks),
+    inconclusiveChecks,
     ...(result.models !== null && { modelsRefreshedAt: now }),
   };
 }

@@ -10,7 +10,7 @@ import { findThreads, type Thread } from './thread.ts';
 /** A message as it is stored. The text of an answer that is being written is not in its row: see `withLiveText`. */
 export type Message = Omit<
   typeof messages.$inferSelect,
-  'idempotencyKey' | 'inputHash' | 'writerId' | 'leaseUntil' | 'fence'
+  'idempotencyKey' | 'inputHash' | 'writerId' | 'stopAskedAt'
 >;
 
 /** The messages with these ids in threads that the viewer may see. */

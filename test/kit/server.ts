@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PasswordHashes } from '../../src/accounts/password-hash.ts';
-import { type App, openApp } from '../../src/app.ts';
+import { type App, type AppOptions, openApp } from '../../src/app.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { OpenDatabase } from '../../src/db/database.ts';
 import { startServer } from '../../src/server/http.ts';
@@ -29,6 +29,8 @@ export async function startTestServer(
     /** Without it nothing is limited, since tests are many people on one address. */
     attempts?: Config['attempts'];
     recheckEveryMs?: number;
+    /** For a server that shares its database with others. */
+    fleet?: Pick<AppOptions, 'isShared' | 'times'>;
     /** Without it passwords are hashed so fast that a thousand sign-ups cost seconds, not minutes. */
     hashes?: PasswordHashes;
   } = {},
@@ -48,7 +50,11 @@ export async function startTestServer(
   });
   const config = { ...settings, attempts: options.attempts ?? { ...settings.attempts, ...UNLIMITED } };
   const database = options.database ?? (await sharedDatabase());
-  const app = await openApp(config, () => {}, database, options.recheckEveryMs ?? NEVER_MS);
+  const app = await openApp(config, () => {}, {
+    database,
+    recheckEveryMs: options.recheckEveryMs ?? NEVER_MS,
+    ...options.fleet,
+  });
   const server = await startServer(app, config, options.hashes ?? fastHashes());
   async function close(): Promise<void> {
     await server.close();

@@ -48,6 +48,8 @@ export const apiKeys = pgTable(
     modelsRefreshedAt: instant('models_refreshed_at'),
     /** When the server next checks it by itself; null for not at all. */
     recheckAt: instant('recheck_at'),
+    /** Number of consecutive checks without a result. */
+    inconclusiveChecks: integer('inconclusive_checks').notNull().default(0),
   },
   (table) => [
     check('api_keys_one_owner', sql`num_nonnulls(workspace_id, team_id) = 1`),

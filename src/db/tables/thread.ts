@@ -54,7 +54,7 @@ export const threads = pgTable(
 
 /**
  * A message by a person or an answer by a model. An answer names its model, provider and payer by value as well, so that
- * an old thread stays readable when its model or key is gone. `writerId`, `leaseUntil` and `fence` are the lease of its writer.
+ * an old thread stays readable when its model or key is gone.
  */
 export const messages = pgTable(
   'messages',
@@ -95,9 +95,10 @@ export const messages = pgTable(
     reasoningTokens: integer('reasoning_tokens'),
     isUsageEstimated: boolean('is_usage_estimated'),
 
+    /** The server that asks the provider, by its id in `servers`; null once the answer has ended. */
     writerId: text('writer_id'),
-    leaseUntil: instant('lease_until'),
-    fence: integer('fence').notNull().default(0),
+    /** When a person asked, through another server, that the answer be stopped. */
+    stopAskedAt: instant('stop_asked_at'),
   },
   (table) => [
     unique('messages_position').on(table.threadId, table.position),
@@ -109,6 +110,7 @@ export const messages = pgTable(
     index('messages_model_id').on(table.modelId),
     index('messages_api_key_id').on(table.apiKeyId),
     index('messages_writing').on(table.threadId).where(sql`status = 'WRITING'`),
+    index('messages_writing_for').on(table.authorId).where(sql`status = 'WRITING'`),
   ],
 );
 

@@ -1,0 +1,157 @@
+import { expect, test } from 'vitest';
+import {
+  applyDelta,
+  askHeld,
+  type Event,
+  follow,
+  type Held,
+  isEnd,
+  readAnswer,
+  TRANSPORTS,
+} from './kit/answer.ts';
+import { rawBody } from './kit/api-key.ts';
+import { faster, startFleet, through } from './kit/fleet.ts';
+import type { Person } from './kit/person.ts';
+
+const transports = Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[];
+
+/** A fleet of two, a person at both, and an answer that the first one writes token by token. */
+async function startHeld() {
+  const fleet = await startFleet();
+  const [a, b] = fleet.servers;
+  const ada = await a.signUp();
+  const { models } = await ada.addKey();
+  const model = models.find(({ name }) => name === 'gpt-4.1-nano') ?? { id: '' };
+  const adaAtB = await through(b, ada);
+  const asked = await askHeld(fleet.simulator, ada, model, { directive: 'tokens=40' });
+  return {
+    fleet,
+    a,
+    b,
+    ada,
+    adaAtB,
+    model,
+    ...asked,
+    [Symbol.asyncDispose]: () => fleet[Symbol.asyncDispose](),
+  };
+}
+
+test.for(transports)(
+  'an answer of one server is followed on another, delta by delta, over %s',
+  { timeout: 60_000 },
+  async (transport) => {
+    await using held = await startHeld();
+    const { call, answerId, threadId, adaAtB } = held;
+    const client = TRANSPORTS[transport](adaAtB);
+    const ofAnswer = follow(client, 'answer-events', { answerId });
+    const ofThread = follow(client, 'thread-events', { threadId });
+    const snapshot = await ofThread.next();
+    expect(snapshot.value.writing.map(({ id }: { id: string }) => id)).toEqual([answerId]);
+    const byAnswer: Held = { text: '', reasoning: '' };
+    const byThread: Held = { text: snapshot.value.writing[0].text, reasoning: '' };
+    let deltas = 0;
+    for (let released = 0; released < 3; released++) {
+      call.release(2);
+      for (const [events, kept] of [
+        [ofAnswer, byAnswer],
+        [ofThread, byThread],
+      ] as const) {
+        const before = kept.text.length;
+        while (kept.text.length === before) {
+          const { value: event } = await events.next();
+          expect(event.__typename).toBe('AnswerDelta');
+          expect(applyDelta(kept, event)).toBe(true);
+          deltas++;
+        }
+      }
+    }
+    expect(deltas).toBeGreaterThanOrEqual(6);
+    // A query on the other server shows at least what its followers have been sent.
+    expect((await readMessage(adaAtB, answerId)).text.startsWith(byAnswer.text)).toBe(true);
+    call.release();
+    const ends = await Promise.all([endOf(ofAnswer, byAnswer), endOf(ofThread, byThread)]);
+    const { text } = await readMessage(held.ada, answerId);
+    expect(ends.map(({ answer }) => answer.text)).toEqual([text, text]);
+    expect([byAnswer.text, byThread.text].every((seen) => text.startsWith(seen))).toBe(true);
+    await client.dispose();
+  },
+);
+
+test('an answer of one server is stopped through another', { timeout: 30_000 }, async () => {
+  await using held = await startHeld();
+  const { answerId, adaAtB, call } = held;
+  call.release(3);
+  const beganAtMs = performance.now();
+  const stopped = await adaAtB.run<{ answer: { status: string } }>('stop-answer', { input: { answerId } });
+  expect(stopped.answer.status).toBe('STOPPED');
+  expect(performance.now() - beganAtMs).toBeLessThan(3_000);
+  expect(await call.closed).toBe('left');
+});
+
+test('a server that starts ends no answer of another', { timeout: 30_000 }, async () => {
+  await using held = await startHeld();
+  const c = await held.fleet.join();
+  held.call.release();
+  const client = (await through(c, held.ada)).socket();
+  expect((await readAnswer(client, held.answerId)).end?.answer.status).toBe('COMPLETE');
+  await client.dispose();
+});
+
+test('signing out on one server closes the socket on another', { timeout: 30_000 }, async () => {
+  await using held = await startHeld();
+  const socket = held.adaAtB.socket();
+  const closed = new Promise<number>((resolve) =>
+    socket.on('closed', (event) => resolve((event as CloseEvent).code)),
+  );
+  const events = follow(socket, 'thread-events', { threadId: held.threadId });
+  await events.next();
+  await fetch(`${held.a.url}/api/auth/sign-out`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${held.ada.token}`,
+      'content-type': 'application/json',
+      origin: held.a.url,
+    },
+    body: '{}',
+  });
+  expect(await closed).toBe(4403);
+});
+
+test('the answers of a server that died are interrupted with their text, and every watcher hears of it', {
+  timeout: 30_000,
+}, async () => {
+  await using fleet = await startFleet(2, { times: faster(10) });
+  const [a, b] = fleet.servers;
+  const ada = await a.signUp();
+  const { models } = await ada.addKey();
+  const model = models.find(({ name }) => name === 'gpt-4.1-nano') ?? { id: '' };
+  const { answerId, threadId, call } = await askHeld(fleet.simulator, ada, model, { directive: 'tokens=40' });
+  const client = (await through(b, ada)).socket();
+  const ofAnswer = follow(client, 'answer-events', { answerId });
+  const ofThread = follow(client, 'thread-events', { threadId });
+  await ofThread.next();
+  call.release(5);
+  const held: Held = { text: '', reasoning: '' };
+  applyDelta(held, (await ofAnswer.next()).value);
+  a.freeze();
+  const ends = await Promise.all([endOf(ofAnswer, held), endOf(ofThread, { text: '', reasoning: '' })]);
+  for (const { answer } of ends) {
+    expect(answer.status).toBe('INTERRUPTED');
+    expect(answer.text.startsWith(held.text)).toBe(true);
+  }
+  await client.dispose();
+});
+
+async function endOf(events: AsyncGenerator<Event>, held: Held): Promise<Event> {
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done) throw new Error('the subscription ended without the end of the answer');
+    if (value.__typename === 'AnswerDelta') applyDelta(held, value);
+    if (isEnd(value)) return value;
+  }
+}
+
+async function readMessage(person: Person, id: string): Promise<{ text: string; status: string }> {
+  const { data } = await rawBody(person, `{ node(id: "${id}") { ... on Answer { text status } } }`);
+  return data.node as { text: string; status: string };
+}
