@@ -7,9 +7,12 @@ import type { AnswerDeps } from './answers/commit-answers.ts';
 import { endAnswer } from './answers/end-answer.ts';
 import type { LiveAnswer } from './answers/live-answer.ts';
 import { RemoteAnswers } from './answers/remote-answers.ts';
+import { RemoteFollowers } from './answers/remote-followers.ts';
 import { RunningAnswers } from './answers/running.ts';
 import type { SendDeps } from './answers/send-message.ts';
 import { startTakeOvers } from './answers/take-over.ts';
+import type { Bus } from './bus/bus.ts';
+import { NO_BUS } from './bus/in-process.ts';
 import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
@@ -86,14 +89,16 @@ export interface AppOptions {
   times?: FleetTimes;
   /** Whether other servers use the database at the same time. */
   isShared?: boolean;
+  bus?: Bus;
 }
 
 async function openOn(
   database: OpenDatabase,
   config: Config,
   report: (sentence: string) => void,
-  { recheckEveryMs, times = FLEET_TIMES, isShared = false }: AppOptions,
+  options: AppOptions,
 ): Promise<App> {
+  const { recheckEveryMs, times = FLEET_TIMES, isShared = false } = options;
   const { db, heartbeatDb } = database;
   const isEmbedded = config.databaseUrl === undefined;
   const rootKeys = await loadRootKeys({
@@ -122,17 +127,25 @@ async function openOn(
   });
   const egress = createEgress({ allowedPrivateHosts: config.allowedPrivateHosts });
   const mailer = config.mail === null ? null : new Mailer(config.mail);
-  const changes = new Changes();
+  const bus = options.bus ?? NO_BUS;
+  const changes = new Changes((topic, ids) => bus.announce(topic, ids));
+  const stopping = new AbortController();
+  bus.listen({
+    onAnnounced: (topic, ids) => changes.receive(topic, ids),
+    onGap: () => void changes.markAll(times.pulseMs, stopping.signal),
+  });
   const sharedReads = new SharedReads(changes);
   const running = new RunningAnswers(config.answerLimits);
-  const remoteAnswers = new RemoteAnswers({ db, changes }, times);
+  const remoteAnswers = new RemoteAnswers({ db, changes, bus }, times);
+  const remoteFollowers = new RemoteFollowers({ bus, running }, times);
   const facts = { rootIds: rootKeys.map(({ id }) => id), authSecret };
   if (isShared) await requireSameSecrets(db, facts);
-  const lease = await ServerLease.begin(db, facts, times);
+  const lease = await ServerLease.begin(db, facts, times, (serverId) => bus.setServerId(serverId));
   const work = new Set<Promise<void>>();
   const deps: AnswerDeps & { heartbeatDb: Database } = {
     db,
     heartbeatDb,
+    bus,
     changes,
     rootKeys,
     lease,
@@ -199,8 +212,11 @@ async function openOn(
       await Promise.all(work);
       await stopTakeOvers();
       await remoteAnswers.close();
+      remoteFollowers.close();
+      stopping.abort();
       await stopCheckpoints();
       await lease.end();
+      await bus.close();
       await mailer?.close();
       await egress.close();
       await database.close();

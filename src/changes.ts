@@ -1,3 +1,5 @@
+import { waited } from './waited.ts';
+
 /**
  * Announces committed changes once, after the commit. A listener keeps a set of dirty ids and re-reads the database for them,
  * so nothing queues up for a slow listener. This is only the fast path: a lost announcement must not make anything wrong.
@@ -6,6 +8,7 @@
  * person's for what they may do, with the ids of the workspaces and teams where that changed; a session's for its end.
  */
 export class Changes {
+  readonly #forward: Forward;
   readonly #listeners = new Map<string, Set<Listener>>();
   #revision = 0;
   /** Revision of the last announcement on each topic, in two generations, so that old ones are dropped together. */
@@ -13,20 +16,43 @@ export class Changes {
   #older = new Map<string, number>();
   #rotatedAtMs = 0;
 
+  /** `forward` tells the other servers what was announced on this one. */
+  constructor(forward: Forward = () => {}) {
+    this.#forward = forward;
+  }
+
   /** Grows with every announcement: while it is the same, nothing has been announced. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Marks these ids as changed for every listener of `topic`. */
+  /** Marks these ids as changed for every listener of `topic`, on all servers. */
   announce(topic: string, ids: Iterable<string>): void {
+    const changed = [...ids];
+    this.receive(topic, changed);
+    this.#forward(topic, changed);
+  }
+
+  /** Marks them on this server alone: another one announced them, or a look found that they have changed. */
+  receive(topic: string, ids: readonly string[]): void {
     this.#revision += 1;
     this.#rotate();
     this.#recent.set(topic, this.#revision);
-    const listeners = this.#listeners.get(topic);
-    if (listeners === undefined) return;
-    const changed = [...ids];
-    for (const listener of listeners) listener.mark(changed);
+    for (const listener of this.#listeners.get(topic) ?? []) listener.mark(ids);
+  }
+
+  /** Marks every topic that is listened to as changed, over so many milliseconds: announcements may have been lost. */
+  async markAll(overMs: number, stopping: AbortSignal): Promise<void> {
+    // An announcement about a session means that it has ended.
+    const topics = [...this.#listeners.keys()].filter((topic) => !topic.startsWith('ses_'));
+    for (const [index, topic] of topics.entries()) {
+      if (
+        index % MARKED_AT_ONCE === 0 &&
+        !(await waited((overMs * MARKED_AT_ONCE) / topics.length, stopping))
+      )
+        return;
+      this.receive(topic, [topic]);
+    }
   }
 
   /**
@@ -70,6 +96,10 @@ export class Changes {
   }
 }
 
+/** Tells other servers about an announcement. */
+type Forward = (topic: string, ids: readonly string[]) => void;
+
+const MARKED_AT_ONCE = 16;
 const REMEMBERED_MS = 2_000; // longer than anything that was read is shared
 
 export interface ChangeListener {

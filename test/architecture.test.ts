@@ -11,18 +11,19 @@ const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, accounts
 command → fleet, answers/take-over, config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault
 demo → config, app, server, simulator, command/terminal
-app → config, mail, accounts, workspaces, keys, models, threads, answers, follow, fleet, audit, graphql, providers, db, changes, vault, single-flight
+app → bus, config, mail, accounts, workspaces, keys, models, threads, answers, follow, fleet, audit, graphql, providers, db, changes, vault, single-flight
 server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
 execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
 graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, db/id, db/page (type), vault (type)
 follow → answers, threads, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
-answers → threads, models, keys, workspaces, fleet, providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
+answers → threads, models, keys, workspaces, fleet, bus (type), providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
 threads → workspaces, db, changes, accounts (type)
 keys → models, workspaces, fleet, providers, audit, db, changes, vault, sliding-window, single-flight (type), accounts (type)
 models → workspaces, providers, db, changes, accounts (type)
 workspaces → accounts, audit, db, changes, sliding-window
 accounts → db, changes (type), sliding-window, mail (type)
 fleet → db
+bus →
 audit → db, vault
 vault →
 providers →

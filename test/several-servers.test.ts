@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { FleetTimes } from '../src/fleet/times.ts';
 import {
   applyDelta,
   askHeld,
@@ -11,13 +12,18 @@ import {
 } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
 import { faster, startFleet, through } from './kit/fleet.ts';
+import { type MemoryBusHub, startMemoryBus } from './kit/memory-bus.ts';
 import type { Person } from './kit/person.ts';
 
 const transports = Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[];
 
+/** What carries between the servers. */
+const CARRIERS = { 'a bus': startMemoryBus, 'the database alone': () => undefined };
+const carriers = Object.keys(CARRIERS) as (keyof typeof CARRIERS)[];
+
 /** A fleet of two, a person at both, and an answer that the first one writes token by token. */
-async function startHeld() {
-  const fleet = await startFleet();
+async function startHeld({ times, hub }: { times?: FleetTimes; hub?: MemoryBusHub | undefined } = {}) {
+  const fleet = await startFleet(2, { ...(times && { times }), hub });
   const [a, b] = fleet.servers;
   const ada = await a.signUp();
   const { models } = await ada.addKey();
@@ -36,11 +42,11 @@ async function startHeld() {
   };
 }
 
-test.for(transports)(
-  'an answer of one server is followed on another, delta by delta, over %s',
+test.for(carriers.flatMap((carrier) => transports.map((transport) => [transport, carrier] as const)))(
+  'an answer of one server is followed on another, delta by delta, over %s and %s',
   { timeout: 60_000 },
-  async (transport) => {
-    await using held = await startHeld();
+  async ([transport, carrier]) => {
+    await using held = await startHeld({ hub: CARRIERS[carrier]() });
     const { call, answerId, threadId, adaAtB } = held;
     const client = TRANSPORTS[transport](adaAtB);
     const ofAnswer = follow(client, 'answer-events', { answerId });

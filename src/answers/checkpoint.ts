@@ -1,5 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { AnswerErrorCode } from '../answer-error.ts';
+import type { Bus } from '../bus/bus.ts';
 import type { Database } from '../db/database.ts';
 import { isOneOf } from '../db/is-one-of.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
@@ -21,14 +22,18 @@ export function startCheckpoints(
   deps: CheckpointDeps,
   { beatMs, renewMs }: { beatMs: number; renewMs: number },
 ): () => Promise<void> {
-  const { running, lease } = deps;
-  const timer = setInterval(() => {
-    if (running.begun().length === 0 && lease.ageMs < renewMs) return;
+  const { running, lease, bus } = deps;
+  function beat(): void {
     // A slow database gets fewer and larger checkpoints, never two at once.
     running.checkpoint ??= checkpoint(deps).finally(() => {
       running.checkpoint = undefined;
     });
+  }
+  const timer = setInterval(() => {
+    if (running.begun().length > 0 || lease.ageMs >= renewMs) beat();
   }, beatMs);
+  // The row says whether the answer is to be stopped: a record only makes it be read sooner.
+  bus.listen({ onRecord: (_from, [kind]) => kind === 'stop' && beat() });
   return async () => {
     clearInterval(timer);
     await running.checkpoint;
@@ -39,6 +44,7 @@ export interface CheckpointDeps extends EndDeps {
   /** A connection of its own: a lease that waited behind the work of requests could run out. */
   heartbeatDb: Database;
   lease: ServerLease;
+  bus: Bus;
   /** Registers an ending that is being saved, so that a shutdown waits for it. */
   track(work: Promise<void>): void;
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
+import type { Bus } from '../bus/bus.ts';
 import { idList } from '../db/is-one-of.ts';
 import { lockThreadAndKeys } from '../db/lock-order.ts';
 import { messages } from '../db/tables/thread.ts';
@@ -23,6 +24,7 @@ import type { SendState } from './send-state.ts';
 
 /** What beginning and generating answers needs. */
 export interface AnswerDeps extends GenerateDeps, LiveTextDeps {
+  bus: Bus;
   /** The lease under which this server writes. */
   lease: ServerLease;
   /** Registers work that outlives its request, so that a shutdown waits for it. */

@@ -71,6 +71,15 @@ export class FollowedAnswer implements Flushed {
     return this.parts[part].length;
   }
 
+  /** At most so much of a part from an offset on, whole characters only. */
+  slice(part: AnswerPart, offset: number, most: number): string {
+    return this.parts[part].slice(offset, most);
+  }
+
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
+  }
+
   /** Whether anybody reads it. */
   get hasReaders(): boolean {
     return this.#wakes.size > 0;
@@ -83,6 +92,7 @@ export class FollowedAnswer implements Flushed {
 
   /** Sends readers an event that the provider call will be retried. */
   retry(event: Omit<Retrying, 'type' | 'answerId'>): void {
+    if (this.#retrying !== undefined && this.#retrying.attempt >= event.attempt) return;
     this.#retrying = { type: 'retrying', answerId: this.id, ...event };
     this.#wakeAll();
   }

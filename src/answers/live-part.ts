@@ -41,6 +41,24 @@ export class LivePart {
     return (blocks.join('') + this.#tail).slice(offset - (this.#blocks[first]?.start ?? 0));
   }
 
+  /** At most so much from an offset on. Never ends in the middle of a surrogate pair. */
+  slice(offset: number, most: number): string {
+    let from = offset;
+    let text = '';
+    for (let index = this.#blockAt(offset); text.length < most && from < this.length; index++) {
+      const block = this.#blocks[index] ?? { start: this.#tailStart, text: this.#tail };
+      text += block.text.slice(from - block.start, from - block.start + most - text.length);
+      from = block.start + block.text.length;
+    }
+    const last = text.charCodeAt(text.length - 1);
+    return last >= 0xd800 && last <= 0xdbff ? text.slice(0, -1) : text;
+  }
+
+  #blockAt(offset: number): number {
+    const index = this.#blocks.findLastIndex((block) => block.start <= offset);
+    return offset >= this.#tailStart ? this.#blocks.length : Math.max(index, 0);
+  }
+
   /** Marks everything so far as what readers have. */
   flushed(): void {
     this.#fresh = '';

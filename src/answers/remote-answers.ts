@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bus, BusRecord, Place } from '../bus/bus.ts';
 import type { ChangeListener, Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import type { FleetTimes } from '../fleet/times.ts';
@@ -7,21 +8,34 @@ import { type Message, readMessages } from '../threads/message.ts';
 import { RemoteAnswer } from './remote-answer.ts';
 import { readProgress } from './remote-progress.ts';
 
+interface RemoteDeps {
+  db: Database;
+  changes: Changes;
+  bus: Bus;
+}
+
 /**
- * The answers of other servers that are followed here. The database is asked for all of them together, once a heartbeat: their
- * servers save the text that often. An announcement about an answer makes it due at once.
+ * The answers of other servers that are followed here. While the bus carries them their text comes from their owner, the server
+ * that writes them, and the database is only looked at now and then; without it the database is asked for all of them together
+ * once a heartbeat, since their owners save the text that often. Whatever the bus loses is found by either.
  */
 export class RemoteAnswers {
-  readonly #deps: { db: Database; changes: Changes };
+  readonly #deps: RemoteDeps;
   readonly #times: FleetTimes;
-  readonly #followed = new Map<string, { answer: RemoteAnswer; changes: ChangeListener }>();
+  readonly #followed = new Map<string, Followed>();
+  readonly #pulse: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(deps: { db: Database; changes: Changes }, times: FleetTimes) {
+  constructor(deps: RemoteDeps, times: FleetTimes) {
     this.#deps = deps;
     this.#times = times;
+    deps.bus.listen({
+      onRecord: (_from, record) => this.#take(record),
+      onGap: () => this.#askAllAgain(),
+    });
+    this.#pulse = setInterval(() => this.#acknowledgeAll(), times.pulseMs).unref();
   }
 
   /** The answer, if it is followed here. */
@@ -42,34 +56,120 @@ export class RemoteAnswers {
     answer.add({ part: 'REASONING', offset: 0, text: reasoning });
     answer.add({ part: 'TEXT', offset: 0, text });
     const changes = this.#deps.changes.listen(threadId, () => {
-      if (changes.take().includes(id)) this.#lookIn(0);
+      if (changes.take().includes(id)) this.#lookNow(id);
     });
-    this.#followed.set(id, { answer, changes });
-    this.#lookIn(this.#times.beatMs);
+    const never = Number.NEGATIVE_INFINITY;
+    const times = { heardAtMs: never, lookedAtMs: never, askedAtMs: never };
+    this.#followed.set(id, { answer, changes, ownerId: null, acknowledged: 0, ...times });
+    this.#lookNow(id);
     return answer;
   }
 
   /** Waits until an answer of another server has ended, but not for longer than this. */
   async untilEnded(message: Message, patienceMs: number): Promise<void> {
     const answer = this.follow(message);
-    const cursor = answer.read(
-      { text: Number.POSITIVE_INFINITY, reasoning: Number.POSITIVE_INFINITY },
-      () => {},
-    );
+    const end = { text: Number.POSITIVE_INFINITY, reasoning: Number.POSITIVE_INFINITY };
+    const cursor = answer.read(end, () => {});
     await Promise.race([answer.ended, sleep(patienceMs, undefined, { ref: false })]);
     cursor.close();
   }
 
-  /** Stops looking. Readers are sent nothing more. */
+  /** Stops following. Readers are sent nothing more. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#pulse);
     await this.#looking;
-    for (const { changes } of this.#followed.values()) changes.close();
-    this.#followed.clear();
+    for (const id of this.#followed.keys()) this.#forget(id);
+  }
+
+  // What the owners send.
+
+  #take(record: BusRecord): void {
+    switch (record[0]) {
+      case 'frame':
+        this.#takeFrame(record[1], record[2] === 'T' ? 'TEXT' : 'REASONING', record[3], record[4]);
+        break;
+      case 'retrying': {
+        const [, answerId, attempt, retryAt, code, provider] = record;
+        this.#heard(answerId)?.answer.retry({ attempt, retryAt: new Date(retryAt), code, provider });
+        break;
+      }
+      case 'beat':
+        for (const [answerId, text, reasoning] of record[1]) this.#takeBeat(answerId, text, reasoning);
+        break;
+      case 'ended':
+        this.#lookNow(record[1]);
+        break;
+      default:
+    }
+  }
+
+  #heard(answerId: string): Followed | undefined {
+    const followed = this.#followed.get(answerId);
+    if (followed !== undefined) followed.heardAtMs = performance.now();
+    return followed;
+  }
+
+  #takeFrame(answerId: string, part: 'TEXT' | 'REASONING', offset: number, text: string): void {
+    const followed = this.#heard(answerId);
+    if (followed === undefined) return;
+    if (!followed.answer.add({ part, offset, text })) this.#ask(followed);
+    else if (knownLength(followed) - followed.acknowledged >= ACKNOWLEDGE_AFTER)
+      this.#acknowledge([followed]);
+  }
+
+  /** A beat comes after the pieces that it counts, so a piece that is not here by then was lost. */
+  #takeBeat(answerId: string, text: number, reasoning: number): void {
+    const followed = this.#heard(answerId);
+    if (followed === undefined) return;
+    const { answer } = followed;
+    if (answer.lengthOf('TEXT') < text || answer.lengthOf('REASONING') < reasoning) this.#ask(followed);
+  }
+
+  /** Asks the owner to send the answer on from what is known of it. */
+  #ask(followed: Followed): void {
+    const { answer, ownerId } = followed;
+    if (ownerId === null || performance.now() - followed.askedAtMs < ASK_AGAIN_MS) return;
+    followed.askedAtMs = performance.now();
+    const places = placeOf(followed);
+    this.#deps.bus.send(ownerId, ['follow', ...places]);
+    followed.acknowledged = answer.lengthOf('TEXT') + answer.lengthOf('REASONING');
+  }
+
+  #askAllAgain(): void {
+    for (const followed of this.#followed.values()) {
+      followed.heardAtMs = Number.NEGATIVE_INFINITY;
+      followed.askedAtMs = Number.NEGATIVE_INFINITY;
+    }
+    // Not all servers at the same moment: they find a gap together.
+    this.#lookIn(Math.random() * this.#times.pulseMs);
+  }
+
+  #acknowledgeAll(): void {
+    for (const followed of Map.groupBy(this.#followed.values(), ({ ownerId }) => ownerId).values())
+      this.#acknowledge(followed);
+  }
+
+  /** All of the same owner. */
+  #acknowledge(followed: readonly Followed[]): void {
+    const ownerId = followed[0]?.ownerId ?? null;
+    if (ownerId === null) return;
+    this.#deps.bus.send(ownerId, ['ack', followed.map(placeOf)]);
+    for (const each of followed) each.acknowledged = knownLength(each);
+  }
+
+  // What the database has.
+
+  #lookNow(answerId: string): void {
+    const followed = this.#followed.get(answerId);
+    if (followed === undefined) return;
+    followed.lookedAtMs = Number.NEGATIVE_INFINITY;
+    this.#lookIn(0);
   }
 
   #lookIn(delayMs: number): void {
+    // A look that is under way plans the next one when it ends.
     if (this.#isClosed || this.#looking !== undefined) return;
     if (this.#timer !== undefined && delayMs > 0) return;
     clearTimeout(this.#timer);
@@ -77,23 +177,43 @@ export class RemoteAnswers {
       this.#timer = undefined;
       this.#looking = this.#look().finally(() => {
         this.#looking = undefined;
-        if (this.#followed.size > 0) this.#lookIn(this.#times.beatMs);
+        if (this.#followed.size > 0) this.#lookIn(this.#isAnyDueNow() ? 0 : this.#times.beatMs);
       });
     }, delayMs);
   }
 
+  /** Whether something asked for a look while one was under way. */
+  #isAnyDueNow(): boolean {
+    return this.#followed.values().some(({ lookedAtMs }) => lookedAtMs === Number.NEGATIVE_INFINITY);
+  }
+
+  #isDue(followed: Followed): boolean {
+    const nowMs = performance.now();
+    const isCarried = this.#deps.bus.isUp && nowMs - followed.heardAtMs < 3 * this.#times.pulseMs;
+    return !isCarried || nowMs - followed.lookedAtMs >= this.#times.lookForChangesMs;
+  }
+
   async #look(): Promise<void> {
-    const followed = [...this.#followed.values()].map(({ answer }) => answer);
-    for (const answer of followed) if (answer.isLeft(LINGER_MS)) this.#forget(answer.id);
-    const due = followed.filter(({ id }) => this.#followed.has(id));
+    for (const [id, { answer }] of this.#followed) if (answer.isLeft(LINGER_MS)) this.#forget(id);
+    const due = [...this.#followed.values()].filter((followed) => this.#isDue(followed));
     if (due.length === 0) return;
+    const lookedAtMs = performance.now();
+    for (const followed of due) followed.lookedAtMs = lookedAtMs;
     try {
-      const progress = await readProgress(this.#deps.db, due);
+      const progress = await readProgress(
+        this.#deps.db,
+        due.map(({ answer }) => answer),
+      );
       const ended: string[] = [];
-      for (const answer of due) {
-        const found = progress.get(answer.id);
-        if (found?.isWriting) for (const piece of found.pieces) answer.addChunk(piece);
-        else ended.push(answer.id);
+      for (const followed of due) {
+        const found = progress.get(followed.answer.id);
+        if (!found?.isWriting) {
+          ended.push(followed.answer.id);
+          continue;
+        }
+        for (const piece of found.pieces) followed.answer.addChunk(piece);
+        followed.ownerId = found.writerId;
+        if (this.#deps.bus.isUp && this.#isDue(followed)) this.#ask(followed);
       }
       if (ended.length > 0) await this.#publishEnds(ended);
     } catch (error) {
@@ -114,9 +234,37 @@ export class RemoteAnswers {
   }
 
   #forget(answerId: string): void {
-    this.#followed.get(answerId)?.changes.close();
+    const followed = this.#followed.get(answerId);
+    if (followed === undefined) return;
+    followed.changes.close();
     this.#followed.delete(answerId);
+    if (followed.ownerId !== null) this.#deps.bus.send(followed.ownerId, ['leave', answerId]);
   }
 }
 
+interface Followed {
+  answer: RemoteAnswer;
+  changes: ChangeListener;
+  /** The server that writes the answer; null until it has been read. */
+  ownerId: string | null;
+  /** When the owner sent something about it. All times are on the monotonic clock. */
+  heardAtMs: number;
+  /** When the database was last read for it. */
+  lookedAtMs: number;
+  /** When its owner was last asked to send it. */
+  askedAtMs: number;
+  /** Length of both texts that the owner was told last. */
+  acknowledged: number;
+}
+
+function placeOf({ answer }: Followed): Place {
+  return [answer.id, answer.lengthOf('TEXT'), answer.lengthOf('REASONING')];
+}
+
+function knownLength({ answer }: Followed): number {
+  return answer.lengthOf('TEXT') + answer.lengthOf('REASONING');
+}
+
 const LINGER_MS = 5_000; // a page that is reloaded follows again
+const ASK_AGAIN_MS = 100;
+const ACKNOWLEDGE_AFTER = 65_536; // UTF-16 code units: half of what the owner sends without an acknowledgement

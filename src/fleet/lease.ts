@@ -22,19 +22,25 @@ export class ServerLease {
   readonly #db: Database;
   readonly #facts: ServerFacts;
   readonly #times: FleetTimes;
-  #serverId: string;
+  readonly #onBegin: OnBegin;
+  #serverId = newId('run');
   #renewedAtMs = performance.now();
 
-  private constructor(db: Database, facts: ServerFacts, times: FleetTimes, serverId: string) {
+  private constructor(db: Database, facts: ServerFacts, times: FleetTimes, onBegin: OnBegin) {
     this.#db = db;
     this.#facts = facts;
     this.#times = times;
-    this.#serverId = serverId;
+    this.#onBegin = onBegin;
   }
 
-  /** Records this server as running. */
-  static async begin(db: Database, facts: ServerFacts, times: FleetTimes): Promise<ServerLease> {
-    const lease = new ServerLease(db, facts, times, newId('run'));
+  /** Records this server as running. `onBegin` is called with its id, and with each later one. */
+  static async begin(
+    db: Database,
+    facts: ServerFacts,
+    times: FleetTimes,
+    onBegin: OnBegin = () => {},
+  ): Promise<ServerLease> {
+    const lease = new ServerLease(db, facts, times, onBegin);
     await db.delete(servers).where(lt(servers.leaseUntil, sql`now() - interval '1 day'`));
     await lease.#insert();
     return lease;
@@ -103,8 +109,11 @@ export class ServerLease {
       leaseUntil: fromNow(this.#times.leaseMs),
     });
     this.#renewedAtMs = performance.now();
+    this.#onBegin(this.#serverId);
   }
 }
+
+type OnBegin = (serverId: string) => void;
 
 /** Reveals nothing about the secret, which has at least 128 random bits. */
 export function authCheckOf(authSecret: string): string {

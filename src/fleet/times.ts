@@ -10,6 +10,8 @@ export interface FleetTimes {
   patienceMs: number;
   /** Between two looks for changes that were not announced. */
   lookForChangesMs: number;
+  /** Between two signs of life on the bus. Three that are missing mean silence, ten that the other is gone. */
+  pulseMs: number;
 }
 
 export const FLEET_TIMES: FleetTimes = {
@@ -18,4 +20,5 @@ export const FLEET_TIMES: FleetTimes = {
   lookForDeadMs: 2_000,
   patienceMs: 5_000,
   lookForChangesMs: 5_000,
+  pulseMs: 1_000,
 };

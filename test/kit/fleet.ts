@@ -1,8 +1,10 @@
+import { NO_BUS } from '../../src/bus/in-process.ts';
 import { DatabaseAwayError } from '../../src/db/connection.ts';
 import { drizzleOver, lendersOf } from '../../src/db/driver.ts';
 import { FLEET_TIMES, type FleetTimes } from '../../src/fleet/times.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { freshDatabase } from './database.ts';
+import type { MemoryBusHub } from './memory-bus.ts';
 import { type Person, personOf } from './person.ts';
 import { SECRETS } from './process.ts';
 import { startTestServer, type TestServer } from './server.ts';
@@ -25,7 +27,16 @@ export interface Fleet extends AsyncDisposable {
 
 export async function startFleet(
   size = 2,
-  { env = {}, times = FLEET_TIMES }: { env?: Readonly<Record<string, string>>; times?: FleetTimes } = {},
+  {
+    env = {},
+    times = FLEET_TIMES,
+    hub,
+  }: {
+    env?: Readonly<Record<string, string>>;
+    times?: FleetTimes;
+    /** What carries between the servers; without it they have the database alone. */
+    hub?: MemoryBusHub | undefined;
+  } = {},
 ): Promise<Fleet> {
   const opened = await freshDatabase();
   const simulator = await startSimulator({ paceMs: 0 });
@@ -41,7 +52,7 @@ export async function startFleet(
       {
         simulator,
         database: { ...opened, heartbeatDb, close: async () => {} }, // a server that stops leaves it to the others
-        fleet: { isShared: true, times },
+        fleet: { isShared: true, times, bus: hub?.join() ?? NO_BUS },
       },
     );
     const freezable = {
@@ -82,5 +93,6 @@ export function faster(factor: number): FleetTimes {
     lookForDeadMs: FLEET_TIMES.lookForDeadMs / factor,
     patienceMs: FLEET_TIMES.patienceMs / factor,
     lookForChangesMs: FLEET_TIMES.lookForChangesMs / factor,
+    pulseMs: FLEET_TIMES.pulseMs / factor,
   };
 }

@@ -30,7 +30,7 @@ export async function startTestServer(
     attempts?: Config['attempts'];
     recheckEveryMs?: number;
     /** For a server that shares its database with others. */
-    fleet?: Pick<AppOptions, 'isShared' | 'times'>;
+    fleet?: Pick<AppOptions, 'isShared' | 'times' | 'bus'>;
     /** Without it passwords are hashed so fast that a thousand sign-ups cost seconds, not minutes. */
     hashes?: PasswordHashes;
   } = {},

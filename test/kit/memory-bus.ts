@@ -1,0 +1,71 @@
+import type { Bus, BusListener, BusRecord } from '../../src/bus/bus.ts';
+
+/** A bus between the servers of one process, which a test can break. */
+export interface MemoryBusHub {
+  /** The bus for one more server. */
+  join(): Bus;
+  /** From now on nothing arrives, and no server notices by itself. */
+  cut(): void;
+  restore(): void;
+  /** Decides about each record whether it arrives. */
+  filter: (record: BusRecord) => boolean;
+  /** What arrived, by its first word. */
+  counts: Map<string, number>;
+}
+
+export function startMemoryBus(): MemoryBusHub {
+  const members = new Map<string, Member>();
+  let isCut = false;
+  const hub: MemoryBusHub = {
+    filter: () => true,
+    counts: new Map(),
+    join() {
+      const member: Member = { serverId: '', listeners: [] };
+      return {
+        get isUp() {
+          return !isCut;
+        },
+        setServerId(serverId) {
+          members.delete(member.serverId);
+          member.serverId = serverId;
+          members.set(serverId, member);
+        },
+        listen: (listener) => member.listeners.push(listener),
+        announce(topic, ids) {
+          const others = [...members.values()].filter((each) => each !== member);
+          for (const other of others) deliver(other, (each) => each.onAnnounced?.(topic, ids));
+        },
+        send(serverId, record) {
+          // As a network does, which knows no objects.
+          const copy = JSON.parse(JSON.stringify(record)) as BusRecord;
+          const other = members.get(serverId);
+          if (other === undefined || !hub.filter(copy)) return;
+          hub.counts.set(copy[0], (hub.counts.get(copy[0]) ?? 0) + 1);
+          deliver(other, (each) => each.onRecord?.(member.serverId, copy));
+        },
+        async close() {
+          members.delete(member.serverId);
+        },
+      };
+    },
+    cut() {
+      isCut = true;
+    },
+    restore() {
+      isCut = false;
+      for (const member of members.values()) deliver(member, (each) => each.onGap?.());
+    },
+  };
+
+  function deliver(member: Member, tell: (listener: Partial<BusListener>) => void): void {
+    setImmediate(() => {
+      if (!isCut) for (const listener of member.listeners) tell(listener);
+    });
+  }
+  return hub;
+}
+
+interface Member {
+  serverId: string;
+  listeners: Partial<BusListener>[];
+}
