@@ -150,6 +150,7 @@ async function openOn(
     rootKeys,
     lease,
     running,
+    mostOfPerson: isShared ? config.answerLimits.perPerson : null,
     remoteAnswers,
     providers: createProviders({ egress, urls: config.providerUrls }),
     checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks),

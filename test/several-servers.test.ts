@@ -161,3 +161,26 @@ async function readMessage(person: Person, id: string): Promise<{ text: string; 
   const { data } = await rawBody(person, `{ node(id: "${id}") { ... on Answer { text status } } }`);
   return data.node as { text: string; status: string };
 }
+
+test('the answers of a person are counted over all servers', { timeout: 60_000 }, async () => {
+  await using fleet = await startFleet(4);
+  const [a] = fleet.servers;
+  const ada = await a.signUp();
+  const { models } = await ada.addKey();
+  const model = models.find(({ name }) => name === 'gpt-4.1-nano') ?? { id: '' };
+  const everywhere = await Promise.all(fleet.servers.map((server) => through(server, ada)));
+  const sends = everywhere.flatMap((person) =>
+    Array.from({ length: 10 }, () => person.ask('simulate: held', [model])),
+  );
+  const outcomes = (await Promise.all(sends)).map(({ __typename }) => __typename);
+  expect(
+    Object.fromEntries(
+      Map.groupBy(outcomes, String)
+        .entries()
+        .map(([name, all]) => [name, all.length]),
+    ),
+  ).toEqual({
+    SendMessagePayload: 16,
+    BusyError: 24,
+  });
+});

@@ -5,6 +5,7 @@ import type { Turn } from '../providers/provider.ts';
 import { type Message, newMessage } from '../threads/message.ts';
 import { requireSiblingLimit } from '../threads/siblings.ts';
 import type { Thread } from '../threads/thread.ts';
+import { requireAnswersLeft } from './answers-of-person.ts';
 import { type AnswerDeps, commitAnswers } from './commit-answers.ts';
 import { measureConversation, readConversation, requireContextWindows } from './conversation.ts';
 import { requirePayingKeys } from './find-paying-keys.ts';
@@ -48,9 +49,11 @@ export async function beginAnswers(
     const prepared = await prepareAnswers(deps, viewer, request, state);
     const { message, idempotencyKey } = request;
     const userMessage = message === null ? null : { id: newId('msg'), ...message, idempotencyKey };
-    const rows = { userMessage, answers: prepared };
+    const rows = { userMessage, answers: prepared, mostOfPerson: deps.mostOfPerson };
     const inserted = await insertAndAsk(deps, viewer, request, state, rows);
     if (inserted !== null) return begunFrom(viewer, state, rows, inserted);
+    if (deps.mostOfPerson !== null)
+      await requireAnswersLeft(deps.db, viewer.id, { most: deps.mostOfPerson, wanted: prepared.length });
   }
   throw new ConflictError('The keys or members of this workspace are being changed. Try again in a moment.');
 }

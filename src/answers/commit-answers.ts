@@ -3,7 +3,7 @@ import { eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Bus } from '../bus/bus.ts';
 import { idList } from '../db/is-one-of.ts';
-import { lockThreadAndKeys } from '../db/lock-order.ts';
+import { lockAnswersOfPerson, lockThreadAndKeys } from '../db/lock-order.ts';
 import { messages } from '../db/tables/thread.ts';
 import { transactionAtOnce } from '../db/transaction-at-once.ts';
 import { isUnreachable } from '../db/transient-failure.ts';
@@ -27,6 +27,8 @@ export interface AnswerDeps extends GenerateDeps, LiveTextDeps {
   bus: Bus;
   /** The lease under which this server writes. */
   lease: ServerLease;
+  /** How many answers all servers together may write for a person; null for a lone server, which counts them in memory. */
+  mostOfPerson: number | null;
   /** Registers work that outlives its request, so that a shutdown waits for it. */
   track(work: Promise<void>): void;
 }
@@ -47,6 +49,7 @@ export async function commitAnswers(
   const apiKeyIds = idList(answers.flatMap((answer) => answer.apiKeyIds));
   const { replies, committed } = transactionAtOnce(deps.db, [
     lockThreadAndKeys({ threadId: state.thread.id, apiKeyIds }),
+    ...(rows.mostOfPerson === null ? [] : [lockAnswersOfPerson({ personId: viewer.id })]),
     insertMessages(viewer, state, rows),
   ]);
   let inserted: Inserted | undefined;

@@ -10,6 +10,7 @@ import { areUnchanged, factsOf } from '../keys/availability.ts';
 import type { SealedKey } from '../keys/open-secret.ts';
 import type { Role } from '../plans-and-roles.ts';
 import { MAX_SIBLINGS } from '../threads/siblings.ts';
+import { answersOf } from './answers-of-person.ts';
 import type { PaidModel } from './find-paying-keys.ts';
 import type { LiveAnswer } from './live-answer.ts';
 import type { SendState } from './send-state.ts';
@@ -22,6 +23,8 @@ export interface NewMessages {
   /** Null if the parent itself is answered. */
   userMessage: { id: string; text: string; idempotencyKey: string | null; inputHash: string | null } | null;
   answers: readonly PreparedAnswer[];
+  /** How many answers all servers together may write for the viewer; null if that is not for the database to count. */
+  mostOfPerson: number | null;
 }
 
 /**
@@ -32,7 +35,7 @@ export interface NewMessages {
 export function insertMessages(
   viewer: Viewer,
   { thread, parent }: SendState,
-  { userMessage, answers }: NewMessages,
+  { userMessage, answers, mostOfPerson }: NewMessages,
 ): Statement {
   const values = {
     threadId: thread.id,
@@ -42,6 +45,7 @@ export function insertMessages(
     chosenKeys: factsOf(answers.map(({ chosen }) => chosen)),
     answers: JSON.stringify(answers.map(rowOf)),
     count: answers.length + (userMessage === null ? 0 : 1),
+    mostBefore: mostOfPerson === null ? null : mostOfPerson - answers.length,
   };
   if (userMessage === null) return insertAnswers(values);
   const { id, text, idempotencyKey, inputHash } = userMessage;
@@ -75,6 +79,8 @@ interface InsertValues extends Record<string, unknown> {
   answers: string;
   /** How many messages are inserted. */
   count: number;
+  /** How many answers may be being written for the viewer before these. */
+  mostBefore: number | null;
 }
 
 function rowOf({ live, model, apiKeyId, paidBy }: PreparedAnswer, index: number) {
@@ -85,6 +91,7 @@ function rowOf({ live, model, apiKeyId, paidBy }: PreparedAnswer, index: number)
 
 const given = placeholders(['threadId', 'viewerId', 'viewerRole', 'count', 'text', 'messageId'] as const);
 const parentId = sql`${sql.placeholder('parentId')}::text`;
+const mostBefore = sql`${sql.placeholder('mostBefore')}::integer`;
 
 const insertAnswers = statement<InsertValues>((builder) =>
   insertRows(builder, 0, (unchanged) => sql`select ${parentId} as id from ${unchanged}`),
@@ -108,7 +115,8 @@ const insertMessageAndAnswers = statement<InsertValues & Record<'messageId' | 't
 function insertRows(builder: QueryBuilder, newQuestions: 0 | 1, question: (unchanged: WithSubquery) => SQL) {
   const unchanged = builder.$with('unchanged', { lastPosition: threads.lastPosition }).as(sql`
     select last_position from ${threads}
-    where id = ${given.threadId} and ${IS_AS_READ} and ${areUnchanged(sql.placeholder('chosenKeys'))}`);
+    where id = ${given.threadId} and ${IS_AS_READ} and ${areUnchanged(sql.placeholder('chosenKeys'))}
+      and (${mostBefore} is null or ${answersOf(given.viewerId)} <= ${mostBefore})`);
   const asked = builder.$with('asked', { id: messages.id }).as(question(unchanged));
   const counted = builder.$with('counted', countedColumns).as(sql`
     update ${threads} set revision = revision + 1, updated_at = now(), last_position = last_position + ${given.count},

@@ -83,16 +83,24 @@ export class RunningAnswers {
 
   #requireAnswers(all: number, own: number, wanted: number): void {
     const share = fairShare(this.#answers, all);
-    if (own + wanted > share)
+    if (own + wanted > share) {
+      if (share === this.#answers.perPerson) throw tooManyOfPerson(share);
       throw new BusyError(
-        share < this.#answers.perPerson
-          ? `This server is busy: at most ${share} answers may be written for you at the moment. Wait for one to end, or ask fewer models.`
-          : `At most ${share} answers may be written for you at a time. Wait for one to end.`,
+        `This server is busy: at most ${share} answers may be written for you at the moment. Wait for one to end, or ask fewer models.`,
         soon(),
       );
+    }
     if (all + wanted > this.#answers.total)
       throw new BusyError('This server is writing as many answers as it can. Try again in a moment.', soon());
   }
+}
+
+/** The error for a person who has as many answers as may be written for one. */
+export function tooManyOfPerson(most: number): BusyError {
+  return new BusyError(
+    `At most ${most} answers may be written for you at a time. Wait for one to end.`,
+    soon(),
+  );
 }
 
 interface Running {

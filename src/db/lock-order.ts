@@ -85,6 +85,20 @@ export const lockThreadAndKeys = statement<{ threadId: string; apiKeyIds: string
     .for('key share');
 });
 
+/**
+ * Counts a person's running answers for one transaction at a time, on all servers: an advisory lock, taken after the thread's row.
+ * It must be a statement of its own before the one that counts, which else would count what was there before it got the lock.
+ */
+export const lockAnswersOfPerson = statement<{ personId: string }>((builder) =>
+  builder
+    .select({
+      locked: sql`pg_advisory_xact_lock(${sql.raw(`${ANSWERS_LOCK}`)}, hashtext(${sql.placeholder('personId')}))`,
+    })
+    .from(sql`(select 1) as once`),
+);
+
+const ANSWERS_LOCK = 7_345_003; // beside those of migrate.ts and server-lock.ts
+
 /** Locks an account: inserting a session waits until this transaction ends, and then finds the account changed or gone. */
 export async function lockUserForUpdate(tx: Locking, userId: string): Promise<void> {
   await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update');
