@@ -22,6 +22,8 @@ import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
 import { recordRoots } from './keys/root-holders.ts';
 import { rowsByRootId } from './keys/rotate.ts';
+import { createInProcessWindow } from './limits/in-process.ts';
+import type { CreateWindow } from './limits/sliding-window.ts';
 import { log } from './log.ts';
 import { Mailer } from './mail.ts';
 import { createEgress } from './providers/http/egress.ts';
@@ -43,6 +45,8 @@ export interface App extends SendDeps {
   operatorToken: string | null;
   /** Null if no mail server is set. */
   mailer: Mailer | null;
+  /** Opens the window of a rate limit. */
+  createWindow: CreateWindow;
   invitationLimits: InvitationLimits;
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
@@ -121,7 +125,7 @@ async function openOn(
     rootKeys,
     running,
     providers: createProviders({ egress, urls: config.providerUrls }),
-    checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks),
+    checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks, createInProcessWindow),
     checks: new SingleFlight(),
     requireSealedKeys: config.requireSealedKeys,
     allowedPrivateHosts: config.allowedPrivateHosts,
@@ -156,7 +160,8 @@ async function openOn(
     authSecret,
     operatorToken,
     mailer,
-    invitationLimits: new InvitationLimits(),
+    createWindow: createInProcessWindow,
+    invitationLimits: new InvitationLimits(createInProcessWindow),
     sends: new SingleFlight(),
     modelViewCache: new ModelViewCache(),
     accessBatch: new AccessBatch(db),

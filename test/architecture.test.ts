@@ -11,18 +11,19 @@ const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, accounts
 command → config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault
 demo → config, app, server, simulator, command/terminal
-app → config, mail, accounts, workspaces, keys, models, threads, answers, follow, audit, graphql, providers, db, changes, vault, single-flight
+app → config, mail, accounts, workspaces, keys, models, threads, answers, follow, audit, graphql, providers, limits, db, changes, vault, single-flight
 server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
 execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
 graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, db/id, db/page (type), vault (type)
 follow → answers, threads, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
 answers → threads, models, keys, workspaces, providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
 threads → workspaces, db, changes, accounts (type)
-keys → models, workspaces, providers, audit, db, changes, vault, sliding-window, single-flight (type), accounts (type)
+keys → models, workspaces, providers, audit, limits/sliding-window (type), db, changes, vault, single-flight (type), accounts (type)
 models → workspaces, providers, db, changes, accounts (type)
-workspaces → accounts, audit, db, changes, sliding-window
-accounts → db, changes (type), sliding-window, mail (type)
+workspaces → accounts, audit, limits/sliding-window (type), db, changes
+accounts → limits/sliding-window (type), db, changes (type), mail (type)
 audit → db, vault
+limits →
 vault →
 providers →
 db →
@@ -32,7 +33,6 @@ config → read-setting, read-mail-settings, mail (type)
 read-mail-settings → read-setting, mail (type)
 read-setting →
 mail →
-sliding-window →
 single-flight →
 pollable →
 errors →
