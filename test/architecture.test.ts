@@ -9,7 +9,7 @@ import { say } from './kit/say.ts';
  */
 const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, accounts
-command → config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault
+command → config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault, bus/redis-cluster-error
 demo → config, app, server, simulator, command/terminal
 app → config, mail, accounts, workspaces, keys, models, threads, answers, follow, audit, graphql, providers, limits, db, changes, vault, single-flight
 server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
@@ -23,14 +23,16 @@ models → workspaces, providers, db, changes, accounts (type)
 workspaces → accounts, audit, limits/sliding-window (type), db, changes
 accounts → limits/sliding-window (type), db, changes (type), mail (type)
 audit → db, vault
-limits →
+limits → bus, read-redis-settings (type)
+bus → vault/secret-source, read-redis-settings, read-setting
 vault →
 providers →
 db →
 changes →
 simulator →
-config → read-setting, read-mail-settings, mail (type)
+config → read-setting, read-mail-settings, read-redis-settings, mail (type)
 read-mail-settings → read-setting, mail (type)
+read-redis-settings → read-setting
 read-setting →
 mail →
 single-flight →
@@ -63,6 +65,7 @@ const OWNERS: Record<string, string[]> = {
   '@electric-sql': ['db'],
   'drizzle-orm/postgres-js': ['db'],
   nodemailer: ['mail'],
+  redis: ['bus'],
   pino: ['log'],
 };
 
