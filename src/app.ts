@@ -22,7 +22,7 @@ import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
 import { recordRoots } from './keys/root-holders.ts';
 import { rowsByRootId } from './keys/rotate.ts';
-import { createInProcessWindow } from './limits/in-process.ts';
+import { openLimits } from './limits/open-limits.ts';
 import type { CreateWindow } from './limits/sliding-window.ts';
 import { log } from './log.ts';
 import { Mailer } from './mail.ts';
@@ -113,6 +113,10 @@ async function openOn(
     value: config.operatorToken,
     file: config.operatorTokenFile,
   });
+  // Servers of another installation have another secret, and with it other names for all that is counted.
+  const limits = await openLimits(config.redis, { installationId: 'latchkey', authSecret });
+  using opening = new DisposableStack();
+  opening.defer(limits.close); // a connection that is left open would keep a process alive whose start has failed
   const egress = createEgress({ allowedPrivateHosts: config.allowedPrivateHosts });
   const mailer = config.mail === null ? null : new Mailer(config.mail);
   const changes = new Changes();
@@ -125,7 +129,7 @@ async function openOn(
     rootKeys,
     running,
     providers: createProviders({ egress, urls: config.providerUrls }),
-    checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks, createInProcessWindow),
+    checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks, limits.createWindow),
     checks: new SingleFlight(),
     requireSealedKeys: config.requireSealedKeys,
     allowedPrivateHosts: config.allowedPrivateHosts,
@@ -154,14 +158,15 @@ async function openOn(
     await untilDelivered(begun);
   }
 
+  opening.move();
   return {
     ...deps,
     engine: database.engine,
     authSecret,
     operatorToken,
     mailer,
-    createWindow: createInProcessWindow,
-    invitationLimits: new InvitationLimits(createInProcessWindow),
+    createWindow: limits.createWindow,
+    invitationLimits: new InvitationLimits(limits.createWindow),
     sends: new SingleFlight(),
     modelViewCache: new ModelViewCache(),
     accessBatch: new AccessBatch(db),
@@ -188,6 +193,7 @@ async function openOn(
       await stopCheckpoints();
       await mailer?.close();
       await egress.close();
+      limits.close();
       await removeRecord?.();
       await database.close();
     },
