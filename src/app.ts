@@ -12,10 +12,12 @@ import { RunningAnswers } from './answers/running.ts';
 import type { SendDeps } from './answers/send-message.ts';
 import { startTakeOvers } from './answers/take-over.ts';
 import type { Bus } from './bus/bus.ts';
-import { NO_BUS } from './bus/in-process.ts';
+import { openBus } from './bus/open-bus.ts';
+import { loadRedisAccess } from './bus/redis-access.ts';
 import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
+import { readInstallationId } from './fleet/installation.ts';
 import { ServerLease } from './fleet/lease.ts';
 import { requireSameSecrets } from './fleet/running-servers.ts';
 import { FLEET_TIMES, type FleetTimes } from './fleet/times.ts';
@@ -28,6 +30,8 @@ import { shareSent } from './graphql/sent-message.ts';
 import { CheckLimits } from './keys/check-limits.ts';
 import { startRechecks } from './keys/recheck.ts';
 import { rowsByRootId } from './keys/rotate.ts';
+import { openLimits } from './limits/open-limits.ts';
+import type { CreateWindow } from './limits/sliding-window.ts';
 import { log } from './log.ts';
 import { Mailer } from './mail.ts';
 import { createEgress } from './providers/http/egress.ts';
@@ -49,6 +53,8 @@ export interface App extends SendDeps {
   operatorToken: string | null;
   /** Null if no mail server is set. */
   mailer: Mailer | null;
+  /** Opens the window of a rate limit. */
+  createWindow: CreateWindow;
   invitationLimits: InvitationLimits;
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
@@ -87,8 +93,9 @@ export interface AppOptions {
   /** Longest time between two searches for keys that are due to be checked. */
   recheckEveryMs?: number;
   times?: FleetTimes;
-  /** Whether other servers use the database at the same time. */
+  /** Whether other servers use the database at the same time, also without REDIS_URL. */
   isShared?: boolean;
+  /** In the place of the one over Redis. */
   bus?: Bus;
 }
 
@@ -98,7 +105,7 @@ async function openOn(
   report: (sentence: string) => void,
   options: AppOptions,
 ): Promise<App> {
-  const { recheckEveryMs, times = FLEET_TIMES, isShared = false } = options;
+  const { recheckEveryMs, times = FLEET_TIMES } = options;
   const { db, heartbeatDb } = database;
   const isEmbedded = config.databaseUrl === undefined;
   const rootKeys = await loadRootKeys({
@@ -125,9 +132,19 @@ async function openOn(
     value: config.operatorToken,
     file: config.operatorTokenFile,
   });
+  const isShared = config.redis !== undefined || options.isShared === true;
+  const facts = { rootIds: rootKeys.map(({ id }) => id), authSecret };
+  if (isShared) await requireSameSecrets(db, facts);
+  const redis = config.redis && (await loadRedisAccess(config.redis));
+  const installation = { installationId: await readInstallationId(db), authSecret };
+  // A connection that is left open would keep a process alive whose start has failed.
+  await using opening = new AsyncDisposableStack();
+  const limits = await openLimits(redis, installation);
+  opening.defer(limits.close);
+  const bus = options.bus ?? (await openBus(redis, { ...installation, pulseMs: times.pulseMs }));
+  opening.defer(() => bus.close());
   const egress = createEgress({ allowedPrivateHosts: config.allowedPrivateHosts });
   const mailer = config.mail === null ? null : new Mailer(config.mail);
-  const bus = options.bus ?? NO_BUS;
   const changes = new Changes((topic, ids) => bus.announce(topic, ids));
   const stopping = new AbortController();
   bus.listen({
@@ -138,8 +155,6 @@ async function openOn(
   const running = new RunningAnswers(config.answerLimits);
   const remoteAnswers = new RemoteAnswers({ db, changes, bus }, times);
   const remoteFollowers = new RemoteFollowers({ bus, running }, times);
-  const facts = { rootIds: rootKeys.map(({ id }) => id), authSecret };
-  if (isShared) await requireSameSecrets(db, facts);
   const lease = await ServerLease.begin(db, facts, times, (serverId) => bus.setServerId(serverId));
   const work = new Set<Promise<void>>();
   const deps: AnswerDeps & { heartbeatDb: Database } = {
@@ -153,7 +168,7 @@ async function openOn(
     mostOfPerson: isShared ? config.answerLimits.perPerson : null,
     remoteAnswers,
     providers: createProviders({ egress, urls: config.providerUrls }),
-    checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks),
+    checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks, limits.createWindow),
     checks: new SingleFlight(),
     requireSealedKeys: config.requireSealedKeys,
     allowedPrivateHosts: config.allowedPrivateHosts,
@@ -181,13 +196,15 @@ async function openOn(
     await untilDelivered(begun);
   }
 
+  opening.move();
   return {
     ...deps,
     engine: database.engine,
     authSecret,
     operatorToken,
     mailer,
-    invitationLimits: new InvitationLimits(),
+    createWindow: limits.createWindow,
+    invitationLimits: new InvitationLimits(limits.createWindow),
     sends: new SingleFlight(),
     modelViewCache: new ModelViewCache(),
     accessBatch: new AccessBatch(db),
@@ -220,6 +237,7 @@ async function openOn(
       await bus.close();
       await mailer?.close();
       await egress.close();
+      limits.close();
       await database.close();
     },
   };

@@ -3,6 +3,7 @@ import type { MailSettings } from './mail.ts';
 import { isLoopbackHost, type Networks } from './networks.ts';
 import { PLANS, type Plan } from './plans-and-roles.ts';
 import { readMailSettings } from './read-mail-settings.ts';
+import { type RedisSettings, readRedisSettings } from './read-redis-settings.ts';
 import {
   ConfigError,
   readChoice,
@@ -25,6 +26,8 @@ export interface Config {
   isPublic: boolean;
   /** PostgreSQL server; undefined for the embedded database in the data folder. */
   databaseUrl: string | undefined;
+  /** Undefined for a lone server. */
+  redis: RedisSettings | undefined;
   dataDir: string;
   /** Where browsers reach the server; undefined for the address it listens on. */
   publicUrl: string | undefined;
@@ -90,6 +93,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     isLoopback,
     isPublic,
     databaseUrl: readUrl('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
+    redis: readRedisSettings(
+      { url: env.REDIS_URL, file: env.REDIS_URL_FILE, caFile: env.LATCHKEY_REDIS_CA_FILE },
+      env.DATABASE_URL,
+    ),
     dataDir: resolve(env.LATCHKEY_DATA_DIR ?? './data'),
     publicUrl,
     rootKey: env.LATCHKEY_ROOT_KEY,
@@ -256,11 +263,13 @@ const SECRET_SETTINGS = [
   'LATCHKEY_OPERATOR_TOKEN',
   'LATCHKEY_SMTP_URL',
   'DATABASE_URL',
+  'REDIS_URL',
 ];
 
 /** All that begin with `LATCHKEY_`. */
 const SETTINGS = [
   'LATCHKEY_DATA_DIR',
+  'LATCHKEY_REDIS_CA_FILE',
   'LATCHKEY_PUBLIC_URL',
   'LATCHKEY_ROOT_KEY',
   'LATCHKEY_ROOT_KEY_FILE',

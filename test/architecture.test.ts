@@ -9,32 +9,33 @@ import { say } from './kit/say.ts';
  */
 const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, accounts
-command → fleet, answers/take-over, config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault
+command → fleet, answers/take-over, config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault, bus/redis-cluster-error
 demo → config, app, server, simulator, command/terminal
-app → bus, config, mail, accounts, workspaces, keys, models, threads, answers, follow, fleet, audit, graphql, providers, db, changes, vault, single-flight
+app → bus, config, mail, accounts, workspaces, keys, models, threads, answers, follow, fleet, audit, graphql, providers, limits, db, changes, vault, single-flight
 server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
 execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
 graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, db/id, db/page (type), vault (type)
 follow → answers, threads, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
 answers → threads, models, keys, workspaces, fleet, bus (type), providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
 threads → workspaces, db, changes, accounts (type)
-keys → models, workspaces, fleet, providers, audit, db, changes, vault, sliding-window, single-flight (type), accounts (type)
+keys → models, workspaces, fleet, providers, audit, limits/sliding-window (type), db, changes, vault, single-flight (type), accounts (type)
 models → workspaces, providers, db, changes, accounts (type)
-workspaces → accounts, audit, db, changes, sliding-window
-accounts → db, changes (type), sliding-window, mail (type)
+workspaces → accounts, audit, limits/sliding-window (type), db, changes
+accounts → limits/sliding-window (type), db, changes (type), mail (type)
 fleet → db
-bus →
 audit → db, vault
+limits → bus, read-redis-settings (type)
+bus → vault/secret-source, read-redis-settings, read-setting
 vault →
 providers →
 db →
 changes →
 simulator →
-config → read-setting, read-mail-settings, mail (type)
+config → read-setting, read-mail-settings, read-redis-settings, mail (type)
 read-mail-settings → read-setting, mail (type)
+read-redis-settings → read-setting
 read-setting →
 mail →
-sliding-window →
 single-flight →
 pollable →
 errors →
@@ -75,6 +76,7 @@ const OWNERS: Record<string, string[]> = {
   '@electric-sql': ['db'],
   'drizzle-orm/postgres-js': ['db'],
   nodemailer: ['mail'],
+  redis: ['bus'],
   pino: ['log'],
 };
 

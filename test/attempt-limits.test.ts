@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { AttemptLimits } from '../src/accounts/attempt-limits.ts';
 import { readConfig } from '../src/config.ts';
+import { createInProcessWindow, InProcessWindow } from '../src/limits/in-process.ts';
 import { type Networks, networkOf, readAddress } from '../src/networks.ts';
-import { SlidingWindow } from '../src/sliding-window.ts';
 import { postAccount } from './kit/account-request.ts';
 import { DEFAULT_ATTEMPTS, startTestServer, type TestServer } from './kit/server.ts';
 
@@ -108,17 +108,18 @@ describe('trying passwords', () => {
     ]);
   });
 
-  test('trying passwords ends after a hundred from one address, and so do accounts in an hour; excepted networks do not', () => {
+  test('trying passwords ends after a hundred from one address, and so do accounts in an hour; excepted networks do not', async () => {
     const networks = readConfig({ LATCHKEY_UNLIMITED_NETWORKS: '10.20.0.0/16' }).unlimitedNetworks;
-    const limits = new AttemptLimits(DEFAULT_ATTEMPTS, networks);
+    const limits = new AttemptLimits(DEFAULT_ATTEMPTS, networks, createInProcessWindow);
     const passwordAt = (address: string) => (account: number) =>
       limits.takePassword({ account: `${account}`, address, isKnownAddress: false });
     const once = Array.from({ length: 101 }, (_, index) => index);
-    const refused = (taken: (Date | null)[]) => taken.filter((retryAt) => retryAt !== null).length;
-    expect(refused(once.map(passwordAt('203.0.113.7')))).toBe(1);
-    expect(refused(once.map(passwordAt('10.20.3.4')))).toBe(0);
-    expect(refused(once.map(() => limits.takeSignUp('203.0.113.7')))).toBe(1);
-    expect(refused(once.map(() => limits.takeSignUp('10.20.3.4')))).toBe(0);
+    const refused = async (taken: Promise<Date | null>[]) =>
+      (await Promise.all(taken)).filter((retryAt) => retryAt !== null).length;
+    expect(await refused(once.map(passwordAt('203.0.113.7')))).toBe(1);
+    expect(await refused(once.map(passwordAt('10.20.3.4')))).toBe(0);
+    expect(await refused(once.map(() => limits.takeSignUp('203.0.113.7')))).toBe(1);
+    expect(await refused(once.map(() => limits.takeSignUp('10.20.3.4')))).toBe(0);
   });
 
   test('trying passwords is limited by settings, and a setting that is no number stops the start', () => {
@@ -140,25 +141,25 @@ describe('trying passwords', () => {
 });
 
 describe('a window', () => {
-  test('a window does not count refused tries, and forgets each subject after its length', () => {
+  test('a window does not count refused tries, and forgets each subject after its length', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 0 });
-    const window = new SlidingWindow(1_000);
+    const window = new InProcessWindow(1_000);
     const once = [{ subject: 'a', most: 1 }];
-    expect(window.take(once, 0)).toBeNull();
-    expect(window.take([{ subject: 'b', most: 1 }, ...once], 500)).toEqual(new Date(500));
-    expect(window.take([{ subject: 'b', most: 1 }], 500)).toBeNull();
-    expect(window.take(once, 1_001)).toBeNull();
+    expect(await window.take(once, 0)).toBeNull();
+    expect(await window.take([{ subject: 'b', most: 1 }, ...once], 500)).toEqual(new Date(500));
+    expect(await window.take([{ subject: 'b', most: 1 }], 500)).toBeNull();
+    expect(await window.take(once, 1_001)).toBeNull();
   });
 
-  test('a window uses monotonic time, so that a clock adjustment locks no person out', () => {
+  test('a window uses monotonic time, so that a clock adjustment locks no person out', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'performance'], now: new Date('2026-12-01T00:00:00Z') });
-    const window = new SlidingWindow(600_000);
+    const window = new InProcessWindow(600_000);
     const limits = [{ subject: 'a', most: 1 }];
-    expect(window.take(limits)).toBeNull();
+    expect(await window.take(limits)).toBeNull();
     vi.setSystemTime(new Date('2026-11-01T00:00:00Z'));
-    expect(window.take(limits)).toEqual(new Date('2026-11-01T00:10:00Z'));
+    expect(await window.take(limits)).toEqual(new Date('2026-11-01T00:10:00Z'));
     vi.advanceTimersByTime(600_001);
-    expect(window.take(limits)).toBeNull();
+    expect(await window.take(limits)).toBeNull();
   });
 });
 

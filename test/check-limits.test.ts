@@ -1,7 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Viewer } from '../src/accounts/session.ts';
 import { CheckLimits } from '../src/keys/check-limits.ts';
 import type { CheckResult } from '../src/keys/health.ts';
+import { createInProcessWindow } from '../src/limits/in-process.ts';
 import { Networks } from '../src/networks.ts';
 
 /** A check is an oracle for stolen keys, so refused ones are few; those of a person who adds their own keys are not. */
@@ -43,7 +45,11 @@ async function made(limits: CheckLimits, viewers: readonly Viewer[], result: Che
 }
 
 const newLimits = () =>
-  new CheckLimits({ keyChecksPerPerson: 10, keyChecksPerAddress: 30 }, new Networks([]));
+  new CheckLimits(
+    { keyChecksPerPerson: 10, keyChecksPerAddress: 30 },
+    new Networks([]),
+    createInProcessWindow,
+  );
 
 const times = (count: number, viewer: (index: number) => Viewer) =>
   Array.from({ length: count }, (_each, index) => viewer(index));
@@ -96,6 +102,7 @@ test('checks asked for at once wait where they could be refused too often, and a
       return check.promise;
     }),
   );
+  await nextTurn();
   expect(begun).toHaveLength(10);
   for (const check of begun.slice(0, 2)) check.resolve({ result: ACCEPTED });
   await Promise.all(checks.slice(0, 2));

@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { openDatabase, openEmbedded } from '../src/db/database.ts';
 import { engineOf } from './kit/engine.ts';
+import { redisVersion } from './kit/redis.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,6 +17,8 @@ declare module 'vitest' {
     compileCache: string;
     /** PostgreSQL server to test on; undefined for the embedded database. */
     postgresUrl: string | undefined;
+    /** Redis server to test on; undefined if none answers. */
+    redisUrl: string | undefined;
     /** Database on that server with all migrations applied, from which others are made. */
     templateDatabase: string;
     /** Names of databases made on that server begin with it. */
@@ -44,12 +47,26 @@ export default async function setUp(project: TestProject) {
   project.provide('compileCache', join(folder, 'compiled'));
   project.provide('postgresUrl', postgresUrl);
   project.provide('databasePrefix', databasePrefix);
+  const redis = await findRedis();
+  project.provide('redisUrl', redis?.url);
   const engine = postgresUrl === undefined ? embedded.engine : await serverEngine(postgresUrl);
-  process.stdout.write(`Testing on ${engine}\n`);
+  process.stdout.write(
+    `Testing on ${engine}, ${redis === null ? 'without Redis' : `and Redis ${redis.version}`}\n`,
+  );
   return async () => {
     rmSync(folder, { recursive: true });
     if (postgresUrl !== undefined) await dropDatabases(postgresUrl, databasePrefix);
   };
+}
+
+/** The Redis that is named, or else one on this machine. Tests flush nothing there and keep to names of their own. */
+async function findRedis(): Promise<{ url: string; version: string } | null> {
+  const named = process.env.LATCHKEY_TEST_REDIS_URL;
+  const url = named ?? 'redis://127.0.0.1:6379';
+  const version = await redisVersion(url);
+  if (version !== null) return { url, version };
+  if (named === undefined) return null;
+  throw new Error('LATCHKEY_TEST_REDIS_URL names a Redis that does not answer.');
 }
 
 async function serverEngine(url: string): Promise<string> {

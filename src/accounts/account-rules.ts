@@ -39,23 +39,23 @@ export async function requireAllowed(deps: AccountRulesDeps, request: AccountReq
 }
 
 /** Takes back the count of a password that was right. */
-export function giveBackAttempt({ limits }: Pick<AccountRulesDeps, 'limits'>): void {
+export async function giveBackAttempt({ limits }: Pick<AccountRulesDeps, 'limits'>): Promise<void> {
   const attempt = accountScope.getStore()?.attempt;
-  if (attempt !== undefined) limits?.giveBackPassword(attempt);
+  if (attempt !== undefined) await limits?.giveBackPassword(attempt);
 }
 
 async function countAttempt(deps: AccountRulesDeps, request: AccountRequest): Promise<Date | null> {
   const { path, headers } = request;
   const address = headers?.get(ADDRESS_HEADER);
   if (deps.limits === undefined || address == null) return null;
-  if (path === '/sign-up/email') return deps.limits.takeSignUp(address);
+  if (path === '/sign-up/email') return await deps.limits.takeSignUp(address);
   if (!WITH_PASSWORD.has(path) && !WITH_MAIL.has(path)) return null;
   const attempt = await attemptOf(deps, request, address);
-  const retryAt = WITH_MAIL.has(path) ? deps.limits.takeMail(attempt) : null;
+  const retryAt = WITH_MAIL.has(path) ? await deps.limits.takeMail(attempt) : null;
   if (retryAt !== null || !WITH_PASSWORD.has(path)) return retryAt;
   const scope = accountScope.getStore();
   if (scope !== undefined) scope.attempt = attempt;
-  return deps.limits.takePassword(attempt);
+  return await deps.limits.takePassword(attempt);
 }
 
 async function attemptOf(

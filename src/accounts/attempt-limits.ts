@@ -1,5 +1,5 @@
+import type { CreateWindow, Limit, SlidingWindow } from '../limits/sliding-window.ts';
 import { type Networks, networkOf } from '../networks.ts';
-import { SlidingWindow } from '../sliding-window.ts';
 
 /** The limits on tries. */
 export interface AttemptNumbers {
@@ -33,39 +33,42 @@ export interface PasswordAttempt {
 export class AttemptLimits {
   readonly #numbers: AttemptNumbers;
   readonly #unlimited: Networks;
-  readonly #passwords = new SlidingWindow(10 * 60 * 1_000);
-  readonly #signUps = new SlidingWindow(60 * 60 * 1_000);
-  readonly #mails = new SlidingWindow(60 * 60 * 1_000);
+  readonly #passwords: SlidingWindow;
+  readonly #signUps: SlidingWindow;
+  readonly #mails: SlidingWindow;
 
   /** Addresses in `unlimited` are not counted by address: many people share them. */
-  constructor(numbers: AttemptNumbers, unlimited: Networks) {
+  constructor(numbers: AttemptNumbers, unlimited: Networks, createWindow: CreateWindow) {
     this.#numbers = numbers;
     this.#unlimited = unlimited;
+    this.#passwords = createWindow('passwords', 10 * 60 * 1_000);
+    this.#signUps = createWindow('sign-ups', 60 * 60 * 1_000);
+    this.#mails = createWindow('mails', 60 * 60 * 1_000);
   }
 
   /** Counts one password. Null if it may be tried, else when to retry. */
-  takePassword(attempt: PasswordAttempt): Date | null {
+  async takePassword(attempt: PasswordAttempt): Promise<Date | null> {
     const { signInsPerAccount, signInsPerAddress } = this.#numbers;
-    return this.#passwords.take(this.#byBoth(attempt, signInsPerAccount, signInsPerAddress));
+    return await this.#passwords.take(this.#byBoth(attempt, signInsPerAccount, signInsPerAddress));
   }
 
   /** Takes back the account's count, since the password was right. The count of the address stays. */
-  giveBackPassword(attempt: PasswordAttempt): void {
-    this.#passwords.giveBack([...subjectsFromHere(attempt), ...subjectsFromNew(attempt)]);
+  async giveBackPassword(attempt: PasswordAttempt): Promise<void> {
+    await this.#passwords.giveBack([...subjectsFromHere(attempt), ...subjectsFromNew(attempt)]);
   }
 
   /** Counts one new account. Null if it may be made, else when to retry. */
-  takeSignUp(address: string): Date | null {
-    return this.#signUps.take(this.#byAddress(address, this.#numbers.signUpsPerAddress));
+  async takeSignUp(address: string): Promise<Date | null> {
+    return await this.#signUps.take(this.#byAddress(address, this.#numbers.signUpsPerAddress));
   }
 
   /** Counts one mail. Null if it may be sent, else when to retry. */
-  takeMail(attempt: PasswordAttempt): Date | null {
+  async takeMail(attempt: PasswordAttempt): Promise<Date | null> {
     const { mailsPerAccount, mailsPerAddress } = this.#numbers;
-    return this.#mails.take(this.#byBoth(attempt, mailsPerAccount, mailsPerAddress));
+    return await this.#mails.take(this.#byBoth(attempt, mailsPerAccount, mailsPerAddress));
   }
 
-  #byBoth(attempt: PasswordAttempt, perAccount: number, perAddress: number) {
+  #byBoth(attempt: PasswordAttempt, perAccount: number, perAddress: number): Limit[] {
     return [
       ...this.#byAddress(attempt.address, perAddress),
       ...subjectsFromHere(attempt).map((subject) => ({ subject, most: perAccount })),
@@ -73,7 +76,7 @@ export class AttemptLimits {
     ];
   }
 
-  #byAddress(address: string, most: number) {
+  #byAddress(address: string, most: number): Limit[] {
     return this.#unlimited.includes(address) ? [] : [{ subject: `address ${networkOf(address)}`, most }];
   }
 }

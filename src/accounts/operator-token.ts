@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { CreateWindow, SlidingWindow } from '../limits/sliding-window.ts';
 import { networkOf } from '../networks.ts';
-import { SlidingWindow } from '../sliding-window.ts';
 
 /**
  * The secret by which a program of the operator is recognised, such as a billing system or the command line. It belongs to no
@@ -8,24 +8,24 @@ import { SlidingWindow } from '../sliding-window.ts';
  */
 export class OperatorToken {
   readonly #digest: Uint8Array | null;
-  readonly #wrong = new SlidingWindow(WINDOW_MS);
+  readonly #wrong: SlidingWindow;
 
   /** Null accepts no token. */
-  constructor(token: string | null) {
+  constructor(token: string | null, createWindow: CreateWindow) {
     this.#digest = token === null ? null : digestOf(token);
+    this.#wrong = createWindow('operator-tokens', WINDOW_MS);
   }
 
   /**
    * Compares a request's token. After too many wrong ones from an address the right one is refused as well, until `retryAt`.
    */
-  verify(given: string, address: string): { isValid: boolean; retryAt: Date | null } {
-    const limits = [{ subject: networkOf(address), most: WRONG_PER_ADDRESS }];
-    const retryAt = this.#wrong.retryAt(limits);
-    if (retryAt !== null) return { isValid: false, retryAt };
+  async verify(given: string, address: string): Promise<{ isValid: boolean; retryAt: Date | null }> {
+    const limits = [{ subject: `address ${networkOf(address)}`, most: WRONG_PER_ADDRESS }];
     // Digests have the same length whatever was given, and the time of comparing them reveals nothing about the token.
-    const isValid = this.#digest !== null && timingSafeEqual(digestOf(given), this.#digest);
-    if (!isValid) this.#wrong.take(limits);
-    return { isValid, retryAt: null };
+    const isRight = this.#digest !== null && timingSafeEqual(digestOf(given), this.#digest);
+    // Asked after the comparison, and with one question: requests that guess at the same time cannot overtake their counts.
+    const retryAt = await (isRight ? this.#wrong.retryAt(limits) : this.#wrong.take(limits));
+    return { isValid: isRight && retryAt === null, retryAt };
   }
 }
 

@@ -167,7 +167,7 @@ export function createSessions(options: {
       }),
       after: createAuthMiddleware(async ({ path, context, json }) => {
         if (context.returned instanceof Error) return undefined;
-        giveBackAttempt(rules);
+        await giveBackAttempt(rules);
         const person = context.session?.user;
         if (path === '/change-password' && person !== undefined) await dropLinks(options, person.id);
         if (path === '/change-email' && person !== undefined)

@@ -1,3 +1,4 @@
+import { RedisClusterError } from '../bus/redis-cluster-error.ts';
 import { NewerDatabaseError } from '../db/migrate.ts';
 import { DatabaseHeldError } from '../db/server-hold.ts';
 import { failureCode, failureName } from '../log.ts';
@@ -13,6 +14,7 @@ export function explainFailure(error: unknown): { sentence: string; exitCode: nu
     error instanceof SecretSourceError ||
     error instanceof DatabaseHeldError ||
     error instanceof NewerDatabaseError ||
+    error instanceof RedisClusterError ||
     error instanceof ServerRefusalError ||
     error instanceof UsageError
   )

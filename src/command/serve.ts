@@ -24,7 +24,8 @@ export async function serve(config: Config): Promise<0> {
   const release = await lockDatabase(config);
   try {
     const database = await openDatabase(config, report, endWithDatabase);
-    await endAllLeases(database.db); // this server alone holds the database, so all others have crashed or stopped
+    // A lone server holds the database, so all others have crashed or stopped.
+    if (config.redis === undefined) await endAllLeases(database.db);
     const app = await openApp(config, report, { database });
     try {
       // Listens before the ready line is printed: a process that waits for that line may send the signal at once.
@@ -63,10 +64,11 @@ async function waitForDatabase(config: Config, isTerminal: boolean): Promise<voi
   }
 }
 
-/** Locks the database against every other server. Returns a function that releases it. */
+/** Locks the database against every other server, or against lone ones. Returns a function that releases it. */
 async function lockDatabase(config: Config): Promise<() => Promise<void>> {
   if (config.databaseUrl === undefined) return await lockDataFolder(config);
-  return await lockDatabaseServer(config.databaseUrl, 'alone', () => {
+  const mode = config.redis === undefined ? 'alone' : 'shared';
+  return await lockDatabaseServer(config.databaseUrl, mode, () => {
     // The other server has ended our answers at its start, so nothing may be written here any more.
     log.fatal('another server has taken the database');
     process.exit(1);

@@ -75,14 +75,15 @@ export function restsOnCookie(request: IncomingMessage): boolean {
   return request.headers.authorization === undefined && request.headers.cookie !== undefined;
 }
 
-/**
- * Whether a request carries the operator's token. Sockets never do, since a program of the operator needs none.
- * Throws RATE_LIMITED after too many wrong tokens.
- */
-export function isFromOperator(request: IncomingMessage, token: OperatorToken, address: string): boolean {
+/** The operator's token in a request, not yet verified. Sockets have none, since a program of the operator needs no socket. */
+export function operatorTokenIn(request: IncomingMessage): string | undefined {
   const given = request.headers['x-latchkey-operator-token'];
-  if (given === undefined) return false;
-  const { isValid, retryAt } = token.verify(String(given), address);
+  return given === undefined ? undefined : String(given);
+}
+
+/** Whether a token is the operator's. Throws RATE_LIMITED after too many wrong tokens from the address. */
+export async function isFromOperator(given: string, token: OperatorToken, address: string): Promise<boolean> {
+  const { isValid, retryAt } = await token.verify(given, address);
   if (retryAt === null) return isValid;
   const seconds = Math.max(1, Math.ceil((retryAt.getTime() - Date.now()) / 1_000));
   throw new GraphQLError(

@@ -1,7 +1,7 @@
 import type { Viewer } from '../accounts/session.ts';
 import { BusyError } from '../errors.ts';
+import type { CreateWindow, Limit, SlidingWindow } from '../limits/sliding-window.ts';
 import { type Networks, networkOf } from '../networks.ts';
-import { SlidingWindow } from '../sliding-window.ts';
 import type { CheckResult } from './health.ts';
 
 /**
@@ -11,61 +11,92 @@ import type { CheckResult } from './health.ts';
 export class CheckLimits {
   readonly #numbers: CheckNumbers;
   readonly #unlimited: Networks;
-  readonly #all = new SlidingWindow(WINDOW_MS);
-  readonly #refused = new SlidingWindow(WINDOW_MS);
+  readonly #all: SlidingWindow;
+  readonly #refused: SlidingWindow;
   readonly #running = new Map<string, number>();
   #ended = Promise.withResolvers<void>();
+  #lastAdmission: Promise<unknown> = Promise.resolve();
 
   /** Addresses in `unlimited` are not counted by address: many people share them. */
-  constructor(numbers: CheckNumbers, unlimited: Networks) {
+  constructor(numbers: CheckNumbers, unlimited: Networks, createWindow: CreateWindow) {
     this.#numbers = numbers;
     this.#unlimited = unlimited;
+    this.#all = createWindow('checks', WINDOW_MS);
+    this.#refused = createWindow('refused-checks', WINDOW_MS);
   }
 
   /**
-   * Runs a check for this person at this address. Throws BusyError when either has reached its limit. A running check counts as
-   * refused until it ends, so that concurrent checks cannot exceed the limit; a check that would exceed it only for that reason
-   * waits.
+   * Runs a check for this person at this address. Throws BusyError when either has reached its limit. A check counts as refused
+   * from its beginning and is taken back if it was not, so that concurrent checks cannot exceed the limit, whichever server
+   * runs them. A check that would exceed it only because others run on this server waits for them; what runs on another server
+   * cannot be told from what was refused there.
    */
   async run<Checked extends { result: CheckResult }>(
     viewer: Viewer,
     check: () => Promise<Checked>,
   ): Promise<Checked> {
     const subjects = this.#subjectsOf(viewer);
-    requireRoom(this.#refused.retryAt(subjects));
-    requireRoom(this.#all.take(subjects.map(({ subject }) => ({ subject, most: CHECKS }))));
-    while (!this.#hasRoom(subjects)) {
-      await this.#ended.promise;
-      requireRoom(this.#refused.retryAt(subjects));
+    let admission = await this.#inTurn(() => this.#begin(subjects));
+    while (admission.type === 'full') {
+      await admission.ended;
+      admission = await this.#inTurn(() => this.#admit(subjects));
     }
-    this.#count(subjects, 1);
+    let isRefused = false;
     try {
       const checked = await check();
-      if (checked.result.refusal !== null) this.#refused.take(subjects);
+      isRefused = checked.result.refusal !== null;
       return checked;
     } finally {
+      if (!isRefused) await this.#refused.giveBack(subjects.map(({ subject }) => subject));
       this.#count(subjects, -1);
       this.#ended.resolve();
       this.#ended = Promise.withResolvers();
     }
   }
 
-  #subjectsOf({ id, address }: Viewer): { subject: string; most: number }[] {
+  #subjectsOf({ id, address }: Viewer): Limit[] {
     const { keyChecksPerPerson, keyChecksPerAddress } = this.#numbers;
     const person = { subject: `person ${id}`, most: keyChecksPerPerson };
     if (this.#unlimited.includes(address)) return [person];
     return [person, { subject: `address ${networkOf(address)}`, most: keyChecksPerAddress }];
   }
 
-  /** Whether no subject reaches its limit even if every running check is refused. */
-  #hasRoom(subjects: readonly { subject: string; most: number }[]): boolean {
-    return subjects.every(({ subject, most }) => {
-      const left = most - (this.#running.get(subject) ?? 0);
-      return left > 0 && this.#refused.retryAt([{ subject, most: left }]) === null;
-    });
+  /** Admissions follow each other, so that a count which another one is about to take is known as that of a running check. */
+  #inTurn<Result>(admit: () => Promise<Result>): Promise<Result> {
+    const admission = this.#lastAdmission.then(admit);
+    this.#lastAdmission = admission.catch(() => {});
+    return admission;
   }
 
-  #count(subjects: readonly { subject: string }[], change: number): void {
+  async #begin(subjects: readonly Limit[]): Promise<Admission> {
+    await this.#requireFewRefused(this.#withoutRunning(subjects));
+    requireRoom(await this.#all.take(subjects.map(({ subject }) => ({ subject, most: CHECKS }))));
+    return await this.#admit(subjects);
+  }
+
+  async #admit(subjects: readonly Limit[]): Promise<Admission> {
+    const { promise: ended } = this.#ended;
+    const idle = this.#withoutRunning(subjects);
+    const retryAt = await this.#refused.take(subjects);
+    if (retryAt === null) {
+      this.#count(subjects, 1);
+      return { type: 'admitted' };
+    }
+    if (idle.length === subjects.length) requireRoom(retryAt);
+    await this.#requireFewRefused(idle);
+    return { type: 'full', ended };
+  }
+
+  /** The subjects of which no check runs here: all that is counted of them was refused, or runs on another server. */
+  #withoutRunning(subjects: readonly Limit[]): Limit[] {
+    return subjects.filter(({ subject }) => !this.#running.has(subject));
+  }
+
+  async #requireFewRefused(subjects: readonly Limit[]): Promise<void> {
+    requireRoom(await this.#refused.retryAt(subjects));
+  }
+
+  #count(subjects: readonly Limit[], change: number): void {
     for (const { subject } of subjects) {
       const count = (this.#running.get(subject) ?? 0) + change;
       if (count === 0) this.#running.delete(subject);
@@ -79,6 +110,9 @@ export interface CheckNumbers {
   keyChecksPerPerson: number;
   keyChecksPerAddress: number;
 }
+
+/** Whether a check may run. `ended` resolves when a check of this server has ended, after which it is worth asking again. */
+type Admission = { type: 'admitted' } | { type: 'full'; ended: Promise<void> };
 
 function requireRoom(retryAt: Date | null): void {
   if (retryAt === null) return;

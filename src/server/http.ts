@@ -57,7 +57,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     allowedOrigins: config.allowedOrigins,
     signUp: config.signUp,
     ...(hashes && { hashes }),
-    limits: new AttemptLimits(config.attempts, config.unlimitedNetworks),
+    limits: new AttemptLimits(config.attempts, config.unlimitedNetworks, app.createWindow),
     onSessionEnd: (sessionId) => app.changes.announce(sessionId, [sessionId]),
     mailer: app.mailer,
     isInvited: app.isInvited,

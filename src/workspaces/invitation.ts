@@ -8,7 +8,7 @@ import { invitations } from '../db/tables/invitation.ts';
 import { teamMembers } from '../db/tables/team.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
 import { BusyError } from '../errors.ts';
-import { SlidingWindow } from '../sliding-window.ts';
+import type { CreateWindow, SlidingWindow } from '../limits/sliding-window.ts';
 import { type GivenRole, mayDo, rolesThatMay } from './permissions.ts';
 import { findTenants, type Tenant } from './tenant.ts';
 
@@ -117,11 +117,15 @@ const TOKEN_BYTES = 32;
 
 /** Limits the tries of invitation tokens per person, against guessing. */
 export class InvitationLimits {
-  readonly #tries = new SlidingWindow(WINDOW_MS);
+  readonly #tries: SlidingWindow;
+
+  constructor(createWindow: CreateWindow) {
+    this.#tries = createWindow('invitations', WINDOW_MS);
+  }
 
   /** Counts one try by this person. Throws BusyError over the limit. */
-  take(viewer: Viewer): void {
-    const retryAt = this.#tries.take([{ subject: viewer.id, most: TRIES_PER_PERSON }]);
+  async take(viewer: Viewer): Promise<void> {
+    const retryAt = await this.#tries.take([{ subject: `person ${viewer.id}`, most: TRIES_PER_PERSON }]);
     if (retryAt !== null)
       throw new BusyError(
         'You have tried too many invitations in the last 10 minutes. Wait a little, then try again.',

@@ -118,7 +118,7 @@ export async function acceptInvitation(
   viewer: Viewer,
   { token }: { token: string },
 ): Promise<Tenant> {
-  deps.invitationLimits.take(viewer);
+  await deps.invitationLimits.take(viewer);
   const accepted = await deps.db.transaction((tx) => accept(tx, deps, viewer, token));
   if (accepted === undefined)
     throw new NotFoundError(

@@ -64,7 +64,7 @@ async function build(): Promise<void> {
   server = await startTestServer({}, { database: await freshDatabase() });
   // Rate limits of tries are not tested here.
   liftCheckLimits(server);
-  vi.spyOn(server.app.invitationLimits, 'take').mockImplementation(() => {});
+  vi.spyOn(server.app.invitationLimits, 'take').mockImplementation(async () => {});
   world = await buildWorld(server);
   rules = rulesOf(world);
   for (const name of TRANSPORT_NAMES)

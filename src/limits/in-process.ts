@@ -1,8 +1,13 @@
+import type { CreateWindow, Limit, SlidingWindow } from './sliding-window.ts';
+
+/** Opens windows that count in the memory of this process, for a lone server. */
+export const createInProcessWindow: CreateWindow = (_name, windowMs) => new InProcessWindow(windowMs);
+
 /**
- * A rate limit by sliding window: counts what each subject did within the last milliseconds of the process's monotonic clock,
- * which setting the system time does not move. Counts live in memory: a restart forgets them, and each process has its own.
+ * A sliding window by the process's monotonic clock, which setting the system time does not move. Counts live in memory: a
+ * restart forgets them, and each process has its own. Every method has decided before it returns its promise.
  */
-export class SlidingWindow {
+export class InProcessWindow implements SlidingWindow {
   readonly #windowMs: number;
   readonly #times = new Map<string, number[]>();
   #sweptAtMs = 0;
@@ -11,31 +16,34 @@ export class SlidingWindow {
     this.#windowMs = windowMs;
   }
 
-  /**
-   * Counts one for every subject if each is below its limit, and returns null. Else it counts nothing and returns when to
-   * retry.
-   */
-  take(limits: readonly Limit[], nowMs: number = performance.now()): Date | null {
-    this.#sweep(nowMs);
-    const retryAt = this.retryAt(limits, nowMs);
-    if (retryAt !== null) return retryAt;
-    for (const { subject } of limits) this.#add(subject, nowMs);
+  async take(limits: readonly Limit[], nowMs: number = performance.now()): Promise<Date | null> {
+    const waitMs = this.#waitMs(limits, nowMs);
+    if (waitMs > 0) return new Date(Date.now() + waitMs);
+    this.count(limits, nowMs);
     return null;
   }
 
-  /** Takes back the newest count of each subject, for a try that should not have counted. */
-  giveBack(subjects: readonly string[]): void {
+  /** Counts one for every subject, whatever the limits are. */
+  count(subjects: readonly Pick<Limit, 'subject'>[], nowMs: number = performance.now()): void {
+    this.#sweep(nowMs);
+    for (const { subject } of subjects) this.#add(subject, nowMs);
+  }
+
+  async giveBack(subjects: readonly string[]): Promise<void> {
     for (const subject of subjects) this.#times.get(subject)?.pop();
   }
 
-  /** When every subject is below its limit; null for now. Counts nothing, for callers that count only failures. */
-  retryAt(limits: readonly Limit[], nowMs: number = performance.now()): Date | null {
+  async retryAt(limits: readonly Limit[], nowMs: number = performance.now()): Promise<Date | null> {
+    const waitMs = this.#waitMs(limits, nowMs);
+    return waitMs === 0 ? null : new Date(Date.now() + waitMs);
+  }
+
+  #waitMs(limits: readonly Limit[], nowMs: number): number {
     const waits = limits.map(({ subject, most }) => {
       const oldest = this.#recent(subject, nowMs).at(-most);
       return oldest === undefined ? 0 : oldest + this.#windowMs - nowMs;
     });
-    const waitMs = Math.max(0, ...waits);
-    return waitMs === 0 ? null : new Date(Date.now() + waitMs);
+    return Math.max(0, ...waits);
   }
 
   #add(subject: string, nowMs: number): void {
@@ -57,13 +65,6 @@ export class SlidingWindow {
     for (const subject of this.#times.keys())
       if (this.#recent(subject, nowMs).length === 0) this.#times.delete(subject);
   }
-}
-
-export interface Limit {
-  /** What is counted, e.g. `address 203.0.113.7`. */
-  subject: string;
-  /** How often within the window, at least 1. */
-  most: number;
 }
 
 /** An attacker with that many addresses gains nothing from a dropped count; the memory is a few dozen mebibytes. */
