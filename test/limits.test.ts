@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createClient } from 'redis';
 import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { AttemptLimits } from '../src/accounts/attempt-limits.ts';
@@ -7,11 +8,12 @@ import type { CheckResult } from '../src/keys/health.ts';
 import { openRedisWindows } from '../src/limits/redis.ts';
 import type { CreateWindow, SlidingWindow } from '../src/limits/sliding-window.ts';
 import { Networks } from '../src/networks.ts';
+import { postAccount } from './kit/account-request.ts';
 import { eventually } from './kit/eventually.ts';
 import { healthy, startFakeRedis } from './kit/fake-redis.ts';
 import { captureLog } from './kit/log.ts';
 import { canStartRedis, connectRedis, dialRedis, freePort, startRedis } from './kit/redis.ts';
-import { DEFAULT_ATTEMPTS } from './kit/server.ts';
+import { DEFAULT_ATTEMPTS, startTestServer } from './kit/server.ts';
 
 /** Several servers count together, so that a limit does not grow with their number, and no server fails for lack of Redis. */
 
@@ -25,7 +27,7 @@ afterEach(() => {
 });
 
 describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
-  test('asked at the same time, they admit as many as the limit says, and each refusal says when to retry', async () => {
+  test('four servers that are asked at the same time admit as many as the limit says, and each refusal says when to retry', async () => {
     const windows = await openWindows(redisUrl, 4);
     const limits = [{ subject: 'person ada', most: 10 }];
     const asked = Array.from({ length: 25 }, () => windows.map((window) => window.take(limits))).flat();
@@ -37,7 +39,7 @@ describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
     }
   });
 
-  test('count for every subject or for none', async () => {
+  test('two servers count for every subject or for none', async () => {
     const [window, other] = await openPair(redisUrl);
     const [ada, home] = [
       { subject: 'person ada', most: 1 },
@@ -49,7 +51,7 @@ describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
     expect(await window.take([home])).not.toBeNull();
   });
 
-  test('take back what another server counted, and looking counts nothing', async () => {
+  test('a server takes back what another one counted, and looking counts nothing', async () => {
     const [window, other] = await openPair(redisUrl);
     const limits = [{ subject: 'person ada', most: 1 }];
     for (let count = 0; count < 3; count++) {
@@ -60,7 +62,7 @@ describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
     }
   });
 
-  test('keep windows of different names and different installations apart, and ask nothing for no subject', async () => {
+  test('windows of different names and of different installations are apart, and nothing is asked for no subject', async () => {
     const connection = await connectRedis(redisUrl);
     const createWindow = windowsOn(connection, newInstallation());
     const limits = [{ subject: 'person ada', most: 1 }];
@@ -75,7 +77,7 @@ describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
     expect(await createWindow('one', MINUTE_MS).take([{ subject: 'all', most: Infinity }])).toBeNull();
   });
 
-  test('measure by the clock of Redis: one whose own clock is wrong says how long to wait all the same', async () => {
+  test('a server whose own clock is wrong says how long to wait all the same, by the clock of Redis', async () => {
     const [window, other] = await openPair(redisUrl);
     const limits = [{ subject: 'person ada', most: 1 }];
     await window.take(limits);
@@ -86,7 +88,7 @@ describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
     expect(retryAt - nowMs).toBeLessThanOrEqual(MINUTE_MS);
   });
 
-  test('forget each count after the window, and Redis keeps no more than the limit and nothing after it', async () => {
+  test('a count is forgotten after the window, and Redis keeps no more than the limit and nothing after it', async () => {
     const installationId = newInstallation();
     const window = windowsOn(await connectRedis(redisUrl), installationId)('short', 400);
     const limits = [{ subject: 'person ada', most: 3 }];
@@ -101,7 +103,7 @@ describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
     expect(await window.take(limits)).toBeNull();
   });
 
-  test('make ten checks of a person at most that are refused, also when all are asked for at once', async () => {
+  test('three servers make ten checks of a person at most that are refused, also when all are asked for at once', async () => {
     const servers = await openCheckLimits(redisUrl, 3);
     let made = 0;
     const asked = Array.from({ length: 15 }, () =>
@@ -116,7 +118,7 @@ describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
     expect(made).toBe(10);
   });
 
-  test('count a check that runs on another server as refused until it ends, and not after it was accepted', async () => {
+  test('a check that runs on another server counts as refused until it ends, and not after it was accepted', async () => {
     const [here, there] = await openCheckLimits(redisUrl, 2);
     if (here === undefined || there === undefined) return expect.unreachable();
     const running = Promise.withResolvers<{ result: CheckResult }>();
@@ -136,7 +138,27 @@ describe.runIf(redisUrl !== '')('servers that share a Redis', () => {
   });
 });
 
-describe.runIf(canStartRedis)('a Redis of their own', () => {
+describe.runIf(redisUrl !== '')('two servers with one REDIS_URL', () => {
+  test('two servers take as few wrong passwords for an account as one', async () => {
+    const env = {
+      DATABASE_URL: 'postgres://127.0.0.1/latchkey',
+      LATCHKEY_AUTH_SECRET: randomBytes(32).toString('base64'),
+      REDIS_URL: redisUrl,
+    };
+    const attempts = { ...DEFAULT_ATTEMPTS, signInsPerAccount: 3 };
+    await using here = await startTestServer(env, { attempts });
+    await using there = await startTestServer(env, { attempts });
+    const { email } = await here.signUp();
+    const statuses: number[] = [];
+    for (const server of [here, there, here, there, here]) {
+      const wrong = { email, password: 'wrong' };
+      statuses.push((await postAccount(server, 'sign-in/email', wrong)).status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 429, 429]);
+  });
+});
+
+describe.runIf(canStartRedis)('a Redis that a test may break', () => {
   test('Redis sees no email, no address, no id and no secret', async () => {
     const redis = await startRedis();
     const commands: string[] = [];
@@ -237,7 +259,7 @@ describe('a server whose Redis is away', () => {
     ['connections are taken and nothing is said', async () => (await startFakeRedis(() => null)).url],
     ['no password is right', async () => (await startFakeRedis(() => '-WRONGPASS no\r\n')).url],
     ['every count is refused', async () => (await startFakeRedis(healthy(() => '-OOM no memory\r\n'))).url],
-  ])('decides at once by itself: %s', async (_what, start) => {
+  ])('a server decides at once by itself while %s', async (_what, start) => {
     const connection = await dialRedis(await start());
     await connection.refuseCluster();
     const window = windowsOn(connection)('tries', MINUTE_MS);
@@ -252,7 +274,7 @@ describe('a server whose Redis is away', () => {
     expect(spentMs).toBeLessThan(200);
   });
 
-  test('dials anew when a connection says nothing for three seconds', async () => {
+  test('a server connects again when a connection says nothing for three seconds', async () => {
     const fake = await startFakeRedis(healthy(() => null));
     const window = windowsOn(await connectRedis(fake.url))('tries', MINUTE_MS);
     await eventually(
@@ -265,7 +287,7 @@ describe('a server whose Redis is away', () => {
     );
   });
 
-  test('counts a check by itself that Redis cannot count', async () => {
+  test('a server without its Redis still makes ten refused checks of a person and no more', async () => {
     const connection = await dialRedis(`redis://127.0.0.1:${await freePort()}`);
     const limits = newCheckLimits(windowsOn(connection));
     const asked = Array.from({ length: 15 }, () => limits.run(ADA, async () => ({ result: REFUSED })));
