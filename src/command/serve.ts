@@ -5,6 +5,7 @@ import { openDatabase } from '../db/database.ts';
 import { EngineStoppedError } from '../db/embedded-engine.ts';
 import { reachDatabase } from '../db/reach-database.ts';
 import { lockDatabaseServer } from '../db/server-hold.ts';
+import { FLEET_TIMES, type FleetTimes } from '../fleet/times.ts';
 import { failureName, log } from '../log.ts';
 import { startServer } from '../server/http.ts';
 import { serveWaiting } from '../server/waiting.ts';
@@ -13,8 +14,8 @@ import { lockDataFolder, publishServerUrl } from './data-folder.ts';
 import { explainFailure } from './exit-code.ts';
 import { printError, printLine, shutdownSignal } from './terminal.ts';
 
-/** Serves until a signal stops the process, then closes everything in order. */
-export async function serve(config: Config): Promise<0> {
+/** Serves until a signal stops the process, then closes everything in order. `times` are others in tests. */
+export async function serve(config: Config, times: FleetTimes = FLEET_TIMES): Promise<0> {
   requireSecrets(config);
   if (!config.isLoopback && config.publicUrl === undefined) printError(PUBLIC_URL_SENTENCE);
   const isTerminal = process.stdout.isTTY === true;
@@ -26,7 +27,7 @@ export async function serve(config: Config): Promise<0> {
     const database = await openDatabase(config, report, endWithDatabase);
     // A lone server holds the database, so all others have crashed or stopped.
     if (config.redis === undefined) await endAllLeases(database.db);
-    const app = await openApp(config, report, { database });
+    const app = await openApp(config, report, { database, times });
     try {
       // Listens before the ready line is printed: a process that waits for that line may send the signal at once.
       const stopped = shutdownSignal();
