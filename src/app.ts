@@ -39,6 +39,7 @@ import { createProviders } from './providers/registry.ts';
 import { SingleFlight } from './single-flight.ts';
 import { loadRootKeys } from './vault/root-key.ts';
 import { loadOptionalSecret, loadSecret, madeSecretFile } from './vault/secret-source.ts';
+import { waited } from './waited.ts';
 import { removeAccount } from './workspaces/delete-account.ts';
 import { InvitationLimits } from './workspaces/invitation.ts';
 import { isInvited } from './workspaces/invite.ts';
@@ -65,6 +66,8 @@ export interface App extends SendDeps {
   isInvited(token: string): Promise<boolean>;
   /** Deletes an account with everything that is its own. Throws ConflictError if it cannot be deleted. */
   removeAccount(userId: string): Promise<void>;
+  /** Begins no further answers, and waits until the running ones have ended, or until the signal. */
+  drain(until: AbortSignal): Promise<void>;
   /** Accepts no further answers, ends running ones as INTERRUPTED and waits until their followers have received the end. */
   endAnswers(): Promise<void>;
   /** Ends the answers, then closes everything in reverse order. */
@@ -186,6 +189,10 @@ async function openOn(
   const stopRechecks = startRechecks(deps, recheckEveryMs);
   const stopSweeps = startSessionSweeps(deps);
 
+  async function drain(until: AbortSignal): Promise<void> {
+    await Promise.race([running.drain(), waited(LONGEST_DRAIN_MS, until)]);
+  }
+
   async function endAnswers(): Promise<void> {
     const ended = running.close();
     const ending = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;
@@ -222,6 +229,7 @@ async function openOn(
     },
     isInvited: (token) => isInvited({ db }, token),
     removeAccount: (userId) => removeAccount(deps, userId),
+    drain,
     endAnswers,
     async close() {
       await stopRechecks();
@@ -261,5 +269,6 @@ async function untilDelivered(ended: readonly LiveAnswer[]): Promise<void> {
 
 const SIGN_UP = { open: 'OPEN', invited: 'INVITED', closed: 'CLOSED' } as const;
 
+const LONGEST_DRAIN_MS = 60 * 60_000; // longer than any answer
 const DELIVERY_STEP_MS = 2_000;
 const LONGEST_DELIVERY_MS = 5_000; // service managers wait ten seconds or more before they kill

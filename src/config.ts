@@ -60,6 +60,8 @@ export interface Config {
   };
   /** How many bytes may wait until clients read them, and for how long. */
   unreadLimits: { perPerson: number; perServer: number; timeoutMs: number };
+  /** How long a server that is being stopped goes on with the answers it has begun. */
+  drainMs: number;
   /** Lines below it are not logged. */
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Proxies whose X-Forwarded-For header is believed. */
@@ -131,6 +133,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     answerLimits: readAnswerLimits(env),
     personLimits: readPersonLimits(env),
     unreadLimits: readUnreadLimits(env),
+    drainMs: readDrainSeconds(env) * 1_000,
     logLevel: readChoice(
       'LATCHKEY_LOG_LEVEL',
       env.LATCHKEY_LOG_LEVEL,
@@ -210,6 +213,13 @@ function readUnreadLimits(env: Readonly<Record<string, string | undefined>>): Co
     timeoutMs:
       readCount('LATCHKEY_WRITE_TIMEOUT_SECONDS', env.LATCHKEY_WRITE_TIMEOUT_SECONDS, 30, 3_600) * 1_000,
   };
+}
+
+/** Alone there is no other server to which the people who follow the answers could go meanwhile. */
+function readDrainSeconds(env: Readonly<Record<string, string | undefined>>): number {
+  const isShared = env.REDIS_URL !== undefined || env.REDIS_URL_FILE !== undefined;
+  if (env.LATCHKEY_DRAIN_SECONDS === '0') return 0;
+  return readCount('LATCHKEY_DRAIN_SECONDS', env.LATCHKEY_DRAIN_SECONDS, isShared ? 120 : 0, 3_600);
 }
 
 function readProviderUrls(text: string | undefined): Record<string, string> {
@@ -297,6 +307,7 @@ const SETTINGS = [
   'LATCHKEY_MAX_UNREAD_MIB_PER_PERSON',
   'LATCHKEY_MAX_UNREAD_MIB',
   'LATCHKEY_WRITE_TIMEOUT_SECONDS',
+  'LATCHKEY_DRAIN_SECONDS',
   'LATCHKEY_SIGN_INS_PER_ACCOUNT',
   'LATCHKEY_SIGN_INS_PER_ADDRESS',
   'LATCHKEY_SIGN_UPS_PER_ADDRESS',

@@ -134,6 +134,17 @@ export class StaleSealingKeyError extends UserError {
 }
 
 /** A limit of this server or person is reached for the moment. */
+/** This server begins no more answers, since it is being stopped. No member of a union: a client repeats the send by itself. */
+export class ShuttingDownError extends Error {
+  override readonly name = 'ShuttingDownError';
+  readonly retryAt: Date;
+
+  constructor(retryAt: Date) {
+    super('This server is shutting down. Try again in a moment.');
+    this.retryAt = retryAt;
+  }
+}
+
 export class BusyError extends UserError {
   constructor(message: string, retryAt: Date | null) {
     super('BUSY', message, 'YOU', retryAt);

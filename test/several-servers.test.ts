@@ -11,6 +11,7 @@ import {
   TRANSPORTS,
 } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
+import { eventually } from './kit/eventually.ts';
 import { faster, startFleet, through } from './kit/fleet.ts';
 import { type MemoryBusHub, startMemoryBus } from './kit/memory-bus.ts';
 import type { Person } from './kit/person.ts';
@@ -183,4 +184,36 @@ test('the answers of a person are counted over all servers', { timeout: 60_000 }
     SendMessagePayload: 16,
     BusyError: 24,
   });
+});
+
+test('a server that is being stopped ends nothing that has begun, and its followers go on at another one', {
+  timeout: 30_000,
+}, async () => {
+  await using held = await startHeld({ hub: startMemoryBus() });
+  const { a, ada, adaAtB, answerId, call, model } = held;
+  const client = TRANSPORTS.WebSocket(ada);
+  const seen: Held = { text: '', reasoning: '' };
+  call.release(5);
+  const reading = (async () => {
+    for await (const event of follow(client, 'answer-events', { answerId }))
+      if (event.__typename === 'AnswerDelta') applyDelta(seen, event);
+  })();
+  await eventually('text has come', () => seen.text !== '');
+  const drained = a.drain();
+  await expect(ada.ask('One more.', [model])).rejects.toThrow('"SHUTTING_DOWN"');
+  expect((await fetch(`${a.url}/health/ready`)).status).toBe(503);
+  expect((await fetch(`${a.url}/health/live`)).status).toBe(200);
+  await expect(reading).rejects.toMatchObject({ code: 1012 });
+
+  const again = TRANSPORTS.WebSocket(adaAtB);
+  const rest = follow(again, 'answer-events', { answerId, offset: seen.text.length });
+  const next = rest.next();
+  call.release(1);
+  expect(applyDelta(seen, (await next).value)).toBe(true);
+  call.release();
+  const { answer } = await endOf(rest, seen);
+  await again.dispose();
+  expect(answer).toMatchObject({ status: 'COMPLETE', text: expect.stringContaining(seen.text) });
+  expect(await readMessage(adaAtB, answerId)).toEqual({ status: 'COMPLETE', text: answer.text });
+  await drained;
 });

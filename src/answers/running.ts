@@ -1,4 +1,4 @@
-import { BusyError } from '../errors.ts';
+import { BusyError, ShuttingDownError } from '../errors.ts';
 import type { LiveAnswer } from './live-answer.ts';
 
 /** How many answers may be written at a time. */
@@ -11,6 +11,7 @@ export interface AnswerLimits {
 export class RunningAnswers {
   readonly #live = new Map<string, Running>();
   readonly #answers: SharedLimit;
+  #isDraining = false;
   readonly #closing = new AbortController();
   readonly #emptied = Promise.withResolvers<void>();
   /** The checkpoint that is being saved; undefined for none. */
@@ -39,10 +40,10 @@ export class RunningAnswers {
 
   /**
    * Adds answers before they are committed, so that one that is being written in the database is always found here too.
-   * `conversationBytes` is counted for each. Throws BusyError when the person or the server has too many.
+   * `conversationBytes` is counted for each. Throws BusyError when the person or the server has too many, and ShuttingDownError.
    */
   add(personId: string, answers: readonly LiveAnswer[], conversationBytes: number): void {
-    if (this.isClosed) throw new BusyError('This server is shutting down. Try again in a moment.', soon());
+    if (this.#isDraining) throw new ShuttingDownError(soon());
     const all = [...this.#live.values()];
     const own = all.filter((running) => running.personId === personId);
     this.#requireAnswers(all.length, own.length, answers.length);
@@ -62,14 +63,20 @@ export class RunningAnswers {
 
   remove(answer: LiveAnswer): void {
     this.#live.delete(answer.id);
-    if (this.isClosed && this.#live.size === 0) this.#emptied.resolve();
+    if (this.#isDraining && this.#live.size === 0) this.#emptied.resolve();
   }
 
   /** Refuses further answers. Resolves when the last one has ended. */
-  close(): Promise<void> {
-    this.#closing.abort();
+  drain(): Promise<void> {
+    this.#isDraining = true;
     if (this.#live.size === 0) this.#emptied.resolve();
     return this.#emptied.promise;
+  }
+
+  /** Does the same, and gives up what waits for the database. */
+  close(): Promise<void> {
+    this.#closing.abort();
+    return this.drain();
   }
 
   get isClosed(): boolean {

@@ -1,5 +1,5 @@
 import { endAllLeases } from '../answers/take-over.ts';
-import { openApp } from '../app.ts';
+import { type App, openApp } from '../app.ts';
 import type { Config } from '../config.ts';
 import { openDatabase } from '../db/database.ts';
 import { EngineStoppedError } from '../db/embedded-engine.ts';
@@ -7,12 +7,12 @@ import { reachDatabase } from '../db/reach-database.ts';
 import { lockDatabaseServer } from '../db/server-hold.ts';
 import { FLEET_TIMES, type FleetTimes } from '../fleet/times.ts';
 import { failureName, log } from '../log.ts';
-import { startServer } from '../server/http.ts';
+import { type RunningServer, startServer } from '../server/http.ts';
 import { serveWaiting } from '../server/waiting.ts';
 import { missingSecretSentence, SecretSourceError } from '../vault/secret-source.ts';
 import { lockDataFolder, publishServerUrl } from './data-folder.ts';
 import { explainFailure } from './exit-code.ts';
-import { printError, printLine, shutdownSignal } from './terminal.ts';
+import { atSecondSignal, printError, printLine, shutdownSignal } from './terminal.ts';
 
 /** Serves until a signal stops the process, then closes everything in order. `times` are others in tests. */
 export async function serve(config: Config, times: FleetTimes = FLEET_TIMES): Promise<0> {
@@ -36,6 +36,7 @@ export async function serve(config: Config, times: FleetTimes = FLEET_TIMES): Pr
       if (isTerminal) greet(config, server.url, app.engine);
       else log.info({ engine: app.engine, url: server.url }, 'Latchkey is ready');
       await stopped;
+      await drain(app, server, config);
       await app.endAnswers(); // first, so that the followers of an answer still receive how it ended
       await server.close();
     } finally {
@@ -47,6 +48,16 @@ export async function serve(config: Config, times: FleetTimes = FLEET_TIMES): Pr
   if (isTerminal) printLine('Latchkey has stopped.');
   else log.info('Latchkey has stopped');
   return 0;
+}
+
+/** Goes on with the answers that have begun, for as long as the settings say, or until a second signal. */
+async function drain(app: App, server: RunningServer, { drainMs, redis }: Config): Promise<void> {
+  if (drainMs === 0) return;
+  server.drain(redis !== undefined);
+  const enough = new AbortController();
+  atSecondSignal(() => enough.abort());
+  log.info({ drainMs }, 'Latchkey begins no more answers and goes on with those that have begun');
+  await app.drain(AbortSignal.any([enough.signal, AbortSignal.timeout(drainMs)]));
 }
 
 /** Waits for a database server that starts later. Answers health checks meanwhile, or a service manager would restart this. */

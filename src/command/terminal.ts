@@ -54,7 +54,11 @@ export async function shutdownSignal(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let firstSignalAtMs: number | undefined;
   function stop(): void {
-    if (firstSignalAtMs !== undefined && performance.now() - firstSignalAtMs > 1_000) process.exit(1);
+    if (firstSignalAtMs !== undefined && performance.now() - firstSignalAtMs > 1_000) {
+      if (onSecondSignal === undefined) process.exit(1);
+      onSecondSignal();
+      onSecondSignal = undefined;
+    }
     firstSignalAtMs ??= performance.now();
     resolve();
   }
@@ -63,6 +67,13 @@ export async function shutdownSignal(): Promise<void> {
   process.on('SIGHUP', stop); // sent when the terminal is closed
   await promise;
 }
+
+/** Does this at the second signal, instead of ending the process. */
+export function atSecondSignal(handle: () => void): void {
+  onSecondSignal = handle;
+}
+
+let onSecondSignal: (() => void) | undefined;
 
 function printable(sentence: string): string {
   return sentence.replace(/\p{Cc}/gu, '');

@@ -1,6 +1,6 @@
 import { type FormattedExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { isTransientFailure } from '../db/transient-failure.ts';
-import { ERROR_CODES, InvalidInputError, UserError } from '../errors.ts';
+import { ERROR_CODES, InvalidInputError, ShuttingDownError, UserError } from '../errors.ts';
 import { logFailure, logOwnFailure } from '../graphql/log-failure.ts';
 
 /**
@@ -62,6 +62,8 @@ function mask(error: unknown): GraphQLError {
       ...(http !== undefined && { http: originalError === undefined ? http : { ...http, spec: false } }),
     });
   }
+  if (original instanceof ShuttingDownError)
+    return visible(error, original.message, { code: 'SHUTTING_DOWN', ...retryLater(original.retryAt) });
   if (isTransientFailure(original)) {
     logOwnFailure('OVERLOADED', original);
     return visible(error, OVERLOADED, { code: 'OVERLOADED', ...retryLater() });
@@ -73,9 +75,9 @@ function mask(error: unknown): GraphQLError {
 /** The sentence for a database that is away or busy. */
 export const OVERLOADED = 'The database cannot be reached, or is too busy. Wait a moment, then try again.';
 
-function retryLater() {
+function retryLater(retryAt = new Date(Date.now() + RETRY_AFTER_SECONDS * 1_000)) {
   return {
-    retryAt: new Date(Date.now() + RETRY_AFTER_SECONDS * 1_000).toISOString(),
+    retryAt: retryAt.toISOString(),
     http: { status: 503, spec: true, headers: { 'retry-after': String(RETRY_AFTER_SECONDS) } },
   };
 }

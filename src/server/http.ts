@@ -38,6 +38,8 @@ import { serveWebSocket } from './websocket.ts';
 export interface RunningServer {
   /** Where it can be reached, without a trailing slash. */
   url: string;
+  /** Is not ready any more. With `movesClients` those who subscribe are sent away, over a few seconds, to another server. */
+  drain(movesClients: boolean): void;
   /** Closes every connection within a few seconds. Running answers go on until the app is closed. */
   close(): Promise<void>;
 }
@@ -69,6 +71,8 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
   };
   const sessionWatch = new SessionWatch(app);
   const pipeline = createPipeline(app, sessions, config, publicUrl, shares, sessionWatch);
+  let isDraining = false;
+  let moving: NodeJS.Timeout | undefined;
   const isLive = createLiveness(app.db, config.databaseUrl === undefined);
   const servePage = createPages(app, config, publicUrl);
   const inFlight = new Set<ServerResponse>();
@@ -88,10 +92,11 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
       logScope.run(scope, () => logEnd(request, response));
     });
     response.setHeaders(new Map(Object.entries({ ...SAFE_HEADERS, 'x-request-id': requestId })));
+    if (isDraining) response.setHeader('connection', 'close');
     void logScope.run(scope, () => answer(request, response, place));
   });
   const { sharedReads } = app;
-  const closeSockets = serveWebSocket(server, {
+  const sockets = serveWebSocket(server, {
     pipeline,
     sessions,
     sessionWatch,
@@ -118,7 +123,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
       } else if (path === '/graphql' && !isAskedForPage(request))
         await serveGraphQL({ pipeline, origins, place }, request, response);
       else if (path === '/health/live') await serveLiveness(response);
-      else if (path === '/health/ready') await serveReadiness(app, response);
+      else if (path === '/health/ready') await serveReadiness(app, isDraining, response);
       else await servePage(path, request, response);
     } catch (error) {
       if (request.destroyed && !request.complete) return; // the client has disconnected
@@ -137,11 +142,18 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
 
   return {
     url,
+    drain(movesClients) {
+      isDraining = true;
+      if (!movesClients) return;
+      const streams = () => [...inFlight].filter(isStream).map((response) => () => response.destroy());
+      moving = sendAway(() => [...streams(), ...sockets.open()]);
+    },
     async close() {
+      clearInterval(moving);
       const closed = new Promise((resolve) => server.close(resolve));
       for (const response of inFlight) if (isStream(response)) response.destroy();
       const giveUp = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
-      await closeSockets();
+      await sockets.close();
       await closed;
       clearTimeout(giveUp);
       sessionWatch.close();
@@ -202,10 +214,27 @@ async function serveGraphQL(
   else await pipeline(request, response, { place });
 }
 
-async function serveReadiness(app: App, response: ServerResponse): Promise<void> {
+async function serveReadiness(app: App, isDraining: boolean, response: ServerResponse): Promise<void> {
+  if (isDraining) return sendText(response, 503, 'The server is being stopped.');
   if (await isReady(app.db)) sendText(response, 200, 'ready');
   else sendText(response, 503, 'The database does not answer, or takes no writes.');
 }
+
+/**
+ * Ends everything that is open, a part each second: all at once would come back to the other servers all at once. What is opened
+ * meanwhile is ended too. Returns the timer.
+ */
+function sendAway(open: () => (() => void)[]): NodeJS.Timeout {
+  let seconds = 0;
+  return setInterval(() => {
+    seconds += 1;
+    const ends = open();
+    const share = Math.ceil(ends.length / Math.max(MOVED_OVER_SECONDS - seconds + 1, 1));
+    for (const end of ends.slice(0, share)) end();
+  }, 1_000);
+}
+
+const MOVED_OVER_SECONDS = 5;
 
 /** Limits on the time and size of a request. */
 export const REQUEST_LIMITS: ServerOptions = {

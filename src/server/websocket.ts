@@ -32,9 +32,9 @@ interface SocketDeps {
 /**
  * Serves GraphQL over WebSocket at `/graphql`. The viewer comes from `connectionParams.authorization`, else from the cookie,
  * which is accepted only from allowed origins, since browsers send it for any page. An operation that fails never closes the
- * socket with the live answers on it. Returns a function that closes all sockets.
+ * socket with the live answers on it.
  */
-export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<void> {
+export function serveWebSocket(server: Server, deps: SocketDeps): ServedSockets {
   const sockets = new WebSocketServer(SOCKET_OPTIONS);
   const protocol = createProtocol(deps);
   const unidentified = new Map<string, number>();
@@ -61,11 +61,22 @@ export function serveWebSocket(server: Server, deps: SocketDeps): () => Promise<
     });
   });
 
-  return async () => {
-    // ws itself terminates sockets that do not answer the close frame.
-    for (const socket of sockets.clients) socket.close(RESTARTING, 'Server is restarting');
-    await new Promise((resolve) => sockets.close(resolve));
+  const open = () =>
+    [...sockets.clients].map((socket) => () => socket.close(RESTARTING, 'Server is restarting'));
+  return {
+    open,
+    async close() {
+      // ws itself terminates sockets that do not answer the close frame.
+      for (const close of open()) close();
+      await new Promise((resolve) => sockets.close(resolve));
+    },
   };
+}
+
+interface ServedSockets {
+  /** For each open socket a function that closes it, after which its client connects again. */
+  open(): (() => void)[];
+  close(): Promise<void>;
 }
 
 function refusalOf(request: IncomingMessage, origins: Origins): string | undefined {

@@ -18,6 +18,8 @@ export interface TestServer extends AsyncDisposable {
   simulator: Simulator;
   /** Signs up a new person. */
   signUp(name?: string): Promise<Person>;
+  /** What a signal does before the server is closed. Resolves when its answers have ended. */
+  drain(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -66,6 +68,10 @@ export async function startTestServer(
     app,
     simulator,
     signUp: (name) => signUp(server.url, name),
+    async drain() {
+      server.drain(options.fleet?.isShared === true);
+      await app.drain(new AbortController().signal);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
