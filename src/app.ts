@@ -22,6 +22,7 @@ import { ServerLease } from './fleet/lease.ts';
 import { requireSameSecrets } from './fleet/running-servers.ts';
 import { FLEET_TIMES, type FleetTimes } from './fleet/times.ts';
 import { AccessBatch, rememberThread } from './follow/access-watch.ts';
+import { ChangeLooks } from './follow/change-looks.ts';
 import { ModelViewCache } from './follow/model-view-cache.ts';
 import { SharedReads } from './follow/shared-reads.ts';
 import { rememberAdded } from './follow/thread.ts';
@@ -59,6 +60,7 @@ export interface App extends SendDeps {
   invitationLimits: InvitationLimits;
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
+  changeLooks: ChangeLooks;
   sharedReads: SharedReads;
   /** Facts about this server that clients may read without a session. */
   serverInfo: ServerInfo;
@@ -158,6 +160,7 @@ async function openOn(
   const running = new RunningAnswers(config.answerLimits);
   const remoteAnswers = new RemoteAnswers({ db, changes, bus }, times);
   const remoteFollowers = new RemoteFollowers({ bus, running }, times);
+  const changeLooks = new ChangeLooks({ db, changes }, isShared ? times.lookForChangesMs : null);
   const lease = await ServerLease.begin(db, facts, times, (serverId) => bus.setServerId(serverId));
   const work = new Set<Promise<void>>();
   const deps: AnswerDeps & { heartbeatDb: Database } = {
@@ -215,6 +218,7 @@ async function openOn(
     sends: new SingleFlight(),
     modelViewCache: new ModelViewCache(),
     accessBatch: new AccessBatch(db),
+    changeLooks,
     sharedReads,
     onSent(viewer, sent) {
       rememberThread(sharedReads, viewer, sent.thread);
@@ -237,6 +241,7 @@ async function openOn(
       await endAnswers();
       await Promise.all(work);
       await stopTakeOvers();
+      await changeLooks.close();
       await remoteAnswers.close();
       remoteFollowers.close();
       stopping.abort();

@@ -15,6 +15,7 @@ import { eventually } from './kit/eventually.ts';
 import { faster, startFleet, through } from './kit/fleet.ts';
 import { type MemoryBusHub, startMemoryBus } from './kit/memory-bus.ts';
 import type { Person } from './kit/person.ts';
+import { newThread } from './kit/thread.ts';
 
 const transports = Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[];
 
@@ -217,3 +218,46 @@ test('a server that is being stopped ends nothing that has begun, and its follow
   expect(await readMessage(adaAtB, answerId)).toEqual({ status: 'COMPLETE', text: answer.text });
   await drained;
 });
+
+test.for(carriers)(
+  'followers of a thread and of a workspace hear of what happens on another server, by %s',
+  {
+    timeout: 60_000,
+  },
+  async (carrier) => {
+    await using fleet = await startFleet(2, { hub: CARRIERS[carrier](), times: faster(5) });
+    const [a, b] = fleet.servers;
+    const ada = await a.signUp();
+    const { models } = await ada.addKey();
+    const model = models.find(({ name }) => name === 'gpt-4.1-nano') ?? { id: '' };
+    const { id: threadId } = await newThread(ada);
+    const client = TRANSPORTS.WebSocket(await through(b, ada));
+    const ofThread = follow(client, 'thread-events', { threadId });
+    const ofWorkspace = follow<WorkspaceEvent>(client, 'workspace-events', { workspaceId: ada.workspaceId });
+    expect((await ofThread.next()).value.__typename).toBe('ThreadSnapshot');
+    expect((await ofWorkspace.next()).value.__typename).toBe('WorkspaceSnapshot');
+
+    const asked = await askHeld(fleet.simulator, ada, model, { threadId });
+    for (const id of [asked.userMessageId, asked.answerId]) {
+      const { value: event } = await ofThread.next();
+      expect(event).toMatchObject({ __typename: 'MessageAdded', message: { id } });
+    }
+    asked.call.release();
+    expect((await endOf(ofThread, { text: '', reasoning: '' })).answer.status).toBe('COMPLETE');
+    for (;;) {
+      const { value: event } = await ofWorkspace.next();
+      if (event.thread?.id === threadId) break;
+    }
+    const { id: newId } = await newThread(ada);
+    for (;;) {
+      const { value: event } = await ofWorkspace.next();
+      if (event.__typename === 'ThreadAdded' && event.thread?.id === newId) break;
+    }
+    await client.dispose();
+  },
+);
+
+interface WorkspaceEvent {
+  __typename: string;
+  thread?: { id: string };
+}

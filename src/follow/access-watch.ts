@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts';
 import type { NotFoundError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
 import { findThreads, type Thread, visibleOf } from '../threads/thread.ts';
+import type { ChangeLooks } from './change-looks.ts';
 import type { SharedReads } from './shared-reads.ts';
 
 /**
@@ -20,6 +21,8 @@ export class AccessWatch {
   /** Stale at first: what was read before `listen` may have changed since. */
   #isStale = true;
   #checkedAtMs = 0;
+  /** Revision of the thread when it was last read; undefined before. */
+  revision: number | undefined;
 
   constructor(deps: AccessDeps, viewer: Viewer, threadId: string, wake: () => void) {
     this.#deps = deps;
@@ -45,6 +48,7 @@ export class AccessWatch {
     this.#checkedAtMs = performance.now();
     const thread = await findFollowedThread(this.#deps, this.viewer, this.threadId);
     this.#isStale = thread === undefined;
+    this.revision = thread?.revision;
     return thread;
   }
 
@@ -120,6 +124,7 @@ export interface AccessDeps {
   changes: Changes;
   sharedReads: SharedReads;
   accessBatch: AccessBatch;
+  changeLooks: ChangeLooks;
 }
 
 /** The last event of a follower whose viewer may not see it any more, with the error that a new request would get. */

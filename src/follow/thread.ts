@@ -63,6 +63,7 @@ class ThreadFollower implements Pollable<ThreadEvent> {
   readonly #wake: () => void;
   readonly #changes: ChangeListener;
   readonly #access: AccessWatch;
+  readonly #endLooks: () => void;
   readonly #cursors = new Map<string, AnswerCursor>();
   /** Events of the last reload that have not been taken yet. */
   #pending: ThreadEvent[] = [];
@@ -78,6 +79,7 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     this.#wake = wake;
     this.#changes = deps.changes.listen(threadId, wake);
     this.#access = new AccessWatch(deps, viewer, threadId, wake);
+    this.#endLooks = deps.changeLooks.watchThread(threadId, () => this.#access.revision);
   }
 
   take(): Step | Promise<Step> {
@@ -90,6 +92,7 @@ class ThreadFollower implements Pollable<ThreadEvent> {
 
   close(): void {
     this.#isClosed = true;
+    this.#endLooks();
     this.#changes.close();
     this.#access.close();
     for (const cursor of this.#cursors.values()) cursor.close();

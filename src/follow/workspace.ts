@@ -4,10 +4,11 @@ import type { Database } from '../db/database.ts';
 import { type IdPrefix, prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
 import { DONE, Following, IDLE, type Pollable, type Polled, polled } from '../pollable.ts';
-import { ownThreadsTopic, readThreadTime } from '../threads/thread.ts';
+import { ownThreadsTopic, readThreadTime, type Thread } from '../threads/thread.ts';
 import { memberRoles } from '../workspaces/member.ts';
 import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { type AccessLost, CHECK_AFTER_MS } from './access-watch.ts';
+import type { ChangeLooks } from './change-looks.ts';
 import { afterEvent, type ClientView, differing, readClientView } from './client-view.ts';
 import type { CachedModelView, Fingerprints, ModelViewCache } from './model-view-cache.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -18,6 +19,7 @@ interface FollowDeps {
   changes: Changes;
   modelViewCache: ModelViewCache;
   sharedReads: SharedReads;
+  changeLooks: ChangeLooks;
 }
 
 /**
@@ -47,12 +49,15 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   readonly #wake: () => void;
   readonly #changes: ChangeListener;
   readonly #shared: CachedModelView;
+  readonly #endLooks: () => void;
   #view: ClientView | undefined;
   /** When the viewer was last found to be in the workspace. */
   #checkedAtMs = Number.NEGATIVE_INFINITY;
   /** Threads that appeared after this are new to the client, until they are sent as added. */
   #threadsSince = new Date(0);
   readonly #addedThreadIds = new Set<string>();
+  /** The revisions in which threads were last sent. */
+  readonly #sentRevisions = new Map<string, number>();
   /** Ids to send, and whether the client was not sent them before. */
   readonly #pending = new Map<string, { isNew: boolean }>();
   #pendingModelIds = new Set<string>();
@@ -72,6 +77,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     if (workspace.teamId !== null) topics.push(workspace.teamId);
     this.#changes = deps.changes.listen(topics, wake);
     this.#shared = deps.modelViewCache.follow(workspace.id);
+    this.#endLooks = deps.changeLooks.watchWorkspace(workspace.id);
   }
 
   take(): Step | Promise<Step> {
@@ -85,6 +91,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     this.#isClosed = true;
     this.#changes.close();
     this.#shared.close();
+    this.#endLooks();
     clearTimeout(this.#timer);
   }
 
@@ -149,6 +156,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
       const load = () => readWorkspaceEvent(this.#deps, this.#viewer, this.#workspaceId, id, isNew);
       const event = await this.#read(`event ${id} ${isNew ? 'new' : 'known'}`, load);
       if (event !== undefined && this.#view !== undefined) this.#view = afterEvent(this.#view, id, event);
+      if (event?.type === 'thread-updated' && this.#wasSent(event.thread)) return await this.#readNext();
       return this.#stepOf(this.#asAdded(event));
     }
     const ids = [...this.#pendingModelIds];
@@ -161,12 +169,26 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
 
   /** Turns the first update of a thread that is new to the client into `thread-added`. */
   #asAdded(event: WorkspaceEvent | undefined): WorkspaceEvent | undefined {
-    if (event?.type === 'thread-removed') this.#addedThreadIds.delete(event.removedId);
+    if (event?.type === 'thread-removed') {
+      this.#addedThreadIds.delete(event.removedId);
+      this.#sentRevisions.delete(event.removedId);
+    }
     if (event?.type !== 'thread-updated') return event;
     const { thread } = event;
     if (thread.appearedAt < this.#threadsSince || this.#addedThreadIds.has(thread.id)) return event;
     this.#addedThreadIds.add(thread.id);
     return { type: 'thread-added', thread };
+  }
+
+  /** Whether the client has this revision already: a change may be announced, and found by a look as well. */
+  #wasSent({ id, revision }: Thread): boolean {
+    const wasSent = this.#sentRevisions.get(id) === revision;
+    this.#sentRevisions.delete(id);
+    this.#sentRevisions.set(id, revision);
+    const [oldest] = this.#sentRevisions.keys();
+    if (this.#sentRevisions.size > MOST_REMEMBERED && oldest !== undefined)
+      this.#sentRevisions.delete(oldest);
+    return wasSent;
   }
 
   async #findWorkspace(): Promise<Workspace | undefined> {
@@ -187,8 +209,8 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   #compareAgainBy(moment: Date | null): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
-    const delayMs =
-      moment === null ? COMPARE_EVERY_MS : Math.min(moment.getTime() - Date.now(), COMPARE_EVERY_MS);
+    const everyMs = this.#deps.changeLooks.compareEveryMs(COMPARE_EVERY_MS);
+    const delayMs = moment === null ? everyMs : Math.min(moment.getTime() - Date.now(), everyMs);
     this.#timer = setTimeout(() => {
       this.#isDue = true;
       this.#notBeforeMs = performance.now() - TOGETHER_MS;
@@ -206,6 +228,9 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     return polled({ type: 'access-lost', error: new NotFoundError('workspace') });
   }
 }
+
+/** Beyond it a thread may be sent twice in the same revision. */
+const MOST_REMEMBERED = 1_000;
 
 /** The timers of followers that reload at the same moment go off within this. */
 const TOGETHER_MS = 20;

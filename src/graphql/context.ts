@@ -6,6 +6,7 @@ import type { SendDeps } from '../answers/send-message.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { NotPermittedError } from '../errors.ts';
 import type { AccessBatch } from '../follow/access-watch.ts';
+import type { ChangeLooks } from '../follow/change-looks.ts';
 import type { ModelViewCache } from '../follow/model-view-cache.ts';
 import type { SharedReads } from '../follow/shared-reads.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
@@ -46,6 +47,7 @@ type Deps = SendDeps & {
   invitationLimits: InvitationLimits;
   modelViewCache: ModelViewCache;
   accessBatch: AccessBatch;
+  changeLooks: ChangeLooks;
   sharedReads: SharedReads;
   serverInfo: ServerInfo;
 };

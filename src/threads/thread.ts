@@ -187,10 +187,20 @@ export function announceThread(
   thread: Pick<Thread, keyof typeof announcedColumns>,
   ids: readonly string[],
 ): void {
-  const { id, workspaceId, visibility, createdBy } = thread;
-  changes.announce(id, ids);
-  if (visibility === 'WORKSPACE') changes.announce(workspaceId, [id]);
-  else if (createdBy !== null) changes.announce(ownThreadsTopic(workspaceId, createdBy), [id]);
+  const [ofThread, ofList] = threadTopics(thread);
+  changes.announce(ofThread, ids);
+  if (ofList !== undefined) changes.announce(ofList, [thread.id]);
+}
+
+/** The topics on which a change of the thread is announced: its own, and that of the lists that show it, if any does. */
+export function threadTopics({
+  id,
+  workspaceId,
+  visibility,
+  createdBy,
+}: Pick<Thread, keyof typeof announcedColumns>): [ofThread: string, ofList?: string] {
+  if (visibility === 'WORKSPACE') return [id, workspaceId];
+  return createdBy === null ? [id] : [id, ownThreadsTopic(workspaceId, createdBy)];
 }
 
 /** The topic of the private threads of a user in a workspace. */
