@@ -26,6 +26,8 @@ export interface Config {
   /** PostgreSQL server; undefined for the embedded database in the data folder. */
   databaseUrl: string | undefined;
   dataDir: string;
+  /** PostgreSQL server into which the embedded database is to be copied. */
+  copyTo: string | undefined;
   /** Where browsers reach the server; undefined for the address it listens on. */
   publicUrl: string | undefined;
   rootKey: string | undefined;
@@ -91,6 +93,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     isPublic,
     databaseUrl: readUrl('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
     dataDir: resolve(env.LATCHKEY_DATA_DIR ?? './data'),
+    copyTo: readUrl('LATCHKEY_COPY_TO', env.LATCHKEY_COPY_TO, ['postgres:', 'postgresql:']),
     publicUrl,
     rootKey: env.LATCHKEY_ROOT_KEY,
     rootKeyFile: env.LATCHKEY_ROOT_KEY_FILE,
@@ -255,12 +258,14 @@ const SECRET_SETTINGS = [
   'LATCHKEY_AUTH_SECRET',
   'LATCHKEY_OPERATOR_TOKEN',
   'LATCHKEY_SMTP_URL',
+  'LATCHKEY_COPY_TO',
   'DATABASE_URL',
 ];
 
 /** All that begin with `LATCHKEY_`. */
 const SETTINGS = [
   'LATCHKEY_DATA_DIR',
+  'LATCHKEY_COPY_TO',
   'LATCHKEY_PUBLIC_URL',
   'LATCHKEY_ROOT_KEY',
   'LATCHKEY_ROOT_KEY_FILE',

@@ -1,3 +1,5 @@
+import { CopyTargetError } from '../db/copy/copy-target.ts';
+import { UnfinishedCopyError } from '../db/copy/unfinished-copy.ts';
 import { NewerDatabaseError } from '../db/migrate.ts';
 import { DatabaseHeldError } from '../db/server-hold.ts';
 import { failureCode, failureName } from '../log.ts';
@@ -13,6 +15,8 @@ export function explainFailure(error: unknown): { sentence: string; exitCode: nu
     error instanceof SecretSourceError ||
     error instanceof DatabaseHeldError ||
     error instanceof NewerDatabaseError ||
+    error instanceof UnfinishedCopyError ||
+    error instanceof CopyTargetError ||
     error instanceof ServerRefusalError ||
     error instanceof UsageError
   )

@@ -5,6 +5,7 @@ import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { failureCode } from '../log.ts';
 import { Connection } from './connection.ts';
+import { refuseUnfinishedCopy } from './copy/unfinished-copy.ts';
 import { drizzleOver } from './driver.ts';
 
 /**
@@ -12,7 +13,7 @@ import { drizzleOver } from './driver.ts';
  * database of a newer program, which may have moved or removed columns that this one uses. Throws NewerDatabaseError.
  */
 export async function migrateDatabase(db: PostgresJsDatabase, report: Report): Promise<void> {
-  const known = readMigrationFiles({ migrationsFolder }).map(({ name }) => name);
+  const known = knownMigrations();
   const applied = await readApplied(db);
   const unknown = applied.filter((name) => !known.includes(name)).toSorted();
   const newest = unknown.at(-1);
@@ -24,17 +25,25 @@ export async function migrateDatabase(db: PostgresJsDatabase, report: Report): P
 
 /**
  * Migrates a PostgreSQL server. An advisory lock is held from before the applied migrations are read until the end: Drizzle's
- * migrator takes none, and two servers that start together would both run the same migration. Throws NewerDatabaseError.
+ * migrator takes none, and two servers that start together would both run the same migration. Throws NewerDatabaseError and UnfinishedCopyError.
  */
 export async function migrateServer(databaseUrl: string, report: Report): Promise<void> {
   const connection = new Connection(databaseUrl, { replyWithinSeconds: PATIENCE_SECONDS });
   try {
     await connection.run((client) => client`select pg_advisory_lock(${MIGRATION_LOCK})`);
     const db = drizzleOver((work) => work(connection));
+    await refuseUnfinishedCopy(db);
     await migrateDatabase(db, report);
   } finally {
     await connection.close();
   }
+}
+
+/** Whether exactly the migrations that this program knows ran on the database. */
+export async function isMigrated(db: PostgresJsDatabase): Promise<boolean> {
+  const applied = new Set(await readApplied(db));
+  const known = knownMigrations();
+  return applied.size === known.length && known.every((name) => applied.has(name));
 }
 
 /** Receives sentences for the operator. */
@@ -51,6 +60,10 @@ export class NewerDatabaseError extends Error {
         `is ${inProgram}. Start the newer Latchkey, or restore the backup that was made before the upgrade. Nothing was changed.`,
     );
   }
+}
+
+function knownMigrations(): string[] {
+  return readMigrationFiles({ migrationsFolder }).map(({ name }) => name);
 }
 
 /** The names of the migrations that ran on this database, none if it is new. */
