@@ -12,6 +12,7 @@ import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type OpenDatabase, openDatabase } from './db/database.ts';
 import { newId } from './db/id.ts';
+import { confirmProgram } from './db/migrate.ts';
 import { AccessBatch, rememberThread } from './follow/access-watch.ts';
 import { ModelViewCache } from './follow/model-view-cache.ts';
 import { SharedReads } from './follow/shared-reads.ts';
@@ -136,6 +137,7 @@ async function openOn(
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
   // One process alone can open the embedded database, so no other one could read this record.
   const removeRecord = isEmbedded ? undefined : await recordRoots(deps, deps.writerId);
+  if (config.databaseUrl !== undefined) await confirmProgram(config.databaseUrl);
   const stopCheckpoints = startCheckpoints(deps);
   const stopRechecks = startRechecks(deps, recheckEveryMs);
   const stopSweeps = startSessionSweeps(deps);

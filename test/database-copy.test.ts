@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
 import { describe, expect, inject, test } from 'vitest';
 import { openDatabase } from '../src/db/database.ts';
+import { readProgramName } from '../src/db/migration-file.ts';
 import { databaseCopies } from '../src/db/tables/database-copy.ts';
+import { oldestPrograms } from '../src/db/tables/oldest-program.ts';
 import { users } from '../src/db/tables/user.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 import { askHeld, readAnswer } from './kit/answer.ts';
@@ -118,6 +120,18 @@ describe.runIf(serverUrl !== '')('a copy into a PostgreSQL database', { timeout:
     const again = await copy(target);
     expect(again.exitCode).toBe(78);
     expect(again.error).toMatch(/^A copy into this target was finished at .*Z\. Start Latchkey on it/);
+
+    await changeIn({ dataDir: folder }, async (db) => {
+      const name = '29991231235959_expand';
+      await db.insert(oldestPrograms).values({ migration: name, program: readProgramName() });
+      await db.execute(
+        sql`insert into drizzle.__drizzle_migrations (hash, created_at, name) values ('', 0, ${name})`,
+      );
+    });
+    expect(await copy(await createDatabase(serverUrl))).toMatchObject({
+      exitCode: 78,
+      error: 'A newer Latchkey has migrated one of the two databases. Copy with that one.',
+    });
 
     const server = await startServerProcess({ ...secretsOf(folder), DATABASE_URL: target });
     const held = await copy(target);
@@ -290,7 +304,9 @@ async function rowsIn(place: Place): Promise<string[]> {
     const tables = await db
       .select({ name: sql<string>`tablename` })
       .from(sql`pg_tables`)
-      .where(sql`schemaname = 'public' and tablename not in ('servers', 'database_copies')`);
+      .where(
+        sql`schemaname = 'public' and tablename not in ('servers', 'database_copies', 'oldest_programs')`,
+      );
     const rows: string[] = [];
     for (const { name } of tables) {
       const found = await db.execute<{ row: string }>(

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import { counted } from '../counted.ts';
 import { copyRows } from '../db/copy/copy-rows.ts';
-import { beginCopy, finishCopy, openCopyTarget, readForeignKeys } from '../db/copy/copy-target.ts';
+import {
+  beginCopy,
+  finishCopy,
+  openCopyTarget,
+  readForeignKeys,
+  requireThisVersion,
+} from '../db/copy/copy-target.ts';
 import { digestOf, digestTables, type TableDigest } from '../db/copy/row-digest.ts';
 import { printAlike, readTableShapes } from '../db/copy/table-shape.ts';
 import type { Database } from '../db/database.ts';
@@ -78,6 +84,7 @@ async function copyInto(databaseUrl: string, source: SealedData, config: Config)
 
 /** Copies what the target lacks. True if the target then has the same rows, its keys open and its audit logs are as recorded. */
 async function copyAndVerify({ db: source, rootKeys }: SealedData, target: Database): Promise<boolean> {
+  await requireThisVersion(source);
   await printAlike(source);
   const tables = await readTableShapes(source);
   printLine('Reading the embedded database.');

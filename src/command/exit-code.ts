@@ -1,6 +1,6 @@
-import { CopyTargetError } from '../db/copy/copy-target.ts';
+import { CopyRefusedError } from '../db/copy/copy-target.ts';
 import { UnfinishedCopyError } from '../db/copy/unfinished-copy.ts';
-import { NewerDatabaseError } from '../db/migrate.ts';
+import { NewerDatabaseError, OlderServerError } from '../db/oldest-program.ts';
 import { DatabaseHeldError } from '../db/server-hold.ts';
 import { failureCode, failureName } from '../log.ts';
 import { ConfigError } from '../read-setting.ts';
@@ -15,8 +15,9 @@ export function explainFailure(error: unknown): { sentence: string; exitCode: nu
     error instanceof SecretSourceError ||
     error instanceof DatabaseHeldError ||
     error instanceof NewerDatabaseError ||
+    error instanceof OlderServerError ||
     error instanceof UnfinishedCopyError ||
-    error instanceof CopyTargetError ||
+    error instanceof CopyRefusedError ||
     error instanceof ServerRefusalError ||
     error instanceof UsageError
   )

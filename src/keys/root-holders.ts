@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { asc, eq, gt, lt, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
+import { readProgramName } from '../db/migration-file.ts';
 import { servers } from '../db/tables/server.ts';
 import { failureName, log } from '../log.ts';
 import type { RootKey } from '../vault/seal.ts';
@@ -19,6 +20,7 @@ export async function recordRoots(
     name: `latchkey on ${hostname()}, process ${process.pid}`,
     rootIds: rootKeys.map(({ id }) => id),
     seenAt: sql`now()`,
+    program: readProgramName(),
   };
   const renew = () =>
     db

@@ -7,9 +7,9 @@ import { databaseCopies } from '../tables/database-copy.ts';
 import { FILLED_BY_MIGRATIONS, findFilledTable, printAlike } from './table-shape.ts';
 import { type DatabaseCopy, readCopy } from './unfinished-copy.ts';
 
-/** The database cannot be the target of this copy. The message says why and what to do. */
-export class CopyTargetError extends Error {
-  override readonly name = 'CopyTargetError';
+/** The databases do not allow this copy. The message says why and what to do. */
+export class CopyRefusedError extends Error {
+  override readonly name = 'CopyRefusedError';
   readonly exitCode = 78; // EX_CONFIG of sysexits.h
 }
 
@@ -21,7 +21,7 @@ export interface CopyTarget {
 
 /**
  * Opens a PostgreSQL database that is empty, and migrates it, or one with an unfinished copy of the same version. Changes nothing
- * in any other. The caller has locked it against servers. Throws CopyTargetError.
+ * in any other. The caller has locked it against servers. Throws CopyRefusedError.
  */
 export async function openCopyTarget(databaseUrl: string, report: Report): Promise<CopyTarget> {
   const connection = new Connection(databaseUrl, { replyWithinSeconds: PATIENCE_SECONDS });
@@ -30,9 +30,10 @@ export async function openCopyTarget(databaseUrl: string, report: Report): Promi
     await printAlike(db);
     const copy = await readCopy(db);
     if (copy === null) await requireEmpty(db);
-    else if (copy.finishedAt !== null) throw new CopyTargetError(finishedSentence(copy.finishedAt));
-    else if (!(await isMigrated(db))) throw new CopyTargetError(OTHER_SOURCE_SENTENCE);
+    else if (copy.finishedAt !== null) throw new CopyRefusedError(finishedSentence(copy.finishedAt));
+    else if (!(await isMigrated(db))) throw new CopyRefusedError(OTHER_SOURCE_SENTENCE);
     if (copy === null) await migrateServer(databaseUrl, report);
+    await requireThisVersion(db);
     return { db, close: () => connection.close() };
   } catch (error) {
     await connection.close();
@@ -40,13 +41,20 @@ export async function openCopyTarget(databaseUrl: string, report: Report): Promi
   }
 }
 
+/** Refuses a database with migrations that this program does not know, even if they allow it to run. Throws CopyRefusedError. */
+export async function requireThisVersion(db: Pick<Database, 'select'>): Promise<void> {
+  if (!(await isMigrated(db)))
+    throw new CopyRefusedError('A newer Latchkey has migrated one of the two databases. Copy with that one.');
+}
+
 /**
  * Begins the copy of a database, or goes on with one that was begun of the same rows. Until it is finished, the target has no
- * foreign keys: rows refer to rows of tables that come later, and to later rows of their own table. Throws CopyTargetError.
+ * foreign keys: rows refer to rows of tables that come later, and to later rows of their own table. Throws CopyRefusedError.
  */
 export async function beginCopy(db: Database, sourceDigest: string): Promise<DatabaseCopy> {
   const begun = await readCopy(db);
-  if (begun !== null && begun.sourceDigest !== sourceDigest) throw new CopyTargetError(OTHER_SOURCE_SENTENCE);
+  if (begun !== null && begun.sourceDigest !== sourceDigest)
+    throw new CopyRefusedError(OTHER_SOURCE_SENTENCE);
   if (begun !== null) return begun;
   const foreignKeys = await readForeignKeys(db);
   return await db.transaction(async (tx) => {
@@ -94,7 +102,7 @@ export interface ForeignKey {
 async function requireEmpty(db: Database): Promise<void> {
   const table = await findFilledTable(db);
   if (table === null) return;
-  throw new CopyTargetError(
+  throw new CopyRefusedError(
     `The target holds data already, in the table ${table}. Name an empty database. Nothing was changed.`,
   );
 }

@@ -80,7 +80,7 @@ export async function printAlike(db: Database): Promise<void> {
 }
 
 /** Tables about the database that they are in. */
-const OF_ONE_DATABASE = ['servers', 'database_copies'];
+const OF_ONE_DATABASE = ['servers', 'database_copies', 'oldest_programs'];
 
 /** Tables of which a new database has rows already. A copy replaces them. */
 export const FILLED_BY_MIGRATIONS: readonly string[] = ['settings'];

@@ -1,5 +1,5 @@
 import type { PostgresJsDatabase } from 'drizzle-orm/postgres-js';
-import { failureCode } from '../../log.ts';
+import { ifTableExists } from '../if-table-exists.ts';
 import { databaseCopies } from '../tables/database-copy.ts';
 
 /** The database is the target of a copy that is not finished. The message says what to do. */
@@ -23,15 +23,8 @@ export async function refuseUnfinishedCopy(db: Pick<PostgresJsDatabase, 'select'
 
 /** The copy that was made into this database. Null if there was none, also where there is no table for it yet. */
 export async function readCopy(db: Pick<PostgresJsDatabase, 'select'>): Promise<DatabaseCopy | null> {
-  try {
-    const [copy] = await db.select().from(databaseCopies);
-    return copy ?? null;
-  } catch (error) {
-    if (failureCode(error) === UNDEFINED_TABLE) return null;
-    throw error;
-  }
+  const [copy] = await ifTableExists(db.select().from(databaseCopies), []);
+  return copy ?? null;
 }
 
 export type DatabaseCopy = typeof databaseCopies.$inferSelect;
-
-const UNDEFINED_TABLE = '42P01';

@@ -12,6 +12,8 @@ export const servers = pgTable('servers', {
   /** Ids of the root keys it holds. The first one seals. */
   rootIds: text('root_ids').array().notNull(),
   seenAt: instant('seen_at').notNull(),
+  /** Name of the newest migration that its program knows. Null for a program that did not record it yet: older than all others. */
+  program: text('program'),
 });
 
 /** Settings that queries need: one row, inserted by a migration and updated at every start. */
