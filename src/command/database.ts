@@ -97,7 +97,7 @@ async function copyAndVerify({ db: source, rootKeys }: SealedData, target: Datab
       `Going on with a copy: ${counted(begun.copiedRows, 'row')} of ${total.toLocaleString('en-US')} are there.`,
     );
   printLine(`Copying ${counted(total - begun.copiedRows, 'row')}. If this is interrupted, run it again.`);
-  await copyRows({ source, target }, tables, begun);
+  await copyRows({ source, target }, tables, begun, progressPrinter(begun.copiedRows, total));
 
   printLine('Comparing every row of both databases.');
   if (!printComparison(expected, await digestTables(target, tables))) return false;
@@ -106,6 +106,20 @@ async function copyAndVerify({ db: source, rootKeys }: SealedData, target: Datab
   await finishCopy(target, await readForeignKeys(source));
   return true;
 }
+
+/** Counts the rows that are copied, and says now and then how many there are. */
+function progressPrinter(begunRows: number, total: number): (rows: number) => void {
+  let copiedRows = begunRows;
+  let printedAtMs = performance.now();
+  return (rows) => {
+    copiedRows += rows;
+    if (performance.now() - printedAtMs < PROGRESS_EVERY_MS) return;
+    printedAtMs = performance.now();
+    printLine(`${counted(copiedRows, 'row')} of ${total.toLocaleString('en-US')} are copied.`);
+  };
+}
+
+const PROGRESS_EVERY_MS = 10_000;
 
 /** Prints a line for each table. True if all are equal. */
 function printComparison(expected: readonly TableDigest[], found: readonly TableDigest[]): boolean {

@@ -11,6 +11,8 @@ export async function copyRows(
   { source, target }: { source: Database; target: Database },
   tables: readonly TableShape[],
   begun: CopyPlace,
+  /** Is called after each batch with the number of its rows. */
+  onCopied: (rows: number) => void,
 ): Promise<void> {
   for (const table of tables) {
     if (begun.tableName !== null && table.name < begun.tableName) continue;
@@ -21,6 +23,7 @@ export async function copyRows(
       if (last === undefined) break;
       lastKey = keyOf(table, last);
       await insertLines(target, table, lines, lastKey);
+      onCopied(lines.length);
     }
   }
 }
@@ -40,14 +43,15 @@ async function readLines(
   );
   const values = table.key.map(({ type }, index) => sql`${after?.[index] ?? null}::text::${sql.raw(type)}`);
   const rest = after === null ? sql`true` : sql`(${key}) > (${sql.join(values, sql`, `)})`;
+  const sizes = table.columns.map(({ name }) => sql`coalesce(pg_column_size(${sql.identifier(name)}), 0)`);
   const rows = await source.execute<{ line: string }>(sql`
-    select line from (
-      select line, number, sum(octet_length(line)) over (order by number) as bytes from (
-        select ${lineOf(table)} as line, row_number() over (order by ${key}) as number
+    select ${lineOf(table)} as line from (
+      select *, sum(row_bytes) over (order by row_number) as bytes from (
+        select *, ${sql.join(sizes, sql` + `)} as row_bytes, row_number() over (order by ${key}) as row_number
         from ${sql.identifier(table.name)} where ${rest} order by ${key} limit ${BATCH_ROWS}
       ) as batch
     ) as measured
-    where number = 1 or bytes <= ${BATCH_BYTES} order by number`);
+    where row_number = 1 or bytes <= ${BATCH_BYTES} order by row_number`);
   return rows.map(({ line }) => line);
 }
 
@@ -79,4 +83,4 @@ function keyOf(table: TableShape, line: string): string[] {
 }
 
 const BATCH_ROWS = 200;
-const BATCH_BYTES = 2 ** 20; // together with the rows' number this bounds what is held in memory
+const BATCH_BYTES = 2 ** 18; // as stored, so that rows beyond it are not even read; text takes a few times as much in memory
