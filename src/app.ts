@@ -17,6 +17,7 @@ import { loadRedisAccess } from './bus/redis-access.ts';
 import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
+import { confirmProgram } from './db/migrate.ts';
 import { readInstallationId } from './fleet/installation.ts';
 import { ServerLease } from './fleet/lease.ts';
 import { requireSameSecrets } from './fleet/running-servers.ts';
@@ -186,6 +187,7 @@ async function openOn(
   await saveDefaultPlan(db, config.defaultPlan);
   const interrupted = await interruptAbandoned(deps);
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
+  if (config.databaseUrl !== undefined) await confirmProgram(config.databaseUrl);
   const renewMs = isShared ? times.beatMs : isEmbedded ? Number.POSITIVE_INFINITY : times.leaseMs / 3;
   const stopCheckpoints = startCheckpoints(deps, { beatMs: times.beatMs, renewMs });
   const stopTakeOvers = isShared ? startTakeOvers(deps, times) : async () => {};

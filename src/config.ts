@@ -3,9 +3,9 @@ import type { MailSettings } from './mail.ts';
 import { isLoopbackHost, type Networks } from './networks.ts';
 import { PLANS, type Plan } from './plans-and-roles.ts';
 import { readMailSettings } from './read-mail-settings.ts';
+import { checkPrivateHost, readProviderUrls } from './read-provider-settings.ts';
 import { type RedisSettings, readRedisSettings } from './read-redis-settings.ts';
 import {
-  ConfigError,
   readChoice,
   readCount,
   readList,
@@ -29,6 +29,8 @@ export interface Config {
   /** Undefined for a lone server. */
   redis: RedisSettings | undefined;
   dataDir: string;
+  /** PostgreSQL server into which the embedded database is to be copied. */
+  copyTo: string | undefined;
   /** Where browsers reach the server; undefined for the address it listens on. */
   publicUrl: string | undefined;
   rootKey: string | undefined;
@@ -100,6 +102,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       env.DATABASE_URL,
     ),
     dataDir: resolve(env.LATCHKEY_DATA_DIR ?? './data'),
+    copyTo: readUrl('LATCHKEY_COPY_TO', env.LATCHKEY_COPY_TO, ['postgres:', 'postgresql:']),
     publicUrl,
     rootKey: env.LATCHKEY_ROOT_KEY,
     rootKeyFile: env.LATCHKEY_ROOT_KEY_FILE,
@@ -222,56 +225,14 @@ function readDrainSeconds(env: Readonly<Record<string, string | undefined>>): nu
   return readCount('LATCHKEY_DRAIN_SECONDS', env.LATCHKEY_DRAIN_SECONDS, isShared ? 120 : 0, 3_600);
 }
 
-function readProviderUrls(text: string | undefined): Record<string, string> {
-  if (text === undefined) return {};
-  const help = 'Write JSON like {"OPENAI":"https://gateway.example.com/v1"}.';
-  let urls: unknown;
-  try {
-    urls = JSON.parse(text);
-  } catch {
-    throw new ConfigError(`LATCHKEY_PROVIDER_URLS is not JSON. ${help}`);
-  }
-  if (typeof urls !== 'object' || urls === null || Array.isArray(urls))
-    throw new ConfigError(`LATCHKEY_PROVIDER_URLS is not a JSON object. ${help}`);
-  return Object.fromEntries(
-    Object.entries(urls).map(([provider, url]) => {
-      if (!OVERRIDABLE.includes(provider))
-        throw new ConfigError(
-          `LATCHKEY_PROVIDER_URLS names "${provider}". It may name: ${OVERRIDABLE.join(', ')}.`,
-        );
-      if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:/.test(url))
-        throw new ConfigError(`LATCHKEY_PROVIDER_URLS has no http(s) URL for ${provider}. ${help}`);
-      const { username, password } = new URL(url);
-      // A path is appended to it, which a query or fragment would swallow; a password would not be sent and would get into logs.
-      if (/[?#]/.test(url) || username !== '' || password !== '')
-        throw new ConfigError(
-          `LATCHKEY_PROVIDER_URLS has a query, a fragment or a user name in the URL for ${provider}. Leave it out. ${help}`,
-        );
-      return [provider, url.replace(/\/+$/, '')];
-    }),
-  );
-}
-
-/** Spelled as the URL of a key will spell it: hosts are compared as text. */
-function checkPrivateHost(text: string): string {
-  const [, name = '', port = ''] = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+):(\d{1,5})$/i.exec(text) ?? [];
-  const host = URL.parse(`http://${name}`)?.hostname.replace(/\.$/, '');
-  if (host && Number(port) >= 1 && Number(port) <= 65_535) return `${host}:${Number(port)}`;
-  throw new ConfigError(
-    `LATCHKEY_ALLOWED_PRIVATE_HOSTS has "${text}". Write host:port, e.g. 127.0.0.1:11434 or [::1]:8080.`,
-  );
-}
-
 const MIB = 1024 * 1024;
-
-/** Providers whose base URL can be replaced; a CUSTOM key has its own. */
-const OVERRIDABLE = ['OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL', 'PERPLEXITY', 'XAI', 'NOVITA'];
 
 const SECRET_SETTINGS = [
   'LATCHKEY_ROOT_KEY',
   'LATCHKEY_AUTH_SECRET',
   'LATCHKEY_OPERATOR_TOKEN',
   'LATCHKEY_SMTP_URL',
+  'LATCHKEY_COPY_TO',
   'DATABASE_URL',
   'REDIS_URL',
 ];
@@ -280,6 +241,7 @@ const SECRET_SETTINGS = [
 const SETTINGS = [
   'LATCHKEY_DATA_DIR',
   'LATCHKEY_REDIS_CA_FILE',
+  'LATCHKEY_COPY_TO',
   'LATCHKEY_PUBLIC_URL',
   'LATCHKEY_ROOT_KEY',
   'LATCHKEY_ROOT_KEY_FILE',

@@ -44,6 +44,11 @@ async function run([command = 'serve', ...rest]: string[]): Promise<number> {
       const { migrate } = await import('./command/migrate.ts');
       return await migrate(readSettings());
     }
+    case 'database': {
+      const { words, options } = readArguments(rest, { to: { type: 'string' } }, 1);
+      const { runDatabaseCommand } = await import('./command/database.ts');
+      return await runDatabaseCommand(readSettings, words, options.to);
+    }
     case 'keys': {
       const { words } = readArguments(rest, {}, 2);
       const { runKeysCommand } = await import('./command/keys.ts');

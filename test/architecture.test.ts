@@ -31,9 +31,10 @@ providers →
 db →
 changes →
 simulator →
-config → read-setting, read-mail-settings, read-redis-settings, mail (type)
+config → read-setting, read-provider-settings, read-mail-settings, read-redis-settings, mail (type)
 read-mail-settings → read-setting, mail (type)
 read-redis-settings → read-setting
+read-provider-settings → read-setting
 read-setting →
 mail →
 single-flight →

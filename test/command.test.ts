@@ -120,6 +120,7 @@ test('--help names every command and --version the version', async () => {
     'demo',
     'simulator',
     'migrate',
+    'database copy',
     'user add',
     'keys verify',
     'keys rotate-root',

@@ -2,7 +2,16 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take a minute each. They begin first, or one worker would be at one of them long after the other is done. */
-const LONG = ['tenancy', 'faults', 'tenancy-allowed', 'command', 'rotate-kill', 'shutdown', 'revocation'];
+const LONG = [
+  'tenancy',
+  'faults',
+  'tenancy-allowed',
+  'command',
+  'rotate-kill',
+  'database-copy',
+  'shutdown',
+  'revocation',
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -18,8 +18,8 @@ export async function runAuditCommand(
   return await withSealedData(readSettings(), (data) => verifyAuditLogs(data, kept));
 }
 
-/** 0 only if every audit log is as it was recorded. */
-async function verifyAuditLogs(data: SealedData, heads: readonly AuditHead[]): Promise<0 | 1> {
+/** Verifies every audit log and prints its head. Returns 0 only if all are as they were recorded. */
+export async function verifyAuditLogs(data: SealedData, heads: readonly AuditHead[]): Promise<0 | 1> {
   let logs = 0;
   let broken = 0;
   let total = 0;

@@ -8,6 +8,9 @@ export const HELP = `Latchkey: a GraphQL backend for AI chat on your own provide
   simulator [--port <port>]       Run simulated providers by themselves. Default port: 4010.
 
   migrate                         Bring the database up to date. serve does so too.
+  database copy --to <url>        Copy the embedded database into an empty one of a PostgreSQL server, and verify it.
+                                  It can be interrupted and run again, and changes nothing in the data folder.
+                                  LATCHKEY_COPY_TO instead of --to keeps the password out of the list of processes.
   user add <email> --name <name>  Make an account, also where sign-up is closed. The password is read
                                   from standard input.
   user list                       Show every account, with its open sessions.
@@ -30,8 +33,8 @@ export const HELP = `Latchkey: a GraphQL backend for AI chat on your own provide
   --help, --version
 
 Settings come from the environment: PORT, HOST, DATABASE_URL, LATCHKEY_DATA_DIR and others. With the embedded
-database, stop the server before migrate, user add, plan, keys and audit: only one process at a time can work
-with a data folder. The other user commands ask a running server, with LATCHKEY_OPERATOR_TOKEN_FILE.
+database, stop the server before migrate, database copy, user add, plan, keys and audit: only one process at a
+time can work with a data folder. The other user commands ask a running server, with LATCHKEY_OPERATOR_TOKEN_FILE.
 
 Exit codes: 0 done · 1 failed · 64 wrong arguments · 78 wrong settings.
 `;

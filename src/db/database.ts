@@ -32,7 +32,7 @@ export interface OpenDatabase {
 /**
  * Opens and migrates the database: the server at `databaseUrl`, else an embedded one in the data folder. `report` receives a
  * sentence for each migration that ran. `onLost` is called if the embedded one stops by itself, after which every statement
- * fails. Throws NewerDatabaseError and DiskFullError.
+ * fails. Throws NewerDatabaseError, OlderServerError, UnfinishedCopyError and DiskFullError.
  */
 export async function openDatabase(
   options: { databaseUrl: string | undefined; dataDir: string },

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { and, eq, isNull, lt, type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
+import { readProgramName } from '../db/migration-file.ts';
 import { servers } from '../db/tables/server.ts';
 import { failureName, log } from '../log.ts';
 import type { FleetTimes } from './times.ts';
@@ -106,6 +107,7 @@ export class ServerLease {
       name: `latchkey on ${hostname()}, process ${process.pid}`,
       rootIds: [...rootIds],
       authCheck: authCheckOf(authSecret),
+      program: readProgramName(),
       leaseUntil: fromNow(this.#times.leaseMs),
     });
     this.#renewedAtMs = performance.now();

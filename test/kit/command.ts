@@ -28,8 +28,10 @@ export function startCommand(
   env: Readonly<Record<string, string>> = {},
   input = '',
   whenOver: (end: () => void) => void = onTestFinished,
+  /** Where the program is; a test may have made an altered one. */
+  programFolder = PROGRAM_FOLDER,
 ): CommandProcess {
-  const main = new URL('../../src/main.ts', import.meta.url).pathname;
+  const main = join(programFolder, 'src/main.ts');
   // What one process compiled the next one need not: that is half of what its imports cost.
   const always = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: inject('compileCache') };
   const child = spawn(process.execPath, [main, ...words], { env: { ...always, ...env } });
@@ -62,6 +64,9 @@ export function startCommand(
     },
   };
 }
+
+/** The program under test. */
+export const PROGRAM_FOLDER = new URL('../..', import.meta.url).pathname;
 
 /** Runs `node src/main.ts …` to its end. */
 export async function runCommand(

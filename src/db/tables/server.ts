@@ -21,6 +21,8 @@ export const servers = pgTable('servers', {
   leaseUntil: instant('lease_until').notNull(),
   /** When it stopped, or another server found that its lease had run out. */
   endedAt: instant('ended_at'),
+  /** Name of the newest migration that its program knows. Null for a program that did not record it yet: older than all others. */
+  program: text('program'),
 });
 
 /** Settings that queries need: one row, inserted by a migration and updated at every start. */
