@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PasswordHashes } from '../../src/accounts/password-hash.ts';
 import { type App, type AppOptions, openApp } from '../../src/app.ts';
+import { NO_BUS } from '../../src/bus/in-process.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { OpenDatabase } from '../../src/db/database.ts';
 import { startServer } from '../../src/server/http.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { startBalancer } from './balancer.ts';
 import { sharedDatabase } from './database.ts';
+import { startMemoryBus } from './memory-bus.ts';
 import { type Person, signUp } from './person.ts';
 
 /** A whole Latchkey on a free port, with a simulator in the place of the providers. */
@@ -23,25 +26,74 @@ export interface TestServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+export interface TestServerOptions {
+  database?: OpenDatabase;
+  simulator?: Simulator;
+  /** Without it nothing is limited, since tests are many people on one address. */
+  attempts?: Config['attempts'];
+  recheckEveryMs?: number;
+  /** For a server that shares its database with others. */
+  fleet?: Pick<AppOptions, 'isShared' | 'times' | 'bus'>;
+  /** Without it passwords are hashed so fast that a thousand sign-ups cost seconds, not minutes. */
+  hashes?: PasswordHashes;
+}
+
+/**
+ * Starts a server. With LATCHKEY_TEST_SERVERS=2 it is two that share the database, and each connection to its URL goes to the other
+ * one than the last: every test then is one of several servers too.
+ */
 export async function startTestServer(
   env: Readonly<Record<string, string>> = {},
-  options: {
-    database?: OpenDatabase;
-    simulator?: Simulator;
-    /** Without it nothing is limited, since tests are many people on one address. */
-    attempts?: Config['attempts'];
-    recheckEveryMs?: number;
-    /** For a server that shares its database with others. */
-    fleet?: Pick<AppOptions, 'isShared' | 'times' | 'bus'>;
-    /** Without it passwords are hashed so fast that a thousand sign-ups cost seconds, not minutes. */
-    hashes?: PasswordHashes;
-  } = {},
+  options: TestServerOptions = {},
+): Promise<TestServer> {
+  const isPaired = process.env.LATCHKEY_TEST_SERVERS === '2' && options.fleet === undefined;
+  return isPaired ? await startPair(env, options) : await startOne(env, options);
+}
+
+async function startPair(
+  env: Readonly<Record<string, string>>,
+  options: TestServerOptions,
+): Promise<TestServer> {
+  const balancer = await startBalancer();
+  const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
+  const hub = process.env.LATCHKEY_TEST_BUS === 'off' ? undefined : startMemoryBus();
+  const database = { ...(options.database ?? (await sharedDatabase())), close: async () => {} };
+  const servers: TestServer[] = [];
+  const shared = { LATCHKEY_DATA_DIR: newDataDir(), LATCHKEY_AUTH_SECRET: TEST_AUTH_SECRET };
+  for (let count = 0; count < 2; count++)
+    servers.push(
+      await startOne(
+        { LATCHKEY_PUBLIC_URL: balancer.url, ...shared, ...env },
+        { ...options, simulator, database, fleet: { isShared: true, bus: hub?.join() ?? NO_BUS } },
+      ),
+    );
+  const [first, second] = servers as [TestServer, TestServer];
+  balancer.targets = [first.url, second.url];
+  async function close(): Promise<void> {
+    await Promise.all([first.close(), second.close()]);
+    await balancer.close();
+    await options.database?.close();
+    if (options.simulator === undefined) await simulator.close();
+  }
+  const { url } = balancer;
+  return {
+    ...first,
+    url,
+    signUp: (name) => signUp(url, name),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function startOne(
+  env: Readonly<Record<string, string>>,
+  options: TestServerOptions,
 ): Promise<TestServer> {
   const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
   const { CUSTOM, ...urls } = simulator.baseUrls;
   const settings = readConfig({
     PORT: '0',
-    LATCHKEY_DATA_DIR: mkdtempSync(join(tmpdir(), 'latchkey-data-')),
+    LATCHKEY_DATA_DIR: newDataDir(),
     LATCHKEY_PROVIDER_URLS: JSON.stringify(urls),
     LATCHKEY_ALLOWED_PRIVATE_HOSTS: new URL(CUSTOM).host,
     LATCHKEY_ROOT_KEY: TEST_ROOT_KEY,
@@ -96,8 +148,13 @@ function fastHashes(): PasswordHashes {
   });
 }
 
+function newDataDir(): string {
+  return mkdtempSync(join(tmpdir(), 'latchkey-data-'));
+}
+
 /** The keys of other tests in the same database are none of this server's business. */
 const NEVER_MS = 2 ** 31 - 1;
 
 /** Random, and the same for all servers of a run, since they share a database. */
 const TEST_ROOT_KEY = 'p0v0sGJYkTbT1wJq7k3n8m2cX4yZ5aB6dE9fH0iLuNw=';
+const TEST_AUTH_SECRET = 'Zx8Lq2Vd0aFhB7nPcT3rWmK5sYj9GuE1oXiQ4tRv6Nk=';
