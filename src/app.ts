@@ -20,7 +20,7 @@ import { type Database, type OpenDatabase, openDatabase } from './db/database.ts
 import { confirmProgram } from './db/migrate.ts';
 import { readInstallationId } from './fleet/installation.ts';
 import { ServerLease } from './fleet/lease.ts';
-import { requireSameSecrets } from './fleet/running-servers.ts';
+import { isOldestServer, requireSameSecrets } from './fleet/running-servers.ts';
 import { FLEET_TIMES, type FleetTimes } from './fleet/times.ts';
 import { AccessBatch, rememberThread } from './follow/access-watch.ts';
 import { ChangeLooks } from './follow/change-looks.ts';
@@ -189,10 +189,11 @@ async function openOn(
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
   if (config.databaseUrl !== undefined) await confirmProgram(config.databaseUrl);
   const renewMs = isShared ? times.beatMs : isEmbedded ? Number.POSITIVE_INFINITY : times.leaseMs / 3;
-  const stopCheckpoints = startCheckpoints(deps, { beatMs: times.beatMs, renewMs });
+  const giveUpMs = isShared ? 4 * times.leaseMs : Number.POSITIVE_INFINITY;
+  const stopCheckpoints = startCheckpoints(deps, { beatMs: times.beatMs, renewMs, giveUpMs });
   const stopTakeOvers = isShared ? startTakeOvers(deps, times) : async () => {};
   const stopRechecks = startRechecks(deps, recheckEveryMs);
-  const stopSweeps = startSessionSweeps(deps);
+  const stopSweeps = startSessionSweeps(deps, () => isOldestServer(db, lease));
 
   async function drain(until: AbortSignal): Promise<void> {
     await Promise.race([running.drain(), waited(LONGEST_DRAIN_MS, until)]);

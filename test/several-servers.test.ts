@@ -261,3 +261,36 @@ interface WorkspaceEvent {
   __typename: string;
   thread?: { id: string };
 }
+
+test('a server that was taken for dead writes nothing more, ends its provider calls and begins new answers', {
+  timeout: 30_000,
+}, async () => {
+  await using held = await startHeld({ times: faster(10) });
+  const { a, ada, answerId, call, model, simulator } = { ...held, simulator: held.fleet.simulator };
+  call.release(5);
+  a.freeze();
+  await eventually('the other server has taken the answer', async () => {
+    const { status } = await readMessage(held.adaAtB, answerId);
+    return status === 'INTERRUPTED';
+  });
+  const { text } = await readMessage(held.adaAtB, answerId);
+  call.release(5);
+  a.thaw();
+  expect(await call.closed).toBe('left');
+  expect(await readMessage(ada, answerId)).toEqual({ status: 'INTERRUPTED', text });
+  const next = await askHeld(simulator, ada, model, { threadId: held.threadId });
+  next.call.release();
+  const client = held.adaAtB.socket();
+  expect((await readAnswer(client, next.answerId)).end?.answer.status).toBe('COMPLETE');
+  await client.dispose();
+});
+
+test('a server that alone has lost the database gives up its provider calls', {
+  timeout: 30_000,
+}, async () => {
+  await using held = await startHeld({ times: faster(20) });
+  held.a.freeze();
+  expect(await held.call.closed).toBe('left');
+  const { status } = await readMessage(held.ada, held.answerId);
+  expect(status).toBe('INTERRUPTED');
+});

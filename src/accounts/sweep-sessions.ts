@@ -3,11 +3,20 @@ import type { Database } from '../db/database.ts';
 import { sessions, verifications } from '../db/tables/user.ts';
 import { failureName, log } from '../log.ts';
 
-/** Deletes expired sessions and links, at the start and once an hour. Returns a function that stops it. */
-export function startSessionSweeps(deps: { db: Database }): () => Promise<void> {
+/**
+ * Deletes expired sessions and links, at the start and once an hour, if that is this server's to do. Returns a function that stops
+ * it.
+ */
+export function startSessionSweeps(
+  deps: { db: Database },
+  isTurn: () => Promise<boolean>,
+): () => Promise<void> {
   let sweeping: Promise<void> | undefined;
   function sweep(): void {
-    sweeping ??= sweepExpired(deps)
+    sweeping ??= isTurn()
+      .then(async (isOurs) => {
+        if (isOurs) await sweepExpired(deps);
+      })
       .catch((error: unknown) =>
         log.warn({ failure: failureName(error) }, 'expired sessions could not be deleted'),
       )

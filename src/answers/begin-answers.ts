@@ -77,7 +77,9 @@ async function prepareAnswers(
     if (sealedKey === undefined) throw new Error('a key was chosen whose record was not read');
     const { provider } = each.model;
     const written = { id: newId('msg'), threadId: thread.id, writerId: deps.lease.serverId };
-    const live = new LiveAnswer({ ...written, provider });
+    // Only among several servers another one may have taken this one for dead.
+    const isShared = deps.mostOfPerson !== null;
+    const live = new LiveAnswer({ ...written, provider }, () => !isShared || deps.lease.isCertain);
     return { ...each, sealedKey, live };
   });
 }

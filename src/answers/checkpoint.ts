@@ -20,17 +20,19 @@ import type { Ending, LiveAnswer, UnsavedChunk } from './live-answer.ts';
  */
 export function startCheckpoints(
   deps: CheckpointDeps,
-  { beatMs, renewMs }: { beatMs: number; renewMs: number },
+  { beatMs, renewMs, giveUpMs }: HeartbeatTimes,
 ): () => Promise<void> {
   const { running, lease, bus } = deps;
   function beat(): void {
     // A slow database gets fewer and larger checkpoints, never two at once.
     running.checkpoint ??= checkpoint(deps).finally(() => {
       running.checkpoint = undefined;
+      lease.beatEnded();
     });
   }
   const timer = setInterval(() => {
     if (running.begun().length > 0 || lease.ageMs >= renewMs) beat();
+    if (lease.ageMs >= giveUpMs) interruptAll(deps);
   }, beatMs);
   // The row says whether the answer is to be stopped: a record only makes it be read sooner.
   bus.listen({ onRecord: (_from, [kind]) => kind === 'stop' && beat() });
@@ -38,6 +40,15 @@ export function startCheckpoints(
     clearInterval(timer);
     await running.checkpoint;
   };
+}
+
+interface HeartbeatTimes {
+  /** Between two heartbeats. */
+  beatMs: number;
+  /** How old the lease may be while no answer is written. */
+  renewMs: number;
+  /** How old the lease may be until the answers are given up: others have ended it long since. */
+  giveUpMs: number;
 }
 
 export interface CheckpointDeps extends EndDeps {
@@ -176,6 +187,12 @@ async function continueAfterTakeover(deps: CheckpointDeps): Promise<void> {
   const lost = running.all().filter(({ writerId }) => writerId === lease.serverId);
   for (const live of lost) deps.track(endAnswer(deps, live, INTERRUPTED).then(() => {}));
   await lease.beginAgain();
+}
+
+/** Nobody else can see the answers of a server that has lost the database, and their provider calls cost money. */
+function interruptAll(deps: CheckpointDeps): void {
+  const going = deps.running.begun().filter((live) => !live.isEnding);
+  for (const live of going) deps.track(endAnswer(deps, live, INTERRUPTED).then(() => {}));
 }
 
 const INTERRUPTED = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;

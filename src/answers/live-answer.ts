@@ -18,6 +18,7 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
   /** On the monotonic clock. */
   readonly startedAtMs = performance.now();
   readonly #provider: string;
+  readonly #mayShow: () => boolean;
   /** Aborts the provider call; used by `claimEnding`. */
   readonly abort = new AbortController();
   readonly #citations = new Map<string, Citation>();
@@ -25,8 +26,13 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
   #usage: SeenUsage | undefined;
   #isEnding = false;
 
-  constructor(answer: { id: string; threadId: string; writerId: string; provider: string }) {
+  /** `mayShow` is whether readers may be sent what is written. */
+  constructor(
+    answer: { id: string; threadId: string; writerId: string; provider: string },
+    mayShow: () => boolean = () => true,
+  ) {
     super(answer);
+    this.#mayShow = mayShow;
     this.writerId = answer.writerId;
     this.#provider = answer.provider;
   }
@@ -104,6 +110,11 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
     this.parts[part].savedLength = fromOffset + text.length;
   }
 
+  override flush(): void {
+    if (this.#isEnding || this.#mayShow()) super.flush();
+    else setTimeout(() => this.flush(), SHOW_AGAIN_MS).unref();
+  }
+
   #write(part: AnswerPart, delta: string): void {
     if (this.#isEnding) return;
     if (this.lengthOf('TEXT') + this.lengthOf('REASONING') + delta.length > MAX_ANSWER_LENGTH)
@@ -124,3 +135,4 @@ export interface UnsavedChunk {
 
 const MAX_ANSWER_LENGTH = 8 * 1024 * 1024; // UTF-16 code units of text and reasoning together
 const MAX_CITATIONS = 1_000;
+const SHOW_AGAIN_MS = 20;

@@ -26,6 +26,8 @@ export class ServerLease {
   readonly #onBegin: OnBegin;
   #serverId = newId('run');
   #renewedAtMs = performance.now();
+  /** When a heartbeat last ended, renewed or not. */
+  #beatEndedAtMs = performance.now();
 
   private constructor(db: Database, facts: ServerFacts, times: FleetTimes, onBegin: OnBegin) {
     this.#db = db;
@@ -50,6 +52,19 @@ export class ServerLease {
   /** Names this server as the writer of its answers. */
   get serverId(): string {
     return this.#serverId;
+  }
+
+  /**
+   * False after a pause of this process that may have cost it the lease, until a heartbeat has found that out. A database that is
+   * away is no such pause: nobody can end a lease then either.
+   */
+  get isCertain(): boolean {
+    return performance.now() - this.#beatEndedAtMs < this.#times.leaseMs / 2;
+  }
+
+  /** Called whenever a heartbeat has ended. */
+  beatEnded(): void {
+    this.#beatEndedAtMs = performance.now();
   }
 
   /** How long ago the lease was renewed. */

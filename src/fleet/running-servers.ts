@@ -22,6 +22,15 @@ export async function findRunningServers(db: Pick<Database, 'select'>): Promise<
     .orderBy(asc(servers.id));
 }
 
+/** Whether this is the server that does what only one of them needs to do. */
+export async function isOldestServer(
+  db: Pick<Database, 'select'>,
+  { serverId }: { serverId: string },
+): Promise<boolean> {
+  const [oldest] = await findRunningServers(db);
+  return oldest === undefined || oldest.id === serverId;
+}
+
 /** This server cannot join those that run. The message names one of them and says what to do. */
 export class OtherSecretError extends Error {
   override readonly name = 'OtherSecretError';
