@@ -92,13 +92,15 @@ export async function openApp(
   }
 }
 
-/** What differs in tests. */
+/** What the command line and tests add. */
 export interface AppOptions {
   /** A database that is already open, which is closed with the app; tests share one. */
   database?: OpenDatabase;
   /** Longest time between two searches for keys that are due to be checked. */
   recheckEveryMs?: number;
   times?: FleetTimes;
+  /** Called when another server has taken the database from a lone one. */
+  onLost?: () => void;
   /** Whether other servers use the database at the same time, also without REDIS_URL. */
   isShared?: boolean;
   /** In the place of the one over Redis. */
@@ -190,7 +192,10 @@ async function openOn(
   if (config.databaseUrl !== undefined) await confirmProgram(config.databaseUrl);
   const renewMs = isShared ? times.beatMs : isEmbedded ? Number.POSITIVE_INFINITY : times.leaseMs / 3;
   const giveUpMs = isShared ? 4 * times.leaseMs : Number.POSITIVE_INFINITY;
-  const stopCheckpoints = startCheckpoints(deps, { beatMs: times.beatMs, renewMs, giveUpMs });
+  // A lone server that lost its lease has lost the database to another one.
+  const onLeaseLost = async () => (isShared ? await lease.beginAgain() : options.onLost?.());
+  const checkpointDeps = { ...deps, onLeaseLost };
+  const stopCheckpoints = startCheckpoints(checkpointDeps, { beatMs: times.beatMs, renewMs, giveUpMs });
   const stopTakeOvers = isShared ? startTakeOvers(deps, times) : async () => {};
   const stopRechecks = startRechecks(deps, recheckEveryMs);
   const stopSweeps = startSessionSweeps(deps, () => isOldestServer(db, lease));

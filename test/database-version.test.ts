@@ -76,6 +76,26 @@ describe('a program that is one migration newer', { timeout: 120_000 }, () => {
     await (await start(env, newer)).stop();
   });
 
+  test.runIf(inject('postgresUrl') !== undefined)(
+    'runs beside this one if its migration only expands, and either can be started again',
+    async () => {
+      const env = { ...(await newPlace()), REDIS_URL: 'redis://127.0.0.1:1' }; // where nothing answers
+      const newer = newerProgram(expanding);
+      let [ours, theirs] = [await start(env, PROGRAM_FOLDER), await start(env, newer)];
+      const ada = await signUp(ours.url);
+      const { id } = await newThread(await personOf(theirs.url, ada.email, ada.token));
+      await ours.stop();
+      ours = await start(env, PROGRAM_FOLDER);
+      await theirs.stop();
+      theirs = await start(env, newer);
+      for (const { url } of [ours, theirs]) {
+        const again = await personOf(url, ada.email, ada.token);
+        expect(await again.run('thread', { id })).toMatchObject({ id });
+      }
+      await Promise.all([ours.stop(), theirs.stop()]);
+    },
+  );
+
   test.each([
     { title: 'its migration asks for it', migration: contracting },
     { title: 'its migration says nothing', migration: silent },

@@ -56,6 +56,8 @@ export interface CheckpointDeps extends EndDeps {
   heartbeatDb: Database;
   lease: ServerLease;
   bus: Bus;
+  /** Called when another server has ended the lease, after the answers were given up. */
+  onLeaseLost(): Promise<void>;
   /** Registers an ending that is being saved, so that a shutdown waits for it. */
   track(work: Promise<void>): void;
 }
@@ -67,7 +69,7 @@ async function checkpoint(deps: CheckpointDeps): Promise<void> {
   const sentAtMs = performance.now();
   try {
     const states = await saveAndRenewLease(deps, live, chunks);
-    if (states === null) return await continueAfterTakeover(deps);
+    if (states === null) return await giveUpAfterTakeover(deps);
     lease.renewed(sentAtMs);
     for (const chunk of chunks)
       if (states.get(chunk.messageId)?.isSaved) running.get(chunk.messageId)?.saved(chunk);
@@ -179,14 +181,14 @@ function failed(code: AnswerErrorCode): Ending {
 }
 
 /**
- * Goes on under a new id after another server has ended this one's lease, as it does with one that was paused. The answers are
- * that server's to end: their provider calls are aborted, and their readers get what it saves.
+ * Gives up the answers after another server has ended this one's lease, as it does with one that was paused. They are that
+ * server's to end: their provider calls are aborted, and their readers get what it saves.
  */
-async function continueAfterTakeover(deps: CheckpointDeps): Promise<void> {
+async function giveUpAfterTakeover(deps: CheckpointDeps): Promise<void> {
   const { lease, running } = deps;
   const lost = running.all().filter(({ writerId }) => writerId === lease.serverId);
   for (const live of lost) deps.track(endAnswer(deps, live, INTERRUPTED).then(() => {}));
-  await lease.beginAgain();
+  await deps.onLeaseLost();
 }
 
 /** Nobody else can see the answers of a server that has lost the database, and their provider calls cost money. */

@@ -27,7 +27,7 @@ export async function serve(config: Config, times: FleetTimes = FLEET_TIMES): Pr
     const database = await openDatabase(config, report, endWithDatabase);
     // A lone server holds the database, so all others have crashed or stopped.
     if (config.redis === undefined) await endAllLeases(database.db);
-    const app = await openApp(config, report, { database, times });
+    const app = await openApp(config, report, { database, times, onLost: endWithoutDatabase });
     try {
       // Listens before the ready line is printed: a process that waits for that line may send the signal at once.
       const stopped = shutdownSignal();
@@ -80,11 +80,13 @@ async function waitForDatabase(config: Config, isTerminal: boolean): Promise<voi
 async function lockDatabase(config: Config): Promise<() => Promise<void>> {
   if (config.databaseUrl === undefined) return await lockDataFolder(config);
   const mode = config.redis === undefined ? 'alone' : 'shared';
-  return await lockDatabaseServer(config.databaseUrl, mode, () => {
-    // The other server has ended our answers at its start, so nothing may be written here any more.
-    log.fatal('another server has taken the database');
-    process.exit(1);
-  });
+  return await lockDatabaseServer(config.databaseUrl, mode, endWithoutDatabase);
+}
+
+/** The other server has ended our answers at its start, so nothing may be written here any more. */
+function endWithoutDatabase(): void {
+  log.fatal('another server has taken the database');
+  process.exit(1);
 }
 
 /** Ends the process, in which the embedded database cannot be started again; the next one finds all that was saved. */

@@ -46,7 +46,7 @@ export async function requireSameSecrets(db: Database, { rootIds, authSecret }: 
     const { name } = other;
     if (other.authCheck !== authCheckOf(authSecret))
       throw new OtherSecretError(
-        `${name}, runs with another LATCHKEY_AUTH_SECRET, so sessions of one server would be refused by the other. Give all servers the same one.`,
+        `${name}, runs with another LATCHKEY_AUTH_SECRET, so sessions of one server would be refused by the other. Give all servers the same one. If that server has crashed, wait half a minute.`,
       );
     const unknown = [rootIds[0], other.rootIds[0]].find(
       (id) => !rootIds.includes(id ?? '') || !other.rootIds.includes(id ?? ''),
@@ -54,7 +54,7 @@ export async function requireSameSecrets(db: Database, { rootIds, authSecret }: 
     if (unknown !== undefined)
       throw new OtherSecretError(
         `${name}, runs with the root keys ${other.rootIds.join(', ')} and this server with ${rootIds.join(', ')}. ` +
-          `What is sealed with ${unknown} would not open on both. Give all servers both, in the same order.`,
+          `What is sealed with ${unknown} would not open on both. Give all servers both, in the same order. If that server has crashed, wait half a minute.`,
       );
   }
 }
