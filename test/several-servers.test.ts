@@ -11,7 +11,8 @@ import {
   TRANSPORTS,
 } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
-import { faster, startFleet, through } from './kit/fleet.ts';
+import { faster } from './kit/faster.ts';
+import { startFleet, through } from './kit/fleet.ts';
 import { type MemoryBusHub, startMemoryBus } from './kit/memory-bus.ts';
 import type { Person } from './kit/person.ts';
 

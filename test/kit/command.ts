@@ -22,17 +22,20 @@ export interface CommandResult {
   error: string;
 }
 
-/** Starts `node src/main.ts …`. It lives no longer than the test; one that runs beside others says itself when it is over. */
+/**
+ * Starts `node src/main.ts …`, or another script. It lives no longer than the test; one that runs beside others says itself when it
+ * is over.
+ */
 export function startCommand(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input = '',
   whenOver: (end: () => void) => void = onTestFinished,
+  script: URL = MAIN,
 ): CommandProcess {
-  const main = new URL('../../src/main.ts', import.meta.url).pathname;
   // What one process compiled the next one need not: that is half of what its imports cost.
   const always = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: inject('compileCache') };
-  const child = spawn(process.execPath, [main, ...words], { env: { ...always, ...env } });
+  const child = spawn(process.execPath, [script.pathname, ...words], { env: { ...always, ...env } });
   whenOver(() => void child.kill('SIGKILL')); // a test that fails half-way leaves no server behind
   child.stdin.end(input);
   const lines: string[] = [];
@@ -62,6 +65,8 @@ export function startCommand(
     },
   };
 }
+
+const MAIN = new URL('../../src/main.ts', import.meta.url);
 
 /** Runs `node src/main.ts …` to its end. */
 export async function runCommand(

@@ -1,9 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** The way to a PostgreSQL server, which a test can break. */
+/** The way to a PostgreSQL or Redis server, which a test can break. */
 export interface DatabaseProxy extends AsyncDisposable {
-  /** The database's URL by this way. */
+  /** The server's URL by this way. */
   url: string;
   /** Resets every connection and refuses new ones, as a server does that is stopped. */
   cut(): Promise<void>;

@@ -54,12 +54,15 @@ export interface OwnRedis {
   kill(): Promise<void>;
 }
 
-export async function startRedis(port?: number): Promise<OwnRedis> {
+export async function startRedis(
+  port?: number,
+  whenOver: (end: () => void) => void = onTestFinished,
+): Promise<OwnRedis> {
   const onPort = port ?? (await freePort());
   const url = `redis://127.0.0.1:${onPort}`;
   const settings = ['--port', String(onPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const child = spawn('redis-server', settings, { stdio: 'ignore', cwd: '/' });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  whenOver(() => void child.kill('SIGKILL'));
   await eventually('the Redis of the test answers', () => redisVersion(url));
   return {
     url,
