@@ -1,6 +1,7 @@
 import { RedisClusterError } from '../bus/redis-cluster-error.ts';
 import { NewerDatabaseError } from '../db/migrate.ts';
 import { DatabaseHeldError } from '../db/server-hold.ts';
+import { OtherSecretError } from '../fleet/running-servers.ts';
 import { failureCode, failureName } from '../log.ts';
 import { ConfigError } from '../read-setting.ts';
 import { SecretSourceError } from '../vault/secret-source.ts';
@@ -14,6 +15,7 @@ export function explainFailure(error: unknown): { sentence: string; exitCode: nu
     error instanceof SecretSourceError ||
     error instanceof DatabaseHeldError ||
     error instanceof NewerDatabaseError ||
+    error instanceof OtherSecretError ||
     error instanceof RedisClusterError ||
     error instanceof ServerRefusalError ||
     error instanceof UsageError
