@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from './redis.ts';
+import { freePort } from './free-port.ts';
 
 /** A PostgreSQL of a test's own, which it may restart. */
 export interface OwnPostgres extends AsyncDisposable {

@@ -3,6 +3,7 @@ import { type CommandProcess, startCommand } from './command.ts';
 import { createMigratedDatabase } from './database.ts';
 import { type DatabaseProxy, startDatabaseProxy } from './database-proxy.ts';
 import { through } from './fleet.ts';
+import { freePort } from './free-port.ts';
 import { type NamedModel, type Person, signUp } from './person.ts';
 import { SECRETS } from './process.ts';
 import { type OwnRedis, startRedis } from './redis.ts';
@@ -51,15 +52,16 @@ export async function startProcessFleet({
   const url = databaseUrl ?? (await createMigratedDatabase(inject('postgresUrl') ?? ''));
   const provider = await startTickingProvider(paceMs, TICKING_MODELS);
   let redis = await startRedis(undefined, whenOver);
-  const start = (proxies: Pick<FleetProcess, 'database' | 'redis'>, port = '0') => {
-    const env = { ...GENEROUS, LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host, PORT: port };
+  const start = (proxies: Pick<FleetProcess, 'database' | 'redis'>, port: number) => {
+    const env = { ...GENEROUS, LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host, PORT: String(port) };
     return startProcess(env, factor, proxies, whenOver);
   };
   const servers = await Promise.all(
     [1, 2, 3].map(async () => {
       const proxies = { database: await startDatabaseProxy(url), redis: await startDatabaseProxy(redis.url) };
+      const port = await freePort();
       const server: FleetProcess = {
-        ...(await start(proxies)),
+        ...(await start(proxies, port)),
         ...proxies,
         async kill() {
           server.process.kill('SIGKILL');
@@ -67,7 +69,7 @@ export async function startProcessFleet({
         },
         async restart() {
           await server.kill();
-          Object.assign(server, await start(proxies, new URL(server.url).port));
+          Object.assign(server, await start(proxies, port));
         },
       };
       return server;

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { createClient } from 'redis';
 import { onTestFinished } from 'vitest';
 import { loadRedisAccess } from '../../src/bus/redis-access.ts';
 import { RedisConnection, type RedisRole } from '../../src/bus/redis-connection.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 
 /** The version of the Redis at a URL; null if none answers there. */
 export async function redisVersion(url: string): Promise<string | null> {
@@ -72,14 +71,4 @@ export async function startRedis(
       await once(child, 'exit');
     },
   };
-}
-
-/** A port on which nothing listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
