@@ -58,12 +58,12 @@ describe.runIf(canRun)('several servers', { timeout: 60_000 + ROUNDS * 90_000 },
     });
   });
 
-  test('the answers of two servers that are killed together are interrupted by the third', async () => {
-    await inRounds('kill -9 of the owner and another', async (round) => {
-      const [other] = round.others;
-      await Promise.all([round.owner.kill(), other?.kill()]);
+  test('a server that is killed while it may be taking over leaves that to the third', async () => {
+    await inRounds('kill -9 of the owner and then of another', async (round) => {
+      await round.owner.kill();
       round.breaks();
-      await Promise.all([round.owner.restart(), other?.restart()]);
+      await sleep(TIMES.leaseMs + (DEAD_AFTER_MS - TIMES.leaseMs) * Math.random());
+      await Promise.all([round.owner.restart(), round.others[0]?.restart()]);
       await round.untilEnded(DEAD_AFTER_MS + SLACK_MS);
       return 'INTERRUPTED';
     });
@@ -77,23 +77,41 @@ describe.runIf(canRun)('several servers', { timeout: 60_000 + ROUNDS * 90_000 },
     'a server that is paused for a time %s writes nothing to answers that others have ended',
     async (title, ms, jitterMs) => {
       await inRounds(`SIGSTOP of the owner, ${title}`, async (round) => {
+        const isFinished = Math.random() < 0.5;
         round.owner.process.kill('SIGSTOP');
         round.breaks();
+        if (isFinished) round.finish();
         await sleep(ms + jitterMs * Math.random());
         round.owner.process.kill('SIGCONT');
         await eventually('the owner has a lease', () => records.hasLease(round.owner.name), SLACK_MS);
-        if (await hasLostAnswers(round, records)) {
-          await round.untilEnded(SLACK_MS);
-          await round.untilProviderLeft(SLACK_MS);
-          return jitterMs > 0 ? 'any' : ms < TIMES.leaseMs ? 'COMPLETE' : 'INTERRUPTED';
+        const expected = jitterMs > 0 ? 'any' : ms < TIMES.leaseMs ? 'COMPLETE' : 'INTERRUPTED';
+        if (!isFinished && !(await hasLostAnswers(round, records))) {
+          await round.untilMoreText(SLACK_MS);
+          round.finish();
         }
-        await round.untilMoreText(SLACK_MS);
-        round.finish();
         await round.untilEnded(SLACK_MS);
-        return jitterMs > 0 ? 'any' : 'COMPLETE';
+        await round.untilProviderLeft(SLACK_MS);
+        return expected;
       });
     },
   );
+
+  test('the answers that a server was about to begin when it was paused end too', async () => {
+    await inRounds('SIGSTOP of the owner while it begins answers', async (round) => {
+      const sends = round.sendBriefly(8);
+      await sleep(20 * Math.random());
+      round.owner.process.kill('SIGSTOP');
+      round.breaks();
+      await sleep(DEAD_AFTER_MS);
+      round.owner.process.kill('SIGCONT');
+      await sends;
+      await round.untilEnded(SLACK_MS);
+      const isNoneWritten = async () =>
+        (await records.sql`select from messages where status = 'WRITING'`).length === 0;
+      await eventually('no answer is being written', isNoneWritten, SLACK_MS);
+      return 'INTERRUPTED';
+    });
+  });
 
   test('a Redis that is killed and started again interrupts nothing', async () => {
     await inRounds('kill -9 of Redis', async (round) => {
@@ -162,6 +180,7 @@ describe.runIf(canRun)('several servers', { timeout: 60_000 + ROUNDS * 90_000 },
 
   test('a database that is away for longer than a lease, for all servers, interrupts nothing', async () => {
     await inRounds('PostgreSQL is a black hole for all', async (round) => {
+      await round.untilMoreText(SLACK_MS); // who begins to follow needs the database
       for (const { database } of fleet.servers) database.silence();
       await round.untilMoreText(SLACK_MS);
       await sleep(1.7 * TIMES.leaseMs);
@@ -181,6 +200,21 @@ describe.runIf(canRun)('several servers', { timeout: 60_000 + ROUNDS * 90_000 },
       await round.untilProviderLeft(SLACK_MS);
       await eventually('the owner has a lease', () => records.hasLease(round.owner.name), SLACK_MS);
       return 'INTERRUPTED';
+    });
+  });
+
+  test('the watchers at a server that alone loses the database hear the end once it has it again', async () => {
+    await inRounds('PostgreSQL is a black hole for another server', async (round) => {
+      const { database } = round.others[0] as FleetProcess;
+      await round.untilMoreText(SLACK_MS);
+      database.silence();
+      await round.untilMoreText(SLACK_MS);
+      await sleep(1.7 * TIMES.leaseMs * Math.random());
+      round.finish();
+      await sleep(TIMES.leaseMs * Math.random());
+      await database.restore();
+      await round.untilEnded(SLACK_MS);
+      return 'COMPLETE';
     });
   });
 });

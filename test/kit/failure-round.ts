@@ -16,6 +16,8 @@ export interface FailureRound {
   untilMoreText(withinMs?: number): Promise<void>;
   /** Lets the provider end all answers. */
   finish(): void;
+  /** Sends so many messages more through the owner, whatever becomes of them. */
+  sendBriefly(count: number): Promise<void>;
   /** Waits until no watch is open. */
   untilEnded(withinMs: number): Promise<void>;
   /** Waits until the provider has lost its connections. */
@@ -125,6 +127,13 @@ export async function startRound(
     },
     finish() {
       for (const { question, model } of answers) fleet.provider.finish(question, model);
+    },
+    async sendBriefly(count) {
+      const sends = Array.from({ length: count }, async (_each, index) => {
+        const { threadId } = asked[index % asked.length] ?? {};
+        await ada.ask(`Briefly, ${crypto.randomUUID()}`, fleet.models.slice(0, 1), threadId);
+      });
+      await Promise.allSettled(sends);
     },
     async untilEnded(withinMs) {
       let timer: NodeJS.Timeout | undefined;
