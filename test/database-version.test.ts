@@ -12,7 +12,7 @@ import { readMigrations, readProgramName } from '../src/db/migration-file.ts';
 import { NewerDatabaseError } from '../src/db/oldest-program.ts';
 import { oldestPrograms } from '../src/db/tables/oldest-program.ts';
 import { servers } from '../src/db/tables/server.ts';
-import { PROGRAM_FOLDER, startCommand } from './kit/command.ts';
+import { MAIN, PROGRAM_FOLDER, startCommand } from './kit/command.ts';
 import { createDatabase } from './kit/database.ts';
 import { personOf, signUp } from './kit/person.ts';
 import { newPlace } from './kit/process.ts';
@@ -204,11 +204,11 @@ function newerProgram(migrations: Readonly<Record<string, string>>): string {
 }
 
 async function run(env: Readonly<Record<string, string>>, program: string, words = ['migrate']) {
-  return await startCommand(words, { PORT: '0', ...env }, '', onTestFinished, program).ended;
+  return await startCommand(words, { PORT: '0', ...env }, '', onTestFinished, join(program, MAIN)).ended;
 }
 
 async function start(env: Readonly<Record<string, string>>, program: string) {
-  const command = startCommand(['serve'], { PORT: '0', ...env }, '', onTestFinished, program);
+  const command = startCommand(['serve'], { PORT: '0', ...env }, '', onTestFinished, join(program, MAIN));
   const { url } = JSON.parse(await command.line(/Latchkey is ready/)) as { url: string };
   return {
     url,

@@ -11,8 +11,9 @@ import { Networks } from '../src/networks.ts';
 import { postAccount } from './kit/account-request.ts';
 import { eventually } from './kit/eventually.ts';
 import { healthy, startFakeRedis } from './kit/fake-redis.ts';
+import { freePort } from './kit/free-port.ts';
 import { captureLog } from './kit/log.ts';
-import { canStartRedis, connectRedis, dialRedis, freePort, startRedis } from './kit/redis.ts';
+import { canStartRedis, connectRedis, dialRedis, startRedis } from './kit/redis.ts';
 import { DEFAULT_ATTEMPTS, startTestServer } from './kit/server.ts';
 
 /** Several servers count together, so that a limit does not grow with their number, and no server fails for lack of Redis. */

@@ -10,9 +10,10 @@ import { readConfig, takeConfig } from '../src/config.ts';
 import { startCommand } from './kit/command.ts';
 import { eventually } from './kit/eventually.ts';
 import { bulk, healthy, OK, startFakeRedis } from './kit/fake-redis.ts';
+import { freePort } from './kit/free-port.ts';
 import { captureLog } from './kit/log.ts';
 import { newPlace } from './kit/process.ts';
-import { connectRedis, dialRedis, freePort } from './kit/redis.ts';
+import { connectRedis, dialRedis } from './kit/redis.ts';
 import { startTestServer } from './kit/server.ts';
 
 /** Redis makes several servers one. A server starts and serves without it, and its password is told to nobody. */

@@ -12,7 +12,8 @@ import {
 } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
 import { eventually } from './kit/eventually.ts';
-import { faster, startFleet, through } from './kit/fleet.ts';
+import { faster } from './kit/faster.ts';
+import { startFleet, through } from './kit/fleet.ts';
 import { type MemoryBusHub, startMemoryBus } from './kit/memory-bus.ts';
 import type { Person } from './kit/person.ts';
 import { newThread } from './kit/thread.ts';

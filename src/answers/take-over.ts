@@ -41,8 +41,10 @@ export function startTakeOvers(deps: TakeOverDeps, times: FleetTimes): () => Pro
   async function look(): Promise<void> {
     const lookedAtMs = performance.now();
     const late = await findLate(deps.db);
+    // Not when the look was sent: one that waited for the end of an outage would use up the patience for it.
+    const seenAtMs = performance.now();
     for (const id of firstSeenMs.keys()) if (!late.includes(id)) firstSeenMs.delete(id);
-    for (const id of late) if (!firstSeenMs.has(id)) firstSeenMs.set(id, lookedAtMs);
+    for (const id of late) if (!firstSeenMs.has(id)) firstSeenMs.set(id, seenAtMs);
     const dead = late.filter((id) => lookedAtMs - (firstSeenMs.get(id) ?? lookedAtMs) >= times.patienceMs);
     for (const id of dead.length === 0 ? [] : await endLeases(deps.db, dead))
       log.warn({ serverId: id }, 'a server stopped renewing its lease and was taken for dead');

@@ -22,19 +22,21 @@ export interface CommandResult {
   error: string;
 }
 
-/** Starts `node src/main.ts …`. It lives no longer than the test; one that runs beside others says itself when it is over. */
+/**
+ * Starts `node src/main.ts …`, or another script. It lives no longer than the test; one that runs beside others says itself when it
+ * is over.
+ */
 export function startCommand(
   words: readonly string[],
   env: Readonly<Record<string, string>> = {},
   input = '',
   whenOver: (end: () => void) => void = onTestFinished,
-  /** Where the program is; a test may have made an altered one. */
-  programFolder = PROGRAM_FOLDER,
+  /** The file that is run: a test may have made an altered program. */
+  script: string = join(PROGRAM_FOLDER, MAIN),
 ): CommandProcess {
-  const main = join(programFolder, 'src/main.ts');
   // What one process compiled the next one need not: that is half of what its imports cost.
   const always = { PATH: process.env.PATH ?? '', NODE_COMPILE_CACHE: inject('compileCache') };
-  const child = spawn(process.execPath, [main, ...words], { env: { ...always, ...env } });
+  const child = spawn(process.execPath, [script, ...words], { env: { ...always, ...env } });
   whenOver(() => void child.kill('SIGKILL')); // a test that fails half-way leaves no server behind
   child.stdin.end(input);
   const lines: string[] = [];
@@ -67,6 +69,9 @@ export function startCommand(
 
 /** The program under test. */
 export const PROGRAM_FOLDER = new URL('../..', import.meta.url).pathname;
+
+/** Where a program begins, in its folder. */
+export const MAIN = 'src/main.ts';
 
 /** Runs `node src/main.ts …` to its end. */
 export async function runCommand(

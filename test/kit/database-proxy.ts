@@ -1,9 +1,9 @@
-import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
+import { freePort } from './free-port.ts';
 
-/** The way to a PostgreSQL server, which a test can break. */
+/** The way to a PostgreSQL or Redis server, which a test can break. */
 export interface DatabaseProxy extends AsyncDisposable {
-  /** The database's URL by this way. */
+  /** The server's URL by this way. */
   url: string;
   /** Resets every connection and refuses new ones, as a server does that is stopped. */
   cut(): Promise<void>;
@@ -48,8 +48,10 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
     pair.far.pipe(pair.near).pipe(pair.far);
   }
 
-  async function listen(onPort: number): Promise<void> {
-    if (!server.listening) await new Promise<void>((resolve) => server.listen(onPort, '127.0.0.1', resolve));
+  const ownPort = await freePort();
+
+  async function listen(): Promise<void> {
+    if (!server.listening) await new Promise<void>((resolve) => server.listen(ownPort, '127.0.0.1', resolve));
   }
 
   async function cut(): Promise<void> {
@@ -62,10 +64,9 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
     await closed;
   }
 
-  await listen(0);
-  const address = server.address() as AddressInfo;
+  await listen();
   const url = new URL(databaseUrl);
-  url.host = `127.0.0.1:${address.port}`;
+  url.host = `127.0.0.1:${ownPort}`;
   const proxy: DatabaseProxy = {
     url: url.href,
     dialled: 0,
@@ -83,7 +84,7 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
     async restore() {
       isSilent = false;
       for (const pair of pairs) if (!pair.near.destroyed) join(pair);
-      await listen(address.port);
+      await listen();
     },
     [Symbol.asyncDispose]: cut,
   };

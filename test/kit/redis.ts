@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { createClient } from 'redis';
 import { onTestFinished } from 'vitest';
 import { loadRedisAccess } from '../../src/bus/redis-access.ts';
 import { RedisConnection, type RedisRole } from '../../src/bus/redis-connection.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 
 /** The version of the Redis at a URL; null if none answers there. */
 export async function redisVersion(url: string): Promise<string | null> {
@@ -54,12 +53,15 @@ export interface OwnRedis {
   kill(): Promise<void>;
 }
 
-export async function startRedis(port?: number): Promise<OwnRedis> {
+export async function startRedis(
+  port?: number,
+  whenOver: (end: () => void) => void = onTestFinished,
+): Promise<OwnRedis> {
   const onPort = port ?? (await freePort());
   const url = `redis://127.0.0.1:${onPort}`;
   const settings = ['--port', String(onPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
   const child = spawn('redis-server', settings, { stdio: 'ignore', cwd: '/' });
-  onTestFinished(() => void child.kill('SIGKILL'));
+  whenOver(() => void child.kill('SIGKILL'));
   await eventually('the Redis of the test answers', () => redisVersion(url));
   return {
     url,
@@ -69,14 +71,4 @@ export async function startRedis(port?: number): Promise<OwnRedis> {
       await once(child, 'exit');
     },
   };
-}
-
-/** A port on which nothing listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

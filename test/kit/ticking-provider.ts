@@ -11,10 +11,10 @@ export interface TickingProvider extends AsyncDisposable {
   baseUrl: string;
   /** `127.0.0.1:port`, to be allowed as a private host. */
   host: string;
-  /** What was written to the question of this text; undefined if it was not asked. */
-  asked(question: string): TickingAnswer | undefined;
-  /** Writes the end of the answer to this question. */
-  finish(question: string): void;
+  /** What a model wrote to the question of this text; undefined if it was not asked. */
+  asked(question: string, model?: string): TickingAnswer | undefined;
+  /** Writes the end of a model's answer to this question. */
+  finish(question: string, model?: string): void;
 }
 
 export interface TickingAnswer {
@@ -22,35 +22,46 @@ export interface TickingAnswer {
   text: string;
   /** The conversation it was asked with, the question included. */
   turns: { role: string; content: string }[];
+  /** Whether its connection has ended, by either side. */
+  isClosed: boolean;
 }
 
-export async function startTickingProvider(paceMs = 20): Promise<TickingProvider> {
+export async function startTickingProvider(
+  paceMs = 20,
+  models: readonly [string, ...string[]] = ['ticking'],
+): Promise<TickingProvider> {
   const answers = new Map<string, TickingAnswer & { response: ServerResponse }>();
   const server = createServer(async (request, response) => {
     if (request.method === 'GET') {
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ object: 'list', data: [{ id: 'ticking', object: 'model' }] }));
+      response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }));
       return;
     }
-    const { messages: turns } = (await json(request)) as { messages: TickingAnswer['turns'] };
+    const { model, messages: turns } = (await json(request)) as {
+      model: string;
+      messages: TickingAnswer['turns'];
+    };
     // The text before it says that the answer above is only a part.
     const question = turns.at(-1)?.content.split('\n\n').at(-1) ?? '';
-    const answer = { text: '', turns, response };
-    answers.set(question, answer);
+    const answer = { text: '', turns, response, isClosed: false };
+    answers.set(`${model} ${question}`, answer);
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     tick(answer);
     if (question.startsWith('Briefly')) return end(response);
     const timer = setInterval(() => tick(answer), paceMs);
-    response.once('close', () => clearInterval(timer));
+    response.once('close', () => {
+      clearInterval(timer);
+      answer.isClosed = true;
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     baseUrl: `http://${host}/v1`,
     host,
-    asked: (question) => answers.get(question),
-    finish(question) {
-      const answer = answers.get(question);
+    asked: (question, model = models[0]) => answers.get(`${model} ${question}`),
+    finish(question, model = models[0]) {
+      const answer = answers.get(`${model} ${question}`);
       if (answer !== undefined) end(answer.response);
     },
     async [Symbol.asyncDispose]() {
