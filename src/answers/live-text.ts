@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { type Message, readMessages } from '../threads/message.ts';
 import type { AnswerPart, FollowedAnswer } from './followed-answer.ts';
+import { NO_CHUNK } from './remote-answer.ts';
 import type { RemoteAnswers } from './remote-answers.ts';
 import { readProgress } from './remote-progress.ts';
 import type { RunningAnswers } from './running.ts';
@@ -59,5 +60,3 @@ async function readElsewhere(
   }
   return found;
 }
-
-const NO_CHUNK = { fromOffset: -1, bytes: 0 };

@@ -1,3 +1,4 @@
+import type { Bus, Place } from '../bus/bus.ts';
 import { type AnswerPart, FollowedAnswer } from './followed-answer.ts';
 
 /** A piece of the text of an answer, at its offset in UTF-16 code units. */
@@ -18,8 +19,16 @@ export interface ChunkPlace {
  * pieces, from that server's frames and from the chunks it saves, which may overlap.
  */
 export class RemoteAnswer extends FollowedAnswer {
-  /** When its last reader left, on the monotonic clock; null while it has one. */
+  /** The server that writes it, its owner; null until that has been read. */
+  ownerId: string | null = null;
+  /** When the database was last read for it. All times are on the monotonic clock. */
+  lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** When its last reader left; null while it has one. */
   #leftAtMs: number | null = performance.now();
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
+  /** Length of both texts that the owner was told last. */
+  #acknowledged = 0;
   readonly #chunks: Record<AnswerPart, ChunkPlace> = { TEXT: { ...NO_CHUNK }, REASONING: { ...NO_CHUNK } };
 
   /** Appends what is new in a piece. False if text between the known one and the piece is missing. */
@@ -41,6 +50,42 @@ export class RemoteAnswer extends FollowedAnswer {
     return this.#chunks[part];
   }
 
+  /** Notes that its owner has sent something about it. */
+  heard(): void {
+    this.#heardAtMs = performance.now();
+  }
+
+  /** How long its owner has been silent. */
+  get silentMs(): number {
+    return performance.now() - this.#heardAtMs;
+  }
+
+  /** Asks the owner to send it on from what is known of it. Asks for what is lost only now and then. */
+  ask(bus: Bus): void {
+    if (this.ownerId === null || performance.now() - this.#askedAtMs < ASK_AGAIN_MS) return;
+    this.#askedAtMs = performance.now();
+    bus.send(this.ownerId, ['follow', ...this.place()]);
+  }
+
+  /** Treats the owner as silent and not asked: something may have been lost. */
+  doubt(): void {
+    this.#heardAtMs = Number.NEGATIVE_INFINITY;
+    this.#askedAtMs = Number.NEGATIVE_INFINITY;
+    this.lookedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** What is known of it, as the owner is told. */
+  place(): Place {
+    const [text, reasoning] = [this.lengthOf('TEXT'), this.lengthOf('REASONING')];
+    this.#acknowledged = text + reasoning;
+    return [this.id, text, reasoning];
+  }
+
+  /** Whether so much has come that the owner should be told before the next second. */
+  get hasMuchUnacknowledged(): boolean {
+    return this.lengthOf('TEXT') + this.lengthOf('REASONING') - this.#acknowledged >= ACKNOWLEDGE_AFTER;
+  }
+
   /** Whether nobody has read it for so long. */
   isLeft(forMs: number): boolean {
     if (this.hasReaders) this.#leftAtMs = null;
@@ -49,4 +94,8 @@ export class RemoteAnswer extends FollowedAnswer {
   }
 }
 
-const NO_CHUNK: ChunkPlace = { fromOffset: -1, bytes: 0 };
+/** Before all chunks. */
+export const NO_CHUNK: ChunkPlace = { fromOffset: -1, bytes: 0 };
+
+const ASK_AGAIN_MS = 100;
+const ACKNOWLEDGE_AFTER = 65_536; // UTF-16 code units: half of what the owner sends without an acknowledgement

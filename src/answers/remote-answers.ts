@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bus, BusRecord, Place } from '../bus/bus.ts';
+import type { Bus, BusRecord } from '../bus/bus.ts';
 import type { ChangeListener, Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import type { FleetTimes } from '../fleet/times.ts';
 import { failureName, log } from '../log.ts';
 import { type Message, readMessages } from '../threads/message.ts';
+import type { AnswerPart } from './followed-answer.ts';
 import { RemoteAnswer } from './remote-answer.ts';
 import { readProgress } from './remote-progress.ts';
 
@@ -22,7 +23,7 @@ interface RemoteDeps {
 export class RemoteAnswers {
   readonly #deps: RemoteDeps;
   readonly #times: FleetTimes;
-  readonly #followed = new Map<string, Followed>();
+  readonly #followed = new Map<string, { answer: RemoteAnswer; changes: ChangeListener }>();
   readonly #pulse: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
@@ -33,7 +34,7 @@ export class RemoteAnswers {
     this.#times = times;
     deps.bus.listen({
       onRecord: (_from, record) => this.#take(record),
-      onGap: () => this.#askAllAgain(),
+      onGap: () => this.#doubtAll(),
     });
     this.#pulse = setInterval(() => this.#acknowledgeAll(), times.pulseMs).unref();
   }
@@ -58,9 +59,7 @@ export class RemoteAnswers {
     const changes = this.#deps.changes.listen(threadId, () => {
       if (changes.take().includes(id)) this.#lookNow(id);
     });
-    const never = Number.NEGATIVE_INFINITY;
-    const times = { heardAtMs: never, lookedAtMs: never, askedAtMs: never };
-    this.#followed.set(id, { answer, changes, ownerId: null, acknowledged: 0, ...times });
+    this.#followed.set(id, { answer, changes });
     this.#lookNow(id);
     return answer;
   }
@@ -92,7 +91,7 @@ export class RemoteAnswers {
         break;
       case 'retrying': {
         const [, answerId, attempt, retryAt, code, provider] = record;
-        this.#heard(answerId)?.answer.retry({ attempt, retryAt: new Date(retryAt), code, provider });
+        this.#heard(answerId)?.retry({ attempt, retryAt: new Date(retryAt), code, provider });
         break;
       }
       case 'beat':
@@ -105,66 +104,50 @@ export class RemoteAnswers {
     }
   }
 
-  #heard(answerId: string): Followed | undefined {
-    const followed = this.#followed.get(answerId);
-    if (followed !== undefined) followed.heardAtMs = performance.now();
-    return followed;
+  #heard(answerId: string): RemoteAnswer | undefined {
+    const answer = this.get(answerId);
+    answer?.heard();
+    return answer;
   }
 
-  #takeFrame(answerId: string, part: 'TEXT' | 'REASONING', offset: number, text: string): void {
-    const followed = this.#heard(answerId);
-    if (followed === undefined) return;
-    if (!followed.answer.add({ part, offset, text })) this.#ask(followed);
-    else if (knownLength(followed) - followed.acknowledged >= ACKNOWLEDGE_AFTER)
-      this.#acknowledge([followed]);
+  #takeFrame(answerId: string, part: AnswerPart, offset: number, text: string): void {
+    const answer = this.#heard(answerId);
+    if (answer === undefined) return;
+    if (!answer.add({ part, offset, text })) answer.ask(this.#deps.bus);
+    else if (answer.hasMuchUnacknowledged) this.#acknowledge([answer]);
   }
 
   /** A beat comes after the pieces that it counts, so a piece that is not here by then was lost. */
   #takeBeat(answerId: string, text: number, reasoning: number): void {
-    const followed = this.#heard(answerId);
-    if (followed === undefined) return;
-    const { answer } = followed;
-    if (answer.lengthOf('TEXT') < text || answer.lengthOf('REASONING') < reasoning) this.#ask(followed);
+    const answer = this.#heard(answerId);
+    if (answer === undefined) return;
+    if (answer.lengthOf('TEXT') < text || answer.lengthOf('REASONING') < reasoning)
+      answer.ask(this.#deps.bus);
   }
 
-  /** Asks the owner to send the answer on from what is known of it. */
-  #ask(followed: Followed): void {
-    const { answer, ownerId } = followed;
-    if (ownerId === null || performance.now() - followed.askedAtMs < ASK_AGAIN_MS) return;
-    followed.askedAtMs = performance.now();
-    const places = placeOf(followed);
-    this.#deps.bus.send(ownerId, ['follow', ...places]);
-    followed.acknowledged = answer.lengthOf('TEXT') + answer.lengthOf('REASONING');
-  }
-
-  #askAllAgain(): void {
-    for (const followed of this.#followed.values()) {
-      followed.heardAtMs = Number.NEGATIVE_INFINITY;
-      followed.askedAtMs = Number.NEGATIVE_INFINITY;
-    }
+  #doubtAll(): void {
+    for (const { answer } of this.#followed.values()) answer.doubt();
     // Not all servers at the same moment: they find a gap together.
     this.#lookIn(Math.random() * this.#times.pulseMs);
   }
 
   #acknowledgeAll(): void {
-    for (const followed of Map.groupBy(this.#followed.values(), ({ ownerId }) => ownerId).values())
-      this.#acknowledge(followed);
+    const answers = [...this.#followed.values()].map(({ answer }) => answer);
+    for (const ofOwner of Map.groupBy(answers, ({ ownerId }) => ownerId).values()) this.#acknowledge(ofOwner);
   }
 
   /** All of the same owner. */
-  #acknowledge(followed: readonly Followed[]): void {
-    const ownerId = followed[0]?.ownerId ?? null;
-    if (ownerId === null) return;
-    this.#deps.bus.send(ownerId, ['ack', followed.map(placeOf)]);
-    for (const each of followed) each.acknowledged = knownLength(each);
+  #acknowledge(answers: readonly RemoteAnswer[]): void {
+    const ownerId = answers[0]?.ownerId ?? null;
+    if (ownerId !== null) this.#deps.bus.send(ownerId, ['ack', answers.map((answer) => answer.place())]);
   }
 
   // What the database has.
 
   #lookNow(answerId: string): void {
-    const followed = this.#followed.get(answerId);
-    if (followed === undefined) return;
-    followed.lookedAtMs = Number.NEGATIVE_INFINITY;
+    const answer = this.get(answerId);
+    if (answer === undefined) return;
+    answer.lookedAtMs = Number.NEGATIVE_INFINITY;
     this.#lookIn(0);
   }
 
@@ -184,36 +167,33 @@ export class RemoteAnswers {
 
   /** Whether something asked for a look while one was under way. */
   #isAnyDueNow(): boolean {
-    return this.#followed.values().some(({ lookedAtMs }) => lookedAtMs === Number.NEGATIVE_INFINITY);
+    return this.#followed.values().some(({ answer }) => answer.lookedAtMs === Number.NEGATIVE_INFINITY);
   }
 
-  #isDue(followed: Followed): boolean {
-    const nowMs = performance.now();
-    const isCarried = this.#deps.bus.isUp && nowMs - followed.heardAtMs < 3 * this.#times.pulseMs;
-    return !isCarried || nowMs - followed.lookedAtMs >= this.#times.lookForChangesMs;
+  #isDue({ silentMs, lookedAtMs }: RemoteAnswer): boolean {
+    const isCarried = this.#deps.bus.isUp && silentMs < 3 * this.#times.pulseMs;
+    return !isCarried || performance.now() - lookedAtMs >= this.#times.lookForChangesMs;
   }
 
   async #look(): Promise<void> {
     for (const [id, { answer }] of this.#followed) if (answer.isLeft(LINGER_MS)) this.#forget(id);
-    const due = [...this.#followed.values()].filter((followed) => this.#isDue(followed));
+    const followed = [...this.#followed.values()].map(({ answer }) => answer);
+    const due = followed.filter((answer) => this.#isDue(answer));
     if (due.length === 0) return;
     const lookedAtMs = performance.now();
-    for (const followed of due) followed.lookedAtMs = lookedAtMs;
+    for (const answer of due) answer.lookedAtMs = lookedAtMs;
     try {
-      const progress = await readProgress(
-        this.#deps.db,
-        due.map(({ answer }) => answer),
-      );
+      const progress = await readProgress(this.#deps.db, due);
       const ended: string[] = [];
-      for (const followed of due) {
-        const found = progress.get(followed.answer.id);
+      for (const answer of due) {
+        const found = progress.get(answer.id);
         if (!found?.isWriting) {
-          ended.push(followed.answer.id);
+          ended.push(answer.id);
           continue;
         }
-        for (const piece of found.pieces) followed.answer.addChunk(piece);
-        followed.ownerId = found.writerId;
-        if (this.#deps.bus.isUp && this.#isDue(followed)) this.#ask(followed);
+        for (const piece of found.pieces) answer.addChunk(piece);
+        answer.ownerId = found.writerId;
+        if (this.#deps.bus.isUp && this.#isDue(answer)) answer.ask(this.#deps.bus);
       }
       if (ended.length > 0) await this.#publishEnds(ended);
     } catch (error) {
@@ -238,33 +218,9 @@ export class RemoteAnswers {
     if (followed === undefined) return;
     followed.changes.close();
     this.#followed.delete(answerId);
-    if (followed.ownerId !== null) this.#deps.bus.send(followed.ownerId, ['leave', answerId]);
+    const { ownerId } = followed.answer;
+    if (ownerId !== null) this.#deps.bus.send(ownerId, ['leave', answerId]);
   }
 }
 
-interface Followed {
-  answer: RemoteAnswer;
-  changes: ChangeListener;
-  /** The server that writes the answer; null until it has been read. */
-  ownerId: string | null;
-  /** When the owner sent something about it. All times are on the monotonic clock. */
-  heardAtMs: number;
-  /** When the database was last read for it. */
-  lookedAtMs: number;
-  /** When its owner was last asked to send it. */
-  askedAtMs: number;
-  /** Length of both texts that the owner was told last. */
-  acknowledged: number;
-}
-
-function placeOf({ answer }: Followed): Place {
-  return [answer.id, answer.lengthOf('TEXT'), answer.lengthOf('REASONING')];
-}
-
-function knownLength({ answer }: Followed): number {
-  return answer.lengthOf('TEXT') + answer.lengthOf('REASONING');
-}
-
 const LINGER_MS = 5_000; // a page that is reloaded follows again
-const ASK_AGAIN_MS = 100;
-const ACKNOWLEDGE_AFTER = 65_536; // UTF-16 code units: half of what the owner sends without an acknowledgement
