@@ -7,9 +7,9 @@ export interface MemoryBusHub {
   /** From now on nothing arrives, and no server notices by itself. */
   cut(): void;
   restore(): void;
-  /** Decides about each record whether it arrives. */
-  filter: (record: BusRecord) => boolean;
-  /** What arrived, by its first word. */
+  /** Decides about each record after how many milliseconds it arrives: never, once, or several times. */
+  fate: (record: BusRecord) => readonly number[];
+  /** How many records were sent, by their first word. */
   counts: Map<string, number>;
 }
 
@@ -17,7 +17,7 @@ export function startMemoryBus(): MemoryBusHub {
   const members = new Map<string, Member>();
   let isCut = false;
   const hub: MemoryBusHub = {
-    filter: () => true,
+    fate: () => [0],
     counts: new Map(),
     join() {
       const member: Member = { serverId: '', listeners: [] };
@@ -39,9 +39,10 @@ export function startMemoryBus(): MemoryBusHub {
           // As a network does, which knows no objects.
           const copy = JSON.parse(JSON.stringify(record)) as BusRecord;
           const other = members.get(serverId);
-          if (other === undefined || !hub.filter(copy)) return;
+          if (other === undefined) return;
           hub.counts.set(copy[0], (hub.counts.get(copy[0]) ?? 0) + 1);
-          deliver(other, (each) => each.onRecord?.(member.serverId, copy));
+          for (const delayMs of hub.fate(copy))
+            deliver(other, (each) => each.onRecord?.(member.serverId, copy), delayMs);
         },
         async close() {
           members.delete(member.serverId);
@@ -57,10 +58,12 @@ export function startMemoryBus(): MemoryBusHub {
     },
   };
 
-  function deliver(member: Member, tell: (listener: Partial<BusListener>) => void): void {
-    setImmediate(() => {
+  function deliver(member: Member, tell: (listener: Partial<BusListener>) => void, delayMs = 0): void {
+    const arrive = () => {
       if (!isCut) for (const listener of member.listeners) tell(listener);
-    });
+    };
+    if (delayMs === 0) setImmediate(arrive);
+    else setTimeout(arrive, delayMs);
   }
   return hub;
 }
