@@ -21,6 +21,7 @@ export function startMemoryBus(): MemoryBusHub {
     counts: new Map(),
     join() {
       const member: Member = { serverId: '', listeners: [] };
+      let announced: [topic: string, ids: readonly string[]][] = [];
       return {
         get isUp() {
           return !isCut;
@@ -32,8 +33,18 @@ export function startMemoryBus(): MemoryBusHub {
         },
         listen: (listener) => member.listeners.push(listener),
         announce(topic, ids) {
-          const others = [...members.values()].filter((each) => each !== member);
-          for (const other of others) deliver(other, (each) => each.onAnnounced?.(topic, ids));
+          announced.push([topic, ids]);
+          if (announced.length > 1) return;
+          // Those of one moment arrive together, as in one message of Redis.
+          setImmediate(() => {
+            const together = announced;
+            announced = [];
+            const others = [...members.values()].filter((each) => each !== member);
+            for (const other of others)
+              deliver(other, (each) => {
+                for (const announcement of together) each.onAnnounced?.(...announcement);
+              });
+          });
         },
         send(serverId, record) {
           // As a network does, which knows no objects.
