@@ -24,8 +24,8 @@ export interface FailureRound {
   untilProviderLeft(withinMs: number): Promise<void>;
   /** Breaks off the sockets of one server's watchers, who follow again. */
   drop(): void;
-  /** What is not as it was promised; empty if all is. */
-  problems(records: WriteRecords): Promise<string[]>;
+  /** How the answers have ended, each status once, and what is not as it was promised; empty if all is. */
+  look(records: WriteRecords): Promise<{ statuses: string[]; problems: string[] }>;
 }
 
 /** What the rounds of a scenario showed. */
@@ -155,7 +155,7 @@ export async function startRound(
     drop() {
       clients[Math.floor(Math.random() * clients.length)]?.socket.drop();
     },
-    async problems(records) {
+    async look(records) {
       const ids = answers.map(({ id }) => id);
       const rows = new Map((await records.rowsOf(ids)).map((row) => [row.id, row]));
       const threads = await Promise.all(
@@ -189,7 +189,8 @@ export async function startRound(
       figures.answers += answers.length;
       figures.watches += watches.length;
       figures.resumed += watches.reduce((sum, { resumed }) => sum + resumed, 0);
-      return problems;
+      const statuses = [...new Set(rows.values().map(({ status }) => status))];
+      return { statuses, problems };
     },
     async [Symbol.asyncDispose]() {
       stopping.abort();

@@ -7,6 +7,7 @@ import { freePort } from './free-port.ts';
 import { type NamedModel, type Person, signUp } from './person.ts';
 import { SECRETS } from './process.ts';
 import { type OwnRedis, startRedis } from './redis.ts';
+import { say } from './say.ts';
 import { startTickingProvider, type TickingProvider } from './ticking-provider.ts';
 
 /** A server that is a process of its own beside others, with ways to PostgreSQL and to Redis that a test can break. */
@@ -56,6 +57,7 @@ export async function startProcessFleet({
     const env = { ...GENEROUS, LATCHKEY_ALLOWED_PRIVATE_HOSTS: provider.host, PORT: String(port) };
     return startProcess(env, factor, proxies, whenOver);
   };
+  const warnings = new Map<string, number>();
   const servers = await Promise.all(
     [1, 2, 3].map(async () => {
       const proxies = { database: await startDatabaseProxy(url), redis: await startDatabaseProxy(redis.url) };
@@ -65,10 +67,10 @@ export async function startProcessFleet({
         ...proxies,
         async kill() {
           server.process.kill('SIGKILL');
-          await server.ended;
+          countWarnings((await server.ended).out, warnings);
         },
         async restart() {
-          await server.kill();
+          if (server.process.exitCode === null && server.process.signalCode === null) await server.kill();
           Object.assign(server, await start(proxies, port));
         },
       };
@@ -92,6 +94,7 @@ export async function startProcessFleet({
     },
     async [Symbol.asyncDispose]() {
       for (const server of servers) await server.kill();
+      for (const [text, count] of warnings) say(`logged ${count} times: ${text}`);
       for (const { database, redis: way } of servers) await Promise.all([database, way].map(disposed));
       redis.process.kill('SIGKILL');
       await provider[Symbol.asyncDispose]();
@@ -115,6 +118,22 @@ async function startProcess(
   const ready = JSON.parse(await command.line(/Latchkey is ready/)) as { url: string };
   return { ...command, url: ready.url, name: `process ${command.process.pid}` };
 }
+
+/** Counts the lines of a log by what they say, without those that only inform. */
+function countWarnings(out: string, warnings: Map<string, number>): void {
+  for (const line of out.split('\n')) {
+    const {
+      level,
+      msg,
+      failure = '',
+      code = '',
+    } = line.startsWith('{') ? JSON.parse(line) : { level: WARN, msg: line };
+    const text = `${level} ${msg} ${failure}${code}`;
+    if (level >= WARN) warnings.set(text, (warnings.get(text) ?? 0) + 1);
+  }
+}
+
+const WARN = 40; // in pino
 
 async function disposed(proxy: DatabaseProxy): Promise<void> {
   await proxy[Symbol.asyncDispose]();
