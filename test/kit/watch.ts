@@ -103,11 +103,12 @@ class Watching implements Watch {
       if (applyDelta(this.held, event)) this.#note();
       else this.gaps += 1;
     }
-    const found = event.writing?.find(({ id }) => id === this.answerId);
+    const found = [...(event.writing ?? []), event.message].find((message) => message?.id === this.answerId);
     if (found !== undefined) {
       Object.assign(this.held, { text: found.text, reasoning: found.reasoning });
       this.#note();
     }
+    if (event.message?.id === this.answerId && event.message.status !== 'WRITING') this.finish(event.message);
     if (isEnd(event) && event.answer.id === this.answerId) this.finish(event.answer);
   }
 
