@@ -11,6 +11,7 @@ import {
   TRANSPORTS,
 } from './kit/answer.ts';
 import { rawBody } from './kit/api-key.ts';
+import { beforeNextStatement } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import { faster } from './kit/faster.ts';
 import { startFleet, through } from './kit/fleet.ts';
@@ -95,6 +96,24 @@ test('an answer of one server is stopped through another', { timeout: 30_000 }, 
   expect(stopped.answer.status).toBe('STOPPED');
   expect(performance.now() - beganAtMs).toBeLessThan(3_000);
   expect(await call.closed).toBe('left');
+});
+
+test('an answer that ends while a follower of its thread begins is not shown as being written, and its end is sent', {
+  timeout: 30_000,
+}, async () => {
+  await using held = await startHeld();
+  const { b, adaAtB, answerId, threadId, call } = held;
+  beforeNextStatement(b.app.db, /as known\(id text/, async () => {
+    call.release();
+    await eventually('the end', async () => (await readMessage(held.ada, answerId)).status === 'COMPLETE');
+  });
+  const client = adaAtB.socket();
+  const events = follow(client, 'thread-events', { threadId });
+  const snapshot = (await events.next()).value as Event;
+  expect(snapshot.writing).toEqual([]);
+  const end = (await events.next()).value as Event;
+  expect(end).toMatchObject({ __typename: 'AnswerFinished', answer: { id: answerId, status: 'COMPLETE' } });
+  await client.dispose();
 });
 
 test('a server that starts ends no answer of another', { timeout: 30_000 }, async () => {

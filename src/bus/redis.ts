@@ -22,8 +22,10 @@ export class RedisBus implements Bus {
   #pendingLength = 0;
   readonly #echoTimer: NodeJS.Timeout;
   readonly #silentAfterMs: number;
+  readonly #pausedAfterMs: number;
   #heardAtMs = Number.NEGATIVE_INFINITY;
-  #redialledAtMs = performance.now();
+  #echoedAtMs = performance.now();
+  #listeningSinceMs = performance.now();
   #refusedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -36,6 +38,7 @@ export class RedisBus implements Bus {
     this.#key = createHash('sha256').update(`latchkey/bus/v1 ${authSecret}`).digest();
     this.#subscriber.onReady((client) => void this.#subscribe(client));
     this.#silentAfterMs = 3 * pulseMs;
+    this.#pausedAfterMs = 2 * pulseMs;
     this.#echoTimer = setInterval(() => this.#echo(), pulseMs).unref();
   }
 
@@ -149,10 +152,13 @@ export class RedisBus implements Bus {
   /** A publisher that is busy does not notice that nothing arrives any more, so the server waits for its own messages. */
   #echo(): void {
     const nowMs = performance.now();
-    const silentMs = nowMs - Math.max(this.#heardAtMs, this.#redialledAtMs);
+    // A process that was paused has heard nothing because of that.
+    if (nowMs - this.#echoedAtMs > this.#pausedAfterMs) this.#listeningSinceMs = nowMs;
+    this.#echoedAtMs = nowMs;
+    const silentMs = nowMs - Math.max(this.#heardAtMs, this.#listeningSinceMs);
     const seemsConnected = this.#publisher.client !== null && this.#subscriber.client !== null;
     if (silentMs > this.#silentAfterMs && seemsConnected) {
-      this.#redialledAtMs = nowMs;
+      this.#listeningSinceMs = nowMs;
       log.warn('Redis takes messages and delivers none; connecting to it anew');
       this.#publisher.redial();
       this.#subscriber.redial();

@@ -107,7 +107,15 @@ class ThreadFollower implements Pollable<ThreadEvent> {
     // A message that began since then is sent as added.
     const begun = writing.filter((message) => message.position <= newest);
     this.#connectAhead();
-    return polled({ type: 'snapshot', thread, writing: await this.#follow(begun) });
+    const followed = await this.#follow(begun);
+    // One that has ended since it was read has no cursor that would send its end.
+    for (const answer of followed)
+      if (answer.status !== 'WRITING') this.#pending.push({ type: 'ended', answer });
+    return polled({
+      type: 'snapshot',
+      thread,
+      writing: followed.filter(({ status }) => status === 'WRITING'),
+    });
   }
 
   /** Once for all of the viewer's followers; none of them waits for it. */

@@ -87,6 +87,22 @@ export function failStatements(
   return failing;
 }
 
+/** Does something right before the next statement of this text is sent. */
+export function beforeNextStatement(db: Database, text: RegExp, meanwhile: () => Promise<unknown>): void {
+  const client = (db as Database & { $client: Client }).$client;
+  const { unsafe } = client;
+  client.unsafe = (given, ...rest) => {
+    if (!text.test(given)) return unsafe(given, ...rest);
+    client.unsafe = unsafe;
+    const sent = () => unsafe(given, ...rest) as { values(): Promise<unknown> };
+    const reply = meanwhile();
+    return Object.assign(
+      reply.then(() => sent()),
+      { values: () => reply.then(() => sent().values()) },
+    );
+  };
+}
+
 interface Client {
   unsafe(text: string, ...rest: unknown[]): unknown;
 }

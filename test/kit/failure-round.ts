@@ -144,9 +144,11 @@ export async function startRound(
       clearTimeout(timer);
       if (outcome !== 'late') return;
       const open = watches.filter(({ end }) => end === undefined);
-      throw new Error(
-        `left open after ${Math.round(withinMs)} ms: ${open.map(({ title, answerId }) => `${title} of ${answerId}`).join('; ')}`,
+      const said = open.map(
+        ({ title, answerId, resumed, failure }) =>
+          `${title} of ${answerId}, resumed ${resumed} times, last failure: ${failure}`,
       );
+      throw new Error(`left open after ${Math.round(withinMs)} ms: ${said.join('; ')}`);
     },
     async untilProviderLeft(withinMs) {
       const hasLeft = () => answers.every((answer) => writtenTo(answer)?.isClosed !== false);

@@ -26,6 +26,8 @@ export interface Watch {
   gaps: number;
   /** How often it had to follow again, since its subscription broke. */
   resumed: number;
+  /** Why its subscription broke the last time. */
+  failure: string;
   /** When it first held more than so much text; infinite if it never did. */
   timeBeyond(length: number): number;
   /** How much text it held at a time. */
@@ -92,6 +94,7 @@ class Watching implements Watch {
   endedAtMs = Number.POSITIVE_INFINITY;
   gaps = 0;
   resumed = 0;
+  failure = 'none';
 
   constructor(answerId: string, title: string) {
     this.answerId = answerId;
@@ -103,11 +106,12 @@ class Watching implements Watch {
       if (applyDelta(this.held, event)) this.#note();
       else this.gaps += 1;
     }
-    const found = event.writing?.find(({ id }) => id === this.answerId);
+    const found = [...(event.writing ?? []), event.message].find((message) => message?.id === this.answerId);
     if (found !== undefined) {
       Object.assign(this.held, { text: found.text, reasoning: found.reasoning });
       this.#note();
     }
+    if (event.message?.id === this.answerId && event.message.status !== 'WRITING') this.finish(event.message);
     if (isEnd(event) && event.answer.id === this.answerId) this.finish(event.answer);
   }
 
@@ -136,9 +140,9 @@ async function untilEnded(
 ): Promise<void> {
   while (!stopping.aborted) {
     // Its server may be away, and so may the database.
-    await read().catch(() => {});
+    const failure = await read().then(() => 'it completed', String);
     if (watches.every(({ end }) => end !== undefined)) return;
-    for (const watch of watches) watch.resumed += 1;
+    for (const watch of watches) Object.assign(watch, { resumed: watch.resumed + 1, failure });
     await sleep(RESUME_AFTER_MS);
   }
 }
