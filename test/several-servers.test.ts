@@ -201,10 +201,11 @@ test('a server that is being stopped ends nothing that has begun, and its follow
   })();
   await eventually('text has come', () => seen.text !== '');
   const drained = a.drain();
+  const moved = expect(reading).rejects.toMatchObject({ code: 1012 });
   await expect(ada.ask('One more.', [model])).rejects.toThrow('"SHUTTING_DOWN"');
   expect((await fetch(`${a.url}/health/ready`)).status).toBe(503);
   expect((await fetch(`${a.url}/health/live`)).status).toBe(200);
-  await expect(reading).rejects.toMatchObject({ code: 1012 });
+  await moved;
 
   const again = TRANSPORTS.WebSocket(adaAtB);
   const rest = follow(again, 'answer-events', { answerId, offset: seen.text.length });

@@ -50,14 +50,19 @@ export async function serve(config: Config, times: FleetTimes = FLEET_TIMES): Pr
   return 0;
 }
 
-/** Goes on with the answers that have begun, for as long as the settings say, or until a second signal. */
+/**
+ * Goes on with the answers that have begun and lets clients move to other servers, for as long as the settings say, or until a
+ * second signal.
+ */
 async function drain(app: App, server: RunningServer, { drainMs, redis }: Config): Promise<void> {
   if (drainMs === 0) return;
-  server.drain(redis !== undefined);
+  server.drain();
   const enough = new AbortController();
   atSecondSignal(() => enough.abort());
   log.info({ drainMs }, 'Latchkey begins no more answers and goes on with those that have begun');
-  await app.drain(AbortSignal.any([enough.signal, AbortSignal.timeout(drainMs)]));
+  const until = AbortSignal.any([enough.signal, AbortSignal.timeout(drainMs)]);
+  // Also if no answer is written: closed all at once, clients would come to the other servers all at once.
+  await Promise.all([app.drain(until), redis && server.moveClients(drainMs, until)]);
 }
 
 /** Waits for a database server that starts later. Answers health checks meanwhile, or a service manager would restart this. */

@@ -23,6 +23,7 @@ import { addressOf, restsOnCookie } from '../execution/viewer.ts';
 import { failureName, log, logScope } from '../log.ts';
 import { serveAccount } from './account-requests.ts';
 import { createLiveness, isReady } from './liveness.ts';
+import { moveClients } from './move-clients.ts';
 import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
 import { createPages } from './pages.ts';
 import {
@@ -38,8 +39,10 @@ import { serveWebSocket } from './websocket.ts';
 export interface RunningServer {
   /** Where it can be reached, without a trailing slash. */
   url: string;
-  /** Is not ready any more. With `movesClients` those who subscribe are sent away, over a few seconds, to another server. */
-  drain(movesClients: boolean): void;
+  /** Is not ready any more. */
+  drain(): void;
+  /** Sends those who subscribe to another server, a few at a time. Resolves when all have left, and when `until` is aborted. */
+  moveClients(withinMs: number, until: AbortSignal): Promise<void>;
   /** Closes every connection within a few seconds. Running answers go on until the app is closed. */
   close(): Promise<void>;
 }
@@ -72,7 +75,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
   const sessionWatch = new SessionWatch(app);
   const pipeline = createPipeline(app, sessions, config, publicUrl, shares, sessionWatch);
   let isDraining = false;
-  let moving: NodeJS.Timeout | undefined;
+  const closing = new AbortController();
   const isLive = createLiveness(app.db, config.databaseUrl === undefined);
   const servePage = createPages(app, config, publicUrl);
   const inFlight = new Set<ServerResponse>();
@@ -142,14 +145,18 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
 
   return {
     url,
-    drain(movesClients) {
+    drain() {
       isDraining = true;
-      if (!movesClients) return;
+    },
+    async moveClients(withinMs, until) {
       const streams = () => [...inFlight].filter(isStream).map((response) => () => response.destroy());
-      moving = sendAway(() => [...streams(), ...sockets.open()]);
+      await moveClients(() => [...streams(), ...sockets.open()], {
+        withinMs,
+        until: AbortSignal.any([until, closing.signal]),
+      });
     },
     async close() {
-      clearInterval(moving);
+      closing.abort();
       const closed = new Promise((resolve) => server.close(resolve));
       for (const response of inFlight) if (isStream(response)) response.destroy();
       const giveUp = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
@@ -219,22 +226,6 @@ async function serveReadiness(app: App, isDraining: boolean, response: ServerRes
   if (await isReady(app.db)) sendText(response, 200, 'ready');
   else sendText(response, 503, 'The database does not answer, or takes no writes.');
 }
-
-/**
- * Ends everything that is open, a part each second: all at once would come back to the other servers all at once. What is opened
- * meanwhile is ended too. Returns the timer.
- */
-function sendAway(open: () => (() => void)[]): NodeJS.Timeout {
-  let seconds = 0;
-  return setInterval(() => {
-    seconds += 1;
-    const ends = open();
-    const share = Math.ceil(ends.length / Math.max(MOVED_OVER_SECONDS - seconds + 1, 1));
-    for (const end of ends.slice(0, share)) end();
-  }, 1_000);
-}
-
-const MOVED_OVER_SECONDS = 5;
 
 /** Limits on the time and size of a request. */
 export const REQUEST_LIMITS: ServerOptions = {

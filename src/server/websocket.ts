@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import { GraphQLError } from 'graphql';
 import { GRAPHQL_TRANSPORT_WS_PROTOCOL, makeServer } from 'graphql-ws';
-import { type ServerOptions, WebSocketServer } from 'ws';
+import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import type { Sessions, Viewer } from '../accounts/session.ts';
 import type { SessionWatch } from '../accounts/session-watch.ts';
 import type { App } from '../app.ts';
@@ -62,7 +62,9 @@ export function serveWebSocket(server: Server, deps: SocketDeps): ServedSockets 
   });
 
   const open = () =>
-    [...sockets.clients].map((socket) => () => socket.close(RESTARTING, 'Server is restarting'));
+    [...sockets.clients]
+      .filter(({ readyState }) => readyState === WebSocket.OPEN)
+      .map((socket) => () => socket.close(RESTARTING, 'Server is restarting'));
   return {
     open,
     async close() {

@@ -18,7 +18,7 @@ export interface TestServer extends AsyncDisposable {
   simulator: Simulator;
   /** Signs up a new person. */
   signUp(name?: string): Promise<Person>;
-  /** What a signal does before the server is closed. Resolves when its answers have ended. */
+  /** What a signal does before the server is closed. Resolves when its answers have ended and its clients have moved. */
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -69,13 +69,17 @@ export async function startTestServer(
     simulator,
     signUp: (name) => signUp(server.url, name),
     async drain() {
-      server.drain(options.fleet?.isShared === true);
-      await app.drain(new AbortController().signal);
+      server.drain();
+      const { signal } = new AbortController();
+      const moved = options.fleet?.isShared === true && server.moveClients(DRAIN_MS, signal);
+      await Promise.all([app.drain(signal), moved]);
     },
     close,
     [Symbol.asyncDispose]: close,
   };
 }
+
+const DRAIN_MS = 120_000; // that of a server among several with no settings
 
 /** The limits of a server with no settings. */
 export const DEFAULT_ATTEMPTS = readConfig({}).attempts;
