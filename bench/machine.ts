@@ -3,6 +3,7 @@ import { arch, availableParallelism, cpus, loadavg, platform, release, totalmem 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readVersion } from './servers/postgres.ts';
+import { readRedisVersion } from './servers/redis.ts';
 
 /** What a result depends on beside the code: pairs of a name and what it is here. */
 export async function describeMachine(): Promise<[string, string][]> {
@@ -17,6 +18,7 @@ export async function describeMachine(): Promise<[string, string][]> {
     ],
     ['Node', process.version],
     ['PostgreSQL', (await readVersion()) ?? 'none'],
+    ['Redis', readRedisVersion() ?? 'none'],
     ...PACKAGES.map((name): [string, string] => [name, versionOf(name)]),
   ];
 }

@@ -3,6 +3,7 @@ import { compare } from './scenarios/compare.ts';
 import { durability } from './scenarios/durability.ts';
 import { fanOut } from './scenarios/fan-out.ts';
 import { firstToken } from './scenarios/first-token.ts';
+import { fleet } from './scenarios/fleet.ts';
 import { idle } from './scenarios/idle.ts';
 import { loop } from './scenarios/loop.ts';
 import { relay } from './scenarios/relay.ts';
@@ -22,4 +23,5 @@ export const SCENARIOS: readonly Scenario[] = [
   durability,
   loop,
   idle,
+  fleet,
 ];

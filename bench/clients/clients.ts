@@ -1,12 +1,15 @@
 import { answerCalls } from '../process/calls.ts';
+import type { Run } from '../run.ts';
 import { type HoldInput, IdleFollowers } from './idle-followers.ts';
 import { fillWorkspace, Lanes, type LanesInput, Repetition } from './requests.ts';
+import { RoamingClients } from './roaming-clients.ts';
 import { Streams, type StreamsInput } from './streams.ts';
 import type { LatchkeyTarget } from './target.ts';
 
 /** The process of all clients. What it does at the moment is up to the scenario. */
 let streams: Streams | undefined;
 let lanes: Lanes | undefined;
+let roaming: RoamingClients | undefined;
 const idle = new IdleFollowers();
 const light = new Repetition();
 const lists = new Repetition();
@@ -19,6 +22,7 @@ const calls = {
   close(_: object) {
     streams?.close();
     idle.letGo();
+    roaming?.close();
   },
   start: ({ atOnce }: { atOnce: number }) => current().start(atOnce),
   reach: ({ tokens }: { tokens: number }) => current().reach(tokens),
@@ -50,6 +54,14 @@ const calls = {
   endLists: (_: object) => lists.end(),
   hold: ({ target, subscription, count }: HoldInput) => idle.hold(target, subscription, count),
   letGo: (_: object) => idle.letGo(),
+  async openRoaming({ target, count }: { target: LatchkeyTarget; count: number }) {
+    roaming = await RoamingClients.open(target, count);
+  },
+  roam: ({ run, urls }: { run: Run; urls: string[] }) => currentRoaming().roam(run, urls),
+  roamed: (_: object) => currentRoaming().roamed(),
+  beginCount: (_: object) => currentRoaming().beginCount(),
+  endRoam: (_: object) => currentRoaming().end(),
+  closeRoaming: (_: object) => currentRoaming().close(),
 };
 export type ClientCalls = typeof calls;
 answerCalls(calls);
@@ -57,6 +69,11 @@ answerCalls(calls);
 function currentLanes(): Lanes {
   if (lanes === undefined) throw new Error('no lanes are open');
   return lanes;
+}
+
+function currentRoaming(): RoamingClients {
+  if (roaming === undefined) throw new Error('no clients roam');
+  return roaming;
 }
 
 function current(): Streams {

@@ -5,54 +5,54 @@ import { Reader } from './reader.ts';
 import type { Target } from './target.ts';
 import { openWatcher, type WatchBy, type Watcher } from './watcher.ts';
 
-/** How the answers of a run are followed: each by the one who asks, or one answer by watchers. */
+/** How the answers of a run are followed: each by the one who asks, or each by so many watchers. */
 export type Following =
   | { by: 'asker'; subscription: 'answer-events' | 'thread-events'; models: number }
-  | { by: 'watchers'; subscription: WatchBy; watchers: number };
+  | { by: 'watchers'; subscription: WatchBy; watchers: number | readonly number[] };
 
 export interface StreamsInput {
   target: Target;
   run: Run;
   following: Following;
+  /** Where answers are asked for and watched, if the target is several servers: stream by stream, in turns. */
+  places?: { askAt: readonly string[]; watchAt: readonly string[] };
 }
 
 interface Conversation {
   asker: Asker;
   readers: Reader[];
+  /** Those of its readers who are not the asker. */
+  watchers: Watcher[];
+  asked: Asked;
 }
 
 /** The clients of one run, from connecting to the ends of all answers. */
 export class Streams {
   readonly #input: StreamsInput;
   readonly #conversations: Conversation[];
-  /** Those of the only conversation, if there are any. */
-  readonly #watchers: Watcher[];
-  #asked: Asked = { threadId: '', answerId: '' };
 
-  private constructor(input: StreamsInput, conversations: Conversation[], watchers: Watcher[]) {
+  private constructor(input: StreamsInput, conversations: Conversation[]) {
     this.#input = input;
     this.#conversations = conversations;
-    this.#watchers = watchers;
   }
 
   /** Connects everybody; nothing is asked yet. */
   static async open(input: StreamsInput): Promise<Streams> {
-    const { run, following, target } = input;
+    const { run, following } = input;
     const numbers = Array.from({ length: run.streams }, (_, stream) => stream);
     const conversations = await inGroups(numbers, OPENED_AT_ONCE, (stream) => converse(input, stream));
-    const watched = following.by === 'watchers' ? (conversations[0]?.readers ?? []) : [];
-    const watchers = await inGroups(watched, OPENED_AT_ONCE, (reader, number) =>
-      openWatcher(target, following.subscription, number, reader),
-    );
-    return new Streams(input, conversations, watchers);
+    const seats = following.by === 'watchers' ? conversations.flatMap(seatsOf) : [];
+    await inGroups(seats, OPENED_AT_ONCE, (seat) => sit(input, seat));
+    return new Streams(input, conversations);
   }
 
   /** Asks, so many at once: the next do when each of those before has its first token. */
   async start(atOnce: number): Promise<{ firstMs: number[]; frames: number }> {
-    await inGroups(this.#conversations, atOnce, async ({ asker, readers }) => {
+    await inGroups(this.#conversations, atOnce, async (conversation) => {
+      const { asker, readers, watchers } = conversation;
       for (const reader of readers) reader.begin();
-      this.#asked = await asker.ask();
-      for (const watcher of this.#watchers) watcher.watch(this.#asked);
+      conversation.asked = await asker.ask();
+      for (const watcher of watchers) watcher.watch(conversation.asked);
       await Promise.all(readers.map((reader) => reader.first()));
     });
     return { firstMs: this.#readers.map(({ firstMs }) => firstMs), frames: this.#frames };
@@ -79,8 +79,10 @@ export class Streams {
   }
 
   close(): void {
-    for (const { asker } of this.#conversations) asker.close();
-    for (const watcher of this.#watchers) watcher.leave();
+    for (const { asker, watchers } of this.#conversations) {
+      asker.close();
+      for (const watcher of watchers) watcher.leave();
+    }
   }
 
   /** The last watcher stops to read from the network. */
@@ -95,7 +97,7 @@ export class Streams {
     const { reader, resume } = this.#last;
     const { frames } = reader;
     reader.canBeLost = false;
-    if (reader.isLost) await this.#reconnect(this.#watchers.length - 1);
+    if (reader.isLost) await this.#reconnect(this.#only.watchers.length - 1);
     else resume();
     await reader.reach(tokens);
     return { frames: reader.frames - frames };
@@ -104,7 +106,7 @@ export class Streams {
   /** Each watcher leaves at a random moment before it has so many tokens. Resolves when all have left. */
   async drop(beforeTokens: number): Promise<void> {
     await Promise.all(
-      this.#watchers.map(async ({ reader, leave }) => {
+      this.#only.watchers.map(async ({ reader, leave }) => {
         await reader.reach(1 + Math.floor(Math.random() * (beforeTokens - 1)));
         leave();
       }),
@@ -115,7 +117,7 @@ export class Streams {
   async resume(tokens: number): Promise<{ resumeMs: number[]; frames: number }> {
     const frames = this.#frames;
     const resumeMs = await Promise.all(
-      this.#watchers.map(async ({ reader }, number) => {
+      this.#only.watchers.map(async ({ reader }, number) => {
         const startMs = performance.now();
         await this.#reconnect(number);
         await reader.reach(tokens);
@@ -126,18 +128,24 @@ export class Streams {
   }
 
   async #reconnect(number: number): Promise<void> {
-    const { target, following } = this.#input;
-    const reader = this.#watchers[number]?.reader;
+    const conversation = this.#only;
+    const reader = conversation.watchers[number]?.reader;
     if (reader === undefined) throw new Error(`there is no watcher ${number}`);
-    const watcher = await openWatcher(target, following.subscription, number, reader);
-    this.#watchers[number] = watcher;
-    watcher.watch(this.#asked);
+    const watcher = await sit(this.#input, { conversation, stream: 0, reader, number });
+    watcher.watch(conversation.asked);
   }
 
   get #last(): Watcher {
-    const last = this.#watchers.at(-1);
+    const last = this.#only.watchers.at(-1);
     if (last === undefined) throw new Error('there are no watchers');
     return last;
+  }
+
+  /** For what is done with the watchers of a single answer. */
+  get #only(): Conversation {
+    const [conversation, ...others] = this.#conversations;
+    if (conversation === undefined || others.length > 0) throw new Error('there is not one conversation');
+    return conversation;
   }
 
   get #readers(): Reader[] {
@@ -155,7 +163,44 @@ export class Streams {
 
 const OPENED_AT_ONCE = 50;
 
-async function converse({ target, run, following }: StreamsInput, stream: number): Promise<Conversation> {
+/** A place of a watcher among those of a conversation. */
+interface Seat {
+  conversation: Conversation;
+  /** Number of the conversation. */
+  stream: number;
+  reader: Reader;
+  number: number;
+}
+
+function seatsOf(conversation: Conversation, stream: number): Seat[] {
+  return conversation.readers.map((reader, number) => ({ conversation, stream, reader, number }));
+}
+
+/** Connects the watcher of a seat. */
+async function sit(
+  { target, following, places }: StreamsInput,
+  { conversation, stream, reader, number }: Seat,
+): Promise<Watcher> {
+  if (following.by !== 'watchers') throw new Error('there are no watchers');
+  const watcher = await openWatcher(
+    at(target, places?.watchAt, stream),
+    following.subscription,
+    stream + number,
+    reader,
+  );
+  conversation.watchers[number] = watcher;
+  return watcher;
+}
+
+function at(target: Target, urls: readonly string[] | undefined, stream: number): Target {
+  const url = urls?.[stream % urls.length];
+  return url === undefined ? target : { ...target, url };
+}
+
+async function converse(
+  { target, run, following, places }: StreamsInput,
+  stream: number,
+): Promise<Conversation> {
   const prompt: Prompt = { ...run, stream };
   const isFollowed = following.by === 'asker';
   const models = MODELS.slice(0, isFollowed ? following.models : 1);
@@ -164,16 +209,15 @@ async function converse({ target, run, following }: StreamsInput, stream: number
     const text = tokens.join('');
     const name = `stream ${stream} of ${model}`;
     if (isFollowed) return [new Reader(name, model, tokens, text)];
-    return Array.from(
-      { length: following.watchers },
-      (_, number) => new Reader(`watcher ${number}`, model, tokens, text),
-    );
+    const { watchers } = following;
+    const length = typeof watchers === 'number' ? watchers : (watchers[stream] ?? 0);
+    return Array.from({ length }, (_, number) => new Reader(`watcher ${number}`, model, tokens, text));
   });
-  const asker = await openAsker(target, {
+  const asker = await openAsker(at(target, places?.askAt, stream), {
     prompt,
     models,
     follow: isFollowed ? following.subscription : 'nothing',
     readersByModel: new Map(isFollowed ? readers.map((reader) => [reader.model, reader]) : []),
   });
-  return { asker, readers };
+  return { asker, readers, watchers: [], asked: { threadId: '', answerId: '' } };
 }

@@ -18,8 +18,12 @@ export interface LatchkeyHome {
   dataDir: string;
   /** PostgreSQL server; undefined for the embedded database. */
   databaseUrl: string | undefined;
+  /** What it shares the database with others through; a lone server without. */
+  redisUrl?: string | undefined;
   providerUrl: string;
   secrets: { root: string; auth: string };
+  /** Settings that are others than usual in the benchmark. */
+  settings?: Readonly<Record<string, string>>;
 }
 
 /** Starts the real server as a process, as an operator would. `nodeFlags` are for `node`, e.g. `--cpu-prof`. */
@@ -44,6 +48,8 @@ export async function startLatchkey(
         LATCHKEY_OPERATIONS_PER_SECOND: '10000',
         LATCHKEY_OPERATION_BURST: '20000',
         ...(home.databaseUrl !== undefined && { DATABASE_URL: home.databaseUrl }),
+        ...(home.redisUrl !== undefined && { REDIS_URL: home.redisUrl }),
+        ...home.settings,
       },
     },
   );
@@ -65,9 +71,10 @@ export async function startLatchkey(
     const url = await new Promise<string>((resolve, reject) => {
       child.once('exit', () => reject(new Error('Latchkey did not start')));
       createInterface(child.stdout).on('line', (line) => {
-        const entry = JSON.parse(line) as { level: number; msg: string; url?: string };
+        const entry = JSON.parse(line) as { level: number; msg: string; url?: string; path?: string };
         if (entry.url !== undefined) resolve(entry.url);
-        else if (entry.level > INFO) print(line);
+        // A load balancer goes on asking a server that is being stopped whether it is ready.
+        else if (entry.level > INFO && entry.path !== '/health/ready') print(line);
       });
     });
     return { pid: child.pid ?? 0, url, openInspector, stop };

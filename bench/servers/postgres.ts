@@ -50,6 +50,18 @@ export async function readStatistics(database: string): Promise<DatabaseStatisti
   }
 }
 
+/** How many answers were cut off by the end of a server. */
+export async function countInterrupted(databaseUrl: string): Promise<number> {
+  const client = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  try {
+    const [row] = await client<[{ count: number }]>`
+      select count(*)::int as count from messages where status = 'INTERRUPTED'`;
+    return row.count;
+  } finally {
+    await client.end();
+  }
+}
+
 /** Version of the server. Undefined if no server answers there. */
 export async function readVersion(): Promise<string | undefined> {
   if (!(await isThere())) return undefined;
