@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { readConfig } from '../src/config.ts';
 import { newPlace, startServerProcess } from './kit/process.ts';
 
 const PROCESS_TIMEOUT_MS = 60_000;
@@ -52,6 +53,11 @@ describe('the unit file for systemd', () => {
   test('the unit file for systemd starts node itself, waits for answers to be saved and does not start again after exit code 78', () => {
     expect(unit).toMatch(/^ExecStart=\S+\/node src\/main\.ts serve$/m);
     expect(unit).toMatch(/^KillSignal=SIGTERM$/m);
+    const { drainMs } = readConfig({
+      DATABASE_URL: 'postgres://127.0.0.1/latchkey',
+      REDIS_URL: 'redis://127.0.0.1',
+    });
+    expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1])).toBeGreaterThan(drainMs / 1_000 + 10);
     expect(unit).toMatch(/^Restart=on-failure$/m);
     expect(unit).toMatch(/^RestartPreventExitStatus=78$/m);
   });
