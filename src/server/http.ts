@@ -92,7 +92,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     response.once('close', () => {
       inFlight.delete(response);
       place.close();
-      logScope.run(scope, () => logEnd(request, response));
+      logScope.run(scope, () => logEnd(request, response, isDraining));
     });
     response.setHeaders(new Map(Object.entries({ ...SAFE_HEADERS, 'x-request-id': requestId })));
     if (isDraining) response.setHeader('connection', 'close');
@@ -178,10 +178,12 @@ function isForWebSocket({ headers }: IncomingMessage): boolean {
 }
 
 /** Logs the end of a request, with its path only if that is a known one: others can hold secrets. */
-function logEnd(request: IncomingMessage, response: ServerResponse): void {
+function logEnd(request: IncomingMessage, response: ServerResponse, isDraining: boolean): void {
   const { statusCode: status } = response;
   const path = loggedPath(request.url?.split('?')[0] ?? '/');
-  if (status < 400) log.debug({ path, status }, 'a request was answered');
+  // Load balancers go on asking a server that is being stopped whether it is ready.
+  const isExpected = isDraining && path === '/health/ready';
+  if (status < 400 || isExpected) log.debug({ path, status }, 'a request was answered');
   else log[status < 500 && status !== 429 ? 'info' : 'warn']({ path, status }, 'a request was refused');
 }
 
