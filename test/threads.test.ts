@@ -7,6 +7,7 @@ import { applyDelta, askHeld, type Event, type Follower, follow, isEnd } from '.
 import { nodesOf, type Page } from './kit/page.ts';
 import { letIn, newWorkspace } from './kit/people.ts';
 import { documentOf, type NamedModel, type Person, post } from './kit/person.ts';
+import { SERVERS } from './kit/server.ts';
 import { useSite } from './kit/site.ts';
 import { type CreatedThread, newThread } from './kit/thread.ts';
 
@@ -117,7 +118,8 @@ describe('following a thread', () => {
     await joined.until((held) => held.has(answerId));
     const soFar = joined.snapshot()?.writing.find(({ id }) => id === answerId);
     expect(soFar?.status).toBe('WRITING');
-    expect(soFar?.text).not.toBe('');
+    // Another server has what was saved, which may be half a second old.
+    if (SERVERS === 1) expect(soFar?.text).not.toBe('');
     call.release();
     const [first, second] = await Promise.all([watching.end, joined.end]);
     expect(first.get(answerId)?.text).toBeTruthy();

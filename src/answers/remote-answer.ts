@@ -39,6 +39,17 @@ export class RemoteAnswer extends FollowedAnswer {
     return true;
   }
 
+  /** Appends what the saved answer has beyond the known text, so that its readers get all of it before the end. */
+  addRest(saved: { text: string; reasoning: string }): void {
+    for (const [part, whole] of [
+      ['REASONING', saved.reasoning],
+      ['TEXT', saved.text],
+    ] as const) {
+      const known = this.parts[part].text;
+      if (whole.startsWith(known)) this.append(part, whole.slice(known.length));
+    }
+  }
+
   /** Appends what is new in a chunk of the database. */
   addChunk(piece: Piece): void {
     if (!this.add(piece)) return;

@@ -208,7 +208,9 @@ export class RemoteAnswers {
   async #publishEnds(ids: readonly string[]): Promise<void> {
     const saved = new Map((await readMessages(this.#deps, ids)).map((message) => [message.id, message]));
     for (const id of ids) {
-      this.get(id)?.publishEnd(saved.get(id) ?? null);
+      const [answer, message] = [this.get(id), saved.get(id)];
+      if (message !== undefined) answer?.addRest(message);
+      answer?.publishEnd(message ?? null);
       this.#forget(id);
     }
   }

@@ -2,11 +2,16 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inject } from 'vitest';
 import { PasswordHashes } from '../../src/accounts/password-hash.ts';
 import { type App, type AppOptions, openApp } from '../../src/app.ts';
+import type { Bus } from '../../src/bus/bus.ts';
 import { NO_BUS } from '../../src/bus/in-process.ts';
+import { openBus } from '../../src/bus/open-bus.ts';
+import { loadRedisAccess } from '../../src/bus/redis-access.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { OpenDatabase } from '../../src/db/database.ts';
+import { FLEET_TIMES } from '../../src/fleet/times.ts';
 import { startServer } from '../../src/server/http.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { startBalancer } from './balancer.ts';
@@ -39,38 +44,42 @@ export interface TestServerOptions {
 }
 
 /**
- * Starts a server. With LATCHKEY_TEST_SERVERS=2 it is two that share the database, and each connection to its URL goes to the other
+ * Starts a server. With LATCHKEY_TEST_SERVERS=2 it is so many that share the database, and each connection to its URL goes to the other
  * one than the last: every test then is one of several servers too.
  */
 export async function startTestServer(
   env: Readonly<Record<string, string>> = {},
   options: TestServerOptions = {},
 ): Promise<TestServer> {
-  const isPaired = process.env.LATCHKEY_TEST_SERVERS === '2' && options.fleet === undefined;
-  return isPaired ? await startPair(env, options) : await startOne(env, options);
+  return SERVERS > 1 && options.fleet === undefined
+    ? await startSeveral(env, options)
+    : await startOne(env, options);
 }
 
-async function startPair(
+/** How many servers a test runs on. */
+export const SERVERS = Number(process.env.LATCHKEY_TEST_SERVERS ?? 1);
+
+async function startSeveral(
   env: Readonly<Record<string, string>>,
   options: TestServerOptions,
 ): Promise<TestServer> {
   const balancer = await startBalancer();
   const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
-  const hub = process.env.LATCHKEY_TEST_BUS === 'off' ? undefined : startMemoryBus();
+  const nextBus = startBus();
   const database = { ...(options.database ?? (await sharedDatabase())), close: async () => {} };
   const servers: TestServer[] = [];
   const shared = { LATCHKEY_DATA_DIR: newDataDir(), LATCHKEY_AUTH_SECRET: TEST_AUTH_SECRET };
-  for (let count = 0; count < 2; count++)
+  for (let count = 0; count < SERVERS; count++)
     servers.push(
       await startOne(
         { LATCHKEY_PUBLIC_URL: balancer.url, ...shared, ...env },
-        { ...options, simulator, database, fleet: { isShared: true, bus: hub?.join() ?? NO_BUS } },
+        { ...options, simulator, database, fleet: { isShared: true, bus: await nextBus() } },
       ),
     );
-  const [first, second] = servers as [TestServer, TestServer];
-  balancer.targets = [first.url, second.url];
+  const [first] = servers as [TestServer];
+  balancer.targets = servers.map(({ url }) => url);
   async function close(): Promise<void> {
-    await Promise.all([first.close(), second.close()]);
+    await Promise.all(servers.map((server) => server.close()));
     await balancer.close();
     await options.database?.close();
     if (options.simulator === undefined) await simulator.close();
@@ -82,6 +91,19 @@ async function startPair(
     signUp: (name) => signUp(url, name),
     close,
     [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Gives a function that opens the bus of one more server: in this process, over Redis, or none, as LATCHKEY_TEST_BUS says. */
+function startBus(): () => Promise<Bus> {
+  const kind = process.env.LATCHKEY_TEST_BUS;
+  if (kind === 'off') return async () => NO_BUS;
+  const hub = startMemoryBus();
+  if (kind !== 'redis') return async () => hub.join();
+  const names = { installationId: crypto.randomUUID(), authSecret: TEST_AUTH_SECRET };
+  return async () => {
+    const access = await loadRedisAccess({ url: inject('redisUrl'), file: undefined, caFile: undefined });
+    return await openBus(access, { ...names, pulseMs: FLEET_TIMES.pulseMs });
   };
 }
 
