@@ -6,7 +6,7 @@ import { change, letIn, newTeam, newWorkspace } from './kit/people.ts';
 import { documentOf, type NamedModel, type Person } from './kit/person.ts';
 import { inWorkspace, newThread, readAnswer } from './kit/place.ts';
 import { say } from './kit/say.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import { SERVERS, startTestServer, type TestServer } from './kit/server.ts';
 import { recordStatements } from './kit/statements.ts';
 
 let server: TestServer;
@@ -252,7 +252,8 @@ test('events that a slow reader has yet to read are not sent once they may not s
   expect(await events.next()).toEqual({ done: true, value: undefined });
 });
 
-test('between two looks a token asks nothing of the database', async () => {
+// The heartbeats of several servers never end.
+test.runIf(SERVERS === 1)('between two looks a token asks nothing of the database', async () => {
   const { olga, mia, follows, client, own, hers } = await setScene('WebSocket');
   const { heard } = follows.thread;
   await eventually('that everything has settled', () => heard.length > 20);
