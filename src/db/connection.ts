@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { makePgArray, parsePgArray } from 'drizzle-orm/pg-core';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { RepeatedTexts } from './repeated-texts.ts';
@@ -39,6 +40,10 @@ export class Connection {
       connection: options.session ?? {},
       socket: (place: DialTarget) => (typeof target === 'string' ? this.#dial(place) : this.#open(target)),
       onclose: () => this.break(new DatabaseAwayError('CONNECTION_CLOSED')),
+      // The driver would ask for all array types before the first statement, and the process would end by the rejection, which
+      // nothing handles, if the connection broke just then.
+      fetch_types: false,
+      types: { texts: TEXT_ARRAY },
       onnotice: () => {},
     };
     this.#client =
@@ -139,6 +144,16 @@ interface DialTarget {
   port: number[];
   path: string | false | undefined;
 }
+
+/** The only type of arrays in our tables. */
+const TEXT_ARRAY = {
+  to: 1009, // `_text` in PostgreSQL's pg_type
+  from: [1009],
+  /** Drizzle has written its arrays itself. */
+  serialize: (texts: readonly string[] | string) =>
+    typeof texts === 'string' ? texts : makePgArray([...texts]),
+  parse: (text: string) => parsePgArray(text) as string[],
+};
 
 const DEFAULT_PORT = 5432;
 const CONNECT_TIMEOUT_SECONDS = 4; // below the reply timeout, since this failure is more precise

@@ -116,6 +116,9 @@ async function startProcess(
     SERVE_FASTER,
   );
   const ready = JSON.parse(await command.line(/Latchkey is ready/)) as { url: string };
+  void command.ended.then(({ exitCode, out, error }) => {
+    if (exitCode !== null) say(`a server ended with ${exitCode}: ${out.slice(-2_000)} ${error}`);
+  });
   return { ...command, url: ready.url, name: `process ${command.process.pid}` };
 }
 
