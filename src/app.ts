@@ -17,7 +17,6 @@ import { loadRedisAccess } from './bus/redis-access.ts';
 import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
-import { confirmProgram } from './db/migrate.ts';
 import { readInstallationId } from './fleet/installation.ts';
 import { ServerLease } from './fleet/lease.ts';
 import { isOldestServer, requireSameSecrets } from './fleet/running-servers.ts';
@@ -154,16 +153,15 @@ async function openOn(
   const egress = createEgress({ allowedPrivateHosts: config.allowedPrivateHosts });
   const mailer = config.mail === null ? null : new Mailer(config.mail);
   const changes = new Changes((topic, ids) => bus.announce(topic, ids));
-  const stopping = new AbortController();
+  const changeLooks = new ChangeLooks({ db, changes }, isShared ? times.lookForChangesMs : null);
   bus.listen({
     onAnnounced: (topic, ids) => changes.receive(topic, ids),
-    onGap: () => void changes.markAll(times.pulseMs, stopping.signal),
+    onGap: () => changeLooks.lookWithin(times.pulseMs),
   });
   const sharedReads = new SharedReads(changes);
   const running = new RunningAnswers(config.answerLimits);
   const remoteAnswers = new RemoteAnswers({ db, changes, bus }, times);
   const remoteFollowers = new RemoteFollowers({ bus, running }, times);
-  const changeLooks = new ChangeLooks({ db, changes }, isShared ? times.lookForChangesMs : null);
   const lease = await ServerLease.begin(db, facts, times, (serverId) => bus.setServerId(serverId));
   const work = new Set<Promise<void>>();
   const deps: AnswerDeps & { heartbeatDb: Database } = {
@@ -189,7 +187,7 @@ async function openOn(
   await saveDefaultPlan(db, config.defaultPlan);
   const interrupted = await interruptAbandoned(deps);
   if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of an earlier run were interrupted');
-  if (config.databaseUrl !== undefined) await confirmProgram(config.databaseUrl);
+  await database.confirmProgram();
   const renewMs = isShared ? times.beatMs : isEmbedded ? Number.POSITIVE_INFINITY : times.leaseMs / 3;
   const giveUpMs = isShared ? 4 * times.leaseMs : Number.POSITIVE_INFINITY;
   // A lone server that lost its lease has lost the database to another one.
@@ -252,7 +250,6 @@ async function openOn(
       await changeLooks.close();
       await remoteAnswers.close();
       remoteFollowers.close();
-      stopping.abort();
       await stopCheckpoints();
       await lease.end();
       await bus.close();

@@ -1,5 +1,3 @@
-import { waited } from './waited.ts';
-
 /**
  * Announces committed changes once, after the commit. A listener keeps a set of dirty ids and re-reads the database for them,
  * so nothing queues up for a slow listener. This is only the fast path: a lost announcement must not make anything wrong.
@@ -39,20 +37,6 @@ export class Changes {
     this.#rotate();
     this.#recent.set(topic, this.#revision);
     for (const listener of this.#listeners.get(topic) ?? []) listener.mark(ids);
-  }
-
-  /** Marks every topic that is listened to as changed, over so many milliseconds: announcements may have been lost. */
-  async markAll(overMs: number, stopping: AbortSignal): Promise<void> {
-    // An announcement about a session means that it has ended.
-    const topics = [...this.#listeners.keys()].filter((topic) => !topic.startsWith('ses_'));
-    for (const [index, topic] of topics.entries()) {
-      if (
-        index % MARKED_AT_ONCE === 0 &&
-        !(await waited((overMs * MARKED_AT_ONCE) / topics.length, stopping))
-      )
-        return;
-      this.receive(topic, [topic]);
-    }
   }
 
   /**
@@ -99,7 +83,6 @@ export class Changes {
 /** Tells other servers about an announcement. */
 type Forward = (topic: string, ids: readonly string[]) => void;
 
-const MARKED_AT_ONCE = 16;
 const REMEMBERED_MS = 2_000; // longer than anything that was read is shared
 
 export interface ChangeListener {

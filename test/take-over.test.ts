@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eq, isNotNull, sql } from 'drizzle-orm';
 import { expect, test } from 'vitest';
 import { startTakeOvers } from '../src/answers/take-over.ts';
+import { NO_BUS } from '../src/bus/in-process.ts';
 import { Changes } from '../src/changes.ts';
 import { drizzleOver, lendersOf } from '../src/db/driver.ts';
 import { servers } from '../src/db/tables/server.ts';
@@ -28,7 +29,7 @@ test('the patience with a late server begins when a look has seen it, not when t
     return await alone(work);
   });
   const stop = startTakeOvers(
-    { db: slowAtFirst, changes: new Changes() },
+    { db: slowAtFirst, changes: new Changes(), bus: NO_BUS },
     { ...FLEET_TIMES, lookForDeadMs: 20, patienceMs: PATIENCE_MS },
   );
   const isEnded = isNotNull(servers.endedAt);

@@ -35,7 +35,12 @@ export function startCheckpoints(
     if (lease.ageMs >= giveUpMs) interruptAll(deps);
   }, beatMs);
   // The row says whether the answer is to be stopped: a record only makes it be read sooner.
-  bus.listen({ onRecord: (_from, [kind]) => kind === 'stop' && beat() });
+  bus.listen({
+    onRecord(_from, [kind]) {
+      if (kind === 'taken') interruptAll(deps);
+      if (kind === 'taken' || kind === 'stop') beat();
+    },
+  });
   return async () => {
     clearInterval(timer);
     await running.checkpoint;

@@ -1,4 +1,5 @@
 import { and, asc, isNull, lt, sql } from 'drizzle-orm';
+import type { Bus } from '../bus/bus.ts';
 import type { Changes } from '../changes.ts';
 import type { Database } from '../db/database.ts';
 import { isOneOf } from '../db/is-one-of.ts';
@@ -11,6 +12,7 @@ import { interruptAbandoned } from './abandoned.ts';
 interface TakeOverDeps {
   db: Database;
   changes: Changes;
+  bus: Bus;
 }
 
 /**
@@ -46,8 +48,10 @@ export function startTakeOvers(deps: TakeOverDeps, times: FleetTimes): () => Pro
     for (const id of firstSeenMs.keys()) if (!late.includes(id)) firstSeenMs.delete(id);
     for (const id of late) if (!firstSeenMs.has(id)) firstSeenMs.set(id, seenAtMs);
     const dead = late.filter((id) => lookedAtMs - (firstSeenMs.get(id) ?? lookedAtMs) >= times.patienceMs);
-    for (const id of dead.length === 0 ? [] : await endLeases(deps.db, dead))
+    for (const id of dead.length === 0 ? [] : await endLeases(deps.db, dead)) {
       log.warn({ serverId: id }, 'a server stopped renewing its lease and was taken for dead');
+      deps.bus.send(id, ['taken']); // it may live, and have lost the database alone
+    }
     const interrupted = await interruptAbandoned(deps);
     if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of another server were interrupted');
   }

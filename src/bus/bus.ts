@@ -23,7 +23,7 @@ export interface BusListener {
   onAnnounced(topic: string, ids: readonly string[]): void;
   /** A record for this server. */
   onRecord(from: string, record: BusRecord): void;
-  /** Something may have been lost: whatever depends on announcements is to be read again. */
+  /** Something may have been lost: changes are to be looked for. */
   onGap(): void;
 }
 
@@ -48,7 +48,9 @@ export type BusRecord =
   /** From the owner, after the commit: the answer has ended, or is not written here. */
   | ['ended', answerId: string]
   /** To the owner: a person asked that the answer be stopped; the row says so. */
-  | ['stop', answerId: string];
+  | ['stop', answerId: string]
+  /** The receiver's lease has been ended: it is to write nothing more for the answers it began. */
+  | ['taken'];
 
 /** An answer and lengths of its two texts. */
 export type Place = [answerId: string, text: number, reasoning: number];

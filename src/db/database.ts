@@ -9,7 +9,7 @@ import { drizzleOver } from './driver.ts';
 import { type EmbeddedEngine, startEngine } from './embedded-engine.ts';
 import { DiskFullError, RESERVE_BYTES } from './embedded-session.ts';
 import { keepStatistics, refreshStatistics } from './embedded-statistics.ts';
-import { migrateDatabase, migrateServer, type Report } from './migrate.ts';
+import { confirmProgram, migrateDatabase, migrateServer, type Report } from './migrate.ts';
 import { PortSocket } from './port-socket.ts';
 import { RepeatedTexts } from './repeated-texts.ts';
 import { SharedConnection } from './shared-connection.ts';
@@ -24,6 +24,11 @@ export interface OpenDatabase {
   db: Database;
   /** The same database, over a connection that nothing else uses. */
   heartbeatDb: Database;
+  /**
+   * Refuses a database that was migrated while this program started. To be called once this server is recorded as running. Throws
+   * NewerDatabaseError.
+   */
+  confirmProgram(): Promise<void>;
   /** E.g. `PostgreSQL 18.3 (embedded)`. */
   engine: string;
   close(): Promise<void>;
@@ -79,7 +84,9 @@ export async function openEmbedded(
     await migrateDatabase(db, report);
     await refreshStatistics(db);
     stopStatistics = keepStatistics(db);
-    return { db, heartbeatDb: db, engine: `PostgreSQL ${version} (embedded)`, close };
+    // One process alone can open an embedded database.
+    const confirmProgram = async () => {};
+    return { db, heartbeatDb: db, confirmProgram, engine: `PostgreSQL ${version} (embedded)`, close };
   } catch (error) {
     await close();
     throw error;
@@ -103,6 +110,7 @@ async function openServer(databaseUrl: string, report: Report): Promise<OpenData
         atOnce: (work) => pool.useFirst(work),
       }),
       heartbeatDb: drizzleOver((work) => heartbeats.use(work)),
+      confirmProgram: () => confirmProgram(databaseUrl),
       close,
     };
   } catch (error) {

@@ -21,18 +21,20 @@ export class ChangeLooks {
   /** Time of the last look, by the database's clock. */
   #lookedAt: Date | null = null;
   readonly #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
 
   /** `everyMs` is null for a lone server. */
   constructor(deps: { db: Database; changes: Changes }, everyMs: number | null) {
     this.#deps = deps;
     this.#everyMs = everyMs;
-    if (everyMs === null) return;
-    this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
-      });
-    }, everyMs).unref();
+    if (everyMs !== null) this.#timer = setInterval(() => this.#lookOnce(), everyMs).unref();
+  }
+
+  /** Looks soon, since announcements may have been lost; at a random moment, or all servers would look at the same. */
+  lookWithin(ms: number): void {
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(() => this.#lookOnce(), Math.random() * ms).unref();
   }
 
   /** How often a follower compares what has no revision; `loneMs` for a lone server. */
@@ -61,7 +63,14 @@ export class ChangeLooks {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
     await this.#looking;
+  }
+
+  #lookOnce(): void {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
   }
 
   async #look(): Promise<void> {

@@ -5,17 +5,13 @@ import { join } from 'node:path';
 import { inject } from 'vitest';
 import { PasswordHashes } from '../../src/accounts/password-hash.ts';
 import { type App, type AppOptions, openApp } from '../../src/app.ts';
-import type { Bus } from '../../src/bus/bus.ts';
 import { NO_BUS } from '../../src/bus/in-process.ts';
-import { openBus } from '../../src/bus/open-bus.ts';
-import { loadRedisAccess } from '../../src/bus/redis-access.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { OpenDatabase } from '../../src/db/database.ts';
-import { FLEET_TIMES } from '../../src/fleet/times.ts';
 import { startServer } from '../../src/server/http.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { startBalancer } from './balancer.ts';
-import { sharedDatabase } from './database.ts';
+import { freshDatabase, sharedDatabase } from './database.ts';
 import { startMemoryBus } from './memory-bus.ts';
 import { type Person, signUp } from './person.ts';
 
@@ -65,15 +61,18 @@ async function startSeveral(
 ): Promise<TestServer> {
   const balancer = await startBalancer();
   const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
-  const nextBus = startBus();
-  const database = { ...(options.database ?? (await sharedDatabase())), close: async () => {} };
+  const fleet = startBus();
+  // Servers with other secrets do not run beside these.
+  const hasOwnSecrets = Object.keys(env).some((name) => /_(SECRET|KEY)(_FILE)?$/.test(name));
+  const opened = options.database ?? (await (hasOwnSecrets ? freshDatabase() : sharedDatabase()));
+  const database = { ...opened, close: async () => {} };
   const servers: TestServer[] = [];
   const shared = { LATCHKEY_DATA_DIR: newDataDir(), LATCHKEY_AUTH_SECRET: TEST_AUTH_SECRET };
   for (let count = 0; count < SERVERS; count++)
     servers.push(
       await startOne(
-        { LATCHKEY_PUBLIC_URL: balancer.url, ...shared, ...env },
-        { ...options, simulator, database, fleet: { isShared: true, bus: await nextBus() } },
+        { LATCHKEY_PUBLIC_URL: balancer.url, ...shared, ...REDIS, ...env },
+        { ...options, simulator, database, fleet: fleet() },
       ),
     );
   const [first] = servers as [TestServer];
@@ -81,7 +80,7 @@ async function startSeveral(
   async function close(): Promise<void> {
     await Promise.all(servers.map((server) => server.close()));
     await balancer.close();
-    await options.database?.close();
+    await opened.close(); // does nothing to the shared one
     if (options.simulator === undefined) await simulator.close();
   }
   const { url } = balancer;
@@ -94,17 +93,19 @@ async function startSeveral(
   };
 }
 
-/** Gives a function that opens the bus of one more server: in this process, over Redis, or none, as LATCHKEY_TEST_BUS says. */
-function startBus(): () => Promise<Bus> {
-  const kind = process.env.LATCHKEY_TEST_BUS;
-  if (kind === 'off') return async () => NO_BUS;
+/** What connects several servers: memory, Redis, or nothing but the database. */
+const BUS = process.env.LATCHKEY_TEST_BUS ?? 'memory';
+
+/** The database is opened already, but a Redis without one is refused. */
+const REDIS: Record<string, string> =
+  BUS === 'redis' ? { REDIS_URL: inject('redisUrl') ?? '', DATABASE_URL: 'postgres://127.0.0.1/opened' } : {};
+
+/** Gives a function with the options of one more server. */
+function startBus(): () => Pick<AppOptions, 'isShared' | 'bus'> {
+  if (BUS === 'redis') return () => ({ isShared: true });
+  if (BUS === 'off') return () => ({ isShared: true, bus: NO_BUS });
   const hub = startMemoryBus();
-  if (kind !== 'redis') return async () => hub.join();
-  const names = { installationId: crypto.randomUUID(), authSecret: TEST_AUTH_SECRET };
-  return async () => {
-    const access = await loadRedisAccess({ url: inject('redisUrl'), file: undefined, caFile: undefined });
-    return await openBus(access, { ...names, pulseMs: FLEET_TIMES.pulseMs });
-  };
+  return () => ({ isShared: true, bus: hub.join() });
 }
 
 async function startOne(
