@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { failureName, log } from '../log.ts';
 import type { Bus, BusListener, BusRecord } from './bus.ts';
 import type { RedisClient, RedisConnection } from './redis-connection.ts';
@@ -19,6 +20,7 @@ export class RedisBus implements Bus {
   #serverId = '';
   #flushedAtMs = Number.NEGATIVE_INFINITY;
   #flushTimer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  readonly #pending = new Set<Promise<void>>();
   #pendingLength = 0;
   readonly #echoTimer: NodeJS.Timeout;
   readonly #silentAfterMs: number;
@@ -76,6 +78,8 @@ export class RedisBus implements Bus {
     clearInterval(this.#echoTimer);
     this.#cancelFlush();
     this.#flush();
+    // What was announced last, such as the ends of the answers of this server.
+    await Promise.race([Promise.all(this.#pending), sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
     this.#publisher.close();
     this.#subscriber.close();
   }
@@ -134,12 +138,14 @@ export class RedisBus implements Bus {
     if (client === null || this.#pendingLength > MOST_PENDING) return;
     const body = `{"v":${VERSION},"from":${JSON.stringify(this.#serverId)},"r":[${records.join(',')}]}`;
     this.#pendingLength += body.length;
-    client
+    const sent: Promise<void> = client
       .publish(channel, this.#sign(body) + body)
-      .catch(this.#noteFailure)
+      .then(() => {}, this.#noteFailure)
       .finally(() => {
         this.#pendingLength -= body.length;
+        this.#pending.delete(sent);
       });
+    this.#pending.add(sent);
   }
 
   readonly #noteFailure = (error: unknown): void => this.#publisher.noteFailure(error);
@@ -228,6 +234,7 @@ const VERSION = 1; // a message of another version is ignored
 const GATHER_MS = 16; // a frame of a screen
 const LONGEST_MESSAGE = 65_536; // UTF-16 code units
 const MOST_PENDING = 8 * 1024 * 1024; // UTF-16 code units
+const CLOSE_TIMEOUT_MS = 250;
 const LOG_EVERY_MS = 60_000;
 const SIGNATURE_BYTES = 16;
 const SIGNATURE_LENGTH = 22; // of 16 bytes in base64url
