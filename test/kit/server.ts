@@ -8,6 +8,7 @@ import { type App, type AppOptions, openApp } from '../../src/app.ts';
 import { NO_BUS } from '../../src/bus/in-process.ts';
 import { type Config, readConfig } from '../../src/config.ts';
 import type { OpenDatabase } from '../../src/db/database.ts';
+import { settings } from '../../src/db/tables/server.ts';
 import { startServer } from '../../src/server/http.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { startBalancer } from './balancer.ts';
@@ -55,6 +56,15 @@ export async function startTestServer(
 /** How many servers a test runs on. */
 export const SERVERS = Number(process.env.LATCHKEY_TEST_SERVERS ?? 1);
 
+/** What connects several servers: memory, Redis, or nothing but the database. */
+const BUS = process.env.LATCHKEY_TEST_BUS ?? 'memory';
+
+/** Whether servers hear of each other at once. */
+export const IS_CARRIED = SERVERS === 1 || BUS !== 'off';
+
+/** How long it takes at most until a right that was taken away is gone on all servers. */
+export const REVOKED_WITHIN_MS = IS_CARRIED ? 1_000 : 6_500;
+
 async function startSeveral(
   env: Readonly<Record<string, string>>,
   options: TestServerOptions,
@@ -64,7 +74,10 @@ async function startSeveral(
   const fleet = startBus();
   // Servers with other secrets do not run beside these.
   const hasOwnSecrets = Object.keys(env).some((name) => /_(SECRET|KEY)(_FILE)?$/.test(name));
-  const opened = options.database ?? (await (hasOwnSecrets ? freshDatabase() : sharedDatabase()));
+  const isAlone = hasOwnSecrets || BUS === 'redis';
+  const opened = options.database ?? (await (isAlone ? freshDatabase() : sharedDatabase()));
+  // All databases of a run are copies of one, and what one test counts in Redis is none of another's business.
+  if (BUS === 'redis') await opened.db.update(settings).set({ installationId: crypto.randomUUID() });
   const database = { ...opened, close: async () => {} };
   const servers: TestServer[] = [];
   const shared = { LATCHKEY_DATA_DIR: newDataDir(), LATCHKEY_AUTH_SECRET: TEST_AUTH_SECRET };
@@ -93,9 +106,6 @@ async function startSeveral(
   };
 }
 
-/** What connects several servers: memory, Redis, or nothing but the database. */
-const BUS = process.env.LATCHKEY_TEST_BUS ?? 'memory';
-
 /** The database is opened already, but a Redis without one is refused. */
 const REDIS: Record<string, string> =
   BUS === 'redis' ? { REDIS_URL: inject('redisUrl') ?? '', DATABASE_URL: 'postgres://127.0.0.1/opened' } : {};
@@ -114,7 +124,7 @@ async function startOne(
 ): Promise<TestServer> {
   const simulator = options.simulator ?? (await startSimulator({ paceMs: 0 }));
   const { CUSTOM, ...urls } = simulator.baseUrls;
-  const settings = readConfig({
+  const read = readConfig({
     PORT: '0',
     LATCHKEY_DATA_DIR: newDataDir(),
     LATCHKEY_PROVIDER_URLS: JSON.stringify(urls),
@@ -125,7 +135,7 @@ async function startOne(
     LATCHKEY_OPERATION_BURST: '100000',
     ...env,
   });
-  const config = { ...settings, attempts: options.attempts ?? { ...settings.attempts, ...UNLIMITED } };
+  const config = { ...read, attempts: options.attempts ?? { ...read.attempts, ...UNLIMITED } };
   const database = options.database ?? (await sharedDatabase());
   const app = await openApp(config, () => {}, {
     database,
