@@ -6,7 +6,7 @@ import { change, letIn, newTeam, newWorkspace } from './kit/people.ts';
 import { documentOf, type NamedModel, type Person } from './kit/person.ts';
 import { inWorkspace, newThread, readAnswer } from './kit/place.ts';
 import { say } from './kit/say.ts';
-import { REVOKED_WITHIN_MS, SERVERS, startTestServer, type TestServer } from './kit/server.ts';
+import { IS_CARRIED, REVOKED_WITHIN_MS, SERVERS, startTestServer, type TestServer } from './kit/server.ts';
 import { recordStatements } from './kit/statements.ts';
 
 let server: TestServer;
@@ -178,7 +178,8 @@ describe.each(Object.keys(TRANSPORTS) as Transport[])('over %s, a person who is'
         const recording = scene.follows[follow];
         if (end === null) continue;
         after[follow] = (await recording.ended) - lostAtMs;
-        expect([follow, recording.heard.at(-1)?.name]).toEqual([follow, end]);
+        // Without a bus the own answer may have ended before.
+        if (IS_CARRIED) expect([follow, recording.heard.at(-1)?.name]).toEqual([follow, end]);
         expect(after[follow]).toBeLessThan(PROMISED_MS);
       }
       expect(stoppedMs).toBeLessThan(PROMISED_MS);

@@ -61,7 +61,7 @@ type Step = Polled<AnswerEvent | AccessLost>;
 class AnswerFollower implements Pollable<AnswerEvent | AccessLost> {
   readonly #cursor: AnswerCursor;
   readonly #access: AccessWatch;
-  #hasLostAccess = false;
+  #hasEnded = false;
 
   constructor(cursor: AnswerCursor, access: AccessWatch) {
     this.#cursor = cursor;
@@ -69,8 +69,8 @@ class AnswerFollower implements Pollable<AnswerEvent | AccessLost> {
   }
 
   take(): Step | Promise<Step> {
-    if (this.#hasLostAccess) return DONE;
-    return this.#access.isCurrent() ? this.#cursor.take() : this.#reload();
+    if (this.#hasEnded) return DONE;
+    return this.#access.isCurrent() ? this.#takeFromCursor() : this.#reload();
   }
 
   close(): void {
@@ -78,12 +78,27 @@ class AnswerFollower implements Pollable<AnswerEvent | AccessLost> {
     this.#cursor.close();
   }
 
+  /** A cursor that is done without an end had an answer that is deleted, unless the server is being closed. */
+  #takeFromCursor(): Step | Promise<Step> {
+    const step = this.#cursor.take();
+    if (step.type === 'done') return this.#confirmGone();
+    this.#hasEnded = step.type === 'event' && step.event.type === 'ended';
+    return step;
+  }
+
+  async #confirmGone(): Promise<Step> {
+    this.#hasEnded = true;
+    return (await this.#access.reload()) === undefined ? LOST : DONE;
+  }
+
   async #reload(): Promise<Step> {
-    if ((await this.#access.reload()) !== undefined) return this.#cursor.take();
-    this.#hasLostAccess = true;
-    return polled({ type: 'access-lost', error: new NotFoundError('answer') });
+    if ((await this.#access.reload()) !== undefined) return await this.#takeFromCursor();
+    this.#hasEnded = true;
+    return LOST;
   }
 }
+
+const LOST: Step = polled({ type: 'access-lost', error: new NotFoundError('answer') });
 
 function checkOffset(path: string, offset: number): void {
   if (offset >= 0) return;
