@@ -17,9 +17,8 @@ import { loadRedisAccess } from './bus/redis-access.ts';
 import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
-import { readInstallationId } from './fleet/installation.ts';
 import { ServerLease } from './fleet/lease.ts';
-import { isOldestServer, requireSameSecrets } from './fleet/running-servers.ts';
+import { isOldestServer, readInstallationId, requireSameSecrets } from './fleet/running-servers.ts';
 import { FLEET_TIMES, type FleetTimes } from './fleet/times.ts';
 import { AccessBatch, rememberThread } from './follow/access-watch.ts';
 import { ChangeLooks } from './follow/change-looks.ts';
@@ -172,6 +171,7 @@ async function openOn(
     rootKeys,
     lease,
     running,
+    mayShow: () => !isShared || lease.isCertain,
     mostOfPerson: isShared ? config.answerLimits.perPerson : null,
     remoteAnswers,
     providers: createProviders({ egress, urls: config.providerUrls }),

@@ -1,6 +1,6 @@
 import type { MailSettings } from './mail.ts';
 import { isLoopbackHost } from './networks.ts';
-import { ConfigError, readUrl } from './read-setting.ts';
+import { ConfigError, isPercentEncoded, readUrl } from './read-setting.ts';
 
 /** The mail server and the sender of mails; null where none is set. Throws ConfigError. */
 export function readMailSettings(
@@ -41,15 +41,6 @@ function readMailServer(name: string, text: string | undefined): URL | undefined
   if (!isPercentEncoded(url.username) || !isPercentEncoded(url.password))
     throw new ConfigError(`${name} has a % in its user or password. Write it as %25.`);
   return url;
-}
-
-function isPercentEncoded(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** The sender of mails: an address, or a name with the address in angle brackets. */

@@ -1,4 +1,4 @@
-import { ConfigError, readUrl } from './read-setting.ts';
+import { ConfigError, isPercentEncoded, readUrl } from './read-setting.ts';
 
 /** The Redis or Valkey through which several servers work together. `url` and `file` exclude each other. */
 export interface RedisSettings {
@@ -46,13 +46,4 @@ export function parseRedisUrl(place: string, text: string): URL {
   if (!isPercentEncoded(url.username) || !isPercentEncoded(url.password))
     throw new ConfigError(`${place} has a % in its user or password. Write it as %25.`);
   return url;
-}
-
-function isPercentEncoded(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -90,3 +90,13 @@ export function readNetworks(name: string, text: string | undefined): Networks {
     }),
   );
 }
+
+/** Whether the user or password of a URL can be decoded. */
+export function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

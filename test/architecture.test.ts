@@ -18,7 +18,7 @@ graphql → accounts, workspaces, keys, models, threads, answers, follow, audit,
 follow → answers, threads, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
 answers → threads, models, keys, workspaces, fleet, bus (type), providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
 threads → workspaces, db, changes, accounts (type)
-keys → models, workspaces, fleet, providers, audit, limits/sliding-window (type), db, changes, vault, single-flight (type), accounts (type)
+keys → models, workspaces, providers, audit, limits/sliding-window (type), db, changes, vault, single-flight (type), accounts (type)
 models → workspaces, providers, db, changes, accounts (type)
 workspaces → accounts, audit, limits/sliding-window (type), db, changes
 accounts → limits/sliding-window (type), db, changes (type), mail (type)

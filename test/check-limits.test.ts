@@ -5,22 +5,10 @@ import { CheckLimits } from '../src/keys/check-limits.ts';
 import type { CheckResult } from '../src/keys/health.ts';
 import { createInProcessWindow } from '../src/limits/in-process.ts';
 import { Networks } from '../src/networks.ts';
+import { ACCEPTED, REFUSED } from './kit/check-result.ts';
 
 /** A check is an oracle for stolen keys, so refused ones are few; those of a person who adds their own keys are not. */
 
-const ACCEPTED: CheckResult = {
-  health: 'ACTIVE',
-  healthReason: null,
-  rateLimitedUntil: null,
-  refusal: null,
-  models: [],
-};
-const REFUSED: CheckResult = {
-  ...ACCEPTED,
-  health: 'INVALID',
-  healthReason: 'INVALID_KEY',
-  refusal: 'explicit',
-};
 const UNCLEAR: CheckResult = { ...REFUSED, health: 'UNVERIFIED', refusal: 'unclear' };
 
 const person = (id: string, address = '192.0.2.1'): Viewer => ({

@@ -9,6 +9,7 @@ import { openRedisWindows } from '../src/limits/redis.ts';
 import type { CreateWindow, SlidingWindow } from '../src/limits/sliding-window.ts';
 import { Networks } from '../src/networks.ts';
 import { postAccount } from './kit/account-request.ts';
+import { ACCEPTED, REFUSED } from './kit/check-result.ts';
 import { eventually } from './kit/eventually.ts';
 import { healthy, startFakeRedis } from './kit/fake-redis.ts';
 import { freePort } from './kit/free-port.ts';
@@ -303,20 +304,6 @@ const ADA: Viewer = {
   name: 'Ada',
   email: 'ada@example.com',
   address: '192.0.2.1',
-};
-
-const ACCEPTED: CheckResult = {
-  health: 'ACTIVE',
-  healthReason: null,
-  rateLimitedUntil: null,
-  refusal: null,
-  models: [],
-};
-const REFUSED: CheckResult = {
-  ...ACCEPTED,
-  health: 'INVALID',
-  healthReason: 'INVALID_KEY',
-  refusal: 'explicit',
 };
 
 function windowsOn(

@@ -9,9 +9,9 @@ import { servers } from '../src/db/tables/server.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
 import { ServerLease } from '../src/fleet/lease.ts';
+import { findRotationObstacles } from '../src/fleet/running-servers.ts';
 import { FLEET_TIMES } from '../src/fleet/times.ts';
 import { rowsByRootId } from '../src/keys/rotate.ts';
-import { findRotationObstacles } from '../src/keys/rotation-obstacles.ts';
 import { RootKey, sealRecord } from '../src/vault/seal.ts';
 import { freshDatabase } from './kit/database.ts';
 

@@ -2,10 +2,11 @@ import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
 import { postAccount } from './kit/account-request.ts';
-import { applyDelta, askHeld, type Event, follow, type Held, isEnd, TRANSPORTS } from './kit/answer.ts';
+import { askHeld, type Event, follow, isEnd, TRANSPORTS } from './kit/answer.ts';
 import { startCommand } from './kit/command.ts';
 import { createMigratedDatabase } from './kit/database.ts';
 import { through } from './kit/fleet.ts';
+import { expectFollowedElsewhere } from './kit/followed-elsewhere.ts';
 import { type NamedModel, type Person, signUp } from './kit/person.ts';
 import { SECRETS, type ServerProcess, startServerProcess } from './kit/process.ts';
 import { canStartRedis, type OwnRedis, startRedis } from './kit/redis.ts';
@@ -72,33 +73,7 @@ describe.runIf(canRun).each(CARRIERS)('two server processes, with %s', { timeout
   test.each(transports)(
     'an answer of one is followed through the other, delta by delta, over %s',
     async (transport) => {
-      const { adaAtB, ada, answerId, threadId, call } = await startHeld();
-      const client = TRANSPORTS[transport](adaAtB);
-      const ofAnswer = follow(client, 'answer-events', { answerId });
-      const ofThread = follow(client, 'thread-events', { threadId });
-      const snapshot = (await ofThread.next()).value as Event;
-      const byAnswer: Held = { text: '', reasoning: '' };
-      const byThread: Held = { text: snapshot.writing[0]?.text ?? '', reasoning: '' };
-      for (let released = 0; released < 3; released++) {
-        call.release(2);
-        for (const [events, held] of [
-          [ofAnswer, byAnswer],
-          [ofThread, byThread],
-        ] as const) {
-          const before = held.text.length;
-          while (held.text.length === before)
-            expect(applyDelta(held, (await events.next()).value)).toBe(true);
-        }
-      }
-      // A query through the other server shows at least what its followers have been sent.
-      expect((await readAnswer(adaAtB, threadId, answerId)).text.startsWith(byAnswer.text)).toBe(true);
-      call.release();
-      const ended = await Promise.all([endOf(ofAnswer), endOf(ofThread)]);
-      const stored = await readAnswer(ada, threadId, answerId);
-      expect(stored.status).toBe('COMPLETE');
-      expect(ended.map(({ answer }) => answer.text)).toEqual([stored.text, stored.text]);
-      expect(stored.text.startsWith(byAnswer.text) && stored.text.startsWith(byThread.text)).toBe(true);
-      await client.dispose();
+      await expectFollowedElsewhere(await startHeld(), transport);
     },
   );
 

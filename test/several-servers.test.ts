@@ -1,22 +1,12 @@
 import { expect, test } from 'vitest';
 import type { FleetTimes } from '../src/fleet/times.ts';
-import {
-  applyDelta,
-  askHeld,
-  type Event,
-  follow,
-  type Held,
-  isEnd,
-  readAnswer,
-  TRANSPORTS,
-} from './kit/answer.ts';
-import { rawBody } from './kit/api-key.ts';
+import { applyDelta, askHeld, type Event, follow, type Held, readAnswer, TRANSPORTS } from './kit/answer.ts';
 import { beforeNextStatement } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import { faster } from './kit/faster.ts';
 import { startFleet, through } from './kit/fleet.ts';
+import { endOf, expectFollowedElsewhere, readMessage } from './kit/followed-elsewhere.ts';
 import { type MemoryBusHub, startMemoryBus } from './kit/memory-bus.ts';
-import type { Person } from './kit/person.ts';
 import { newThread } from './kit/thread.ts';
 
 const transports = Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[];
@@ -51,39 +41,7 @@ test.for(carriers.flatMap((carrier) => transports.map((transport) => [transport,
   { timeout: 60_000 },
   async ([transport, carrier]) => {
     await using held = await startHeld({ hub: CARRIERS[carrier]() });
-    const { call, answerId, threadId, adaAtB } = held;
-    const client = TRANSPORTS[transport](adaAtB);
-    const ofAnswer = follow(client, 'answer-events', { answerId });
-    const ofThread = follow(client, 'thread-events', { threadId });
-    const snapshot = await ofThread.next();
-    expect(snapshot.value.writing.map(({ id }: { id: string }) => id)).toEqual([answerId]);
-    const byAnswer: Held = { text: '', reasoning: '' };
-    const byThread: Held = { text: snapshot.value.writing[0].text, reasoning: '' };
-    let deltas = 0;
-    for (let released = 0; released < 3; released++) {
-      call.release(2);
-      for (const [events, kept] of [
-        [ofAnswer, byAnswer],
-        [ofThread, byThread],
-      ] as const) {
-        const before = kept.text.length;
-        while (kept.text.length === before) {
-          const { value: event } = await events.next();
-          expect(event.__typename).toBe('AnswerDelta');
-          expect(applyDelta(kept, event)).toBe(true);
-          deltas++;
-        }
-      }
-    }
-    expect(deltas).toBeGreaterThanOrEqual(6);
-    // A query on the other server shows at least what its followers have been sent.
-    expect((await readMessage(adaAtB, answerId)).text.startsWith(byAnswer.text)).toBe(true);
-    call.release();
-    const ends = await Promise.all([endOf(ofAnswer, byAnswer), endOf(ofThread, byThread)]);
-    const { text } = await readMessage(held.ada, answerId);
-    expect(ends.map(({ answer }) => answer.text)).toEqual([text, text]);
-    expect([byAnswer.text, byThread.text].every((seen) => text.startsWith(seen))).toBe(true);
-    await client.dispose();
+    await expectFollowedElsewhere(held, transport);
   },
 );
 
@@ -169,20 +127,6 @@ test('the answers of a server that died are interrupted with their text, and eve
   }
   await client.dispose();
 });
-
-async function endOf(events: AsyncGenerator<Event>, held: Held): Promise<Event> {
-  for (;;) {
-    const { value, done } = await events.next();
-    if (done) throw new Error('the subscription ended without the end of the answer');
-    if (value.__typename === 'AnswerDelta') applyDelta(held, value);
-    if (isEnd(value)) return value;
-  }
-}
-
-async function readMessage(person: Person, id: string): Promise<{ text: string; status: string }> {
-  const { data } = await rawBody(person, `{ node(id: "${id}") { ... on Answer { text status } } }`);
-  return data.node as { text: string; status: string };
-}
 
 test('the answers of a person are counted over all servers', { timeout: 60_000 }, async () => {
   await using fleet = await startFleet(4);
@@ -304,6 +248,23 @@ test('a server that was taken for dead writes nothing more, ends its provider ca
   const client = held.adaAtB.socket();
   expect((await readAnswer(client, next.answerId)).end?.answer.status).toBe('COMPLETE');
   await client.dispose();
+});
+
+test('a late word that its earlier lease was ended interrupts none of the answers of a server', {
+  timeout: 30_000,
+}, async () => {
+  const hub = startMemoryBus();
+  await using held = await startHeld({ hub });
+  const bus = hub.join();
+  bus.setServerId('run_other');
+  const { serverId } = held.a.app.lease;
+  bus.send(serverId, ['taken', 'run_earlier']);
+  await new Promise(setImmediate);
+  held.call.release();
+  const client = held.ada.socket();
+  expect((await readAnswer(client, held.answerId)).end?.answer.status).toBe('COMPLETE');
+  await client.dispose();
+  await bus.close();
 });
 
 test('a server that alone has lost the database gives up its provider calls', {

@@ -77,9 +77,7 @@ async function prepareAnswers(
     if (sealedKey === undefined) throw new Error('a key was chosen whose record was not read');
     const { provider } = each.model;
     const written = { id: newId('msg'), threadId: thread.id, writerId: deps.lease.serverId };
-    // Only among several servers another one may have taken this one for dead.
-    const isShared = deps.mostOfPerson !== null;
-    const live = new LiveAnswer({ ...written, provider }, () => !isShared || deps.lease.isCertain);
+    const live = new LiveAnswer({ ...written, provider }, deps.mayShow);
     return { ...each, sealedKey, live };
   });
 }

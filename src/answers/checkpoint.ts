@@ -32,13 +32,14 @@ export function startCheckpoints(
   }
   const timer = setInterval(() => {
     if (running.begun().length > 0 || lease.ageMs >= renewMs) beat();
-    if (lease.ageMs >= giveUpMs) interruptAll(deps);
+    // Nobody else is sent the answers of a server that has lost the database, and their provider calls cost money.
+    if (lease.ageMs >= giveUpMs) interruptAnswers(deps, lease.serverId);
   }, beatMs);
   // The row says whether the answer is to be stopped: a record only makes it be read sooner.
   bus.listen({
-    onRecord(_from, [kind]) {
-      if (kind === 'taken') interruptAll(deps);
-      if (kind === 'taken' || kind === 'stop') beat();
+    onRecord(_from, record) {
+      if (record[0] === 'taken') interruptAnswers(deps, record[1]);
+      if (record[0] === 'taken' || record[0] === 'stop') beat();
     },
   });
   return async () => {
@@ -74,7 +75,10 @@ async function checkpoint(deps: CheckpointDeps): Promise<void> {
   const sentAtMs = performance.now();
   try {
     const states = await saveAndRenewLease(deps, live, chunks);
-    if (states === null) return await giveUpAfterTakeover(deps);
+    if (states === null) {
+      interruptAnswers(deps, lease.serverId);
+      return await deps.onLeaseLost();
+    }
     lease.renewed(sentAtMs);
     for (const chunk of chunks)
       if (states.get(chunk.messageId)?.isSaved) running.get(chunk.messageId)?.saved(chunk);
@@ -186,20 +190,12 @@ function failed(code: AnswerErrorCode): Ending {
 }
 
 /**
- * Gives up the answers after another server has ended this one's lease, as it does with one that was paused. They are that
- * server's to end: their provider calls are aborted, and their readers get what it saves.
+ * Gives up the answers that were begun under a lease that has run out, as that of a server does that was paused. Another server
+ * ends them: here their provider calls are aborted, and their readers get what that server saves.
  */
-async function giveUpAfterTakeover(deps: CheckpointDeps): Promise<void> {
-  const { lease, running } = deps;
-  const lost = running.all().filter(({ writerId }) => writerId === lease.serverId);
-  for (const live of lost) deps.track(endAnswer(deps, live, INTERRUPTED).then(() => {}));
-  await deps.onLeaseLost();
-}
-
-/** Nobody else can see the answers of a server that has lost the database, and their provider calls cost money. */
-function interruptAll(deps: CheckpointDeps): void {
-  const going = deps.running.begun().filter((live) => !live.isEnding);
-  for (const live of going) deps.track(endAnswer(deps, live, INTERRUPTED).then(() => {}));
+function interruptAnswers(deps: CheckpointDeps, serverId: string): void {
+  const begun = deps.running.all().filter(({ writerId, isEnding }) => writerId === serverId && !isEnding);
+  for (const live of begun) deps.track(endAnswer(deps, live, INTERRUPTED).then(() => {}));
 }
 
 const INTERRUPTED = { type: 'failed', status: 'INTERRUPTED', code: 'INTERRUPTED', retryAt: null } as const;

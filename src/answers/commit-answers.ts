@@ -27,6 +27,8 @@ export interface AnswerDeps extends GenerateDeps, LiveTextDeps {
   bus: Bus;
   /** The lease under which this server writes. */
   lease: ServerLease;
+  /** Whether readers may be sent what is written: not while another server may have ended the lease. */
+  mayShow(): boolean;
   /** How many answers all servers together may write for a person; null for a lone server, which counts them in memory. */
   mostOfPerson: number | null;
   /** Registers work that outlives its request, so that a shutdown waits for it. */

@@ -19,15 +19,15 @@ export interface ChunkPlace {
  * pieces, from that server's frames and from the chunks it saves, which may overlap.
  */
 export class RemoteAnswer extends FollowedAnswer {
-  /** The server that writes it, its owner; null until that has been read. */
-  ownerId: string | null = null;
+  /** The server that writes it; null until that has been read. */
+  writerId: string | null = null;
   /** When the database was last read for it. All times are on the monotonic clock. */
   lookedAtMs = Number.NEGATIVE_INFINITY;
   /** When its last reader left; null while it has one. */
   #leftAtMs: number | null = performance.now();
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #askedAtMs = Number.NEGATIVE_INFINITY;
-  /** Length of both texts that the owner was told last. */
+  /** Length of both texts in the last acknowledgement. */
   #acknowledged = 0;
   readonly #chunks: Record<AnswerPart, ChunkPlace> = { TEXT: { ...NO_CHUNK }, REASONING: { ...NO_CHUNK } };
 
@@ -61,43 +61,43 @@ export class RemoteAnswer extends FollowedAnswer {
     return this.#chunks[part];
   }
 
-  /** Notes that its owner has sent something about it. */
+  /** Notes that its writer has sent something about it. */
   heard(): void {
     this.#heardAtMs = performance.now();
   }
 
-  /** How long its owner has been silent. */
+  /** How long its writer has been silent. */
   get silentMs(): number {
     return performance.now() - this.#heardAtMs;
   }
 
-  /** Asks the owner to send it on from what is known of it. Asks for what is lost only now and then. */
+  /** Asks the writer to send it on from what is known of it. Asks for what is lost only now and then. */
   ask(bus: Bus): void {
-    if (this.ownerId === null || performance.now() - this.#askedAtMs < ASK_AGAIN_MS) return;
+    if (this.writerId === null || performance.now() - this.#askedAtMs < ASK_AGAIN_MS) return;
     this.#askedAtMs = performance.now();
-    bus.send(this.ownerId, ['follow', ...this.place()]);
+    bus.send(this.writerId, ['follow', ...this.acknowledge()]);
   }
 
-  /** Treats the owner as silent and not asked: something may have been lost. */
+  /** Treats the writer as silent and not asked: something may have been lost. */
   doubt(): void {
     this.#heardAtMs = Number.NEGATIVE_INFINITY;
     this.#askedAtMs = Number.NEGATIVE_INFINITY;
     this.lookedAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** What is known of it, as the owner is told. */
-  place(): Place {
+  /** Acknowledges to the writer what is known of it. */
+  acknowledge(): Place {
     const [text, reasoning] = [this.lengthOf('TEXT'), this.lengthOf('REASONING')];
     this.#acknowledged = text + reasoning;
     return [this.id, text, reasoning];
   }
 
-  /** Whether so much has come that the owner should be told before the next second. */
+  /** Whether an acknowledgement is due before the next second. */
   get hasMuchUnacknowledged(): boolean {
     return this.lengthOf('TEXT') + this.lengthOf('REASONING') - this.#acknowledged >= ACKNOWLEDGE_AFTER;
   }
 
-  /** Whether nobody has read it for so long. */
+  /** Whether it has had no reader for so many milliseconds. */
   isLeft(forMs: number): boolean {
     if (this.hasReaders) this.#leftAtMs = null;
     else this.#leftAtMs ??= performance.now();
@@ -109,4 +109,4 @@ export class RemoteAnswer extends FollowedAnswer {
 export const NO_CHUNK: ChunkPlace = { fromOffset: -1, bytes: 0 };
 
 const ASK_AGAIN_MS = 100;
-const ACKNOWLEDGE_AFTER = 65_536; // UTF-16 code units: half of what the owner sends without an acknowledgement
+const ACKNOWLEDGE_AFTER = 65_536; // UTF-16 code units: half of what the writer sends without an acknowledgement

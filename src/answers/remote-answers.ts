@@ -16,9 +16,9 @@ interface RemoteDeps {
 }
 
 /**
- * The answers of other servers that are followed here. While the bus carries them their text comes from their owner, the server
- * that writes them, and the database is only looked at now and then; without it the database is asked for all of them together
- * once a heartbeat, since their owners save the text that often. Whatever the bus loses is found by either.
+ * The answers of other servers that are followed here. While the bus carries them their text comes from the
+ * server that writes them, their writer, and the database is only looked at now and then; without it the database is asked for all of them together
+ * once a heartbeat, since their writers save the text that often. Whatever the bus loses is found by either.
  */
 export class RemoteAnswers {
   readonly #deps: RemoteDeps;
@@ -82,7 +82,7 @@ export class RemoteAnswers {
     for (const id of this.#followed.keys()) this.#forget(id);
   }
 
-  // What the owners send.
+  // What the writers send.
 
   #take(record: BusRecord): void {
     switch (record[0]) {
@@ -133,13 +133,15 @@ export class RemoteAnswers {
 
   #acknowledgeAll(): void {
     const answers = [...this.#followed.values()].map(({ answer }) => answer);
-    for (const ofOwner of Map.groupBy(answers, ({ ownerId }) => ownerId).values()) this.#acknowledge(ofOwner);
+    for (const ofWriter of Map.groupBy(answers, ({ writerId }) => writerId).values())
+      this.#acknowledge(ofWriter);
   }
 
-  /** All of the same owner. */
+  /** All of the same writer. */
   #acknowledge(answers: readonly RemoteAnswer[]): void {
-    const ownerId = answers[0]?.ownerId ?? null;
-    if (ownerId !== null) this.#deps.bus.send(ownerId, ['ack', answers.map((answer) => answer.place())]);
+    const writerId = answers[0]?.writerId ?? null;
+    if (writerId !== null)
+      this.#deps.bus.send(writerId, ['ack', answers.map((answer) => answer.acknowledge())]);
   }
 
   // What the database has.
@@ -192,7 +194,7 @@ export class RemoteAnswers {
           continue;
         }
         for (const piece of found.pieces) answer.addChunk(piece);
-        answer.ownerId = found.writerId;
+        answer.writerId = found.writerId;
         if (this.#deps.bus.isUp && this.#isDue(answer)) answer.ask(this.#deps.bus);
       }
       if (ended.length > 0) await this.#publishEnds(ended);
@@ -220,8 +222,8 @@ export class RemoteAnswers {
     if (followed === undefined) return;
     followed.changes.close();
     this.#followed.delete(answerId);
-    const { ownerId } = followed.answer;
-    if (ownerId !== null) this.#deps.bus.send(ownerId, ['leave', answerId]);
+    const { writerId } = followed.answer;
+    if (writerId !== null) this.#deps.bus.send(writerId, ['leave', answerId]);
   }
 }
 

@@ -50,7 +50,7 @@ export function startTakeOvers(deps: TakeOverDeps, times: FleetTimes): () => Pro
     const dead = late.filter((id) => lookedAtMs - (firstSeenMs.get(id) ?? lookedAtMs) >= times.patienceMs);
     for (const id of dead.length === 0 ? [] : await endLeases(deps.db, dead)) {
       log.warn({ serverId: id }, 'a server stopped renewing its lease and was taken for dead');
-      deps.bus.send(id, ['taken']); // it may live, and have lost the database alone
+      deps.bus.send(id, ['taken', id]); // it may live, and have lost the database alone
     }
     const interrupted = await interruptAbandoned(deps);
     if (interrupted > 0) log.warn({ answers: interrupted }, 'answers of another server were interrupted');

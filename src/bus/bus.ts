@@ -28,29 +28,29 @@ export interface BusListener {
 }
 
 /**
- * A record between two servers, one of which writes an answer (its owner) while people at the other follow it. Offsets are
+ * A record between two servers, one of which writes an answer (its writer) while people at the other follow it. Offsets are
  * lengths in UTF-16 code units, `T` is the text of an answer, `R` its reasoning. A kind that a server does not know is ignored,
  * since a newer one may send it.
  */
 export type BusRecord =
-  /** To the owner: send me the answer from these offsets on. A repetition replaces the offsets. */
+  /** To the writer: send me the answer from these offsets on. A repetition replaces the offsets. */
   | ['follow', answerId: string, text: number, reasoning: number]
-  /** To the owner, every second: so much of these answers has arrived. It also keeps the follower known. */
+  /** To the writer, every second: so much of these answers has arrived. It also keeps the follower known. */
   | ['ack', places: Place[]]
-  /** To the owner: nobody here follows it any more. */
+  /** To the writer: the answer has no reader on this server any more. */
   | ['leave', answerId: string]
   /** A piece of the text at its offset. */
   | ['frame', answerId: string, part: 'T' | 'R', offset: number, text: string]
   /** The provider call is repeated at `retryAt`, in ISO 8601. */
   | ['retrying', answerId: string, attempt: number, retryAt: string, code: AnswerErrorCode, provider: string]
-  /** From the owner, every second: so much of these answers has been sent to you. */
+  /** From the writer, every second: so much of these answers has been sent to you. */
   | ['beat', places: Place[]]
-  /** From the owner, after the commit: the answer has ended, or is not written here. */
+  /** From the writer, after the commit: the answer has ended, or is not written here. */
   | ['ended', answerId: string]
-  /** To the owner: a person asked that the answer be stopped; the row says so. */
+  /** To the writer: a person asked that the answer be stopped; the row says so. */
   | ['stop', answerId: string]
-  /** The receiver's lease has been ended: it is to write nothing more for the answers it began. */
-  | ['taken'];
+  /** The receiver's lease under this id was ended: it is to stop the provider calls of the answers it began under it. */
+  | ['taken', serverId: string];
 
 /** An answer and lengths of its two texts. */
 export type Place = [answerId: string, text: number, reasoning: number];

@@ -1,6 +1,6 @@
 import type { Bus } from './bus.ts';
 
-/** The bus of a server that has its database for itself: there is nobody else to be told anything. */
+/** The bus of a lone server, which has no other server to send to. */
 export const NO_BUS: Bus = {
   isUp: false,
   setServerId() {},

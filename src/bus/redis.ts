@@ -132,7 +132,7 @@ export class RedisBus implements Bus {
     this.#outgoing.clear();
   }
 
-  /** Drops the message while Redis is away or takes too little: whoever misses it asks again or reads the database. */
+  /** Drops the message while Redis is away or too slow: a server that misses it asks again or reads the database. */
   #publish(channel: string, records: readonly string[]): void {
     const { client } = this.#publisher;
     if (client === null || this.#pendingLength > MOST_PENDING) return;

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import { counted } from '../counted.ts';
 import { prefixOf } from '../db/id.ts';
 import { NotFoundError } from '../errors.ts';
-import { findRotationObstacles } from '../keys/rotation-obstacles.ts';
+import { findRotationObstacles } from '../fleet/running-servers.ts';
 import { PLANS, type Plan } from '../plans-and-roles.ts';
 import { findPlan, type PayerInput, type PlanOfPayer, setPlan } from '../workspaces/set-plan.ts';
 import { UsageError } from './help.ts';

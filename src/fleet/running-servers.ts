@@ -1,6 +1,6 @@
 import { and, asc, gt, isNull, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
-import { servers } from '../db/tables/server.ts';
+import { servers, settings } from '../db/tables/server.ts';
 import { authCheckOf, type ServerFacts } from './lease.ts';
 
 /** A server that runs now, as far as the database knows. */
@@ -57,4 +57,21 @@ export async function requireSameSecrets(db: Database, { rootIds, authSecret }: 
           `What is sealed with ${unknown} would not open on both. Give all servers both, in the same order. If that server has crashed, wait half a minute.`,
       );
   }
+}
+
+/** Why a command must not seal with this root key now: one sentence for each running server that lacks it. */
+export async function findRotationObstacles(db: Pick<Database, 'select'>, rootId: string): Promise<string[]> {
+  const without = (await findRunningServers(db)).filter(({ rootIds }) => !rootIds.includes(rootId));
+  return without.map(
+    ({ name, rootIds }) =>
+      `Nothing was changed: ${name}, is running with ${rootIds.join(', ')} and could not open what is sealed with ${rootId}. ` +
+      `Give it ${rootId} as well and restart it, or stop it; if it has crashed, wait half a minute. Then run this again.`,
+  );
+}
+
+/** The id of this installation, by which its servers find each other in a Redis that others use too. */
+export async function readInstallationId(db: Pick<Database, 'select'>): Promise<string> {
+  const [row] = await db.select({ installationId: settings.installationId }).from(settings);
+  if (row === undefined) throw new Error('the row of settings is missing, which a migration inserts');
+  return row.installationId;
 }
