@@ -7,7 +7,7 @@ import { failStatements, freshDatabase, replaceNextTransaction } from './kit/dat
 import { eventually } from './kit/eventually.ts';
 import type { NamedModel, Person } from './kit/person.ts';
 import { startScriptedProvider } from './kit/scripted-provider.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import { announceEverywhere, startTestServer, type TestServer } from './kit/server.ts';
 
 /** A server with a database of its own, a person and a model that writes what the test says. */
 async function startScripted() {
@@ -271,7 +271,7 @@ test.for(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])(
     db.select = () => {
       throw new Error('Failed query: select secret');
     };
-    server.app.changes.announce(threadId, [threadId]);
+    announceEverywhere(server, threadId, [threadId]);
     const failure: unknown = await events.next().catch((error: unknown) => error);
     db.select = select;
     expect(JSON.stringify(failure instanceof Error ? failure.message : failure)).toContain('INTERNAL');

@@ -8,7 +8,7 @@ import { failStatements, freshDatabase } from './kit/database.ts';
 import { captureErrors } from './kit/log.ts';
 import { documentOf, type Person } from './kit/person.ts';
 import { openFor, openSocket } from './kit/raw-socket.ts';
-import { startTestServer } from './kit/server.ts';
+import { announceEverywhere, startTestServer } from './kit/server.ts';
 import { signIn } from './kit/session.ts';
 import { useSite } from './kit/site.ts';
 import { newThread } from './kit/thread.ts';
@@ -213,7 +213,7 @@ describe('an operation that goes wrong', () => {
     }
 
     const failingAgain = failStatements(broken.app.db, /./, new Error('no secret-text'));
-    broken.app.changes.announce(thread.id, [thread.id]);
+    announceEverywhere(broken, thread.id, [thread.id]);
     const { payload } = await opened.message('error', 'live');
     expect(payload).toEqual(masked);
     failingAgain[Symbol.dispose]();

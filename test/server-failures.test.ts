@@ -54,29 +54,29 @@ type Expected = 'INTERRUPTED' | 'COMPLETE' | 'either';
 /** By the promise that the test is about. */
 const FAILURES: Record<string, Failure> = {
   'the answers of a server that is killed are interrupted': {
-    name: 'kill -9 of the owner',
+    name: 'kill -9 of the writer',
     isLikely: true,
     async fail(round) {
-      await round.owner.kill();
+      await round.writer.kill();
       round.breaks();
       await round.untilEnded(DEAD_AFTER_MS + SLACK_MS);
-      await round.owner.restart();
+      await round.writer.restart();
       return 'INTERRUPTED';
     },
   },
   'a server that is killed while it may be taking over leaves that to the third': {
-    name: 'kill -9 of the owner and then of another',
+    name: 'kill -9 of the writer and then of another',
     async fail(round) {
-      await round.owner.kill();
+      await round.writer.kill();
       round.breaks();
       await sleep(TIMES.leaseMs + (DEAD_AFTER_MS - TIMES.leaseMs) * Math.random());
-      await Promise.all([round.owner.restart(), round.others[0]?.restart()]);
+      await Promise.all([round.writer.restart(), round.others[0]?.restart()]);
       await round.untilEnded(DEAD_AFTER_MS + SLACK_MS);
       return 'INTERRUPTED';
     },
   },
   'the answers of a server that is paused for a shorter time than its lease go on': {
-    name: 'SIGSTOP of the owner for half a lease',
+    name: 'SIGSTOP of the writer for half a lease',
     async fail(round, place) {
       await pause(round, place, () => sleep(TIMES.leaseMs / 2));
       return 'COMPLETE';
@@ -84,7 +84,7 @@ const FAILURES: Record<string, Failure> = {
   },
   'the answers of a server that is paused for about as long as others are patient are ended by it or by others':
     {
-      name: 'SIGSTOP of the owner for about as long as others are patient',
+      name: 'SIGSTOP of the writer for about as long as others are patient',
       async fail(round, place) {
         const atLeastMs = TIMES.leaseMs + TIMES.patienceMs;
         await pause(round, place, () => sleep(atLeastMs + 2 * TIMES.lookForDeadMs * Math.random()));
@@ -92,7 +92,7 @@ const FAILURES: Record<string, Failure> = {
       },
     },
   'a server that is paused until others have taken it for dead writes nothing to its answers any more': {
-    name: 'SIGSTOP of the owner until it was taken for dead',
+    name: 'SIGSTOP of the writer until it was taken for dead',
     isLikely: true,
     async fail(round, place) {
       await pause(round, place, () => untilLost(round, place));
@@ -100,14 +100,14 @@ const FAILURES: Record<string, Failure> = {
     },
   },
   'the answers that a server was about to begin when it was paused end too': {
-    name: 'SIGSTOP of the owner while it begins answers',
+    name: 'SIGSTOP of the writer while it begins answers',
     async fail(round, place) {
       const sends = round.sendBriefly(8);
       await sleep(20 * Math.random());
-      round.owner.process.kill('SIGSTOP');
+      round.writer.process.kill('SIGSTOP');
       round.breaks();
       await untilLost(round, place);
-      round.owner.process.kill('SIGCONT');
+      round.writer.process.kill('SIGCONT');
       await sends;
       await round.untilEnded(SLACK_MS);
       const isNoneWritten = async () =>
@@ -142,25 +142,25 @@ const FAILURES: Record<string, Failure> = {
   },
   'a network to Redis that fails for all servers interrupts nothing': {
     name: 'no network from all servers to Redis',
-    fail: async (round) => await loseRedis(round, [round.owner, ...round.others]),
+    fail: async (round) => await loseRedis(round, [round.writer, ...round.others]),
   },
-  'a network to Redis that fails for the owner of answers interrupts nothing': {
-    name: 'no network from the owner to Redis',
-    fail: async (round) => await loseRedis(round, [round.owner]),
+  'a network to Redis that fails for the writer of answers interrupts nothing': {
+    name: 'no network from the writer to Redis',
+    fail: async (round) => await loseRedis(round, [round.writer]),
   },
   'a network to Redis that fails for a server with watchers interrupts nothing': {
     name: 'no network from another server to Redis',
     fail: async (round) => await loseRedis(round, round.others.slice(1)),
   },
   'the answers of a server that is killed while Redis is away are interrupted': {
-    name: 'kill -9 of the owner while Redis is away',
+    name: 'kill -9 of the writer while Redis is away',
     async fail(round, { fleet }) {
       await fleet.redis.kill();
-      await round.owner.kill();
+      await round.writer.kill();
       round.breaks();
       await round.untilEnded(DEAD_AFTER_MS + SLACK_MS);
       await fleet.restartRedis();
-      await round.owner.restart();
+      await round.writer.restart();
       return 'INTERRUPTED';
     },
   },
@@ -189,16 +189,16 @@ const FAILURES: Record<string, Failure> = {
     },
   },
   'the answers of a server that alone loses the database are interrupted, and it goes on afterwards': {
-    name: 'no network from the owner to PostgreSQL',
+    name: 'no network from the writer to PostgreSQL',
     isLikely: true,
     async fail(round, { records }) {
-      round.owner.database.silence();
+      round.writer.database.silence();
       round.breaks();
       await round.untilEnded(DEAD_AFTER_MS + SLACK_MS);
       await sleep(Math.random() * TIMES.leaseMs);
-      await round.owner.database.restore();
+      await round.writer.database.restore();
       await round.untilProviderLeft(SLACK_MS);
-      await eventually('the owner has a lease', () => records.hasLease(round.owner.name), SLACK_MS);
+      await eventually('the writer has a lease', () => records.hasLease(round.writer.name), SLACK_MS);
       return 'INTERRUPTED';
     },
   },
@@ -262,8 +262,8 @@ async function goThrough({ name, fail }: Failure, { fleet, records }: Place): Pr
   const figures = newFigures();
   try {
     for (let count = 1; count <= ROUNDS; count++) {
-      const owner = fleet.servers[count % fleet.servers.length] as FleetProcess;
-      await using round = await startRound(fleet, owner, figures);
+      const writer = fleet.servers[count % fleet.servers.length] as FleetProcess;
+      await using round = await startRound(fleet, writer, figures);
       await sleep(Math.random() * LONGEST_WAIT_MS); // the moment is what chance shall decide
       figures.withText += round.watches.some(({ held }) => held.text !== '') ? 1 : 0;
       if (Math.random() < 0.3) round.drop();
@@ -278,15 +278,15 @@ async function goThrough({ name, fail }: Failure, { fleet, records }: Place): Pr
   }
 }
 
-/** Pauses the owner for as long as `wait` takes. Its provider may end the answers meanwhile. */
+/** Pauses the writer for as long as `wait` takes. Its provider may end the answers meanwhile. */
 async function pause(round: FailureRound, { records }: Place, wait: () => Promise<void>): Promise<void> {
   const isFinished = Math.random() < 0.5;
-  round.owner.process.kill('SIGSTOP');
+  round.writer.process.kill('SIGSTOP');
   round.breaks();
   if (isFinished) round.finish();
   await wait();
-  round.owner.process.kill('SIGCONT');
-  await eventually('the owner has a lease', () => records.hasLease(round.owner.name), SLACK_MS);
+  round.writer.process.kill('SIGCONT');
+  await eventually('the writer has a lease', () => records.hasLease(round.writer.name), SLACK_MS);
   if (!isFinished && !(await hasLostAnswers(round, records))) await goOn(round);
   await round.untilEnded(SLACK_MS);
   await round.untilProviderLeft(SLACK_MS);
@@ -313,7 +313,7 @@ async function goOn(round: FailureRound): Promise<'COMPLETE'> {
 /** Waits until another server has ended the lease under which the answers of the round were written. */
 async function untilLost(round: FailureRound, { records }: Place): Promise<void> {
   await eventually(
-    'the owner is taken for dead',
+    'the writer is taken for dead',
     () => hasLostAnswers(round, records),
     DEAD_AFTER_MS + SLACK_MS,
   );

@@ -7,6 +7,7 @@ import { faster } from './kit/faster.ts';
 import { startFleet, through } from './kit/fleet.ts';
 import { endOf, expectFollowedElsewhere, readMessage } from './kit/followed-elsewhere.ts';
 import { type MemoryBusHub, startMemoryBus } from './kit/memory-bus.ts';
+import { change, letIn, newWorkspace } from './kit/people.ts';
 import { newThread } from './kit/thread.ts';
 
 const transports = Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[];
@@ -218,6 +219,32 @@ test.for(carriers)(
       const { value: event } = await ofWorkspace.next();
       if (event.__typename === 'ThreadAdded' && event.thread?.id === newId) break;
     }
+    await client.dispose();
+  },
+);
+
+test.for(carriers)(
+  'a thread that its creator makes private on one server leaves the lists of others on another, once, by %s',
+  { timeout: 60_000 },
+  async (carrier) => {
+    await using fleet = await startFleet(2, { hub: CARRIERS[carrier](), times: faster(5) });
+    const [a, b] = fleet.servers;
+    const [ada, bob] = [await a.signUp('Ada'), await a.signUp('Bob')];
+    const workspaceId = await newWorkspace(ada);
+    await letIn(ada, workspaceId, bob, 'MEMBER');
+    const client = TRANSPORTS.WebSocket(await through(b, bob));
+    const events = follow<WorkspaceEvent>(client, 'workspace-events', { workspaceId });
+    const next = async () => (await events.next()).value;
+    expect((await next()).__typename).toBe('WorkspaceSnapshot');
+
+    const shared = { workspaceId, visibility: 'WORKSPACE' };
+    const { id } = await newThread(ada, shared);
+    expect(await next()).toMatchObject({ __typename: 'ThreadAdded', thread: { id } });
+    await change(ada, 'update-thread', { id, visibility: 'PRIVATE' });
+    expect(await next()).toEqual({ __typename: 'ThreadRemoved', removedId: id });
+    await change(ada, 'update-thread', { id, title: 'In private' });
+    const { id: other } = await newThread(ada, shared);
+    expect(await next()).toMatchObject({ __typename: 'ThreadAdded', thread: { id: other } });
     await client.dispose();
   },
 );

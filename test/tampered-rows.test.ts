@@ -18,7 +18,7 @@ import {
 import { newTeam, newWorkspace } from './kit/people.ts';
 import type { AddedKey, Person } from './kit/person.ts';
 import { answerOf, inWorkspace } from './kit/place.ts';
-import { startTestServer, type TestServer } from './kit/server.ts';
+import { announceEverywhere, startTestServer, type TestServer } from './kit/server.ts';
 import { newThread } from './kit/thread.ts';
 
 /**
@@ -159,7 +159,7 @@ test('a reason that no version writes is read as a failure of the provider', asy
   const answerId = answers[0]?.id ?? '';
   expect((await endOf(answerId))?.error).toMatchObject({ code: 'BAD_REQUEST' });
   await database.db.update(messages).set({ errorCode: 'toString' }).where(eq(messages.id, answerId));
-  server.app.changes.announce(answerId, []); // reads are shared until something is announced
+  announceEverywhere(server, answerId, []); // reads are shared until something is announced
   expect((await endOf(answerId))?.error).toMatchObject({ code: 'PROVIDER_ERROR', fixableBy: 'PROVIDER' });
 });
 

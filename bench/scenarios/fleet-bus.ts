@@ -62,19 +62,19 @@ async function measureOnce(
 ): Promise<Omit<Measurement, 'server' | 'engine' | 'mode'>> {
   const { tokens, paceMs } = options;
   const run = runOf({ streams: watchers.length, tokens, paceMs });
-  const [owner, follower = owner] = servers;
-  if (owner === undefined || follower === undefined) throw new Error('there is no server');
+  const [writer, follower = writer] = servers;
+  if (writer === undefined || follower === undefined) throw new Error('there is no server');
   await clients.call('open', {
     target,
     run,
     following: { by: 'watchers', subscription: 'answer-events', watchers },
-    places: { askAt: [owner.url], watchAt: [follower.url] },
+    places: { askAt: [writer.url], watchAt: [follower.url] },
   });
   const before = await clients.call('start', { atOnce: STARTED_AT_ONCE });
-  const processes = [owner, ...(follower === owner ? [] : [follower]), ...(redis ? [redis] : [])];
+  const processes = [writer, ...(follower === writer ? [] : [follower]), ...(redis ? [redis] : [])];
   const count = await redis?.startCount();
   const meters = processes.map(({ pid }) => startMeter({ pid }));
-  const databaseMeter = startMeter({ pid: owner.pid, database });
+  const databaseMeter = startMeter({ pid: writer.pid, database });
   const whole = clients.call('reach', { tokens }, 90_000 + 3 * tokens * paceMs);
   await provider.call('flow', { run: run.id });
   const { frames } = await whole;
@@ -98,7 +98,7 @@ async function measureOnce(
         [BUS_COMMANDS]: counted.commands / written,
         'PUBLISH a token': counted.publishes / written,
         'PUBLISH with text a token': counted.publishesWithText / written,
-        'µs owner': cpus[0] ?? Number.NaN,
+        'µs writer': cpus[0] ?? Number.NaN,
         'µs follower': cpus[1] ?? Number.NaN,
         'µs Redis': cpus[2] ?? Number.NaN,
       }),

@@ -16,8 +16,8 @@ export class ChangeLooks {
   readonly #everyMs: number | null;
   readonly #threads = new Map<string, Set<KnownRevision>>();
   readonly #workspaces = new Map<string, number>();
-  /** The threads of followed workspaces that the last looks found, with their revision. */
-  #found = new Map<string, number>();
+  /** The threads of followed workspaces that the last look found. */
+  #found = new Map<string, FoundThread>();
   /** Time of the last look, by the database's clock. */
   #lookedAt: Date | null = null;
   readonly #timer: NodeJS.Timeout | undefined;
@@ -106,23 +106,37 @@ export class ChangeLooks {
       .from(sql`(select 1) as once`);
     this.#lookedAt = clock?.now ?? null;
     if (since === null) return;
+    // A transaction that was slow to commit has an earlier time.
+    const notBefore = new Date(since.getTime() - LONGEST_TRANSACTION_MS);
     const rows = await db
-      .select({ ...announcedColumns, revision: threads.revision })
+      .select({ ...announcedColumns, revision: threads.revision, unsharedAt: threads.unsharedAt })
       .from(threads)
       .where(
-        and(
-          isOneOf(threads.workspaceId, [...this.#workspaces.keys()]),
-          // A transaction that was slow to commit has an earlier time.
-          gt(threads.updatedAt, new Date(since.getTime() - LONGEST_TRANSACTION_MS)),
-        ),
+        and(isOneOf(threads.workspaceId, [...this.#workspaces.keys()]), gt(threads.updatedAt, notBefore)),
       );
     const before = this.#found;
-    this.#found = new Map(rows.map(({ id, revision }) => [id, revision]));
-    for (const { revision, ...thread } of rows) {
+    this.#found = new Map(rows.map((thread) => [thread.id, thread]));
+    for (const thread of rows) {
+      const known = before.get(thread.id);
       const [, ofList] = threadTopics(thread);
-      if (ofList !== undefined && before.get(thread.id) !== revision) changes.receive(ofList, [thread.id]);
+      if (ofList !== undefined && known?.revision !== thread.revision) changes.receive(ofList, [thread.id]);
+      // Once, since what its creator does in private is no word to the others.
+      if (wasJustUnshared(thread, known, notBefore)) changes.receive(thread.workspaceId, [thread.id]);
     }
   }
+}
+
+type FoundThread = Pick<typeof threads.$inferSelect, 'revision' | 'unsharedAt'>;
+
+/** Whether a thread was made private after this time, and no earlier look found that. */
+function wasJustUnshared(
+  { unsharedAt }: FoundThread,
+  known: FoundThread | undefined,
+  notBefore: Date,
+): boolean {
+  return (
+    unsharedAt !== null && unsharedAt > notBefore && known?.unsharedAt?.getTime() !== unsharedAt.getTime()
+  );
 }
 
 /** The revision that a follower has; undefined before it has read one. */

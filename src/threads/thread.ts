@@ -150,9 +150,9 @@ export async function updateThread(
   const title = input.title == null ? undefined : checkTitle(input.title);
   const thread = await requireThread(deps, viewer, input.id, 'chat');
   const visibility = input.visibility ?? undefined;
-  if (visibility !== undefined && visibility !== thread.visibility && thread.createdBy !== viewer.id)
+  const isOtherVisibility = visibility !== undefined && visibility !== thread.visibility;
+  if (isOtherVisibility && thread.createdBy !== viewer.id)
     throw new NotPermittedError('OWNER', 'change who sees a thread that another person created');
-  const isShared = visibility === 'WORKSPACE' && thread.visibility !== 'WORKSPACE';
   const [updated] = await deps.db
     .update(threads)
     // An undefined column keeps its value. A member who sends the visibility that they saw must not undo a concurrent change
@@ -160,7 +160,10 @@ export async function updateThread(
     .set({
       title,
       visibility: thread.createdBy === viewer.id ? visibility : undefined,
-      sharedAt: isShared ? sql`now()` : undefined,
+      ...(isOtherVisibility &&
+        (visibility === 'WORKSPACE'
+          ? { sharedAt: sql`now()`, unsharedAt: null }
+          : { unsharedAt: sql`now()` })),
       revision: sql`${threads.revision} + 1`,
     })
     .where(and(eq(threads.id, thread.id), isVisibleTo(viewer.id)))

@@ -7,7 +7,7 @@ import type { StoredAnswer, WriteRecords } from './write-records.ts';
 
 /** Answers that one server writes while people at every other one watch them, until something goes wrong. */
 export interface FailureRound {
-  owner: FleetProcess;
+  writer: FleetProcess;
   others: FleetProcess[];
   watches: Watch[];
   /** Notes the time from which the end is waited for. */
@@ -16,7 +16,7 @@ export interface FailureRound {
   untilMoreText(withinMs?: number): Promise<void>;
   /** Lets the provider end all answers. */
   finish(): void;
-  /** Sends so many messages more through the owner, whatever becomes of them. */
+  /** Sends so many messages more through the writer, whatever becomes of them. */
   sendBriefly(count: number): Promise<void>;
   /** Waits until no watch is open. */
   untilEnded(withinMs: number): Promise<void>;
@@ -69,11 +69,11 @@ function spread(given: readonly number[]): string {
 /** Asks two models twice through one server and watches the four answers from the others, over both transports. */
 export async function startRound(
   fleet: ProcessFleet,
-  owner: FleetProcess,
+  writer: FleetProcess,
   figures: Figures,
 ): Promise<FailureRound & AsyncDisposable> {
-  const others = fleet.servers.filter((server) => server !== owner);
-  const ada = await fleet.personAt(owner);
+  const others = fleet.servers.filter((server) => server !== writer);
+  const ada = await fleet.personAt(writer);
   const stopping = new AbortController();
   const asked = await Promise.all(
     [1, 2].map(async () => {
@@ -114,7 +114,7 @@ export async function startRound(
     fleet.provider.asked(question, model);
 
   return {
-    ...{ owner, others, watches },
+    ...{ writer, others, watches },
     breaks() {
       brokeAtMs = performance.now();
     },

@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import { listAuditEntries } from '../../src/audit/entry.ts';
 import { nodesOf, type Page } from './page.ts';
 import type { Person } from './person.ts';
@@ -135,14 +136,13 @@ export async function auditOf({ app }: TestServer, tenantId: string): Promise<st
   return rows.toReversed().map(({ action, details }) => [action, ...Object.values(details)].join(' '));
 }
 
-/** The ids that are announced on each of these topics until it is called, by topic. */
-export function hear({ app }: TestServer, topics: readonly string[]): () => Record<string, string[]> {
-  const listeners = topics.map((topic) => [topic, app.changes.listen(topic, () => {})] as const);
-  return () =>
-    Object.fromEntries(
-      listeners.map(([topic, listener]) => {
-        listener.close();
-        return [topic, listener.take()];
-      }),
-    );
+/** The ids that are announced on each of these topics until it is called, by topic, by whichever server. */
+export function hear({ apps }: TestServer, topics: readonly string[]): () => Record<string, string[]> {
+  const spies = apps.map(({ changes }) => vi.spyOn(changes, 'announce'));
+  return () => {
+    const calls = spies.flatMap((spy) => spy.mock.calls.map(([topic, ids]) => ({ topic, ids: [...ids] })));
+    for (const spy of spies) spy.mockRestore();
+    const idsOn = (topic: string) => calls.filter((call) => call.topic === topic).flatMap(({ ids }) => ids);
+    return Object.fromEntries(topics.map((topic) => [topic, [...new Set(idsOn(topic))]]));
+  };
 }

@@ -13,6 +13,7 @@ import { startServer } from '../../src/server/http.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { startBalancer } from './balancer.ts';
 import { freshDatabase, sharedDatabase } from './database.ts';
+import { faster } from './faster.ts';
 import { startMemoryBus } from './memory-bus.ts';
 import { type Person, signUp } from './person.ts';
 
@@ -20,6 +21,8 @@ import { type Person, signUp } from './person.ts';
 export interface TestServer extends AsyncDisposable {
   url: string;
   app: App;
+  /** That of every process; more than one only with LATCHKEY_TEST_SERVERS. */
+  apps: readonly App[];
   simulator: Simulator;
   /** Signs up a new person. */
   signUp(name?: string): Promise<Person>;
@@ -53,17 +56,25 @@ export async function startTestServer(
     : await startOne(env, options);
 }
 
+/** Tells every process of a server that these ids have changed. */
+export function announceEverywhere({ apps }: TestServer, topic: string, ids: readonly string[]): void {
+  for (const { changes } of apps) changes.receive(topic, ids);
+}
+
 /** How many servers a test runs on. */
 export const SERVERS = Number(process.env.LATCHKEY_TEST_SERVERS ?? 1);
 
 /** What connects several servers: memory, Redis, or nothing but the database. */
 const BUS = process.env.LATCHKEY_TEST_BUS ?? 'memory';
 
+/** How many times as fast as elsewhere servers look at each other that nothing connects; with 1 the suite takes hours. */
+const FACTOR = Number(process.env.LATCHKEY_TEST_FACTOR ?? 5);
+
 /** Whether servers hear of each other at once. */
 export const IS_CARRIED = SERVERS === 1 || BUS !== 'off';
 
 /** How long it takes at most until a right that was taken away is gone on all servers. */
-export const REVOKED_WITHIN_MS = IS_CARRIED ? 1_000 : 12_000;
+export const REVOKED_WITHIN_MS = IS_CARRIED ? 1_000 : 12_000 / FACTOR;
 
 async function startSeveral(
   env: Readonly<Record<string, string>>,
@@ -99,6 +110,7 @@ async function startSeveral(
   const { url } = balancer;
   return {
     ...first,
+    apps: servers.map(({ app }) => app),
     url,
     signUp: (name) => signUp(url, name),
     close,
@@ -111,9 +123,9 @@ const REDIS: Record<string, string> =
   BUS === 'redis' ? { REDIS_URL: inject('redisUrl') ?? '', DATABASE_URL: 'postgres://127.0.0.1/opened' } : {};
 
 /** Gives a function with the options of one more server. */
-function startBus(): () => Pick<AppOptions, 'isShared' | 'bus'> {
+function startBus(): () => Pick<AppOptions, 'isShared' | 'bus' | 'times'> {
   if (BUS === 'redis') return () => ({ isShared: true });
-  if (BUS === 'off') return () => ({ isShared: true, bus: NO_BUS });
+  if (BUS === 'off') return () => ({ isShared: true, bus: NO_BUS, times: faster(FACTOR) });
   const hub = startMemoryBus();
   return () => ({ isShared: true, bus: hub.join() });
 }
@@ -151,6 +163,7 @@ async function startOne(
   return {
     url: server.url,
     app,
+    apps: [app],
     simulator,
     signUp: (name) => signUp(server.url, name),
     async drain() {

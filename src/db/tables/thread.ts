@@ -44,6 +44,8 @@ export const threads = pgTable(
     lastMessageAt: instant('last_message_at').notNull().defaultNow(),
     /** When others could last begin to see it. Null for one that was never shared, and for one that 0.1 shared. */
     sharedAt: instant('shared_at'),
+    /** When it was last made private. Null for one that is shared, or never was. */
+    unsharedAt: instant('unshared_at'),
   },
   (table) => [
     index('threads_workspace_id').on(table.workspaceId, table.id),
