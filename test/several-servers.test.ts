@@ -103,7 +103,7 @@ test.for(carriers)(
       });
     await adaAtB.run('remove-api-key', { input: { id: apiKey.id } });
     expect(await call.closed).toBe('left');
-    const end = await endOf(events);
+    const end = await endOf(events, { text: '', reasoning: '' });
     expect(end).toMatchObject({ __typename: 'AnswerFailed', error: { code: 'QUOTA_EXCEEDED' } });
     await client.dispose();
   },
