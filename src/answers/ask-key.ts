@@ -6,7 +6,7 @@ import { type OpenedKey, type SealedKey, withSecret, withSecretOf } from '../key
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
 import { isWorthRepeating, ProviderError } from '../providers/failure/failure.ts';
-import type { AnswerEnd } from '../providers/provider.ts';
+import type { AnswerEnd, Credentials } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import type { GenerateDeps, GenerationJob } from './generation-job.ts';
 import type { LiveAnswer } from './live-answer.ts';
@@ -63,11 +63,11 @@ async function askWithRetries(
   lastUse: LastKeyUse,
 ): Promise<AnswerEnd> {
   const { live, model, keyTenantId, request } = job;
-  const ask = (secret: string, key: OpenedKey) => {
+  const ask = (credentials: Credentials, key: OpenedKey) => {
     requireSealedFor(key, keyTenantId, model);
     lastUse.key = key;
     return deps.providers[key.provider].answer(
-      { baseUrl: key.baseUrl, secret, tenantId: key.tenantId, signal },
+      { ...credentials, baseUrl: key.baseUrl, tenantId: key.tenantId, signal },
       // Requested output tokens count against the context window and the key's rate limits, so the provider decides how many.
       { ...request, model: model.name, maxOutputTokens: null },
       live,
