@@ -34,22 +34,21 @@ interface Row {
 
 const INVALID = { code: 'INVALID_KEY', status: 'INVALID' };
 /** One refusal that does not name the key proves nothing. */
-const UNCLEAR = { CUSTOM: { status: 'ACTIVE' }, PERPLEXITY: { status: 'ACTIVE' } };
+const UNCLEAR = { MISTRAL: { status: 'ACTIVE' } };
 const ERROR = { code: 'PROVIDER_ERROR' };
 const ROWS: Row[] = [
-  { fault: 'echo', ...INVALID, most: 3, except: { MISTRAL: { status: 'ACTIVE' } } },
-  { fault: 'wrong', ...INVALID, most: 3, except: UNCLEAR },
+  { fault: 'echo', ...INVALID, most: 3, except: UNCLEAR },
   {
     fault: 'expired',
     ...INVALID,
     most: 3,
-    except: { GEMINI: { code: 'KEY_EXPIRED', status: 'EXPIRED' }, MISTRAL: { status: 'ACTIVE' } },
+    except: { ...UNCLEAR, GEMINI: { code: 'KEY_EXPIRED', status: 'EXPIRED' } },
   },
   { fault: 'forbidden', code: 'KEY_LACKS_PERMISSION', status: 'ACTIVE', most: 3 },
   { fault: 'quota', code: 'QUOTA_EXCEEDED', status: 'EXHAUSTED', most: 3 },
   { fault: 'limited', code: 'RATE_LIMITED', status: 'RATE_LIMITED', most: 2 },
   { fault: 'limited-always', code: 'RATE_LIMITED', status: 'ACTIVE', most: 2 }, // for a second
-  { fault: 'overloaded', code: 'PROVIDER_OVERLOADED', status: 'ACTIVE', most: 3 },
+  { fault: 'overloaded', code: 'PROVIDER_OVERLOADED', status: 'ACTIVE', most: 2 },
   { fault: 'unknown', code: 'MODEL_NOT_FOUND', status: 'ACTIVE', most: 3 },
   { fault: 'long', code: 'CONTEXT_TOO_LONG', status: 'ACTIVE', most: 1 },
   { fault: 'blocked', code: 'CONTENT_FILTERED', status: 'ACTIVE', most: 1 },

@@ -791,6 +791,9 @@ describe('a secret in a provider’s text', () => {
     expect(classifyStreamError('CUSTOM', { error: 'hunter2?' }, ['hunter2']).providerText).toBe(
       '[redacted]?',
     );
+    const several = ['hunter2', 'the hunter2 of before', ''];
+    const error = classifyStreamError('CUSTOM', { error: 'hunter2, the hunter2 of before' }, several);
+    expect(error.providerText).toBe('[redacted], [redacted]');
   });
 
   test('a secret in a provider’s text is taken out together with account names, half masked keys and credentials in addresses', () => {

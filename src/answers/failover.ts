@@ -7,17 +7,16 @@ import { messages, type StoredAttempt } from '../db/tables/thread.ts';
 import { type FallbackKey, keyFailureCode } from '../keys/availability.ts';
 import { recordKeyOutcome } from '../keys/record-outcome.ts';
 import { failureName, log } from '../log.ts';
+import type { AnswerEnd } from '../providers/provider.ts';
 import { askKey, type KeyFailure, type KeyResult, LONGEST_RETRY_DELAY_MS } from './ask-key.ts';
 import { isWriter } from './end-answer.ts';
 import type { GenerateDeps, GenerationJob } from './generation-job.ts';
 
-/** The last key that was asked for an answer, and how that ended. */
-export interface LastTurn {
-  apiKeyId: string;
-  result: KeyResult;
-  /** What to tell the person; null unless the last key failed. */
-  failure: KeyFailure | null;
-}
+/** How asking the keys ended, and the last one of them with what that showed. `failure` is the one to show of all. */
+export type KeysResult = { apiKeyId: string; lastResult: KeyResult } & (
+  | { type: 'answered'; end: AnswerEnd }
+  | { type: 'failed'; failure: KeyFailure }
+);
 
 /**
  * Asks one key after the other until one writes the answer. Before the first character a failure that another key can mend goes
@@ -27,7 +26,7 @@ export async function askKeys(
   deps: GenerateDeps,
   job: GenerationJob,
   signal: AbortSignal,
-): Promise<LastTurn> {
+): Promise<KeysResult> {
   const { live } = job;
   const others = [...job.fallbackKeys];
   const failures: KeyFailure[] = [];
@@ -36,19 +35,20 @@ export async function askKeys(
     const { apiKeyId } = attempt;
     const sealedKey = failures.length === 0 ? job.sealedKey : null;
     const longestLimitMs = isBetterThanWaiting(others[0], failures) ? SHORT_LIMIT_MS : LONGEST_RETRY_DELAY_MS;
-    const result = await askKey(deps, job, { attempt, sealedKey, longestLimitMs, signal });
-    if (result.type === 'answered') return { apiKeyId, result, failure: null };
-    if (signal.aborted) return { apiKeyId, result, failure: result.failure };
-    const { failure } = result;
+    const lastResult = await askKey(deps, job, { attempt, sealedKey, longestLimitMs, signal });
+    const last = { apiKeyId, lastResult };
+    if (lastResult.type === 'answered') return { ...last, type: 'answered', end: lastResult.end };
+    const { failure } = lastResult;
+    if (signal.aborted) return { ...last, type: 'failed', failure };
     failures.push(failure);
     live.failAttempt(failure.code);
-    if (live.hasOutput) return { apiKeyId, result, failure };
+    if (live.hasOutput) return { ...last, type: 'failed', failure };
     const next = mayGoOn(failures) ? await moveToNextKey(deps, job, others) : null;
-    if (next === null) return { apiKeyId, result, failure: mostTelling(failures) };
+    if (next === null) return { ...last, type: 'failed', failure: mostTelling(failures, failure) };
     log.info({ answerId: live.id, apiKeyId, code: failure.code }, 'an answer goes on with another key');
     const { provider } = job.model;
     live.failCall({ code: failure.code, retryAt: new Date(), provider, apiKeyId, isOtherKey: true });
-    await recordOutcome(deps, apiKeyId, result);
+    await recordOutcome(deps, apiKeyId, lastResult);
     attempt = next;
   }
 }
@@ -62,11 +62,14 @@ export async function recordOutcome(deps: GenerateDeps, apiKeyId: string, result
   });
 }
 
-/** Two keys that are limited one after the other probably belong to one account, whose other keys are limited too. */
+/**
+ * Not after two keys in a row that were limited, or found the provider overloaded: they probably belong to one account, whose other
+ * keys fare no better, and the person has waited for the retries of both.
+ */
 function mayGoOn(failures: readonly KeyFailure[]): boolean {
   const [last, before] = failures.toReversed();
   if (last === undefined || failures.length >= MAX_KEYS) return false;
-  if (last.code === 'RATE_LIMITED' && before?.code === 'RATE_LIMITED') return false;
+  if (PASSING.has(last.code) && last.code === before?.code) return false;
   return canAnotherKeyMend(last.code);
 }
 
@@ -96,18 +99,20 @@ const MENDED_BY_ANOTHER_KEY: ReadonlySet<AnswerErrorCode> = new Set([
   'RATE_LIMITED',
 ]);
 
+/** Failures that pass by themselves. */
+const PASSING: ReadonlySet<AnswerErrorCode> = new Set(['RATE_LIMITED', 'PROVIDER_OVERLOADED']);
+
 /**
  * The failure to show of several. One that another key could not mend is about the question itself. Else one that passes by
  * itself, the earliest first, since the person only has to wait. Else that of the first key: its managers put it first.
  */
-function mostTelling(failures: readonly KeyFailure[]): KeyFailure | null {
-  const last = failures.at(-1) ?? null;
-  if (last !== null && !canAnotherKeyMend(last.code)) return last;
+function mostTelling(failures: readonly KeyFailure[], last: KeyFailure): KeyFailure {
+  if (!canAnotherKeyMend(last.code)) return last;
   const endMs = ({ retryAt }: KeyFailure) => retryAt?.getTime() ?? 0;
   const [soonest] = failures
-    .filter(({ code }) => code === 'RATE_LIMITED' || code === 'PROVIDER_OVERLOADED')
+    .filter(({ code }) => PASSING.has(code))
     .toSorted((left, right) => endMs(left) - endMs(right));
-  return soonest ?? failures[0] ?? null;
+  return soonest ?? failures[0] ?? last;
 }
 
 /**

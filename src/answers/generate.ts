@@ -1,3 +1,4 @@
+import type { KeyFailure } from './ask-key.ts';
 import { endAnswer } from './end-answer.ts';
 import { askKeys, recordOutcome } from './failover.ts';
 import type { GenerateDeps, GenerationJob } from './generation-job.ts';
@@ -8,19 +9,19 @@ export async function generateAnswer(deps: GenerateDeps, job: GenerationJob): Pr
   const { live } = job;
   const deadline = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   const signal = AbortSignal.any([live.abort.signal, deadline]);
-  const { apiKeyId, result, failure } = await askKeys(deps, job, signal);
+  const result = await askKeys(deps, job, signal);
   // If another ending was claimed first, it aborted the call, and this one changes nothing.
   const ending: Ending =
     result.type === 'answered'
       ? { type: 'finished', status: 'COMPLETE', ...result.end }
-      : {
-          type: 'failed',
-          status: 'FAILED',
-          ...(deadline.aborted || failure === null ? TIMEOUT : failure),
-        };
+      : failed(deadline.aborted ? TIMEOUT : result.failure);
   await job.isCommitted;
   await endAnswer(deps, live, ending);
-  await recordOutcome(deps, apiKeyId, result);
+  await recordOutcome(deps, result.apiKeyId, result.lastResult);
+}
+
+function failed({ code, retryAt }: Pick<KeyFailure, 'code' | 'retryAt'>): Ending {
+  return { type: 'failed', status: 'FAILED', code, retryAt };
 }
 
 const TIMEOUT = { code: 'TIMEOUT', retryAt: null } as const;

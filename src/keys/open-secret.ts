@@ -11,8 +11,9 @@ import { openRecord, type RecordContext, type RootKey, SealError, type SealedRec
 import { decodeKeyContent } from './key-content.ts';
 
 /**
- * Opens a stored key and passes its secret and headers to `use`: with `withSecretOf` the only way to plaintext. `use` must neither keep nor log it. The bytes
- * are wiped afterwards; the string made of them is only dropped, since JavaScript strings cannot be wiped.
+ * Opens a stored key and passes its secret and headers to `use`: with `withSecretOf` the only way to plaintext. `use` must neither
+ * keep nor log them. The bytes are wiped afterwards; the strings made of them are only dropped, since JavaScript strings cannot be
+ * wiped.
  * Throws NotFoundError if the key is gone and SealError if it does not open, which is recorded.
  */
 export async function withSecret<Result>(

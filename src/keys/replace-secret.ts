@@ -17,8 +17,9 @@ import {
 } from './submitted-secret.ts';
 
 /**
- * Replaces the secret of a key and its headers, which keeps its id and label: headers that are not sealed with the new secret are dropped. For a CUSTOM key the base URL may change with it, never without
- * it: a stored secret is sent only to the base URL it was checked with.
+ * Replaces the secret of a key and its headers, which keeps its id and label: headers that are not sealed with the new secret are
+ * dropped. For a CUSTOM key the base URL may change with the secret, never without it: a stored secret is sent only to the base
+ * URL it was checked with.
  */
 export async function replaceApiKeySecret(
   deps: KeyDeps,
