@@ -13,6 +13,8 @@ export interface Submission {
   baseUrl: string | null;
   /** The API key. */
   secret: string;
+  /** Further headers that the server of a CUSTOM key asks for, e.g. `{ "X-Org": "research" }`; sealed like the key. */
+  headers?: Record<string, string> | null;
 }
 
 /** The `sealed` of the input of a mutation. */

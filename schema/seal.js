@@ -15,11 +15,11 @@
  *
  * @type {typeof import('./seal.d.ts').sealApiKey}
  */
-export function sealApiKey(sodium, { sealingKey, owner, provider, baseUrl, secret }) {
+export function sealApiKey(sodium, { sealingKey, owner, provider, baseUrl, secret, headers = null }) {
   const { ORIGINAL, URLSAFE_NO_PADDING } = sodium.base64_variants;
   const id = sodium.to_base64(sodium.randombytes_buf(16), URLSAFE_NO_PADDING);
   const at = new Date().toISOString();
-  const content = { v: 2, id, at, owner, provider, baseUrl, secret, headers: null, pad: '' };
+  const content = { v: 2, id, at, owner, provider, baseUrl, secret, headers, pad: '' };
   const unpaddedBytes = new TextEncoder().encode(JSON.stringify(content)).length;
   content.pad = ' '.repeat(-unpaddedBytes & 255);
   const publicKey = sodium.from_base64(sealingKey.publicKey, ORIGINAL);

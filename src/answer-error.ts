@@ -134,11 +134,15 @@ export const ANSWER_ERRORS: Record<
   },
 };
 
+/** Whether the sentence has details about a key. Not that it is gone, since nothing of it is left to hide. */
+export function isAboutKey(code: AnswerErrorCode): boolean {
+  if (code === 'KEY_REMOVED') return false;
+  return ANSWER_ERRORS[code].fixableBy === 'KEY_MANAGER' || code === 'KEY_UNAVAILABLE';
+}
+
 /** The sentence for one reader. Details about a key are for its managers; for other readers it says whom to ask. */
 export function answerSentence(code: AnswerErrorCode, providerTitle: string, managesKey: boolean): string {
-  const { sentence, fixableBy } = ANSWER_ERRORS[code];
-  const isAboutKey = fixableBy === 'KEY_MANAGER' || code === 'KEY_UNAVAILABLE';
-  if (managesKey || !isAboutKey || code === 'KEY_REMOVED') return sentence(providerTitle);
+  if (managesKey || !isAboutKey(code)) return ANSWER_ERRORS[code].sentence(providerTitle);
   return code === 'NO_KEY'
     ? `No usable ${providerTitle} key offers this model here. Choose another model, or ask the person who manages the keys for one.`
     : `The ${providerTitle} key for this model cannot be used at the moment. Choose another model, or ask the person who manages the key.`;

@@ -781,9 +781,19 @@ describe('a secret in a provider’s text', () => {
   });
 
   test('a secret in a provider’s text of any shape is taken out when the call names it', () => {
-    const failed = { status: 401, headers: {}, body: '{"error":"no user hunter2 here"}', secret: 'hunter2' };
+    const failed = {
+      status: 401,
+      headers: {},
+      body: '{"error":"no user hunter2 here"}',
+      secrets: ['hunter2'],
+    };
     expect(classifyFailure('CUSTOM', failed).providerText).toBe('no user [redacted] here');
-    expect(classifyStreamError('CUSTOM', { error: 'hunter2?' }, 'hunter2').providerText).toBe('[redacted]?');
+    expect(classifyStreamError('CUSTOM', { error: 'hunter2?' }, ['hunter2']).providerText).toBe(
+      '[redacted]?',
+    );
+    const several = ['hunter2', 'the hunter2 of before', ''];
+    const error = classifyStreamError('CUSTOM', { error: 'hunter2, the hunter2 of before' }, several);
+    expect(error.providerText).toBe('[redacted], [redacted]');
   });
 
   test('a secret in a provider’s text is taken out together with account names, half masked keys and credentials in addresses', () => {

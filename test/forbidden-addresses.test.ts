@@ -140,7 +140,9 @@ async function store(person: Person, baseUrl: string): Promise<Pick<AddedKey, 'a
   const place = { workspaceId: person.workspaceId, provider: 'CUSTOM' as const, baseUrl };
   const key = { id: newId('key'), ...place };
   const model = { id: newId('mdl'), ...place, name: key.id, title: 'Model', capabilities: [] };
-  const sealed = await sealedColumns(db, rootKeys[0], { ...key, tenantId: person.workspaceId }, 1, SECRET);
+  const sealed = await sealedColumns(db, rootKeys[0], { ...key, tenantId: person.workspaceId }, 1, {
+    secret: SECRET,
+  });
   await db
     .insert(apiKeys)
     .values({ ...key, ...sealed, position: 1, label: 'Once allowed', health: 'ACTIVE' });

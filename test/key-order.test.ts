@@ -116,7 +116,7 @@ describe('of several keys that offer a model', () => {
   test('a key without credit is asked after the others, also if its position is before theirs', async () => {
     const [a, b] = [await add('a', { secret: 'sk-sim-quota-0' }), await add('b')];
     const [model = { id: '' }] = await modelsOf(ada);
-    expect(await answerOf(ada, model)).toMatchObject({ status: 'FAILED', apiKey: { id: a } });
+    expect(await answerOf(ada, model)).toMatchObject({ status: 'COMPLETE', apiKey: { id: b } });
     await untilStatus(ada, a, 'EXHAUSTED');
     expect(await answerOf(ada, model)).toMatchObject({ status: 'COMPLETE', apiKey: { id: b } });
     await update(b, { isEnabled: false });

@@ -216,6 +216,7 @@ describe('a list', () => {
     );
     expect(whole.map(({ name }) => name)).toEqual([
       'AddApiKeyPayload.models',
+      'Answer.attempts',
       'Answer.citations',
       'Answer.siblings',
       'CheckApiKeyPayload.models',

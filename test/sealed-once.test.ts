@@ -128,8 +128,8 @@ test.each([
   ],
   [
     'with headers',
-    { headers: {} },
-    'This server takes no headers with a key yet. Seal the secret with headers null.',
+    { headers: { 'X-Org': 'a' } },
+    'OpenAI takes no headers with a key. Seal the secret with headers null.',
   ],
 ])('a box %s is refused with what to do', async (_title, over, sentence) => {
   await using server = await startTestServer();

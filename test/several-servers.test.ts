@@ -75,6 +75,41 @@ test('an answer that ends while a follower of its thread begins is not shown as 
   await client.dispose();
 });
 
+test.for(carriers)(
+  'an answer that goes on with another key is followed on another server, and ends there when that key is removed, over %s',
+  { timeout: 30_000 },
+  async (carrier) => {
+    const hub = CARRIERS[carrier]();
+    await using fleet = await startFleet(2, { hub });
+    const [a, b] = fleet.servers;
+    const ada = await a.signUp();
+    await ada.addKey('OPENAI', 'sk-sim-quota-0123456789');
+    const secret = `sk-sim-good-${crypto.randomUUID()}`;
+    const { apiKey, models } = await ada.addKey('OPENAI', secret);
+    const question = `Question ${crypto.randomUUID()}`;
+    const sent = await ada.ask(`${question}\nsimulate: held tokens=4`, models.slice(0, 1));
+    const answerId = sent.answers[0]?.id ?? '';
+    const call = await fleet.simulator.waitForRequest(
+      ({ body, headers }) => body.includes(question) && headers.authorization === `Bearer ${secret}`,
+    );
+    const adaAtB = await through(b, ada);
+    const client = adaAtB.socket();
+    const events = follow(client, 'answer-events', { answerId });
+    // The database alone carries no retries.
+    if (hub !== undefined)
+      expect((await events.next()).value).toMatchObject({
+        __typename: 'AnswerRetrying',
+        isOtherKey: true,
+        error: { code: 'QUOTA_EXCEEDED', fixableBy: 'KEY_MANAGER' },
+      });
+    await adaAtB.run('remove-api-key', { input: { id: apiKey.id } });
+    expect(await call.closed).toBe('left');
+    const end = await endOf(events, { text: '', reasoning: '' });
+    expect(end).toMatchObject({ __typename: 'AnswerFailed', error: { code: 'QUOTA_EXCEEDED' } });
+    await client.dispose();
+  },
+);
+
 test('a server that starts ends no answer of another', { timeout: 30_000 }, async () => {
   await using held = await startHeld();
   const c = await held.fleet.join();

@@ -353,20 +353,20 @@ describe('an error response', () => {
       Buffer.from('{"error":{"message":"Incorrect API key '),
       Buffer.from('my-own-key"}}'),
     ]);
-    const error = await readFailure('OPENAI', { ...failed, body }, { ...patient(), secret: 'my-own-key' });
+    const error = await readFailure('OPENAI', { ...failed, body }, { ...patient(), secrets: ['my-own-key'] });
     expect([error.code, error.providerText]).toEqual(['INVALID_KEY', 'Incorrect API key [redacted]']);
   });
 
   test('an error response is classified by its status if its body is endless, stalls or breaks off', async () => {
     const broken = new Readable({ read: () => void broken.destroy(new Error('cut')) });
     for (const body of [createEndless('{', 'x').body, new PassThrough(), broken]) {
-      const options = { ...patient(), silenceMs: () => 20, secret: '' };
+      const options = { ...patient(), silenceMs: () => 20, secrets: [''] };
       expect((await readFailure('OPENAI', { ...failed, body }, options)).code).toBe('INVALID_KEY');
     }
   });
 
   test('an error response whose call is aborted ends with the reason', async () => {
-    const options = { ...patient(), signal: AbortSignal.abort(new Error('stopped')), secret: '' };
+    const options = { ...patient(), signal: AbortSignal.abort(new Error('stopped')), secrets: [''] };
     await expect(readFailure('OPENAI', { ...failed, body: new PassThrough() }, options)).rejects.toThrow(
       'stopped',
     );

@@ -71,6 +71,7 @@ export interface CheckpointDeps extends EndDeps {
 async function checkpoint(deps: CheckpointDeps): Promise<void> {
   const { lease, running } = deps;
   const live = running.begun().filter((answer) => !answer.isEnding && answer.writerId === lease.serverId);
+  const apiKeyIds = new Map(live.map((answer) => [answer, answer.apiKeyId]));
   const chunks = live.flatMap((answer) => answer.unsaved());
   const sentAtMs = performance.now();
   try {
@@ -82,7 +83,7 @@ async function checkpoint(deps: CheckpointDeps): Promise<void> {
     lease.renewed(sentAtMs);
     for (const chunk of chunks)
       if (states.get(chunk.messageId)?.isSaved) running.get(chunk.messageId)?.saved(chunk);
-    for (const answer of live) endIfChanged(deps, answer, states.get(answer.id));
+    for (const [answer, apiKeyId] of apiKeyIds) endIfChanged(deps, answer, apiKeyId, states.get(answer.id));
   } catch (error) {
     // The text stays in memory and is saved by a later heartbeat.
     log.warn({ answers: live.length, failure: failureName(error) }, 'a checkpoint could not be saved');
@@ -171,23 +172,36 @@ async function saveAndRenewLease(
   );
 }
 
-/** Not awaited by the heartbeat: an ending that cannot be saved yet must not delay the other answers. */
-function endIfChanged(deps: CheckpointDeps, live: LiveAnswer, state: AnswerState | undefined): void {
+/**
+ * `apiKeyId` is the key that paid when the heartbeat was sent. An ending is not awaited: one that cannot be saved yet must not
+ * delay the other answers.
+ */
+function endIfChanged(
+  deps: CheckpointDeps,
+  live: LiveAnswer,
+  apiKeyId: string | null,
+  state: AnswerState | undefined,
+): void {
   const ending = endingFor(state);
-  if (ending !== null && !live.isEnding) deps.track(endAnswer(deps, live, ending).then(() => {}));
+  if (ending === null || live.isEnding) return;
+  if (ending !== KEY_LOST || live.hasOutput) deps.track(endAnswer(deps, live, ending).then(() => {}));
+  // The key may have changed since the heartbeat was sent: then it says nothing about the present one.
+  else if (live.apiKeyId === apiKeyId) live.loseKey();
 }
 
 function endingFor(state: AnswerState | undefined): Ending | null {
   // An answer without a row, or with another writer, is not ours to write any more; saving its end handles both.
   if (state === undefined) return failed('INTERRUPTED');
   if (!state.isPermitted) return failed('NOT_PERMITTED');
-  if (!state.isKeyUsable) return failed('KEY_REMOVED');
-  return state.isStopAsked ? { type: 'finished', status: 'STOPPED' } : null;
+  if (state.isStopAsked) return { type: 'finished', status: 'STOPPED' };
+  return state.isKeyUsable ? null : KEY_LOST;
 }
 
 function failed(code: AnswerErrorCode): Ending {
   return { type: 'failed', status: 'FAILED', code, retryAt: null };
 }
+
+const KEY_LOST = failed('KEY_REMOVED');
 
 /**
  * Gives up the answers that were begun under a lease that has run out, as that of a server does that was paused. Another server

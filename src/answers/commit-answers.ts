@@ -11,7 +11,8 @@ import type { ServerLease } from '../fleet/lease.ts';
 import { failureCode, failureName, log } from '../log.ts';
 import type { Turn } from '../providers/provider.ts';
 import { discardAnswer, endAnswer } from './end-answer.ts';
-import { type GenerateDeps, generateAnswer } from './generate.ts';
+import { generateAnswer } from './generate.ts';
+import type { GenerateDeps } from './generation-job.ts';
 import {
   type Inserted,
   insertMessages,
@@ -86,7 +87,7 @@ function startAnswers(
   answers: readonly PreparedAnswer[],
   isCommitted: Promise<boolean>,
 ): void {
-  for (const { live, model, apiKeyId, keyTenantId, sealedKey } of answers)
+  for (const { live, model, apiKeyId, keyTenantId, sealedKey, fallbackKeys } of answers)
     deps.track(
       generateAnswer(deps, {
         live,
@@ -94,6 +95,7 @@ function startAnswers(
         apiKeyId,
         keyTenantId,
         sealedKey,
+        fallbackKeys,
         request: { system: null, turns },
         isCommitted,
       }),

@@ -85,7 +85,7 @@ function isRefused(error: unknown): boolean {
 async function save(
   { db, running }: EndDeps,
   live: LiveAnswer,
-  { text, reasoning, citations, usage, ending }: ToSave,
+  { text, reasoning, citations, usage, attempts, ending }: ToSave,
 ) {
   // A checkpoint that has begun may add chunks that the statement, which sees the state of its start, would not delete. A later
   // one leaves out answers that are ending.
@@ -98,6 +98,7 @@ async function save(
     text,
     reasoning,
     citations,
+    attempts,
     ...endColumns(ending),
     ...usageColumns(usage, ending, text.length + reasoning.length),
   });
@@ -106,13 +107,6 @@ async function save(
 
 /** One statement, so that an answer ends with one round trip. No row if the answer is not this server's to end. */
 const saveEnd = prepared((db) => {
-  const isWriter = and(
-    eq(messages.id, sql.placeholder('answerId')),
-    eq(messages.status, 'WRITING'),
-    eq(messages.writerId, sql.placeholder('writerId')),
-    // A server that was taken for dead writes nothing more.
-    sql`exists (select from ${servers} where ${servers.id} = ${sql.placeholder('writerId')} and ${servers.endedAt} is null)`,
-  );
   // The thread's row first, as in `db/lock-order`: two answers of one thread that end together would deadlock otherwise.
   const counted = db.$with('counted').as(
     db
@@ -149,11 +143,21 @@ const saveEnd = prepared((db) => {
     .prepare('save_end');
 });
 
+/** Whether the answer `answerId` is being written, and by the server `writerId`. */
+export const isWriter = and(
+  eq(messages.id, sql.placeholder('answerId')),
+  eq(messages.status, 'WRITING'),
+  eq(messages.writerId, sql.placeholder('writerId')),
+  // A server that was taken for dead writes nothing more.
+  sql`exists (select from ${servers} where ${servers.id} = ${sql.placeholder('writerId')} and ${servers.endedAt} is null)`,
+);
+
 const ENDED_COLUMNS = [
   'status',
   'text',
   'reasoning',
   'citations',
+  'attempts',
   'errorCode',
   'errorRetryAt',
   'finishReason',

@@ -19,14 +19,18 @@ interface Delta {
   text: string;
 }
 
-/** The provider call failed and is repeated at `retryAt`. */
+/** The provider call failed and is repeated at `retryAt`, with the same key or with another one. */
 export interface Retrying {
   type: 'retrying';
   answerId: string;
+  /** Number of calls that have failed, with all keys. */
   attempt: number;
   retryAt: Date;
   code: AnswerErrorCode;
   provider: string;
+  /** The key of the failed call; null from a server that does not say. Only those who manage the key are told about it. */
+  apiKeyId: string | null;
+  isOtherKey: boolean;
 }
 
 /** A reader's offsets in an answer. */

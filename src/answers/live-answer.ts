@@ -1,9 +1,10 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
+import type { StoredAttempt } from '../db/tables/thread.ts';
 import { ProviderError } from '../providers/failure/failure.ts';
 import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../providers/provider.ts';
 import { separateReasoning } from '../providers/wire/bare-think.ts';
 import { cleanCitation, cleanUsage, placeCitation } from '../providers/wire/clean-facts.ts';
-import { type AnswerPart, type Content, FollowedAnswer } from './followed-answer.ts';
+import { type AnswerPart, type Content, FollowedAnswer, type Retrying } from './followed-answer.ts';
 
 /** How an answer ended. `finished`: by the provider or a person; `failed`: for any other reason. */
 export type Ending =
@@ -21,6 +22,9 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
   readonly #mayShow: () => boolean;
   /** Aborts the provider call; used by `claimEnding`. */
   readonly abort = new AbortController();
+  /** One for each key that was asked, in their order. */
+  readonly #attempts: StoredAttempt[] = [];
+  #keyLost = new AbortController();
   readonly #citations = new Map<string, Citation>();
   #reasoningBlock: number | undefined;
   #usage: SeenUsage | undefined;
@@ -35,6 +39,41 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
     this.#mayShow = mayShow;
     this.writerId = answer.writerId;
     this.#provider = answer.provider;
+  }
+
+  // The keys.
+
+  /** The key that the provider is asked with; null before the first call. */
+  get apiKeyId(): string | null {
+    return this.#attempts.at(-1)?.apiKeyId ?? null;
+  }
+
+  /** Notes that the provider is asked with the key of this attempt from now on. The signal is aborted by `loseKey`. */
+  beginAttempt(attempt: StoredAttempt): AbortSignal {
+    this.#attempts.push({ ...attempt });
+    this.#keyLost = new AbortController();
+    return this.#keyLost.signal;
+  }
+
+  /** Notes that the key of the last attempt did not write the answer. */
+  failAttempt(errorCode: AnswerErrorCode): void {
+    const last = this.#attempts.at(-1);
+    if (last !== undefined) last.errorCode = errorCode;
+  }
+
+  /** Sends readers an event that a call has failed and will be repeated. */
+  failCall(event: Omit<Retrying, 'type' | 'answerId' | 'attempt'>): void {
+    this.retry({ attempt: (this.retrying?.attempt ?? 0) + 1, ...event });
+  }
+
+  /** Ends the call with the present key, which may not be used any more; another key may go on. */
+  loseKey(): void {
+    this.#keyLost.abort();
+  }
+
+  /** The attempts as they are at present. */
+  get attempts(): StoredAttempt[] {
+    return this.#attempts.map((attempt) => ({ ...attempt }));
   }
 
   // Written by the provider call.
@@ -84,10 +123,11 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
   }
 
   /** The content so far, as it is saved: reasoning that came without its opening tag is not part of the text. */
-  get final(): Content & { usage: SeenUsage | undefined } {
+  get final(): Content & { usage: SeenUsage | undefined; attempts: StoredAttempt[] } {
     const said = super.snapshot;
     const { text, reasoning } = separateReasoning(this.#provider, said);
-    return { ...this.#content(text, reasoning, said.text.length - text.length), usage: this.#usage };
+    const content = this.#content(text, reasoning, said.text.length - text.length);
+    return { ...content, usage: this.#usage, attempts: this.attempts };
   }
 
   #content(text: string, reasoning: string, start: number): Content {

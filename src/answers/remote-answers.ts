@@ -90,8 +90,9 @@ export class RemoteAnswers {
         this.#takeFrame(record[1], record[2] === 'T' ? 'TEXT' : 'REASONING', record[3], record[4]);
         break;
       case 'retrying': {
-        const [, answerId, attempt, retryAt, code, provider] = record;
-        this.#heard(answerId)?.retry({ attempt, retryAt: new Date(retryAt), code, provider });
+        const [, answerId, attempt, retryAt, code, provider, apiKeyId = null, isOtherKey = false] = record;
+        const event = { attempt, retryAt: new Date(retryAt), code, provider, apiKeyId, isOtherKey };
+        this.#heard(answerId)?.retry(event);
         break;
       }
       case 'beat':

@@ -132,8 +132,8 @@ export class RemoteFollowers {
   }
 }
 
-function recordOf({ answerId, attempt, retryAt, code, provider }: Retrying): BusRecord {
-  return ['retrying', answerId, attempt, retryAt.toISOString(), code, provider];
+function recordOf({ answerId, attempt, retryAt, code, provider, apiKeyId, isOtherKey }: Retrying): BusRecord {
+  return ['retrying', answerId, attempt, retryAt.toISOString(), code, provider, apiKeyId, isOtherKey];
 }
 
 interface RemoteServer {

@@ -41,8 +41,17 @@ export type BusRecord =
   | ['leave', answerId: string]
   /** A piece of the text at its offset. */
   | ['frame', answerId: string, part: 'T' | 'R', offset: number, text: string]
-  /** The provider call is repeated at `retryAt`, in ISO 8601. */
-  | ['retrying', answerId: string, attempt: number, retryAt: string, code: AnswerErrorCode, provider: string]
+  /** The provider call is repeated at `retryAt`, in ISO 8601. `apiKeyId` is the key that failed. */
+  | [
+      'retrying',
+      answerId: string,
+      attempt: number,
+      retryAt: string,
+      code: AnswerErrorCode,
+      provider: string,
+      apiKeyId?: string | null,
+      isOtherKey?: boolean,
+    ]
   /** From the writer, every second: so much of these answers has been sent to you. */
   | ['beat', places: Place[]]
   /** From the writer, after the commit: the answer has ended, or is not written here. */

@@ -18,7 +18,7 @@ import { memberships, workspaces } from './tables/workspace.ts';
  * and rows of one table in the order of their ids. A lock lasts until its transaction ends. `for update` conflicts with every
  * other lock, also with inserting a row that refers to the locked one; `for no key update` allows such inserts; `for key share`
  * only prevents the row from being deleted. Messages are locked by the UPDATE that saves them, with their thread before them
- * (`answers/end-answer`), audit chains by `audit/record-audit`.
+ * (`answers/end-answer`) or the key that goes on with them (`answers/failover`), audit chains by `audit/record-audit`.
  *
  * Two statements cannot keep the order: the checkpoint of answers locks many messages and skips locked rows, and deleting a
  * key nulls `api_key_id` on running answers in another order. Transactions that can meet those run under `retryConflicts`.

@@ -2,7 +2,7 @@ import type { AnswerEvent as AnswerEventShape } from '../answers/followed-answer
 import type { AccessLost } from '../follow/access-watch.ts';
 import { answerEvents } from '../follow/answer.ts';
 import type { ProviderName } from '../providers/provider.ts';
-import { Answer, answerErrorOf, describeFailure } from './answer.ts';
+import { Answer, answerErrorOf, describeFailure, managesKey } from './answer.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
 import { AnswerError } from './user-error.ts';
@@ -37,13 +37,25 @@ export const AnswerRetrying = builder.objectRef<Of<'retrying'>>('AnswerRetrying'
   description: 'The provider failed before the first character and will be asked again.',
   fields: (t) => ({
     answerId: t.exposeID('answerId', { description: 'Id of the answer that is delayed.' }),
-    attempt: t.exposeInt('attempt', { description: 'Number of attempts that have failed, from 1.' }),
-    retryAt: t.expose('retryAt', { type: 'DateTime', description: 'Time at which the next attempt begins.' }),
+    attempt: t.exposeInt('attempt', {
+      description: 'Number of calls of the provider that have failed, from 1, with all keys.',
+    }),
+    retryAt: t.expose('retryAt', { type: 'DateTime', description: 'Time at which the next call begins.' }),
+    isOtherKey: t.exposeBoolean('isOtherKey', {
+      description:
+        'True if the next call is made with another key of the same workspace or team. Which keys they are is in `Answer.attempts`, for those who manage them.',
+    }),
     error: t.field({
       type: AnswerError,
-      description: 'Error that the last attempt failed with.',
-      resolve: ({ code, provider, retryAt }, _args, context) =>
-        describeFailure(code, provider as ProviderName, retryAt, context),
+      description: 'Error that the last call failed with.',
+      resolve: async ({ code, provider, retryAt, apiKeyId }, _args, context) =>
+        describeFailure(
+          code,
+          provider as ProviderName,
+          retryAt,
+          context,
+          await managesKey(code, apiKeyId, context),
+        ),
     }),
   }),
 });

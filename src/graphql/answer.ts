@@ -87,6 +87,34 @@ const Usage = builder.objectRef<MessageShape>('Usage').implement({
   }),
 });
 
+const AnswerAttempt = builder
+  .objectRef<MessageShape['attempts'][number] & Pick<MessageShape, 'provider'>>('AnswerAttempt')
+  .implement({
+    description: 'One key’s part in an answer: the calls that were made with it, retries included.',
+    fields: (t) => ({
+      apiKey: t.field({
+        type: ApiKey,
+        nullable: true,
+        description:
+          'Key that was asked. Null once the key is removed, and for members who may not manage it.',
+        resolve: ({ apiKeyId }, _args, { loaders }) => loaders.apiKeys.load(apiKeyId),
+      }),
+      startedAt: t.field({
+        type: 'DateTime',
+        description: 'Time at which the first call with the key began.',
+        resolve: ({ startedAt }) => new Date(startedAt),
+      }),
+      error: t.field({
+        type: AnswerError,
+        nullable: true,
+        description:
+          'Error that the last call with the key failed with. Null if the key wrote the answer, or was being asked when the answer was stopped or interrupted.',
+        resolve: ({ errorCode, provider, apiKeyId }, _args, context) =>
+          answerErrorOf({ errorCode, provider, apiKeyId, errorRetryAt: null }, context),
+      }),
+    }),
+  });
+
 export const Answer = builder.objectRef<MessageShape>('Answer').implement({
   description: 'A message by a model. Its texts grow while it is WRITING.',
   interfaces: [Node, Message],
@@ -119,6 +147,12 @@ export const Answer = builder.objectRef<MessageShape>('Answer').implement({
       description: 'Key that paid. Null once the key is removed, and for members who may not manage it.',
       resolve: ({ apiKeyId }, _args, { loaders }) =>
         apiKeyId === null ? null : loaders.apiKeys.load(apiKeyId),
+    }),
+    attempts: t.field({
+      type: [AnswerAttempt],
+      description:
+        'Keys that were asked for the answer, in their order, at most three. All but the last failed before the first character. While the answer is WRITING it is empty unless a key has failed. Empty too for answers written before version 0.2.',
+      resolve: ({ attempts, provider }) => attempts.map((attempt) => ({ ...attempt, provider })),
     }),
     error: t.field({
       type: AnswerError,
@@ -184,13 +218,28 @@ mutation('regenerateAnswer', {
 
 /** The sentence for why an answer failed; null if it did not. */
 export async function answerErrorOf(
-  { errorCode, provider, errorRetryAt, apiKeyId }: MessageShape,
+  {
+    errorCode,
+    provider,
+    errorRetryAt,
+    apiKeyId,
+  }: Pick<MessageShape, 'errorCode' | 'provider' | 'errorRetryAt' | 'apiKeyId'>,
   context: Context,
 ): Promise<AnswerErrorFields | null> {
   if (errorCode === null || provider === null) return null;
   const code = answerErrors.answerErrorCode(errorCode);
-  const managed = apiKeyId === null ? null : await context.loaders.apiKeys.load(apiKeyId);
-  return describeFailure(code, provider as ProviderNameShape, errorRetryAt, context, managed !== null);
+  const isManager = await managesKey(code, apiKeyId, context);
+  return describeFailure(code, provider as ProviderNameShape, errorRetryAt, context, isManager);
+}
+
+/** Whether the viewer may read what a failure says about a key; true where it says nothing about one. */
+export async function managesKey(
+  code: answerErrors.AnswerErrorCode,
+  apiKeyId: string | null,
+  { loaders }: Context,
+): Promise<boolean> {
+  if (!answerErrors.isAboutKey(code)) return true;
+  return apiKeyId !== null && (await loaders.apiKeys.load(apiKeyId)) !== null;
 }
 
 /** An AnswerError as a plain object: GraphQL takes a returned Error for a thrown one. */

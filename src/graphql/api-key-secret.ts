@@ -12,7 +12,7 @@ import { Workspace } from './workspace.ts';
 
 const SealedSecretInput = builder.inputType('SealedSecretInput', {
   description:
-    'A secret that the client sealed, so that nothing between it and the server can read it: a libsodium sealed box over the JSON `{"v":2,"id":"<16 random bytes, base64url>","at":"<ISO 8601, UTC>","owner":"…","provider":"OPENAI","baseUrl":null,"secret":"…","headers":null,"pad":"<spaces up to a multiple of 256 bytes>"}`. `/seal.js` makes one. It is accepted once, and until 24 hours after `at`.',
+    'A secret that the client sealed, so that nothing between it and the server can read it: a libsodium sealed box over the JSON `{"v":2,"id":"<16 random bytes, base64url>","at":"<ISO 8601, UTC>","owner":"…","provider":"OPENAI","baseUrl":null,"secret":"…","headers":null,"pad":"<spaces up to a multiple of 256 bytes>"}`. `/seal.js` makes one. `headers` is null or, for CUSTOM, an object of further headers to send with the key, e.g. `{"X-Org":"research"}`: at most 16, with 4,096 characters. It is accepted once, and until 24 hours after `at`.',
   fields: (t) => ({
     keyId: t.id({
       required: true,
@@ -90,7 +90,7 @@ mutation('addApiKey', {
 
 mutation('replaceApiKeySecret', {
   description:
-    'Replaces the secret of a key, which keeps its id and label; answers under way finish with the old one. The new secret is checked like a new key.',
+    'Replaces the secret of a key, which keeps its id and label; answers under way finish with the old one. Headers of a CUSTOM key are replaced too: they have to be sealed with the new secret. The new secret is checked like a new key.',
   inputRule: 'Give either `secret` or `sealed`.',
   input: (t) => ({
     id: t.id({ required: true, description: 'Id of the key.' }),

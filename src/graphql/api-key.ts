@@ -50,7 +50,8 @@ const RemovalImpact = builder.objectRef<RemovalImpactShape>('RemovalImpact').imp
         'Number of threads that were last answered by a model that could no longer be asked there, those that the viewer may not see included.',
     }),
     runningAnswerCount: t.exposeInt('runningAnswerCount', {
-      description: 'Number of answers that the key is paying for now. They would end with KEY_REMOVED.',
+      description:
+        'Number of answers that the key is paying for now. They would end with KEY_REMOVED, except those without text that another key can write.',
     }),
   }),
 });

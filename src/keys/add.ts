@@ -47,7 +47,13 @@ export async function addApiKey(
   requirePlanForKeys(tenant.plan, tenant.type);
 
   const key = { id: newId('key'), tenantId: tenant.id, provider: provider.name, baseUrl };
-  const { secret, box, result } = await checkSubmittedSecret(deps, viewer, input, key, input.baseUrl ?? null);
+  const { credentials, box, result } = await checkSubmittedSecret(
+    deps,
+    viewer,
+    input,
+    key,
+    input.baseUrl ?? null,
+  );
 
   await deps.db.transaction(async (tx) => {
     // The check took seconds: the viewer may have lost the role meanwhile.
@@ -61,7 +67,7 @@ export async function addApiKey(
       baseUrl,
       label,
       position: await nextPosition(tx, key),
-      ...(await sealedColumns(tx, deps.rootKeys[0], key, 1, secret)),
+      ...(await sealedColumns(tx, deps.rootKeys[0], key, 1, credentials)),
       ...firstHealthColumns(key.provider, result),
       expiresAt: input.expiresAt ?? null,
       createdBy: viewer.id,
@@ -79,7 +85,7 @@ export async function addApiKey(
     apiKey: await requireApiKey(deps, viewer, key.id),
     tenant,
     models: await modelsOfKey(deps, key.id),
-    warning: hintForeignKey(provider.name, secret),
+    warning: hintForeignKey(provider.name, credentials.secret),
   };
 }
 

@@ -13,9 +13,23 @@ import { isUsable, type KeyStatus, statusOnPlan } from './status.ts';
 
 /** Whether a model can be asked now: the key that would pay, or why there is none. `apiKeyIds` are all keys that list it. */
 export type ModelAvailability = { apiKeyIds: string[] } & (
-  | { isAvailable: true; apiKeyId: string; keyTenantId: string; paidBy: KeyScope; chosen: Candidate }
+  | {
+      isAvailable: true;
+      apiKeyId: string;
+      keyTenantId: string;
+      paidBy: KeyScope;
+      chosen: Candidate;
+      fallbackKeys: FallbackKey[];
+    }
   | { isAvailable: false; code: AnswerErrorCode }
 );
+
+/** Another key of the tenant that pays, to go on with if the provider refuses the chosen one. */
+export interface FallbackKey {
+  apiKeyId: string;
+  /** False for one that is only worth a try: the provider limited or refused it the last time, or was never asked. */
+  isActive: boolean;
+}
 
 /**
  * Which key pays for each of these models, by model id: of the workspace's own keys the first healthy one that offers it,
@@ -144,7 +158,8 @@ function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {
     keys.filter((key) => key.teamId === null),
     keys.filter((key) => key.teamId !== null),
   ];
-  const key = firstToAsk(own) ?? firstToAsk(ofTeam);
+  const usable = inOrderToAsk(own);
+  const [key, ...others] = usable.length > 0 ? usable : inOrderToAsk(ofTeam);
   if (key === undefined) return { apiKeyIds, isAvailable: false, code: codeForStatus(keys[0]?.status) };
   return {
     apiKeyIds,
@@ -153,11 +168,17 @@ function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {
     keyTenantId: key.tenantId,
     chosen: key,
     paidBy: key.teamId !== null ? 'TEAM' : key.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
+    fallbackKeys: others.map(({ apiKeyId, status }) => ({ apiKeyId, isActive: status === 'ACTIVE' })),
   };
 }
 
-function firstToAsk(keys: readonly KeyCandidate[]): KeyCandidate | undefined {
-  return keys.find((key) => key.status === 'ACTIVE') ?? keys.find((key) => isUsable(key.status));
+/** Those that may pay, the healthy ones first. */
+function inOrderToAsk(keys: readonly KeyCandidate[]): KeyCandidate[] {
+  const usable = keys.filter((key) => isUsable(key.status));
+  return [
+    ...usable.filter((key) => key.status === 'ACTIVE'),
+    ...usable.filter((key) => key.status !== 'ACTIVE'),
+  ];
 }
 
 /** The code with which an answer is refused for a key of this status; undefined for no key at all. */

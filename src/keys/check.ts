@@ -5,7 +5,7 @@ import { cleanModels } from '../models/save-models.ts';
 import { ProviderError } from '../providers/failure/failure.ts';
 import { ForbiddenAddressError } from '../providers/http/address.ts';
 import { hintForeignKey } from '../providers/key-format.ts';
-import type { ListedModel, Provider, ProviderName } from '../providers/provider.ts';
+import type { Credentials, ListedModel, Provider, ProviderName } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import { requirePlanForKeys } from '../workspaces/plan.ts';
 import { requireTenant } from '../workspaces/tenant.ts';
@@ -69,9 +69,9 @@ export async function checkStoredKey(
   signal?: AbortSignal,
 ): Promise<CheckedKey> {
   return await deps.checks.run(id, () =>
-    withSecret(deps, id, async (secret, key) => ({
+    withSecret(deps, id, async (credentials, key) => ({
       key,
-      result: await checkSecret(deps, key, secret, signal),
+      result: await checkSecret(deps, key, credentials, signal),
     })),
   );
 }
@@ -84,13 +84,13 @@ export async function checkStoredKey(
 export async function checkSecret(
   { providers }: Pick<KeyDeps, 'providers'>,
   key: { provider: ProviderName; baseUrl: string; tenantId: string },
-  secret: string,
+  credentials: Credentials,
   stop?: AbortSignal,
 ): Promise<CheckResult> {
   const provider = providers[key.provider];
   const deadline = AbortSignal.timeout(CHECK_TIMEOUT_MS);
   const signal = stop === undefined ? deadline : AbortSignal.any([deadline, stop]);
-  const call = { baseUrl: key.baseUrl, secret, tenantId: key.tenantId, signal };
+  const call = { ...credentials, baseUrl: key.baseUrl, tenantId: key.tenantId, signal };
   let models: ListedModel[] | null;
   try {
     models = await provider.checkKey(call);

@@ -6,18 +6,20 @@ import { lockTenantForKeyShare } from '../db/lock-order.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
 import { failureName, log } from '../log.ts';
-import type { ProviderName } from '../providers/provider.ts';
+import type { Credentials, ProviderName } from '../providers/provider.ts';
 import { openRecord, type RecordContext, type RootKey, SealError, type SealedRecord } from '../vault/seal.ts';
+import { decodeKeyContent } from './key-content.ts';
 
 /**
- * Opens a stored key and passes its secret to `use`: with `withSecretOf` the only way to plaintext. `use` must neither keep nor log it. The bytes
- * are wiped afterwards; the string made of them is only dropped, since JavaScript strings cannot be wiped.
+ * Opens a stored key and passes its secret and headers to `use`: with `withSecretOf` the only way to plaintext. `use` must neither
+ * keep nor log them. The bytes are wiped afterwards; the strings made of them are only dropped, since JavaScript strings cannot be
+ * wiped.
  * Throws NotFoundError if the key is gone and SealError if it does not open, which is recorded.
  */
 export async function withSecret<Result>(
   deps: OpenDeps,
   apiKeyId: string,
-  use: (secret: string, key: OpenedKey) => Promise<Result>,
+  use: (credentials: Credentials, key: OpenedKey) => Promise<Result>,
 ): Promise<Result> {
   const [key] = await deps.db.select(sealedKeyColumns).from(apiKeys).where(eq(apiKeys.id, apiKeyId));
   if (key === undefined) throw new NotFoundError('API key');
@@ -28,15 +30,15 @@ export async function withSecret<Result>(
 export async function withSecretOf<Result>(
   deps: OpenDeps,
   key: SealedKey,
-  use: (secret: string, key: OpenedKey) => Promise<Result>,
+  use: (credentials: Credentials, key: OpenedKey) => Promise<Result>,
 ): Promise<Result> {
   const { baseUrl, tenantId, version } = key;
-  const secretBytes = await open(deps, key);
+  const content = await open(deps, key);
   try {
-    const secret = new TextDecoder().decode(secretBytes);
-    return await use(secret, { provider: key.provider as ProviderName, baseUrl, tenantId, version });
+    const opened = { provider: key.provider as ProviderName, baseUrl, tenantId, version };
+    return await use(decodeKeyContent(content), opened);
   } finally {
-    secretBytes.fill(0);
+    content.fill(0);
   }
 }
 

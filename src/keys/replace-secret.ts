@@ -17,8 +17,9 @@ import {
 } from './submitted-secret.ts';
 
 /**
- * Replaces the secret of a key, which keeps its id and label. For a CUSTOM key the base URL may change with it, never without
- * it: a stored secret is sent only to the base URL it was checked with.
+ * Replaces the secret of a key and its headers, which keeps its id and label: headers that are not sealed with the new secret are
+ * dropped. For a CUSTOM key the base URL may change with the secret, never without it: a stored secret is sent only to the base
+ * URL it was checked with.
  */
 export async function replaceApiKeySecret(
   deps: KeyDeps,
@@ -36,7 +37,7 @@ export async function replaceApiKeySecret(
 
   const key = { id: apiKey.id, tenantId: tenant.id, provider: provider.name, baseUrl };
   const submittedBaseUrl = provider.baseUrl === null ? (input.baseUrl ?? apiKey.baseUrl) : null;
-  const { secret, box, result } = await checkSubmittedSecret(deps, viewer, input, key, submittedBaseUrl);
+  const { credentials, box, result } = await checkSubmittedSecret(deps, viewer, input, key, submittedBaseUrl);
 
   return await changeApiKey(deps, viewer, key.id, async (tx, before) => {
     await useBox(tx, tenant.id, box);
@@ -50,7 +51,7 @@ export async function replaceApiKeySecret(
       .set({
         baseUrl,
         needsReentry: false,
-        ...(await sealedColumns(tx, deps.rootKeys[0], key, stored.version + 1, secret)),
+        ...(await sealedColumns(tx, deps.rootKeys[0], key, stored.version + 1, credentials)),
         ...firstHealthColumns(provider.name, result),
       })
       .where(eq(apiKeys.id, key.id));

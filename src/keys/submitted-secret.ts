@@ -5,7 +5,7 @@ import { usedBoxes } from '../db/tables/api-key.ts';
 import { InvalidInputError, StaleSealingKeyError } from '../errors.ts';
 import { checkBaseUrl, ForbiddenAddressError } from '../providers/http/address.ts';
 import { normaliseSecret, SecretFormatError } from '../providers/key-format.ts';
-import type { Provider, ProviderName } from '../providers/provider.ts';
+import type { Credentials, Provider, ProviderName } from '../providers/provider.ts';
 import {
   type ClientBox,
   ClientBoxError,
@@ -18,6 +18,8 @@ import { type RootKey, SealError, sealRecord } from '../vault/seal.ts';
 import type { KeyDeps } from './api-key.ts';
 import { checkSecret, requireAccepted } from './check.ts';
 import type { CheckResult } from './health.ts';
+import { encodeKeyContent } from './key-content.ts';
+import { checkHeaders } from './key-headers.ts';
 import { tenantGeneration } from './sealing-key.ts';
 
 /**
@@ -33,33 +35,39 @@ export async function checkSubmittedSecret(
 ): Promise<CheckedSecret> {
   const provider = deps.providers[name];
   const tenant = { id: tenantId, generation: await tenantGeneration(deps.db, tenantId) };
-  const { secret, box } = readSubmittedSecret(deps, input, tenant, provider, submittedBaseUrl);
+  const { credentials, box } = readSubmittedSecret(deps, input, tenant, provider, submittedBaseUrl);
   await requireUnusedBox(deps.db, tenantId, box);
   const { result } = await deps.checkLimits.run(viewer, async () => ({
-    result: await checkSecret(deps, { provider: name, baseUrl, tenantId }, secret),
+    result: await checkSecret(deps, { provider: name, baseUrl, tenantId }, credentials),
   }));
   if (result.forbidden !== undefined && submittedBaseUrl !== null)
     throw new InvalidInputError('baseUrl', result.forbidden);
-  requireAccepted(result, provider, secret);
-  return { secret, box, result };
+  requireAccepted(result, provider, credentials.secret);
+  return { credentials, box, result };
+}
+
+/** A submitted secret, the headers that belong to it, and the box if it was sealed. */
+export interface SubmittedSecret extends Pick<OpenedBox, 'box'> {
+  credentials: Credentials;
 }
 
 /** A submitted secret that its provider did not refuse. */
-export interface CheckedSecret extends OpenedBox {
+export interface CheckedSecret extends SubmittedSecret {
   result: CheckResult;
 }
 
-/** The columns that hold a secret. The generation is read again here, because the check before took seconds. */
+/** The columns that hold a secret and its headers. The generation is read again here, because the check before took seconds. */
 export async function sealedColumns(
   tx: Pick<Database, 'select'>,
   root: RootKey,
   { id, tenantId, provider, baseUrl }: KeyIdentity,
   version: number,
-  secret: string,
+  credentials: Credentials,
 ) {
   const generation = await tenantGeneration(tx, tenantId);
   const context = { tenantId, apiKeyId: id, provider, baseUrl, generation, version };
-  return { hint: hintOf(secret), generation, version, ...sealRecord(root, context, secret) };
+  const record = sealRecord(root, context, encodeKeyContent(credentials));
+  return { hint: hintOf(credentials.secret), generation, version, ...record };
 }
 
 /** What the sealed record of a key is bound to. */
@@ -150,7 +158,7 @@ export function readSubmittedSecret(
   tenant: { id: string; generation: number },
   provider: Provider,
   baseUrl: string | null,
-): OpenedBox {
+): SubmittedSecret {
   if ((input.secret == null) === (input.sealed == null))
     throw new InvalidInputError('secret', 'Give either secret or sealed, and not both.');
   if (input.sealed == null) {
@@ -159,14 +167,16 @@ export function readSubmittedSecret(
         'secret',
         'This server takes only sealed keys. Seal the secret with /seal.js and send sealed.',
       );
-    return { secret: clean('secret', input.secret ?? '', provider), box: null };
+    return { credentials: { secret: clean('secret', input.secret ?? '', provider) }, box: null };
   }
   const expected = { tenantId: tenant.id, generation: tenant.generation, provider: provider.name, baseUrl };
   try {
-    const { secret, box } = openClientBox(deps.rootKeys, expected, input.sealed);
+    const { box, ...opened } = openClientBox(deps.rootKeys, expected, input.sealed);
     if (box === null && deps.requireSealedKeys === 'v2')
       throw new InvalidInputError('sealed', VERSION_2_SENTENCE);
-    return { secret: clean('sealed', secret, provider), box };
+    const secret = clean('sealed', opened.secret, provider);
+    const headers = checkHeaders(opened.headers, provider, secret);
+    return { credentials: { secret, ...(headers && { headers }) }, box };
   } catch (error) {
     if (error instanceof ClientBoxError) throw new InvalidInputError('sealed', REFUSED_SENTENCES[error.type]);
     if (!(error instanceof SealError)) throw error;
@@ -214,7 +224,6 @@ const REFUSED_SENTENCES: Readonly<Record<ClientBoxError['type'], string>> = {
   expired: 'The box was sealed more than 24 hours ago. Seal the secret again.',
   ahead:
     'The box was sealed by a clock that is more than 5 minutes ahead of this server’s. Set it right, then seal the secret again.',
-  headers: 'This server takes no headers with a key yet. Seal the secret with headers null.',
 };
 
 const VERSION_2_SENTENCE =

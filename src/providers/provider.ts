@@ -52,10 +52,21 @@ export interface ProviderPlace {
   tenantId: string;
 }
 
-/** One call of a provider: its base URL, secret, tenant and abort signal. */
-export interface ProviderCall extends ProviderPlace {
-  /** The opened key. Empty only for a CUSTOM server that needs none. Goes into headers, never into a URL. */
+/** The opened key. */
+export interface Credentials {
+  /** Empty only for a CUSTOM server that needs none. Goes into headers, never into a URL. */
   secret: string;
+  /** Further headers of a CUSTOM key, by lower-case name: secrets like the other. Absent for none. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** All secrets of a call, to be redacted in what comes back. */
+export function secretsOf({ secret, headers = {} }: Credentials): string[] {
+  return [secret, ...Object.values(headers)];
+}
+
+/** One call of a provider: its base URL, key, tenant and abort signal. */
+export interface ProviderCall extends ProviderPlace, Credentials {
   /** Ends the call when aborted; its reason is thrown. */
   signal: AbortSignal;
 }

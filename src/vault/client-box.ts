@@ -38,20 +38,22 @@ export function openClientBox(
     content.provider === expected.provider &&
     content.baseUrl === expected.baseUrl;
   if (!isAddressedHere) throw new SealError('misdirected');
-  if (content.v === 1) return { secret: content.secret, box: null };
+  if (content.v === 1) return { secret: content.secret, headers: null, box: null };
 
   const sealedAtMs = Date.parse(content.at);
   if (sealedAtMs + VALID_FOR_MS <= nowMs) throw new ClientBoxError('expired');
   if (sealedAtMs - CLOCKS_DIFFER_BY_MS > nowMs) throw new ClientBoxError('ahead');
-  if (content.headers !== null) throw new ClientBoxError('headers');
   return {
     secret: content.secret,
+    headers: content.headers,
     box: { boxId: content.id, validUntil: new Date(sealedAtMs + VALID_FOR_MS) },
   };
 }
 
 export interface OpenedBox {
   secret: string;
+  /** Further headers to send with the secret, not checked yet; null for none. */
+  headers: Record<string, string> | null;
   /** Null for version 1, which has neither id nor time, so it can be replayed. */
   box: TimedBox | null;
 }
@@ -62,10 +64,10 @@ export interface TimedBox {
   validUntil: Date;
 }
 
-/** Why a box that opens is refused: its time, or its headers, which are not sent to any provider yet. */
+/** Why a box that opens is refused: its time. */
 export class ClientBoxError extends Error {
   override readonly name = 'ClientBoxError';
-  readonly type: 'expired' | 'ahead' | 'headers';
+  readonly type: 'expired' | 'ahead';
 
   constructor(type: ClientBoxError['type']) {
     super(`A sealed submission is refused: ${type}.`);

@@ -13,6 +13,7 @@ export interface Event {
   text: string;
   attempt: number;
   retryAt: string;
+  isOtherKey: boolean;
   error: { code: string; message: string; fixableBy: string; retryAt: string | null };
   /** Of MessageAdded. */
   message: EndedMessage;

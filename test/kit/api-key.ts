@@ -56,7 +56,13 @@ export async function addKey(person: Person, input: object): Promise<KeyResult> 
 /** Seals a secret as a client does, for the person's own workspace unless another tenant is given. */
 export async function seal(
   person: Person,
-  content: { provider: string; baseUrl: string | null; secret: string; owner?: string },
+  content: {
+    provider: string;
+    baseUrl: string | null;
+    secret: string;
+    headers?: Record<string, string> | null;
+    owner?: string;
+  },
 ) {
   await sodium.ready;
   const sealingKey = await sealingKeyOf(person);

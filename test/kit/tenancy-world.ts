@@ -235,6 +235,7 @@ export async function addThread(
       provider: 'OPENAI',
       apiKeyId: keys[payer] ?? null,
       paidBy: payer === 'team' ? 'TEAM' : 'WORKSPACE',
+      attempts: [{ apiKeyId: keys[payer] ?? '', startedAt: '2026-11-28T12:00:00.000Z', errorCode: null }],
       isUsageEstimated: false,
     },
   ]);

@@ -86,6 +86,8 @@ export const messages = pgTable(
     provider: text('provider'),
     apiKeyId: text('api_key_id').references(() => apiKeys.id, { onDelete: 'set null' }),
     paidBy: text('paid_by', { enum: ['PERSONAL', 'WORKSPACE', 'TEAM'] }),
+    /** Saved when the key changes and when the answer ends. */
+    attempts: jsonb('attempts').$type<StoredAttempt[]>().notNull().default([]),
 
     finishReason: text('finish_reason', { enum: ['STOP', 'LENGTH', 'CONTENT_FILTER', 'OTHER'] }),
     providerFinishReason: text('provider_finish_reason'),
@@ -122,6 +124,14 @@ export interface StoredCitation {
   title: string | null;
   startOffset: number | null;
   endOffset: number | null;
+}
+
+/** The calls with one key, retries included. `errorCode` is null unless the key's last call failed. */
+export interface StoredAttempt {
+  apiKeyId: string;
+  /** In ISO 8601. */
+  startedAt: string;
+  errorCode: string | null;
 }
 
 /** Text of an answer that is still being written, saved at each checkpoint; gone once the answer has ended. */

@@ -58,27 +58,31 @@ export interface FailedResponse {
   headers: ResponseHeaders;
   /** The body as text; empty if it could not be read. */
   body: string;
-  /** The secret of the call: its every occurrence is redacted, whatever its shape. */
-  secret?: string;
+  /** The secrets of the call: their every occurrence is redacted, whatever their shape. */
+  secrets?: readonly string[];
 }
 
 /** Classifies a response with another status than 2xx. HTTP dates are compared with `nowMs`. */
 export function classifyFailure(
   provider: ProviderName,
-  { status, headers, body, secret }: FailedResponse,
+  { status, headers, body, secrets }: FailedResponse,
   nowMs: number = Date.now(),
 ): ProviderError {
   const described = describeErrorBody(body);
   // Cloudflare marks a challenge by this header, whatever its body is.
   const description = { ...described, isPage: described.isPage || headers['cf-mitigated'] !== undefined };
-  return providerError(provider, status, description, { status, headers, secret, nowMs });
+  return providerError(provider, status, description, { status, headers, secrets, nowMs });
 }
 
 /** Classifies an error object inside a stream that began with status 200. */
-export function classifyStreamError(provider: ProviderName, json: unknown, secret?: string): ProviderError {
+export function classifyStreamError(
+  provider: ProviderName,
+  json: unknown,
+  secrets?: readonly string[],
+): ProviderError {
   const description = describeError(json);
   const status = description.status ?? findStreamStatus(description.evidence);
-  const facts = { status: description.status, headers: {}, secret, nowMs: Date.now() };
+  const facts = { status: description.status, headers: {}, secrets, nowMs: Date.now() };
   return providerError(provider, status, description, facts);
 }
 
@@ -113,7 +117,12 @@ function providerError(
   provider: ProviderName,
   status: number,
   description: ErrorDescription,
-  facts: { status: number | null; headers: ResponseHeaders; secret: string | undefined; nowMs: number },
+  facts: {
+    status: number | null;
+    headers: ResponseHeaders;
+    secrets: readonly string[] | undefined;
+    nowMs: number;
+  },
 ): ProviderError {
   const row = findFailureRow(provider, status, description);
   const waits = TRANSIENT_CODES.has(row.code);
@@ -123,7 +132,7 @@ function providerError(
     retryAfterMs: waits ? readRetryAfter(facts.headers, description, facts.nowMs) : null,
     // Redacted before it is cut, or the first half of a key could survive at the cut.
     providerText:
-      description.message && redact(description.message, facts.secret).slice(0, PROVIDER_TEXT_LENGTH),
+      description.message && redact(description.message, facts.secrets).slice(0, PROVIDER_TEXT_LENGTH),
   });
 }
 

@@ -1,10 +1,14 @@
 /**
- * Redacts keys and account names in a provider's text. `secret` is the key of the call, redacted in any shape; the patterns catch
+ * Redacts keys and account names in a provider's text. `secrets` are those of the call, redacted in any shape; the patterns catch
  * other keys and those that the provider has half masked itself. Best effort, and rather too much than too little: the result
  * is a sentence for a person, not data.
  */
-export function redact(text: string, secret = ''): string {
-  const known = secret.length >= SHORTEST_SECRET_LENGTH ? text.replaceAll(secret, REPLACEMENT) : text;
+export function redact(text: string, secrets: readonly string[] = []): string {
+  const known = secrets
+    .filter((secret) => secret.length >= SHORTEST_SECRET_LENGTH)
+    // One may be a part of another, whose rest would stay.
+    .toSorted((left, right) => right.length - left.length)
+    .reduce((redacted, secret) => redacted.replaceAll(secret, REPLACEMENT), text);
   return SHAPES.reduce((redacted, shape) => redacted.replace(shape, REPLACEMENT), known);
 }
 

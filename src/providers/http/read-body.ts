@@ -31,7 +31,7 @@ export async function readBody(
 export async function readFailure(
   provider: ProviderName,
   response: { status: number; headers: ResponseHeaders; body: Readable },
-  options: ReadOptions & { secret: string },
+  options: ReadOptions & { secrets: readonly string[] },
 ): Promise<ProviderError> {
   const decoder = new TextDecoder();
   let body = '';
@@ -44,7 +44,7 @@ export async function readFailure(
     options.signal.throwIfAborted();
   }
   const { status, headers } = response;
-  return classifyFailure(provider, { status, headers, body, secret: options.secret });
+  return classifyFailure(provider, { status, headers, body, secrets: options.secrets });
 }
 
 const BODY_BYTES = 10_485_760;

@@ -1,6 +1,6 @@
 import { classifyFailure, classifyStreamError, ProviderError } from '../failure/failure.ts';
 import { asObject, DOCUMENT_LIMITS, type JsonObject, parseJson } from '../json.ts';
-import type { ProviderCall, ProviderName, ProviderPlace } from '../provider.ts';
+import { type ProviderCall, type ProviderName, type ProviderPlace, secretsOf } from '../provider.ts';
 import { CUSTOM_DEADLINES, DEADLINES, type Deadlines } from './deadlines.ts';
 import type { Egress, EgressPlace, EgressResponse } from './egress.ts';
 import { readBody, readFailure } from './read-body.ts';
@@ -62,16 +62,16 @@ export function createTransport(
         ...placeOf(call, path),
         signal: call.signal,
         method: 'GET',
-        headers: { ...headers, accept: 'application/json' },
+        headers: { ...call.headers, ...headers, accept: 'application/json' },
         headersTimeoutMs: LIST_SILENCE_MS,
       });
       const reading = { signal: call.signal, silenceMs: () => LIST_SILENCE_MS, tenantId: call.tenantId };
       if (!isSuccess(response)) {
-        throw await readFailure(name, response, { ...reading, secret: call.secret });
+        throw await readFailure(name, response, { ...reading, secrets: secretsOf(call) });
       }
       const json = parseJson(await readBody(response.body, reading), DOCUMENT_LIMITS);
       if (json === undefined) throw new ProviderError('PROVIDER_ERROR', { status: response.status });
-      if (asObject(json)?.error) throw classifyStreamError(name, json, call.secret);
+      if (asObject(json)?.error) throw classifyStreamError(name, json, secretsOf(call));
       return json;
     },
 
@@ -80,22 +80,28 @@ export function createTransport(
         ...placeOf(call, path),
         signal: call.signal,
         method: 'POST',
-        headers: { ...headers, 'content-type': 'application/json', accept: 'text/event-stream' },
+        headers: {
+          ...call.headers,
+          ...headers,
+          'content-type': 'application/json',
+          accept: 'text/event-stream',
+        },
         body: JSON.stringify(body),
         headersTimeoutMs: deadlines.silenceBeforeTextMs,
       });
       if (isSuccess(response)) return response;
 
       const { status } = response;
-      const { signal, secret, tenantId } = call;
+      const { signal, tenantId } = call;
+      const secrets = secretsOf(call);
       const reading = { signal, silenceMs: () => deadlines.silenceAfterTextMs, tenantId };
       if (fallbackBody === undefined || (status !== 400 && status !== 422)) {
-        throw await readFailure(name, response, { ...reading, secret });
+        throw await readFailure(name, response, { ...reading, secrets });
       }
       const text = await readBody(response.body, { ...reading, limitBytes: REFUSAL_BYTES });
       if (text.includes(fallbackBody.word))
         return this.post(call, { path, headers, body: fallbackBody.body });
-      throw classifyFailure(name, { status, headers: response.headers, body: text, secret });
+      throw classifyFailure(name, { status, headers: response.headers, body: text, secrets });
     },
 
     connectAhead: (place) => egress.connectAhead(placeOf(place, '')),

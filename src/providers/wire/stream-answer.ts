@@ -4,7 +4,7 @@ import type { Deadlines } from '../http/deadlines.ts';
 import { readEvents, type ServerSentEvent } from '../http/sse.ts';
 import type { Post, Transport } from '../http/transport.ts';
 import { asObject, asObjects, type JsonObject, parseJson } from '../json.ts';
-import type { AnswerEnd, AnswerSink, ProviderCall } from '../provider.ts';
+import { type AnswerEnd, type AnswerSink, type ProviderCall, secretsOf } from '../provider.ts';
 import { type AnswerWriter, createAnswerWriter } from './answer-writer.ts';
 
 /** Reads the events of one protocol, and whole answers in one event. It has state: one object for each answer. */
@@ -37,7 +37,7 @@ export async function streamAnswer(
 ): Promise<AnswerEnd> {
   const { name, deadlines } = transport;
   const writer = createAnswerWriter(sink);
-  const failureIn = (event: unknown) => classifyStreamError(name, event, call.secret);
+  const failureIn = (event: unknown) => classifyStreamError(name, event, secretsOf(call));
   const reader = createReader(writer, failureIn);
   const limits = createLimits(call.signal, deadlines);
   const intake = createIntake(reader, writer, failureIn, limits);

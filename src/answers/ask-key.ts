@@ -1,0 +1,167 @@
+import type { AnswerErrorCode } from '../answer-error.ts';
+import type { StoredAttempt } from '../db/tables/thread.ts';
+import { NotFoundError } from '../errors.ts';
+import { keyFailureCode } from '../keys/availability.ts';
+import { type OpenedKey, type SealedKey, withSecret, withSecretOf } from '../keys/open-secret.ts';
+import { failureName, log } from '../log.ts';
+import type { Model } from '../models/catalogue.ts';
+import { isWorthRepeating, ProviderError } from '../providers/failure/failure.ts';
+import type { AnswerEnd, Credentials } from '../providers/provider.ts';
+import { SealError } from '../vault/seal.ts';
+import type { GenerateDeps, GenerationJob } from './generation-job.ts';
+import type { LiveAnswer } from './live-answer.ts';
+
+/** One key's turn to write an answer. */
+export interface KeyTurn {
+  attempt: StoredAttempt;
+  /** The key's record, if it was read a moment ago. */
+  sealedKey: SealedKey | null;
+  /** The longest rate limit whose end is waited for. */
+  longestLimitMs: number;
+  /** Aborted when the answer is to end. */
+  signal: AbortSignal;
+}
+
+/** How the calls with one key ended. `key` is absent if that says nothing about the key. */
+export type KeyResult = { key?: OpenedKey } & (
+  | { type: 'answered'; end: AnswerEnd }
+  | { type: 'failed'; failure: KeyFailure }
+);
+
+/** Why a key did not write the answer. */
+export interface KeyFailure {
+  code: AnswerErrorCode;
+  /** When the key may work again, if the provider said so. */
+  retryAt: Date | null;
+  /** Whether the provider's own words say so (see ProviderError). */
+  isExplicit: boolean;
+}
+
+/** Asks the provider with one key, and again after a failure that passes. Never throws. */
+export async function askKey(deps: GenerateDeps, job: GenerationJob, turn: KeyTurn): Promise<KeyResult> {
+  const { live } = job;
+  const keyLost = live.beginAttempt(turn.attempt);
+  const lastUse: LastKeyUse = {};
+  try {
+    const signal = AbortSignal.any([turn.signal, keyLost]);
+    const end = await askWithRetries(deps, job, { ...turn, signal }, lastUse);
+    const isEmpty = live.final.text === '' && end.finishReason !== 'CONTENT_FILTER';
+    if (!isEmpty) return { type: 'answered', end, ...lastUse };
+    return { type: 'failed', failure: failureOf('EMPTY_ANSWER'), ...lastUse };
+  } catch (error) {
+    if (turn.signal.aborted) return { type: 'failed', failure: failureOf('PROVIDER_ERROR') };
+    const failure = keyLost.aborted ? failureOf('KEY_REMOVED') : failureFrom(live, error);
+    return { type: 'failed', failure, ...lastUse };
+  }
+}
+
+/** A transient failure is retried only before the first character; after it, the text would begin twice. */
+async function askWithRetries(
+  deps: GenerateDeps,
+  job: GenerationJob,
+  { attempt: { apiKeyId }, sealedKey, longestLimitMs, signal }: KeyTurn,
+  lastUse: LastKeyUse,
+): Promise<AnswerEnd> {
+  const { live, model, keyTenantId, request } = job;
+  const ask = (credentials: Credentials, key: OpenedKey) => {
+    requireSealedFor(key, keyTenantId, model);
+    lastUse.key = key;
+    return deps.providers[key.provider].answer(
+      { ...credentials, baseUrl: key.baseUrl, tenantId: key.tenantId, signal },
+      // Requested output tokens count against the context window and the key's rate limits, so the provider decides how many.
+      { ...request, model: model.name, maxOutputTokens: null },
+      live,
+    );
+  };
+  for (let tries = 1; ; tries++) {
+    try {
+      return tries === 1 && sealedKey !== null
+        ? await withSecretOf(deps, sealedKey, ask)
+        : await withSecret(deps, apiKeyId, ask);
+    } catch (error) {
+      const delayMs = retryDelayMs(error, tries, longestLimitMs);
+      if (delayMs === undefined || live.hasOutput || signal.aborted) throw error;
+      const { code } = error as ProviderError;
+      const retryAt = new Date(Date.now() + delayMs);
+      live.failCall({ code, retryAt, provider: model.provider, apiKeyId, isOtherKey: false });
+      await waitUnlessAborted(delayMs, signal);
+      await requireUsableStill(deps, apiKeyId, lastUse);
+    }
+  }
+}
+
+/** Throws UnusableKeyError if the key may not be used again, e.g. because the plan was lowered during a rate limit. */
+async function requireUsableStill(deps: GenerateDeps, apiKeyId: string, lastUse: LastKeyUse): Promise<void> {
+  const code = await keyFailureCode(deps, apiKeyId);
+  if (code === null) return;
+  // The calls now end for a reason of ours, which says nothing about the key.
+  delete lastUse.key;
+  throw new UnusableKeyError(code);
+}
+
+class UnusableKeyError extends Error {
+  readonly code: AnswerErrorCode;
+
+  constructor(code: AnswerErrorCode) {
+    super(code);
+    this.code = code;
+  }
+}
+
+/** The key of the last call, as it was then; absent if there was no call. */
+interface LastKeyUse {
+  key?: OpenedKey;
+}
+
+/**
+ * Throws SealError unless the key is sealed for the owner, provider and base URL of the model. An attacker with write access to
+ * the database can change the model's row, but not what a key is sealed with; replacing a secret between two attempts changes
+ * both.
+ */
+function requireSealedFor(key: OpenedKey, keyTenantId: string, model: Model): void {
+  const isSame =
+    key.tenantId === keyTenantId && key.provider === model.provider && key.baseUrl === model.baseUrl;
+  if (!isSame) throw new SealError('misdirected');
+}
+
+/** How long to wait before the next call; undefined if there is none. */
+function retryDelayMs(error: unknown, tries: number, longestLimitMs: number): number | undefined {
+  if (!(error instanceof ProviderError) || tries > MAX_RETRIES) return undefined;
+  if (!isWorthRepeating(error)) return undefined;
+  const delayMs = error.retryAfterMs ?? FIRST_RETRY_DELAY_MS * 2 ** (tries - 1);
+  const longestMs = error.code === 'RATE_LIMITED' ? longestLimitMs : LONGEST_RETRY_DELAY_MS;
+  return delayMs <= longestMs ? delayMs : undefined;
+}
+
+function failureFrom(live: LiveAnswer, error: unknown): KeyFailure {
+  if (error instanceof ProviderError) {
+    const retryAt = error.retryAfterMs === null ? null : new Date(Date.now() + error.retryAfterMs);
+    return { code: error.code, retryAt, isExplicit: error.isExplicit };
+  }
+  if (error instanceof UnusableKeyError) return failureOf(error.code);
+  if (error instanceof NotFoundError) return failureOf('KEY_REMOVED');
+  log.error({ answerId: live.id, failure: failureName(error) }, 'an answer failed');
+  return failureOf(error instanceof SealError ? 'KEY_UNAVAILABLE' : 'PROVIDER_ERROR');
+}
+
+function failureOf(code: AnswerErrorCode): KeyFailure {
+  return { code, retryAt: null, isExplicit: true };
+}
+
+async function waitUnlessAborted(delayMs: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener('abort', done, { once: true });
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      if (signal.aborted) reject(signal.reason);
+      else resolve();
+    }
+  });
+}
+
+const MAX_RETRIES = 2;
+const FIRST_RETRY_DELAY_MS = 1_000;
+/** Beyond that a failure with `retryAt` is better than waiting. */
+export const LONGEST_RETRY_DELAY_MS = 20_000;

@@ -1,0 +1,25 @@
+import type { KeyDeps } from '../keys/api-key.ts';
+import type { FallbackKey } from '../keys/availability.ts';
+import type { SealedKey } from '../keys/open-secret.ts';
+import type { Model } from '../models/catalogue.ts';
+import type { AnswerRequest } from '../providers/provider.ts';
+import type { EndDeps } from './end-answer.ts';
+import type { LiveAnswer } from './live-answer.ts';
+
+export type GenerateDeps = EndDeps & KeyDeps;
+
+/** An answer to generate, with its model and keys. */
+export interface GenerationJob {
+  live: LiveAnswer;
+  model: Model;
+  apiKeyId: string;
+  /** The workspace or team that owns the keys. */
+  keyTenantId: string;
+  request: Pick<AnswerRequest, 'system' | 'turns'>;
+  /** The record of the key as it was read when the answer began, for the first call. */
+  sealedKey: SealedKey;
+  /** The keys that may go on before the first character if that one fails, in their order. */
+  fallbackKeys: readonly FallbackKey[];
+  /** Whether the answer's row is there; the provider is asked before that is known. */
+  isCommitted: Promise<boolean>;
+}
