@@ -7,12 +7,13 @@ import { recordKeyOutcome } from '../keys/record-outcome.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
 import { isWorthRepeating, ProviderError } from '../providers/failure/failure.ts';
+import type { AskedModel } from '../providers/options.ts';
 import type { AnswerEnd, AnswerRequest } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';
 import type { Ending, LiveAnswer } from './live-answer.ts';
 
-export type GenerateDeps = EndDeps & KeyDeps;
+export type GenerateDeps = EndDeps & KeyDeps & { cachesPrompts: boolean };
 
 /** An answer to generate, with its model and key. */
 export interface GenerationJob {
@@ -21,7 +22,7 @@ export interface GenerationJob {
   apiKeyId: string;
   /** The workspace or team that owns the key. */
   keyTenantId: string;
-  request: Pick<AnswerRequest, 'system' | 'turns'>;
+  request: Pick<AnswerRequest, 'options' | 'turns'>;
   /** The record of the key as it was read when the answer began, for the first call. */
   sealedKey: SealedKey;
   /** Whether the answer's row is there; the provider is asked before that is known. */
@@ -71,8 +72,7 @@ async function askWithRetries(
     lastUse.key = key;
     return deps.providers[key.provider].answer(
       { baseUrl: key.baseUrl, secret, tenantId: key.tenantId, signal },
-      // Requested output tokens count against the context window and the key's rate limits, so the provider decides how many.
-      { ...request, model: model.name, maxOutputTokens: null },
+      { ...request, model: askedModel(model), cacheKey: deps.cachesPrompts ? live.threadId : null },
       live,
     );
   };
@@ -91,6 +91,10 @@ async function askWithRetries(
       await requireUsableStill(deps, job.apiKeyId, lastUse);
     }
   }
+}
+
+function askedModel(model: Model): AskedModel {
+  return { ...model, optionFacts: null };
 }
 
 /** Throws UnusableKeyError if the key may not be used again, e.g. because the plan was lowered during a rate limit. */

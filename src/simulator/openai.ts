@@ -28,6 +28,7 @@ export const openai: SimulatedProvider = {
     modelFacts('o4-mini', { reasons: true, contextTokens: 200_000 }),
     modelFacts('gpt-5.6-pro', { reasons: true, contextTokens: 400_000 }),
     modelFacts('gpt-5.3-codex', { reasons: true, contextTokens: 400_000 }),
+    modelFacts('ft:gpt-4.1-nano:acme::B7x1', { contextTokens: 1_047_576 }),
     modelFacts('gpt-image-2', { chats: false }),
     modelFacts('text-embedding-3-small', { chats: false }),
   ],

@@ -21,13 +21,13 @@ export interface Post {
   path: string;
   headers: HeaderFields;
   body: JsonObject;
-  fallbackBody?: FallbackBody | undefined;
+  corrections?: readonly Correction[] | undefined;
 }
 
-/** Another body to send when the server refuses the first one as a bad request with this word in its error. */
-export interface FallbackBody {
-  word: string;
-  body: JsonObject;
+/** What to change in a body that the server refuses as a bad request, if the text of its error matches. Used once. */
+export interface Correction {
+  pattern: RegExp;
+  correct(body: JsonObject): JsonObject;
 }
 
 type HeaderFields = Readonly<Record<string, string>>;
@@ -75,7 +75,7 @@ export function createTransport(
       return json;
     },
 
-    async post(call, { path, headers, body, fallbackBody }) {
+    async post(call, { path, headers, body, corrections = [] }) {
       const response = await egress.request({
         ...placeOf(call, path),
         signal: call.signal,
@@ -89,16 +89,27 @@ export function createTransport(
       const { status } = response;
       const { signal, secret, tenantId } = call;
       const reading = { signal, silenceMs: () => deadlines.silenceAfterTextMs, tenantId };
-      if (fallbackBody === undefined || (status !== 400 && status !== 422)) {
+      if (corrections.length === 0 || (status !== 400 && status !== 422)) {
         throw await readFailure(name, response, { ...reading, secret });
       }
       const text = await readBody(response.body, { ...reading, limitBytes: REFUSAL_BYTES });
-      if (text.includes(fallbackBody.word))
-        return this.post(call, { path, headers, body: fallbackBody.body });
+      const correction = corrections.find(({ pattern }) => pattern.test(text));
+      if (correction !== undefined) {
+        const rest = corrections.filter((each) => each !== correction);
+        return this.post(call, { path, headers, body: correction.correct(body), corrections: rest });
+      }
       throw classifyFailure(name, { status, headers: response.headers, body: text, secret });
     },
 
     connectAhead: (place) => egress.connectAhead(placeOf(place, '')),
+  };
+}
+
+/** Sends the body without a field of this name if the server refuses it by name. */
+export function dropping(field: string): Correction {
+  return {
+    pattern: new RegExp(field),
+    correct: ({ [field]: _, ...rest }) => rest,
   };
 }
 
