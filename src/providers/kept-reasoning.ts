@@ -1,12 +1,11 @@
 import type { JsonObject } from './json.ts';
-import type { ProviderName, Turn } from './provider.ts';
 
 /**
  * The state of a model's reasoning that its provider hands out, encrypted or signed, and reads again with the next turn. Only
  * this provider and models of this family can read it. It is never shown and never logged.
  */
 export interface KeptReasoning {
-  provider: ProviderName;
+  provider: string;
   family: string;
   items: readonly KeptItem[];
 }
@@ -17,6 +16,11 @@ export interface KeptItem {
   item: JsonObject;
 }
 
+interface TextWithState {
+  text: string;
+  kept?: KeptReasoning;
+}
+
 /** A text of a turn, or an item to send back between two of them. */
 export type Piece = { type: 'text'; text: string } | { type: 'item'; item: JsonObject };
 
@@ -24,8 +28,7 @@ export type Piece = { type: 'text'; text: string } | { type: 'item'; item: JsonO
  * The turn as the model is sent it: its text, cut where the model's own reasoning stood. Reasoning of other providers and
  * families is left out. A blank text goes with the one after it, since providers refuse blank texts.
  */
-export function piecesOf(turn: Turn, provider: ProviderName, model: string): Piece[] {
-  const { kept, text } = turn;
+export function piecesOf({ text, kept }: TextWithState, provider: string, model: string): Piece[] {
   const isOwn = kept?.provider === provider && kept.family === modelFamily(model);
   const pieces: Piece[] = [];
   let start = 0;
@@ -47,11 +50,11 @@ export function modelFamily(model: string): string {
 }
 
 /** The turns without any kept reasoning. */
-export function withoutKept(turns: readonly Turn[]): Turn[] {
-  return turns.map(({ role, text }) => ({ role, text }));
+export function withoutKept<Turn extends TextWithState>(turns: readonly Turn[]): Omit<Turn, 'kept'>[] {
+  return turns.map(({ kept: _, ...turn }) => turn);
 }
 
-/** Text of a row or a database copy as kept reasoning; null if it is none. */
+/** The kept reasoning in the text of a row; null if it holds none. */
 export function parseKept(text: string | null): KeptReasoning | null {
   if (text === null) return null;
   try {

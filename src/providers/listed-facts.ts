@@ -1,7 +1,7 @@
 import { modalitiesOf, wordsIn } from './does-it-chat.ts';
 import { asCount, asObject, asText, type JsonObject } from './json.ts';
-import { type OptionFacts, optionFacts } from './options.ts';
-import type { ListedModel, ListedPrice, ModelCapability } from './provider.ts';
+import { type ModelCapability, type OptionFacts, optionFacts } from './options.ts';
+import type { ListedModel, ListedPrice } from './provider.ts';
 
 /** Facts about a model from the lists of OpenAI-compatible servers, each of which has its own field names. */
 export function listedFacts(entry: JsonObject, name: string): Partial<ListedModel> {

@@ -1,5 +1,3 @@
-import type { ModelCapability, Provider } from './provider.ts';
-
 /** How much a model is to think before it answers, from least to most. */
 export const REASONING_EFFORTS = ['NONE', 'MINIMAL', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH', 'MAX'] as const;
 
@@ -51,6 +49,8 @@ export interface OptionSupport {
   supportsWebSearch: boolean;
 }
 
+export type ModelCapability = 'IMAGE_INPUT' | 'PDF_INPUT' | 'REASONING' | 'WEB_SEARCH';
+
 /** What is known about a model that decides how it is asked. */
 export interface AskedModel {
   /** The provider's own name of the model. */
@@ -78,8 +78,13 @@ export interface OptionRefusal {
   reason: string;
 }
 
-/** What a provider says about its options. */
-export type OptionRules = Pick<Provider, 'name' | 'title' | 'optionSupport' | 'findOptionConflict'>;
+/** What a provider says about the options of its models. */
+export interface OptionRules {
+  /** Which options a model takes, each by itself. An option of which that is not known is not taken. */
+  optionSupport(model: AskedModel): OptionSupport;
+  /** The first option that excludes another one; absent if none does. To be called with options that are taken by themselves. */
+  findOptionConflict?(model: AskedModel, options: AnswerOptions): OptionRefusal | null;
+}
 
 /** The first option that the model does not take, alone or with the others; null if it takes them all. */
 export function findRefusedOption(

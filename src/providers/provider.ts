@@ -1,10 +1,10 @@
 import type { KeptReasoning } from './kept-reasoning.ts';
-import type { AnswerOptions, AskedModel, OptionFacts, OptionRefusal, OptionSupport } from './options.ts';
+import type { AnswerOptions, AskedModel, ModelCapability, OptionFacts, OptionRules } from './options.ts';
 
 /**
  * The interface of a provider. Adapters import this file; it imports no adapter.
  */
-export interface Provider {
+export interface Provider extends OptionRules {
   name: ProviderName;
   /** Name as its users know it, e.g. `Google Gemini`. */
   title: string;
@@ -25,12 +25,6 @@ export interface Provider {
 
   /** The models that can chat, in the provider's order, without duplicates. Throws ProviderError. */
   listModels(call: ProviderCall): Promise<ListedModel[]>;
-
-  /** Which options a model takes, each by itself. An option of which that is not known is not taken. */
-  optionSupport(model: AskedModel): OptionSupport;
-
-  /** The first option that excludes another one; absent if none does. To be called with options that are taken by themselves. */
-  findOptionConflict?(model: AskedModel, options: AnswerOptions): OptionRefusal | null;
 
   /**
    * Streams one answer into the sink and resolves when the provider has properly ended it. Throws ProviderError, also for an
@@ -145,8 +139,6 @@ export interface ListedModel {
   /** Null if the list says nothing about options. */
   optionFacts: OptionFacts | null;
 }
-
-export type ModelCapability = 'IMAGE_INPUT' | 'PDF_INPUT' | 'REASONING' | 'WEB_SEARCH';
 
 /** US dollars per million tokens. */
 export interface ListedPrice {

@@ -72,7 +72,11 @@ function modelIn(entry: JsonObject, extras: Map<unknown, JsonObject>): ListedMod
     ],
     price: priceIn(entry),
     optionFacts: facts
-      ? optionFacts({ efforts, defaultEffort: effortsIn([facts.default_reasoning_effort])[0] ?? null })
+      ? optionFacts({
+          efforts,
+          defaultEffort:
+            effortsIn([facts.default_reasoning_effort ?? entry.default_reasoning_effort])[0] ?? null,
+        })
       : null,
   });
 }
