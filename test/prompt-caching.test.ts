@@ -5,6 +5,7 @@ import { createProviders, type Providers } from '../src/providers/registry.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
 import { ask, question } from './fixtures/ask.ts';
 import { listed, REASONERS } from './kit/listed.ts';
+import { startTestServer } from './kit/server.ts';
 
 let simulator: Simulator;
 let egress: Egress;
@@ -57,10 +58,13 @@ describe.each(PROVIDER_NAMES)('a long conversation with %s', (name) => {
   });
 });
 
-test('a conversation of twenty turns is billed for fewer tokens where the provider is asked to cache it', async () => {
+test('a conversation of twenty turns is billed for fewer tokens where the provider is asked to cache it', {
+  timeout: 120_000,
+}, async () => {
   const rows: string[] = [];
   for (const name of PROVIDER_NAMES) {
-    const [without, cached] = [await converse(name, null), await converse(name, 'thr_billed')].map(billed);
+    const usages = await Promise.all([converse(name, null), converse(name, 'thr_billed')]);
+    const [without, cached] = usages.map(billed);
     rows.push(`${name}: ${without} without, ${cached} with`);
   }
   expect(rows).toMatchInlineSnapshot(`
@@ -76,6 +80,31 @@ test('a conversation of twenty turns is billed for fewer tokens where the provid
     ]
   `);
 });
+
+test.each([
+  ['on', { prompt_cache_key: expect.any(String) }, { cache_control: { type: 'ephemeral', ttl: '5m' } }],
+  ['off', {}, {}],
+])(
+  'with LATCHKEY_PROMPT_CACHING=%s OpenAI is told %j and Anthropic %j',
+  async (setting, toOpenAi, toAnthropic) => {
+    await using server = await startTestServer({ LATCHKEY_PROMPT_CACHING: setting }, { simulator });
+    const ada = await server.signUp();
+    const told: object[] = [];
+    for (const [provider, fields] of Object.entries(CACHE_FIELDS)) {
+      const { models } = await ada.addKey(provider);
+      const text = `Question ${crypto.randomUUID()}`;
+      const { thread } = await ada.ask(text, models.slice(0, 1));
+      const { body } = await simulator.waitForRequest((request) => request.body.includes(text));
+      const sent = Object.entries(JSON.parse(body)).filter(([name]) => fields.includes(name));
+      told.push(Object.fromEntries(sent));
+      expect(body).not.toContain(ada.id);
+      if (provider === 'OPENAI' && setting === 'on') expect(body).toContain(thread.id);
+    }
+    expect(told).toEqual([toOpenAi, toAnthropic]);
+  },
+);
+
+const CACHE_FIELDS = { OPENAI: ['prompt_cache_key'], ANTHROPIC: ['cache_control'] };
 
 /** Input tokens at the price of plain input: reads cost a tenth of it, writes a quarter more where they are counted. */
 function billed(usages: readonly TokenUsage[]): number {

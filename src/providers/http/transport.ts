@@ -1,7 +1,7 @@
 import { classifyFailure, classifyStreamError, ProviderError } from '../failure/failure.ts';
 import { asObject, DOCUMENT_LIMITS, type JsonObject, parseJson } from '../json.ts';
 import type { ProviderCall, ProviderName, ProviderPlace } from '../provider.ts';
-import { CUSTOM_DEADLINES, DEADLINES, type Deadlines } from './deadlines.ts';
+import { CUSTOM_DEADLINES, DEADLINES, type Deadlines, XAI_DEADLINES } from './deadlines.ts';
 import type { Egress, EgressPlace, EgressResponse } from './egress.ts';
 import { readBody, readFailure } from './read-body.ts';
 
@@ -45,7 +45,7 @@ export function createTransport(
   name: ProviderName,
   { egress, urls, ...options }: TransportOptions,
 ): Transport {
-  const deadlines = options.deadlines ?? (name === 'CUSTOM' ? CUSTOM_DEADLINES : DEADLINES);
+  const deadlines = options.deadlines ?? OWN_DEADLINES[name] ?? DEADLINES;
 
   function placeOf({ tenantId, baseUrl }: ProviderPlace, path: string): EgressPlace {
     const trusted = urls[name];
@@ -104,6 +104,11 @@ export function createTransport(
     connectAhead: (place) => egress.connectAhead(placeOf(place, '')),
   };
 }
+
+const OWN_DEADLINES: Partial<Record<ProviderName, Deadlines>> = {
+  CUSTOM: CUSTOM_DEADLINES,
+  XAI: XAI_DEADLINES,
+};
 
 /** Sends the body without a field of this name if the server refuses it by name. */
 export function dropping(field: string): Correction {

@@ -73,7 +73,7 @@ function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {
   }
 }
 
-const SAID = ['content', 'refusal', 'reasoning', 'reasoning_content'];
+const SAID = ['content', 'refusal', 'reasoning', 'reasoning_content', 'audio'];
 const CHUNK = 'chat.completion.chunk';
 
 function readDelta(delta: JsonObject, writer: AnswerWriter, tags: ThinkTagReader | null): void {
@@ -82,6 +82,8 @@ function readDelta(delta: JsonObject, writer: AnswerWriter, tags: ThinkTagReader
   else if (tags) tags.text(delta.content);
   else writer.text(delta.content);
   writer.text(delta.refusal);
+  // What is said aloud stands nowhere else.
+  writer.text(asObject(delta.audio)?.transcript);
   if (delta.annotations !== undefined) readAnnotations(delta.annotations, writer);
 }
 

@@ -2,7 +2,7 @@ import { asCount, asText, type JsonObject } from '../json.ts';
 
 /**
  * The place that a `url_citation` names, in UTF-16 code units of the text so far. Servers count code points or code units. Where
- * these differ, the citation is the one that contains the URL, as the links in such texts do; null if neither does.
+ * these differ, the place is the one that is exactly a link to the URL, as such texts have them; null if neither is.
  */
 export function citedPlace(annotation: JsonObject, text: string): { start: number; end: number } | null {
   const start = asCount(annotation.start_index);
@@ -15,7 +15,8 @@ export function citedPlace(annotation: JsonObject, text: string): { start: numbe
   const [units, points] = places;
   if (units?.end === points?.end) return { start, end };
   const url = asText(annotation.url) ?? '';
-  return places.find((place) => text.slice(place.start, place.end).includes(url)) ?? null;
+  const isLink = (words: string) => /^[[(].*[\])]$/s.test(words) && words.includes(url);
+  return places.find((place) => isLink(text.slice(place.start, place.end))) ?? null;
 }
 
 /** Code units of the first so many code points; beyond the text so far both counts go on alike. */

@@ -57,6 +57,7 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Wire
     switch (event.type) {
       case 'response.output_text.delta':
       case 'response.refusal.delta':
+      case 'response.audio.transcript.delta':
         readText(event, event.delta);
         return 'open';
       case 'response.output_text.done':
