@@ -174,6 +174,7 @@ async function openOn(
     mayShow: () => !isShared || lease.isCertain,
     mostOfPerson: isShared ? config.answerLimits.perPerson : null,
     remoteAnswers,
+    cachesPrompts: config.cachesPrompts,
     providers: createProviders({ egress, urls: config.providerUrls }),
     checkLimits: new CheckLimits(config.attempts, config.unlimitedNetworks, limits.createWindow),
     checks: new SingleFlight(),

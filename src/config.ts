@@ -46,6 +46,8 @@ export interface Config {
   /** Which ways of submitting a key are refused: none, an unsealed one, or also a sealed one of version 1. */
   requireSealedKeys: 'off' | 'on' | 'v2';
   graphiql: boolean;
+  /** Whether providers are asked to cache conversations. */
+  cachesPrompts: boolean;
   /** Base URLs that replace the published ones, by provider name. */
   providerUrls: Readonly<Record<string, string>>;
   allowedOrigins: readonly string[];
@@ -128,6 +130,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       'off',
     ),
     graphiql: readSwitch('LATCHKEY_GRAPHIQL', env.LATCHKEY_GRAPHIQL, !isPublic),
+    cachesPrompts:
+      readChoice('LATCHKEY_PROMPT_CACHING', env.LATCHKEY_PROMPT_CACHING, ['on', 'off'], 'on') === 'on',
     providerUrls: readProviderUrls(env.LATCHKEY_PROVIDER_URLS),
     allowedOrigins: readList(env.LATCHKEY_ALLOWED_ORIGINS).map((origin) =>
       readOrigin('LATCHKEY_ALLOWED_ORIGINS', origin, true),
@@ -255,6 +259,7 @@ const SETTINGS = [
   'LATCHKEY_DEFAULT_PLAN',
   'LATCHKEY_REQUIRE_SEALED_KEYS',
   'LATCHKEY_GRAPHIQL',
+  'LATCHKEY_PROMPT_CACHING',
   'LATCHKEY_PROVIDER_URLS',
   'LATCHKEY_ALLOWED_ORIGINS',
   'LATCHKEY_ALLOWED_PRIVATE_HOSTS',

@@ -52,3 +52,25 @@ test('an answer that ended without text is billed as it was counted', async () =
   );
   expect(found.node).toEqual({ usage: { inputTokens: 12, outputTokens: 300, isEstimated: false } });
 });
+
+test('tokens that a provider wrote to its cache are part of the usage', async () => {
+  const usage = {
+    input_tokens: 2,
+    cache_creation_input_tokens: 30,
+    cache_read_input_tokens: 5,
+    output_tokens: 9,
+  };
+  const end = { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage };
+  const { id } = await wires.ask('messages', (response) =>
+    response
+      .writeHead(200, { 'content-type': 'text/event-stream' })
+      .end(PIECES.messages.text(TEXT) + data(end) + data({ type: 'message_stop' })),
+  );
+  const { data: found } = await rawBody(
+    wires.person,
+    `{ node(id: "${id}") { ... on Answer { usage { inputTokens cachedInputTokens cacheWriteTokens outputTokens } } } }`,
+  );
+  expect(found.node).toEqual({
+    usage: { inputTokens: 37, cachedInputTokens: 5, cacheWriteTokens: 30, outputTokens: 9 },
+  });
+});

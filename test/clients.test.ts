@@ -77,8 +77,8 @@ test('graphql-ws follows an answer token by token, and a lost connection neither
   const offsets: number[] = [];
   client.on('message', (message) => {
     if (message.type !== 'next') return;
-    const { answerEvents } = message.payload.data as { answerEvents: { offset?: number } };
-    if (answerEvents.offset !== undefined) offsets.push(answerEvents.offset);
+    const { answerEvents } = message.payload.data as { answerEvents: { part?: string; offset?: number } };
+    if (answerEvents.part === 'TEXT') offsets.push(answerEvents.offset ?? Number.NaN);
   });
 
   const shown: string[] = [];
@@ -314,6 +314,7 @@ test('urql does the main job, and its cache ends with the text that the server s
       const event = data?.answerEvents;
       if (event === undefined) return;
       if (event.__typename === 'AnswerFinished') return resolve(event.answer.text);
+      if (event.part !== 'TEXT') return;
       const text = shown.at(-1) ?? '';
       shown.push(text.slice(0, event.offset) + event.text + text.slice(event.offset + event.text.length));
       call.release(shown.length === 6 ? undefined : 1);

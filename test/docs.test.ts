@@ -72,14 +72,16 @@ test('the component of the front page shows an answer as it grows', async () => 
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   call.release(1);
   answer.subscribe(() => {
-    shown.push(renderToStaticMarkup(createElement(AnswerText, { answer })));
+    const markup = renderToStaticMarkup(createElement(AnswerText, { answer }));
+    if (markup === '<p></p>') return; // its reasoning comes first
+    shown.push(markup);
     if (shown.length === 1) client.terminate(); // it connects again by itself
     call.release(shown.length === 1 ? 1 : undefined);
     if (shown.at(-1) === '<p>One two three.</p>') end();
   });
   await ended;
   await client.dispose();
-  expect(shown.slice(0, 1)).toEqual(['<p>One</p>']);
+  expect(shown[0]).toBe('<p>One</p>');
 });
 
 interface ReactRecipe {
@@ -119,13 +121,15 @@ test(
     expect(end).toMatchObject({ __typename: 'AnswerFinished', answer: { status: 'COMPLETE' } });
     expect(end?.answer?.text).toContain('What is a latchkey?');
     // A slow machine may ask only after the answer has ended, and then gets just its end.
-    expect(['', end?.answer?.text]).toContain(events.map(({ text }) => text).join(''));
+    const texts = events.filter(({ part }) => part === 'TEXT');
+    expect(['', end?.answer?.text]).toContain(texts.map(({ text }) => text).join(''));
   },
   SLOWEST_MS,
 );
 
 interface StreamedEvent {
   __typename: string;
+  part?: string;
   text?: string;
   answer?: { status: string; text: string };
 }

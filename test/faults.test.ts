@@ -4,6 +4,7 @@ import { createEgress } from '../src/providers/http/egress.ts';
 import type { ProviderName } from '../src/providers/provider.ts';
 import { createProviders } from '../src/providers/registry.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
+import { CHAT_MODEL } from './fixtures/ask.ts';
 import { DOCUMENT_FAULTS, SILENT_FAULTS, STREAM_FAULTS } from './fixtures/provider-faults.ts';
 import { STREAMS } from './fixtures/streams.ts';
 import { liftCheckLimits } from './kit/altered-provider.ts';
@@ -260,7 +261,7 @@ const LABELS: Record<Kind, string> = { simulate: 'simulator: ', key: 'key: ', fa
 
 /** Of each, one that does not reason, so that its first words are text. */
 const MODELS: Record<Family, string> = {
-  OPENAI: 'gpt-4.1-nano',
+  OPENAI: CHAT_MODEL,
   ANTHROPIC: 'claude-haiku-4-5-20251001',
   GEMINI: 'gemini-2.5-flash-lite',
   PERPLEXITY: 'perplexity/sonar',

@@ -81,7 +81,13 @@ describe('blank space without end', () => {
 
   test('blank space without end is never held back by more than a few characters', () => {
     let given = '';
-    const sink: AnswerSink = { text: (delta) => (given += delta), reasoning() {}, citation() {}, usage() {} };
+    const sink: AnswerSink = {
+      text: (delta) => (given += delta),
+      reasoning() {},
+      citation() {},
+      usage() {},
+      keep() {},
+    };
     const reader = createThinkTagReader(createAnswerWriter(sink));
     let mostHeld = 0;
     for (let fed = 1; fed <= 100_000; fed++) {

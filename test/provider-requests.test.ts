@@ -1,22 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import type { AnswerRequest, ProviderName } from '../src/providers/provider.ts';
+import type { ProviderName } from '../src/providers/provider.ts';
 import { createProviders } from '../src/providers/registry.ts';
 import { ask, callOf, codeOf, question, SECRET, scriptedProviders } from './fixtures/ask.ts';
 import { eventStream, json, scriptedEgress } from './fixtures/scripted-egress.ts';
 import { data, STREAMS } from './fixtures/streams.ts';
 
-const LONG_TALK: Partial<AnswerRequest> = {
-  system: 'Be brief.',
+type Asking = Parameters<typeof question>[1];
+
+const LONG_TALK: Asking = {
+  options: { systemPrompt: 'Be brief.', maxOutputTokens: 500 },
   turns: [
     { role: 'user', text: 'Hello' },
     { role: 'assistant', text: 'Hi!' },
     { role: 'user', text: 'How many?' },
   ],
-  maxOutputTokens: 500,
 };
 
 describe('what a provider is asked', () => {
-  async function asked(provider: ProviderName, model: string, request: Partial<AnswerRequest> = {}) {
+  async function asked(provider: ProviderName, model: string, request: Asking = {}) {
     const { providers, egress } = scriptedProviders(() => json({}, 500));
     await ask(providers, provider, question(model, request));
     const { method, url, headers, body = '' } = egress.requests[0] ?? { url: '', headers: {} };
@@ -27,21 +28,21 @@ describe('what a provider is asked', () => {
     };
   }
 
-  test('by OpenAI chat', async () => {
-    const { shown } = await asked('OPENAI', 'gpt-4.1', LONG_TALK);
+  test('by OpenAI chat, of a fine-tuned model', async () => {
+    const { shown } = await asked('OPENAI', 'ft:gpt-4.1:acme::B7x1', LONG_TALK);
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.openai.com/v1/chat/completions
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"gpt-4.1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"store":false,"max_completion_tokens":500}"
+      {"model":"ft:gpt-4.1:acme::B7x1","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"store":false,"max_completion_tokens":500}"
     `);
   });
 
-  test('by OpenAI chat, of a model that reasons', async () => {
-    const { shown } = await asked('OPENAI', 'gpt-5.6-luna', LONG_TALK);
+  test('by OpenAI chat, of a fine-tuned model that reasons', async () => {
+    const { shown } = await asked('OPENAI', 'ft:o4-mini:acme::B7x1', LONG_TALK);
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.openai.com/v1/chat/completions
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"gpt-5.6-luna","messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"store":false,"max_completion_tokens":500}"
+      {"model":"ft:o4-mini:acme::B7x1","messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"store":false,"max_completion_tokens":500}"
     `);
   });
 
@@ -50,7 +51,16 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.openai.com/v1/responses
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"gpt-5.6-pro","instructions":"Be brief.","input":[{"type":"message","role":"user","content":"Hello"},{"type":"message","role":"assistant","content":"Hi!"},{"type":"message","role":"user","content":"How many?"}],"stream":true,"store":false,"max_output_tokens":500,"reasoning":{"summary":"auto"}}"
+      {"model":"gpt-5.6-pro","instructions":"Be brief.","input":[{"type":"message","role":"user","content":"Hello"},{"type":"message","role":"assistant","content":"Hi!"},{"type":"message","role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_obfuscation":false},"store":false,"max_output_tokens":500,"reasoning":{"summary":"auto"},"include":["reasoning.encrypted_content"]}"
+    `);
+  });
+
+  test('by OpenAI Responses, of a model that does not reason', async () => {
+    const { shown } = await asked('OPENAI', 'gpt-4.1', LONG_TALK);
+    expect(shown).toMatchInlineSnapshot(`
+      "POST https://api.openai.com/v1/responses
+      {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
+      {"model":"gpt-4.1","instructions":"Be brief.","input":[{"type":"message","role":"user","content":"Hello"},{"type":"message","role":"assistant","content":"Hi!"},{"type":"message","role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_obfuscation":false},"store":false,"max_output_tokens":500}"
     `);
   });
 
@@ -59,7 +69,7 @@ describe('what a provider is asked', () => {
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.openai.com/v1/responses
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"o3-deep-research","input":[{"type":"message","role":"user","content":"How many?"}],"stream":true,"store":false,"tools":[{"type":"web_search_preview"}],"reasoning":{"summary":"auto"}}"
+      {"model":"o3-deep-research","input":[{"type":"message","role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_obfuscation":false},"store":false,"reasoning":{"summary":"auto"},"include":["reasoning.encrypted_content"],"tools":[{"type":"web_search_preview"}]}"
     `);
   });
 
@@ -118,7 +128,7 @@ describe('what a provider is asked', () => {
   });
 
   test('by Perplexity, of a preset, with its smallest limit', async () => {
-    const { shown } = await asked('PERPLEXITY', 'preset/low', { maxOutputTokens: 1 });
+    const { shown } = await asked('PERPLEXITY', 'preset/low', { options: { maxOutputTokens: 16 } });
     expect(shown).toMatchInlineSnapshot(`
       "POST https://api.perplexity.ai/v1/agent
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
@@ -137,9 +147,9 @@ describe('what a provider is asked', () => {
   test('by xAI', async () => {
     const { shown } = await asked('XAI', 'grok-4.3', LONG_TALK);
     expect(shown).toMatchInlineSnapshot(`
-      "POST https://api.x.ai/v1/chat/completions
+      "POST https://api.x.ai/v1/responses
       {"authorization":"Bearer sk-canary-0123456789","content-type":"application/json","accept":"text/event-stream"}
-      {"model":"grok-4.3","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi!"},{"role":"user","content":"How many?"}],"stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":500}"
+      {"model":"grok-4.3","instructions":"Be brief.","input":[{"type":"message","role":"user","content":"Hello"},{"type":"message","role":"assistant","content":"Hi!"},{"type":"message","role":"user","content":"How many?"}],"stream":true,"store":false,"max_output_tokens":500,"include":["reasoning.encrypted_content"]}"
     `);
   });
 

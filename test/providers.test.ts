@@ -1,14 +1,16 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { modelFamily } from '../src/providers/kept-reasoning.ts';
 import type { ProviderName } from '../src/providers/provider.ts';
-import { ask, callOf, codeOf, question, SECRET, scriptedProviders } from './fixtures/ask.ts';
+import { ask, CHAT_MODEL, callOf, codeOf, question, SECRET, scriptedProviders } from './fixtures/ask.ts';
 import { eventStream, json, type ScriptedResponse } from './fixtures/scripted-egress.ts';
 import { data, STREAMS } from './fixtures/streams.ts';
 
 describe.each(STREAMS)('$title', (stream) => {
   const { provider, model, events, eventsToEnd, text, reasoning, citations, usage, end } = stream;
-  const whole = { text, reasoning, citations, usage, end, error: null };
+  const kept = stream.kept ? { provider, family: modelFamily(model), items: stream.kept } : null;
+  const whole = { text, reasoning, citations, usage, kept, end, error: null };
 
   test('is read to its end', async () => {
     const { providers } = scriptedProviders(() => eventStream(events));
@@ -60,11 +62,7 @@ describe.each(STREAMS)('$title', (stream) => {
 
 describe('an error inside a stream that began well', () => {
   const overloaded: [ProviderName, string, string][] = [
-    [
-      'OPENAI',
-      'gpt-5.6-luna',
-      data({ error: { message: 'The engine is currently overloaded', code: null } }),
-    ],
+    ['OPENAI', CHAT_MODEL, data({ error: { message: 'The engine is currently overloaded', code: null } })],
     [
       'OPENAI',
       'gpt-5.6-pro',
@@ -116,7 +114,7 @@ describe('an error inside a stream that began well', () => {
         data({ error: { message: `Incorrect API key provided: ${SECRET}`, code: 'invalid_api_key' } }),
       ]),
     );
-    const { error } = await ask(providers, 'OPENAI', question('gpt-4.1'));
+    const { error } = await ask(providers, 'OPENAI', question(CHAT_MODEL));
     expect(codeOf(error)).toBe('INVALID_KEY');
     const shown = [
       error,
@@ -150,7 +148,7 @@ describe('a response that is no stream', () => {
     ['a redirect', { status: 302, headers: { location: 'https://elsewhere.example/' } }, 'BAD_REQUEST'],
   ])('a response that is %s instead of a stream is classified as such', async (_title, response, code) => {
     const { providers } = scriptedProviders(() => response);
-    expect(codeOf((await ask(providers, 'OPENAI', question('gpt-4.1'))).error)).toBe(code);
+    expect(codeOf((await ask(providers, 'OPENAI', question(CHAT_MODEL))).error)).toBe(code);
   });
 });
 
@@ -171,7 +169,7 @@ describe('content that a provider filtered', () => {
     ['a blocked prompt', 'GEMINI', [data({ promptFeedback: { blockReason: 'PROHIBITED_CONTENT' } })]],
     ['an answer cut for safety', 'GEMINI', [data({ candidates: [{ finishReason: 'SAFETY' }] })]],
     ['a refusal', 'ANTHROPIC', refusal],
-    ['a filter', 'OPENAI', [chatFilter]],
+    ['a filter', 'MISTRAL', [chatFilter]],
   ])(
     'content that a provider filtered without a word is a failure: %s of %s',
     async (_title, provider, events) => {
@@ -183,7 +181,7 @@ describe('content that a provider filtered', () => {
   test.each<[string, ProviderName, string[], string]>([
     ['SAFETY', 'GEMINI', [someGemini, data({ candidates: [{ finishReason: 'SAFETY' }] })], 'So'],
     ['refusal', 'ANTHROPIC', [someClaude, ...refusal], 'So'],
-    ['content_filter', 'OPENAI', [data({ choices: [{ delta: { content: 'So' } }] }), chatFilter], 'So'],
+    ['content_filter', 'MISTRAL', [data({ choices: [{ delta: { content: 'So' } }] }), chatFilter], 'So'],
   ])(
     'content that a provider filtered after some words ends the answer: %s of %s',
     async (word, provider, events, text) => {
@@ -206,7 +204,7 @@ test('every finish reason of a provider has a value in our API', async () => {
   };
   const word = { content: 'Well' };
   for (const reason of ['stop', 'length', 'tool_calls', 'content_filter', 'function_call', 'something_new']) {
-    await finish('OPENAI', 'gpt-4.1', reason, { choices: [{ delta: word, finish_reason: reason }] });
+    await finish('OPENAI', CHAT_MODEL, reason, { choices: [{ delta: word, finish_reason: reason }] });
   }
   await finish('MISTRAL', 'm', 'error', { choices: [{ delta: word, finish_reason: 'error' }] });
   for (const reason of [
@@ -281,7 +279,9 @@ describe('reasoning in tags', () => {
   test('tags are text for a provider that separates its reasoning', async () => {
     const events = [data({ choices: [{ delta: { content: '<think>Hm.</think>' }, finish_reason: 'stop' }] })];
     const { providers } = scriptedProviders(() => eventStream(events));
-    expect(await ask(providers, 'OPENAI', question('gpt-4.1'))).toMatchObject({ text: '<think>Hm.</think>' });
+    expect(await ask(providers, 'OPENAI', question(CHAT_MODEL))).toMatchObject({
+      text: '<think>Hm.</think>',
+    });
   });
 });
 
@@ -320,7 +320,7 @@ test('a complete answer stays complete when its connection breaks before [DONE]'
   const body = neverEnding([data({ choices: [{ delta: { content: 'All' }, finish_reason: 'stop' }] })]);
   body.once('data', () => setImmediate(() => body.destroy(new Error('reset'))));
   const { providers } = scriptedProviders(() => eventStream(body));
-  expect(await ask(providers, 'OPENAI', question('gpt-4.1'))).toMatchObject({ text: 'All', error: null });
+  expect(await ask(providers, 'OPENAI', question(CHAT_MODEL))).toMatchObject({ text: 'All', error: null });
 });
 
 test('a stream is not read beyond its end mark', async () => {
@@ -332,19 +332,20 @@ test('a stream is not read beyond its end mark', async () => {
       late,
     ]),
   );
-  expect((await ask(providers, 'OPENAI', question('gpt-4.1'))).text).toBe('All');
+  expect((await ask(providers, 'OPENAI', question(CHAT_MODEL))).text).toBe('All');
 });
 
 test('an exception of the sink ends the answer and is passed on as it is', async () => {
   const { providers } = scriptedProviders(() => eventStream(STREAMS[0]?.events ?? []));
   const full = new Error('enough');
-  const answer = providers.OPENAI.answer(callOf(providers, 'OPENAI'), question('gpt-4.1'), {
+  const answer = providers.OPENAI.answer(callOf(providers, 'OPENAI'), question(CHAT_MODEL), {
     text: () => {
       throw full;
     },
     reasoning: () => {},
     citation: () => {},
     usage: () => {},
+    keep: () => {},
   });
   await expect(answer).rejects.toBe(full);
 });
@@ -354,7 +355,7 @@ test('an aborted call throws the reason it was aborted with', async () => {
   const reason = new Error('stopped by its author');
   abort.abort(reason);
   const { providers } = scriptedProviders(() => eventStream(STREAMS[0]?.events ?? []));
-  const { error } = await ask(providers, 'OPENAI', question('gpt-4.1'), { signal: abort.signal });
+  const { error } = await ask(providers, 'OPENAI', question(CHAT_MODEL), { signal: abort.signal });
   expect(error).toBe(reason);
 });
 

@@ -245,13 +245,13 @@ test('Anthropic and Gemini list in pages', async () => {
       models?: { name: string }[];
     };
   };
-  const first = await page('ANTHROPIC', '/v1/models?limit=3');
-  const last = await page('ANTHROPIC', `/v1/models?limit=3&after_id=${first.last_id}`);
-  expect([first.data?.length, first.has_more, last.data?.length, last.has_more]).toEqual([3, true, 1, false]);
+  const first = await page('ANTHROPIC', '/v1/models?limit=5');
+  const last = await page('ANTHROPIC', `/v1/models?limit=5&after_id=${first.last_id}`);
+  expect([first.data?.length, first.has_more, last.data?.length, last.has_more]).toEqual([5, true, 3, false]);
 
   const some = await page('GEMINI', '/models?pageSize=4');
   const rest = await page('GEMINI', `/models?pageSize=4&pageToken=${some.nextPageToken}`);
-  expect([some.models?.length, rest.models?.length, rest.nextPageToken]).toEqual([4, 2, undefined]);
+  expect([some.models?.length, rest.models?.length, rest.nextPageToken]).toEqual([4, 3, undefined]);
 });
 
 test('keys are checked for free where a provider has an endpoint for it', async () => {
@@ -483,7 +483,7 @@ test('each provider is as strict as it is known to be', async () => {
       "OPENAI 400 Unsupported parameter: 'temperature' is not supported with this model.",
       "OPENAI 404 This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?",
       "ANTHROPIC 400 max_tokens: Field required",
-      "ANTHROPIC 400 \`temperature\`, \`top_p\` and \`top_k\` are not supported for this model.",
+      "ANTHROPIC 400 \`temperature\` is deprecated for this model.",
       "ANTHROPIC 400 messages: first message must use the \\"user\\" role",
       "ANTHROPIC 400 messages: text content blocks must be non-empty",
       "GEMINI 400 Invalid JSON payload received. Unknown name \\"max_tokens\\": Cannot find field.",

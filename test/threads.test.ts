@@ -43,7 +43,9 @@ describe('following a thread', () => {
     expect(added[0]?.message.thread.revision).toBeGreaterThan(thread.revision);
 
     await releaseAll('One');
-    const held = new Map(sent.answers.map(({ id }) => [id, { text: '', reasoning: '' }]));
+    const held = new Map(
+      added.slice(1).map(({ message: { id, text, reasoning } }) => [id, { text, reasoning }] as const),
+    );
     const ends: Event[] = [];
     while (ends.length < 3) {
       const event = await nextOf(events);

@@ -68,8 +68,7 @@ async function askWithRetries(
     lastUse.key = key;
     return deps.providers[key.provider].answer(
       { ...credentials, baseUrl: key.baseUrl, tenantId: key.tenantId, signal },
-      // Requested output tokens count against the context window and the key's rate limits, so the provider decides how many.
-      { ...request, model: model.name, maxOutputTokens: null },
+      { ...request, model: askedModel(model), cacheKey: deps.cachesPrompts ? live.threadId : null },
       live,
     );
   };
@@ -88,6 +87,10 @@ async function askWithRetries(
       await requireUsableStill(deps, apiKeyId, lastUse);
     }
   }
+}
+
+function askedModel(model: Model): AskedModel {
+  return { ...model, optionFacts: null };
 }
 
 /** Throws UnusableKeyError if the key may not be used again, e.g. because the plan was lowered during a rate limit. */

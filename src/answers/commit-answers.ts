@@ -9,6 +9,7 @@ import { transactionAtOnce } from '../db/transaction-at-once.ts';
 import { isUnreachable } from '../db/transient-failure.ts';
 import type { ServerLease } from '../fleet/lease.ts';
 import { failureCode, failureName, log } from '../log.ts';
+import { NO_OPTIONS } from '../providers/options.ts';
 import type { Turn } from '../providers/provider.ts';
 import { discardAnswer, endAnswer } from './end-answer.ts';
 import { generateAnswer } from './generate.ts';
@@ -96,7 +97,7 @@ function startAnswers(
         keyTenantId,
         sealedKey,
         fallbackKeys,
-        request: { system: null, turns },
+        request: { options: NO_OPTIONS, turns },
         isCommitted,
       }),
     );

@@ -5,6 +5,7 @@ import { messages } from '../db/tables/thread.ts';
 import { ModelUnavailableError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
 import type { Model } from '../models/catalogue.ts';
+import { parseKept } from '../providers/kept-reasoning.ts';
 import type { Turn } from '../providers/provider.ts';
 import { readMessages } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
@@ -38,12 +39,15 @@ export function branchColumn(leafId: SQLWrapper): SQL<Branch> {
       select parent.id, parent.parent_id, branch.length + 1, branch.bytes + octet_length(parent.text)
       from ${messages} as parent join branch on parent.id = branch.parent_id
       where branch.length <= ${sql.raw(`${MAX_MESSAGES}`)} and branch.bytes <= ${sql.raw(`${MAX_BYTES}`)}
-    ), size as (select coalesce(max(bytes), 0) as bytes, count(*) as messages from branch)
+    ), size as (select coalesce(max(bytes), 0) as bytes, count(*) as messages from branch),
+    kept as (select coalesce(sum(octet_length(said.kept_reasoning)), 0) as bytes
+      from branch join ${messages} as said on said.id = branch.id)
     select json_build_object('bytes', size.bytes, 'messages', size.messages, 'said',
       case when size.bytes <= ${sql.raw(`${SHORT_BYTES}`)} and size.messages <= ${sql.raw(`${SHORT_MESSAGES}`)} then (
         select coalesce(json_agg(json_build_object('id', said.id, 'role', said.role, 'status', said.status,
-          'text', said.text, 'finishReason', said.finish_reason) order by said.position), '[]')
-        from branch join ${messages} as said on said.id = branch.id) end)::text
+          'text', said.text, 'finishReason', said.finish_reason,
+          'kept', case when kept.bytes <= ${sql.raw(`${MAX_KEPT_BYTES}`)} then said.kept_reasoning end) order by said.position), '[]')
+        from branch join ${messages} as said on said.id = branch.id, kept) end)::text
     from size)`.mapWith((text) => fromJson<Branch>(text));
 }
 
@@ -84,8 +88,14 @@ export async function readConversation(
   return turns;
 }
 
-function readBranch(db: Database, question: Question): Promise<Said[]> {
-  return db.select(saidColumns).from(messages).where(isOnBranch(question)).orderBy(asc(messages.position));
+/** Long conversations leave no room for what was kept of their answers. */
+async function readBranch(db: Database, question: Question): Promise<Said[]> {
+  const rows = await db
+    .select(saidColumns)
+    .from(messages)
+    .where(isOnBranch(question))
+    .orderBy(asc(messages.position));
+  return rows.map((row) => ({ ...row, kept: null }));
 }
 
 function jsonBytes(text: string): number {
@@ -96,7 +106,9 @@ function jsonBytes(text: string): number {
  * The turns that a model is sent: the person's come first and last, roles alternate, and none is blank. Some chat templates
  * refuse anything else, so one failed answer between two questions would make every later question of the thread fail.
  */
-function turnsOf(conversation: readonly Pick<Said, 'role' | 'status' | 'text' | 'finishReason'>[]): Turn[] {
+function turnsOf(
+  conversation: readonly Pick<Said, 'role' | 'status' | 'text' | 'finishReason' | 'kept'>[],
+): Turn[] {
   const turns: Turn[] = [];
   let isCutOff = false;
   for (const said of conversation) {
@@ -107,14 +119,24 @@ function turnsOf(conversation: readonly Pick<Said, 'role' | 'status' | 'text' | 
     // The note is part of the next question, because models copy such a note from an answer into their own answers.
     const text = role === 'user' && isCutOff ? `${CUT_OFF}\n\n${said.text}` : said.text;
     isCutOff = isPart(said);
-    if (last?.role === role) last.text = `${last.text}\n\n${text}`;
-    else turns.push({ role, text });
+    const kept = parseKept(said.kept);
+    if (last?.role === role) joinTo(last, text);
+    else turns.push({ role, text, ...(kept !== null && { kept }) });
   }
   return turns;
 }
 
+/** What was kept of one answer does not belong to the text of two. */
+function joinTo(turn: Turn, text: string): void {
+  turn.text = `${turn.text}\n\n${text}`;
+  delete turn.kept;
+}
+
 /** A message as far as a model is concerned. */
-type Said = Pick<typeof messages.$inferSelect, keyof typeof saidColumns>;
+type Said = Pick<typeof messages.$inferSelect, keyof typeof saidColumns> & {
+  /** Kept reasoning as JSON; null if the answer has none. Read with short conversations only. */
+  kept: string | null;
+};
 
 const saidColumns = {
   id: messages.id,
@@ -124,7 +146,7 @@ const saidColumns = {
   finishReason: messages.finishReason,
 };
 
-const SAID_BY_PERSON = { role: 'USER', status: 'COMPLETE', finishReason: null } as const;
+const SAID_BY_PERSON = { role: 'USER', status: 'COMPLETE', finishReason: null, kept: null } as const;
 
 /**
  * Whether a message is on the branch of the question. The recursion ends one message above the maximum, which is enough to
@@ -155,7 +177,7 @@ async function withTextSoFar(deps: LiveTextDeps, conversation: readonly Said[]):
   const ids = left.map(({ said }) => said.id);
   const saved = await withLiveText(deps, await readMessages(deps, ids));
   const byId = new Map(saved.map((said) => [said.id, said]));
-  return current.map(({ said }) => byId.get(said.id) ?? said);
+  return current.map(({ said }) => ({ ...said, ...byId.get(said.id) }));
 }
 
 /** Whether an answer ended before it was complete. */
@@ -216,5 +238,7 @@ export const MAX_MESSAGES = 20_000; // the recursion reads so many parents in a 
 /** What the first statement returns at once; longer conversations are rare, and read only once there is room for them. */
 const SHORT_BYTES = MEBIBYTE / 4;
 const SHORT_MESSAGES = 1_000;
+/** Above it nothing is sent back: leaving out the oldest would make every later turn miss the provider's cache. */
+const MAX_KEPT_BYTES = MEBIBYTE;
 /** More than texts of most languages have, so that nothing is refused here that the provider would accept. */
 const MOST_CHARACTERS_PER_TOKEN = 5;

@@ -64,7 +64,8 @@ async function saveUntilSaved(deps: EndDeps, live: LiveAnswer, ending: Ending) {
           'the end of an answer could not be saved',
         );
       // A retry with the same data would be refused again, so only the text is kept, which matters most.
-      if (isRefused(error)) toSave = { ...toSave, citations: [], usage: undefined, ending: UNSAVABLE };
+      if (isRefused(error))
+        toSave = { ...toSave, citations: [], usage: undefined, kept: null, ending: UNSAVABLE };
       if (deps.running.isClosed) return null;
       await sleep(delayMs, undefined, { signal: deps.running.closing }).catch(() => {});
     }
@@ -85,7 +86,7 @@ function isRefused(error: unknown): boolean {
 async function save(
   { db, running }: EndDeps,
   live: LiveAnswer,
-  { text, reasoning, citations, usage, attempts, ending }: ToSave,
+  { text, reasoning, citations, usage, attempts, kept, ending }: ToSave,
 ) {
   // A checkpoint that has begun may add chunks that the statement, which sees the state of its start, would not delete. A later
   // one leaves out answers that are ending.
@@ -99,6 +100,7 @@ async function save(
     reasoning,
     citations,
     attempts,
+    keptReasoning: kept,
     ...endColumns(ending),
     ...usageColumns(usage, ending, text.length + reasoning.length),
   });
@@ -158,6 +160,7 @@ const ENDED_COLUMNS = [
   'reasoning',
   'citations',
   'attempts',
+  'keptReasoning',
   'errorCode',
   'errorRetryAt',
   'finishReason',
@@ -165,6 +168,7 @@ const ENDED_COLUMNS = [
   'inputTokens',
   'outputTokens',
   'cachedInputTokens',
+  'cacheWriteTokens',
   'reasoningTokens',
   'isUsageEstimated',
 ] as const;
@@ -204,6 +208,7 @@ function usageColumns(usage: SeenUsage | undefined, ending: Ending, shownLength:
     inputTokens: usage?.inputTokens ?? null,
     outputTokens: isCounted ? counted : Math.max(counted ?? 0, Math.ceil(shownLength / CHARACTERS_PER_TOKEN)),
     cachedInputTokens: usage?.cachedInputTokens ?? null,
+    cacheWriteTokens: usage?.cacheWriteTokens ?? null,
     reasoningTokens: usage?.reasoningTokens ?? null,
     isUsageEstimated: !isCounted,
   };

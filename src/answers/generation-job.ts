@@ -6,7 +6,7 @@ import type { AnswerRequest } from '../providers/provider.ts';
 import type { EndDeps } from './end-answer.ts';
 import type { LiveAnswer } from './live-answer.ts';
 
-export type GenerateDeps = EndDeps & KeyDeps;
+export type GenerateDeps = EndDeps & KeyDeps & { cachesPrompts: boolean };
 
 /** An answer to generate, with its model and keys. */
 export interface GenerationJob {
@@ -15,7 +15,7 @@ export interface GenerationJob {
   apiKeyId: string;
   /** The workspace or team that owns the keys. */
   keyTenantId: string;
-  request: Pick<AnswerRequest, 'system' | 'turns'>;
+  request: Pick<AnswerRequest, 'options' | 'turns'>;
   /** The record of the key as it was read when the answer began, for the first call. */
   sealedKey: SealedKey;
   /** The keys that may go on before the first character if that one fails, in their order. */

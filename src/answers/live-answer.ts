@@ -1,6 +1,7 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
 import type { StoredAttempt } from '../db/tables/thread.ts';
 import { ProviderError } from '../providers/failure/failure.ts';
+import type { KeptReasoning } from '../providers/kept-reasoning.ts';
 import type { AnswerSink, Citation, FinishReason, TokenUsage } from '../providers/provider.ts';
 import { separateReasoning } from '../providers/wire/bare-think.ts';
 import { cleanCitation, cleanUsage, placeCitation } from '../providers/wire/clean-facts.ts';
@@ -28,6 +29,7 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
   readonly #citations = new Map<string, Citation>();
   #reasoningBlock: number | undefined;
   #usage: SeenUsage | undefined;
+  #kept: string | null = null;
   #isEnding = false;
 
   /** `mayShow` is whether readers may be sent what is written. */
@@ -99,6 +101,12 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
     if (!this.#isEnding) this.#usage = { ...cleanUsage(usage), isFinal };
   }
 
+  keep(kept: KeptReasoning): void {
+    if (this.#isEnding) return;
+    const json = JSON.stringify(kept);
+    if (json.length <= MAX_KEPT_LENGTH) this.#kept = json;
+  }
+
   // The end.
 
   get isEnding(): boolean {
@@ -123,11 +131,11 @@ export class LiveAnswer extends FollowedAnswer implements AnswerSink {
   }
 
   /** The content so far, as it is saved: reasoning that came without its opening tag is not part of the text. */
-  get final(): Content & { usage: SeenUsage | undefined; attempts: StoredAttempt[] } {
+  get final(): Content & { usage: SeenUsage | undefined; attempts: StoredAttempt[]; kept: string | null } {
     const said = super.snapshot;
     const { text, reasoning } = separateReasoning(this.#provider, said);
     const content = this.#content(text, reasoning, said.text.length - text.length);
-    return { ...content, usage: this.#usage, attempts: this.attempts };
+    return { ...content, usage: this.#usage, attempts: this.attempts, kept: this.#kept };
   }
 
   #content(text: string, reasoning: string, start: number): Content {
@@ -174,5 +182,7 @@ export interface UnsavedChunk {
 }
 
 const MAX_ANSWER_LENGTH = 8 * 1024 * 1024; // UTF-16 code units of text and reasoning together
+// Reasoning of a whole answer takes some hundred KB. Without it the model has to think again, which is no failure.
+const MAX_KEPT_LENGTH = 1024 * 1024;
 const MAX_CITATIONS = 1_000;
 const SHOW_AGAIN_MS = 20;

@@ -76,6 +76,11 @@ const Usage = builder.objectRef<MessageShape>('Usage').implement({
       nullable: true,
       description: 'Number of input tokens that the provider had cached. Null if the provider gave none.',
     }),
+    cacheWriteTokens: t.exposeInt('cacheWriteTokens', {
+      nullable: true,
+      description:
+        'Number of input tokens that the provider wrote to its cache, for which some charge more. Null if the provider gave none.',
+    }),
     reasoningTokens: t.exposeInt('reasoningTokens', {
       nullable: true,
       description: 'Number of output tokens spent on reasoning. Null if the provider gave none.',

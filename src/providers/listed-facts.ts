@@ -1,6 +1,7 @@
 import { modalitiesOf, wordsIn } from './does-it-chat.ts';
 import { asCount, asObject, asText, type JsonObject } from './json.ts';
-import type { ListedModel, ListedPrice, ModelCapability } from './provider.ts';
+import { type ModelCapability, type OptionFacts, optionFacts } from './options.ts';
+import type { ListedModel, ListedPrice } from './provider.ts';
 
 /** Facts about a model from the lists of OpenAI-compatible servers, each of which has its own field names. */
 export function listedFacts(entry: JsonObject, name: string): Partial<ListedModel> {
@@ -11,7 +12,14 @@ export function listedFacts(entry: JsonObject, name: string): Partial<ListedMode
     maxOutputTokens: maxOutputTokensIn(entry, contextWindow),
     capabilities: capabilitiesIn(entry),
     price: priceIn(entry),
+    optionFacts: optionFactsIn(entry),
   };
+}
+
+/** Only an entry that names parameters says which ones are not taken. */
+function optionFactsIn(entry: JsonObject): OptionFacts | null {
+  const parameters = wordsIn(entry.supported_parameters);
+  return parameters.length === 0 ? null : optionFacts({ parameters });
 }
 
 function contextWindowIn(entry: JsonObject): number | null {

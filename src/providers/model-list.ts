@@ -74,6 +74,7 @@ export function listedModel(name: string, known: Partial<ListedModel> = {}): Lis
     maxOutputTokens: null,
     capabilities: [],
     price: null,
+    optionFacts: null,
     ...known,
   };
 }

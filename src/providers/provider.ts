@@ -1,7 +1,10 @@
+import type { KeptReasoning } from './kept-reasoning.ts';
+import type { AnswerOptions, AskedModel, ModelCapability, OptionFacts, OptionRules } from './options.ts';
+
 /**
  * The interface of a provider. Adapters import this file; it imports no adapter.
  */
-export interface Provider {
+export interface Provider extends OptionRules {
   name: ProviderName;
   /** Name as its users know it, e.g. `Google Gemini`. */
   title: string;
@@ -72,19 +75,20 @@ export interface ProviderCall extends ProviderPlace, Credentials {
 }
 
 export interface AnswerRequest {
-  /** The provider's own name of the model. */
-  model: string;
-  /** System prompt; null for none. */
-  system: string | null;
+  model: AskedModel;
+  /** Only options that `findRefusedOption` lets pass. */
+  options: AnswerOptions;
   /** The conversation, oldest first. Roles alternate, the first and the last turn are the user's, and no text is blank. */
   turns: readonly Turn[];
-  /** Most tokens to write, null to leave it to the provider. */
-  maxOutputTokens: number | null;
+  /** Names the conversation to the provider's prompt cache; the same for every turn. Null switches caching off. */
+  cacheKey: string | null;
 }
 
 export interface Turn {
   role: 'user' | 'assistant';
   text: string;
+  /** The reasoning state of the model that wrote the turn, for that model only. */
+  kept?: KeptReasoning;
 }
 
 /** Receives an answer as it arrives, in order, synchronously. */
@@ -97,6 +101,8 @@ export interface AnswerSink {
   citation(citation: Citation): void;
   /** Token counts so far; a later call replaces an earlier one. Not final if the answer had not ended when they were counted. */
   usage(usage: TokenUsage, isFinal: boolean): void;
+  /** State of the model's reasoning, to be sent back with this answer. Called once at most, at the end of the answer. */
+  keep(kept: KeptReasoning): void;
 }
 
 export interface AnswerEnd {
@@ -124,6 +130,8 @@ export interface TokenUsage {
   /** All of the output, reasoning included. */
   outputTokens: number | null;
   cachedInputTokens: number | null;
+  /** Input that was written to the prompt cache, which some providers charge more for. */
+  cacheWriteTokens: number | null;
   reasoningTokens: number | null;
 }
 
@@ -139,9 +147,9 @@ export interface ListedModel {
   capabilities: ModelCapability[];
   /** As the provider's list states it; null if it does not. */
   price: ListedPrice | null;
+  /** Null if the list says nothing about options. */
+  optionFacts: OptionFacts | null;
 }
-
-export type ModelCapability = 'IMAGE_INPUT' | 'PDF_INPUT' | 'REASONING' | 'WEB_SEARCH';
 
 /** US dollars per million tokens. */
 export interface ListedPrice {

@@ -1,14 +1,16 @@
 import { freshId, typedFrame } from './frame.ts';
-import type { AnswerEnd, AnswerFrames, Source } from './provider.ts';
+import type { AnswerEnd, AnswerFrames, Source, TokenCounts } from './provider.ts';
+import { signThought } from './signature.ts';
 
 /** Writes an answer as Anthropic's named events: numbered content blocks, each opened and closed. */
-export function anthropicFrames(model: string, inputTokens: number, showsThinking: boolean): AnswerFrames {
+export function anthropicFrames(model: string, display: 'none' | 'summarized' | 'omitted'): AnswerFrames {
   const id = freshId('msg_');
   let index = -1;
   let openBlock: string | null = null;
+  let thought = '';
   let cited: readonly Source[] = [];
 
-  const message = (content: object[], stopReason: string | null, outputTokens: number) => ({
+  const message = (content: object[], stopReason: string | null, input: object, outputTokens: number) => ({
     model,
     id,
     type: 'message',
@@ -17,8 +19,7 @@ export function anthropicFrames(model: string, inputTokens: number, showsThinkin
     stop_reason: stopReason,
     stop_sequence: null,
     usage: {
-      ...inputUsage(inputTokens),
-      cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+      ...input,
       output_tokens: outputTokens,
       service_tier: 'standard',
       inference_geo: 'not_available',
@@ -30,7 +31,7 @@ export function anthropicFrames(model: string, inputTokens: number, showsThinkin
     const isThinking = openBlock.startsWith('thinking');
     openBlock = null;
     return [
-      ...(isThinking ? [delta({ type: 'signature_delta', signature: 'c2ltdWxhdGVk' })] : []),
+      ...(isThinking ? [delta({ type: 'signature_delta', signature: signThought(model, thought) })] : []),
       typedFrame({ type: 'content_block_stop', index }),
     ];
   };
@@ -44,12 +45,18 @@ export function anthropicFrames(model: string, inputTokens: number, showsThinkin
   };
 
   return {
-    opening: () => [typedFrame({ type: 'message_start', message: message([], null, 1) })],
+    opening: (tokens) => [
+      typedFrame({ type: 'message_start', message: message([], null, inputUsage(tokens), 1) }),
+    ],
     keepalive: () => [PING],
     reasoning: (text, block) => {
-      if (!showsThinking) return [];
+      if (display === 'none') return [];
       const opening = open(`thinking ${block}`, { type: 'thinking', thinking: '', signature: '' });
-      return [...opening, delta({ type: 'thinking_delta', thinking: text })];
+      if (opening.length > 0) thought = '';
+      thought += text;
+      return display === 'omitted'
+        ? opening
+        : [...opening, delta({ type: 'thinking_delta', thinking: text })];
     },
     sources: (sources) => {
       cited = sources;
@@ -62,7 +69,7 @@ export function anthropicFrames(model: string, inputTokens: number, showsThinkin
       typedFrame({
         type: 'message_delta',
         delta: { stop_reason: stopReasonOf(end), stop_sequence: null },
-        usage: { ...inputUsage(inputTokens), output_tokens: tokens.text + tokens.reasoning },
+        usage: { ...inputUsage(tokens), output_tokens: tokens.text + tokens.reasoning },
       }),
       typedFrame({ type: 'message_stop' }),
     ],
@@ -73,14 +80,25 @@ export function anthropicFrames(model: string, inputTokens: number, showsThinkin
       }),
     ],
     whole: (text, end, tokens) =>
-      message([{ type: 'text', text }], stopReasonOf(end), tokens.text + tokens.reasoning),
+      message(
+        [{ type: 'text', text }],
+        stopReasonOf(end),
+        inputUsage(tokens),
+        tokens.text + tokens.reasoning,
+      ),
   };
 }
 
 const PING = typedFrame({ type: 'ping' });
 
-function inputUsage(inputTokens: number): object {
-  return { input_tokens: inputTokens, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
+/** Cached and written tokens are counted beside the rest of the input. */
+function inputUsage({ input, cached, written }: TokenCounts): object {
+  return {
+    input_tokens: input - cached - written,
+    cache_creation_input_tokens: written,
+    cache_read_input_tokens: cached,
+    cache_creation: { ephemeral_5m_input_tokens: written, ephemeral_1h_input_tokens: 0 },
+  };
 }
 
 function citationOf({ url, title, snippet }: Source): object {

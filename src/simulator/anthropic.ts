@@ -1,5 +1,6 @@
 import { anthropicFrames } from './anthropic-frames.ts';
 import { anthropicRefusal } from './anthropic-refusal.ts';
+import { displayOf, refuseFields, refuseSignatures, thinkingRules } from './anthropic-rules.ts';
 import { modelFault } from './faults.ts';
 import { asNumber, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import {
@@ -12,7 +13,6 @@ import {
   type SimulatedProvider,
   type Turn,
 } from './provider.ts';
-import { countInputTokens } from './script.ts';
 
 const DEFAULT_PAGE_SIZE = 20;
 const MAX_OUTPUT_TOKENS = 64_000;
@@ -28,6 +28,10 @@ export const anthropic: SimulatedProvider = {
     modelFacts('claude-sonnet-5', { title: 'Claude Sonnet 5', contextTokens: 1_000_000, reasons: true }),
     modelFacts('claude-sonnet-4-5-20250929', { title: 'Claude Sonnet 4.5', contextTokens: 200_000 }),
     modelFacts('claude-haiku-4-5-20251001', { title: 'Claude Haiku 4.5', contextTokens: 200_000 }),
+    modelFacts('claude-opus-4-6', { title: 'Claude Opus 4.6', contextTokens: 1_000_000, reasons: true }),
+    modelFacts('claude-opus-5-5', { title: 'Claude Opus 5.5', contextTokens: 1_000_000, reasons: true }),
+    modelFacts('claude-sonnet-5-5', { title: 'Claude Sonnet 5.5', contextTokens: 1_000_000, reasons: true }),
+    modelFacts('claude-haiku-5-5', { title: 'Claude Haiku 5.5', contextTokens: 1_000_000, reasons: true }),
   ],
   headers: {
     'request-id': 'req_simulated',
@@ -68,10 +72,7 @@ function listModels(query: URLSearchParams, models: readonly ModelFacts[]): Repl
     capabilities: {
       image_input: { supported: model.readsImages },
       pdf_input: { supported: model.readsImages },
-      thinking: {
-        supported: model.reasons,
-        types: { enabled: { supported: true }, adaptive: { supported: true } },
-      },
+      ...thinkingOf(model),
       citations: { supported: true },
       batch: { supported: true },
     },
@@ -83,6 +84,22 @@ function listModels(query: URLSearchParams, models: readonly ModelFacts[]): Repl
     last_id: page.at(-1)?.id ?? null,
   };
   return { status: 200, body };
+}
+
+/** The list names the two types of thinking that can be on. */
+function thinkingOf({ id }: ModelFacts): object {
+  const { types, efforts } = thinkingRules(id);
+  const supports = (type: string) => ({ supported: types.includes(type) });
+  return {
+    thinking: {
+      supported: types.length > 0,
+      types: { enabled: supports('enabled'), adaptive: supports('adaptive') },
+    },
+    effort: {
+      supported: efforts.length > 0,
+      ...Object.fromEntries(efforts.map((effort) => [effort, { supported: true }])),
+    },
+  };
 }
 
 function readQuestion(body: JsonObject): Asked | Reply {
@@ -109,9 +126,8 @@ function readQuestion(body: JsonObject): Asked | Reply {
   if (messages.some(({ content }) => hasEmptyText(content)) || hasEmptyText(body.system ?? 'none')) {
     return badRequest('messages: text content blocks must be non-empty');
   }
-  if (isNewest(model) && ['temperature', 'top_p', 'top_k'].some((name) => body[name] !== undefined)) {
-    return badRequest('`temperature`, `top_p` and `top_k` are not supported for this model.');
-  }
+  const refused = refuseFields(body) ?? refuseSignatures(model, messages);
+  if (refused !== null) return badRequest(refused);
   const conversation: Conversation = {
     model,
     system: readContent(body.system).text || null,
@@ -119,15 +135,14 @@ function readQuestion(body: JsonObject): Asked | Reply {
     maxOutputTokens: maxTokens,
     isStreaming: body.stream === true,
     wantsSources: asObjects(body.tools).some((tool) => asText(tool.type).startsWith('web_search')),
+    cacheKey: body.cache_control === undefined ? null : '',
   };
-  const thinking = asText(asObject(body.thinking)?.type);
-  const showsThinking =
-    thinking === 'enabled' || thinking === 'adaptive' || modelFault(model) === 'reasoning';
-  return { conversation, frames: anthropicFrames(model, countInputTokens(conversation), showsThinking) };
+  const display = modelFault(model) === 'reasoning' ? 'summarized' : displayOf(model, body);
+  return { conversation, frames: anthropicFrames(model, display) };
 }
 
 function isNewest(model: string): boolean {
-  return /^claude-(opus-4-[78]|(opus|sonnet|fable)-5)/.test(model);
+  return !thinkingRules(model).canSample;
 }
 
 function hasEmptyText(content: unknown): boolean {
@@ -145,7 +160,7 @@ function readContent(content: unknown): { text: string; attachments: string[] } 
   return {
     text: blocks.map((block) => asText(block.text)).join(''),
     attachments: blocks
-      .filter((block) => block.type !== 'text')
+      .filter(({ type }) => type !== 'text' && type !== 'thinking' && type !== 'redacted_thinking')
       .map((block) => {
         const source = asObject(block.source);
         return `${asText(block.type)} ${asText(source?.media_type) || asText(source?.url)}`.trim();

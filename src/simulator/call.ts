@@ -3,6 +3,7 @@ import { type KeyFault, keyFault, listsFaultModels, MODEL_FAULTS } from './fault
 import { parseObject } from './json.ts';
 import type { Outlet } from './outlet.ts';
 import { type Gate, playAnswer } from './play.ts';
+import type { PromptCache } from './prompt-cache.ts';
 import {
   type Asked,
   isReply,
@@ -27,6 +28,7 @@ export interface Call {
   outlet: Outlet;
   gate: Gate;
   tries: TryCounter;
+  cache: PromptCache;
   paceMs: number;
 }
 
@@ -81,7 +83,8 @@ async function answerQuestion(
   const { conversation, frames } = asked;
   const model = findModel(provider, conversation.model);
   if (!model) return refuse('unknown-model', { model: conversation.model });
-  const script = writeScript(conversation, model, call.paceMs);
+  const account = `${provider.name} ${provider.keyOf(call.request.headers)}`;
+  const script = writeScript(conversation, model, call.cache.use(account, conversation), call.paceMs);
   const reason = modelRefusal(script, () => call.tries.add(call.url.pathname + call.body));
   if (reason) return refuse(reason, { model: conversation.model });
   if (script.fault === 'html') return outlet.reply(WEB_PAGE, provider.headers);

@@ -1,6 +1,7 @@
 import { modelFault } from './faults.ts';
 import { geminiFrames } from './gemini-frames.ts';
 import { geminiRefusal } from './gemini-refusal.ts';
+import { doesThink, refuseConfig, refuseContents } from './gemini-rules.ts';
 import { asNumber, asObject, asObjects, asText, type JsonObject } from './json.ts';
 import {
   type Asked,
@@ -12,7 +13,6 @@ import {
   type SimulatedProvider,
   type Turn,
 } from './provider.ts';
-import { countInputTokens } from './script.ts';
 
 const DEFAULT_PAGE_SIZE = 50;
 const FIELDS = [
@@ -39,6 +39,7 @@ export const gemini: SimulatedProvider = {
     }),
     modelFacts('gemini-2.5-flash', { title: 'Gemini 2.5 Flash', contextTokens: 1_048_576, reasons: true }),
     modelFacts('gemini-2.5-flash-lite', { title: 'Gemini 2.5 Flash-Lite', contextTokens: 1_048_576 }),
+    modelFacts('gemini-3.8-flash', { title: 'Gemini 3.8 Flash', contextTokens: 1_048_576, reasons: true }),
     modelFacts('gemma-3-27b-it', { title: 'Gemma 3 27B', contextTokens: 131_072, readsImages: false }),
     modelFacts('gemini-3-pro-image-preview', { title: 'Gemini 3 Pro Image' }),
     modelFacts('gemini-embedding-001', { title: 'Gemini Embedding', chats: false }),
@@ -90,6 +91,8 @@ function readQuestion(model: string, isStreaming: boolean, body: JsonObject): As
   const contents = asObjects(body.contents);
   const config = asObject(body.generationConfig);
   const stops = config?.stopSequences;
+  const refused = refuseConfig(model, config ?? {}) ?? refuseContents(model, body);
+  if (refused !== null) return badRequest(refused);
   if (contents.length === 0)
     return badRequest('* GenerateContentRequest.contents: contents is not specified');
   if (contents.some(({ role }) => role !== 'user' && role !== 'model')) {
@@ -106,10 +109,11 @@ function readQuestion(model: string, isStreaming: boolean, body: JsonObject): As
     maxOutputTokens: asNumber(config?.maxOutputTokens),
     isStreaming,
     wantsSources: asObjects(body.tools).some((tool) => 'googleSearch' in tool || 'google_search' in tool),
+    cacheKey: '',
   };
   const showsThoughts =
     asObject(config?.thinkingConfig)?.includeThoughts === true || modelFault(model) === 'reasoning';
-  return { conversation, frames: geminiFrames(model, countInputTokens(conversation), showsThoughts) };
+  return { conversation, frames: geminiFrames(model, showsThoughts, doesThink(model)) };
 }
 
 function readTurn({ role, parts }: JsonObject): Turn {

@@ -1,8 +1,9 @@
 import { dataFrame, freshId, nowSeconds, padding } from './frame.ts';
-import { asText, type JsonObject } from './json.ts';
+import { asObjects, asText, type JsonObject } from './json.ts';
 import { mistralRefusal } from './mistral-refusal.ts';
 import { type ChatFlavour, chatFrames, DONE } from './openai-chat.ts';
 import { readChat } from './openai-read.ts';
+import { findOutOfRange } from './option-rules.ts';
 import {
   type Asked,
   bearerKey,
@@ -35,7 +36,9 @@ const FIELDS = [
   'prediction',
   'parallel_tool_calls',
   'metadata',
+  'prompt_cache_key',
 ];
+const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'];
 
 /** Mistral: chat completions with its own capabilities, thinking parts and strictness. */
 export const mistral: SimulatedProvider = {
@@ -59,6 +62,12 @@ export const mistral: SimulatedProvider = {
       title: 'magistral-medium-2509',
       reasons: true,
       readsImages: false,
+    }),
+    modelFacts('mistral-medium-2604', {
+      title: 'mistral-medium-3.5',
+      contextTokens: 262_144,
+      reasons: true,
+      efforts: ['none', 'high'],
     }),
     modelFacts('mistral-embed', { title: 'mistral-embed', chats: false, readsImages: false }),
   ],
@@ -110,12 +119,33 @@ function readQuestion(body: JsonObject): Asked | Reply {
   if (unknownField) return mistralRefusal(refusal('unknown-field', { detail: unknownField }));
   const conversation = readChat(body);
   if (!conversation) return mistralRefusal(refusal('bad-request', { detail: 'messages: Field required' }));
+  const wrongRole = asObjects(body.messages).find(({ role }) => !ROLES.includes(asText(role)));
+  if (wrongRole) return invalid('messages', `Unexpected role ${asText(wrongRole.role)}`);
+  const outside = findOutOfRange(body, { temperature: [0, 1.5], top_p: [0, 1] });
+  if (outside) {
+    const bound =
+      outside.value < outside.min
+        ? `greater than or equal to ${outside.min}`
+        : `less than or equal to ${outside.max}`;
+    return invalid(outside.name, `Input should be ${bound}`);
+  }
+  const effort = asText(body.reasoning_effort);
+  if (effort !== '' && !EFFORTS.includes(effort))
+    return invalid('reasoning_effort', 'Input should be a known effort');
   if (conversation.turns.at(-1)?.role !== 'user') {
     const detail =
       'Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant';
     return mistralRefusal(refusal('bad-request', { detail }));
   }
   return { conversation, frames: chatFrames(mistralFlavour(asText(body.model))) };
+}
+
+const ROLES = ['system', 'user', 'assistant', 'tool'];
+
+function invalid(field: string, msg: string): Reply {
+  const message = { detail: [{ type: 'value_error', loc: ['body', field], msg }] };
+  const body = { object: 'error', message, type: 'invalid_request_error', raw_status_code: 422 };
+  return { status: 422, body };
 }
 
 function mistralFlavour(model: string): ChatFlavour {
@@ -149,6 +179,8 @@ function mistralFlavour(model: string): ChatFlavour {
       prompt_tokens: tokens.input,
       total_tokens: tokens.input + tokens.text + tokens.reasoning,
       completion_tokens: tokens.text + tokens.reasoning,
+      prompt_tokens_details: { cached_tokens: tokens.cached },
+      num_cached_tokens: tokens.cached,
     }),
     usageRidesOn: 'finish-event',
     keepalive: [],

@@ -1,6 +1,7 @@
 import { dataFrame, freshId, nowSeconds, padding } from './frame.ts';
 import { asObject, type JsonObject } from './json.ts';
 import type { ChatFlavour } from './openai-chat.ts';
+import { writtenTokens } from './openai-rules.ts';
 
 /** OpenAI's own chat completions: padded events, reasoning counted and never shown. */
 export function openaiFlavour(model: string, body: JsonObject): ChatFlavour {
@@ -35,7 +36,11 @@ export function openaiFlavour(model: string, body: JsonObject): ChatFlavour {
       prompt_tokens: tokens.input,
       completion_tokens: tokens.text + tokens.reasoning,
       total_tokens: tokens.input + tokens.text + tokens.reasoning,
-      prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
+      prompt_tokens_details: {
+        cached_tokens: tokens.cached,
+        audio_tokens: 0,
+        ...writtenTokens(model, tokens),
+      },
       completion_tokens_details: {
         reasoning_tokens: tokens.reasoning,
         audio_tokens: 0,

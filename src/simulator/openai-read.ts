@@ -14,6 +14,7 @@ export function readChat(body: JsonObject): Conversation | null {
     maxOutputTokens: asNumber(body.max_completion_tokens) ?? asNumber(body.max_tokens),
     isStreaming: body.stream === true,
     wantsSources: false,
+    cacheKey: asText(body.prompt_cache_key) || null,
   };
 }
 
@@ -25,7 +26,8 @@ function readTurn(message: JsonObject): Turn {
 /** Reads the body of OpenAI's Responses or Perplexity's Agent API; null when it has no input. */
 export function readResponses(body: JsonObject): Conversation | null {
   const input = body.input;
-  const messages = typeof input === 'string' ? [{ role: 'user', content: input }] : asObjects(input);
+  const items = typeof input === 'string' ? [{ role: 'user', content: input }] : asObjects(input);
+  const messages = items.filter(({ type }) => type === undefined || type === 'message');
   if (messages.length === 0) return null;
   const isSystem = (message: JsonObject) => message.role === 'system' || message.role === 'developer';
   const system = [
@@ -40,6 +42,7 @@ export function readResponses(body: JsonObject): Conversation | null {
     maxOutputTokens: asNumber(body.max_output_tokens),
     isStreaming: body.stream === true,
     wantsSources: tools.some((tool) => asText(tool.type).startsWith('web_search')),
+    cacheKey: asText(body.prompt_cache_key) || null,
   };
 }
 

@@ -1,11 +1,21 @@
 import { freshId, nowSeconds, padding, typedFrame } from './frame.ts';
 import type { AnswerEnd, AnswerFrames, Source, TokenCounts } from './provider.ts';
+import { signThought } from './signature.ts';
+
+/** Where the servers that speak Responses differ from each other. */
+export interface ResponsesFlavour {
+  /** Whether a summary of the reasoning is streamed. */
+  showsReasoning: boolean;
+  /** Whether the reasoning is handed out encrypted. */
+  encryptsReasoning: boolean;
+  pads: boolean;
+  usage(tokens: TokenCounts): object;
+  /** The error of a stream that fails. */
+  failure: object;
+}
 
 /** Writes an answer as OpenAI's Responses API does: typed events, each with its place in the sequence. */
-export function responsesFrames(
-  model: string,
-  options: { showsReasoning: boolean; pads: boolean },
-): AnswerFrames {
+export function responsesFrames(model: string, options: ResponsesFlavour): AnswerFrames {
   const responseId = freshId('resp_');
   const messageId = freshId('msg_');
   const reasoningId = freshId('rs_');
@@ -14,6 +24,7 @@ export function responsesFrames(
   let sequence = 0;
   let text = '';
   let summary: string[] = [];
+  let thought = '';
   let cited: readonly Source[] = [];
   let isTextOpen = false;
 
@@ -59,15 +70,20 @@ export function responsesFrames(
     ];
   };
   const closeReasoning = () => {
-    if (summary.length === 0) return [];
+    if (thought === '') return [];
     const item = {
       id: reasoningId,
       type: 'reasoning',
       summary: summary.map((value) => ({ type: 'summary_text', text: value })),
+      ...(options.encryptsReasoning && { encrypted_content: signThought(model, thought) }),
     };
-    const frames = [...closeSummary(), event('response.output_item.done', { item, output_index: 0 })];
+    const frames = [
+      ...(summary.length > 0 ? closeSummary() : []),
+      event('response.output_item.done', { item, output_index: 0 }),
+    ];
     output.push(item);
     summary = [];
+    thought = '';
     return frames;
   };
   const openText = () => {
@@ -101,12 +117,13 @@ export function responsesFrames(
     ],
     keepalive: () => [],
     reasoning: (delta, block) => {
-      if (!options.showsReasoning) return [];
-      const frames: string[] = [];
+      const isFirst = thought === '';
+      thought += delta;
+      const item = { id: reasoningId, type: 'reasoning', summary: [] };
+      const frames = isFirst ? [event('response.output_item.added', { item, output_index: 0 })] : [];
+      if (!options.showsReasoning) return frames;
       if (block >= summary.length) {
-        const item = { id: reasoningId, type: 'reasoning', summary: [] };
-        if (summary.length === 0) frames.push(event('response.output_item.added', { item, output_index: 0 }));
-        else frames.push(...closeSummary());
+        if (summary.length > 0) frames.push(...closeSummary());
         summary.push('');
         const empty = { type: 'summary_text', text: '' };
         frames.push(event('response.reasoning_summary_part.added', { ...summaryAt(block), part: empty }));
@@ -130,38 +147,29 @@ export function responsesFrames(
     ending: (end, tokens) => {
       const frames = [...closeReasoning(), ...(isTextOpen ? closeText() : [])];
       const status = end === 'stop' ? 'completed' : 'incomplete';
-      return [...frames, event(`response.${status}`, { response: response(status, endOf(end, tokens)) })];
+      return [
+        ...frames,
+        event(`response.${status}`, { response: response(status, endOf(end, options.usage(tokens))) }),
+      ];
     },
     failure: (isFirst) => {
-      const error = { type: 'server_error', code: 'server_error', message: SERVER_ERROR, param: null };
-      const failed = response('failed', { error: { code: 'server_error', message: SERVER_ERROR } });
+      const failed = response('failed', { error: options.failure });
       return [
         ...(isFirst ? [event('response.created', { response: response('in_progress') })] : []),
-        event('error', { error }),
+        event('error', { error: options.failure }),
         event('response.failed', { response: failed }),
       ];
     },
     whole: (value, end, tokens) => {
       output.push(message('completed', [part(value)]));
-      return response(end === 'stop' ? 'completed' : 'incomplete', endOf(end, tokens));
+      return response(end === 'stop' ? 'completed' : 'incomplete', endOf(end, options.usage(tokens)));
     },
   };
 }
 
-const SERVER_ERROR = 'The server had an error while processing your request. Sorry about that!';
-
-function endOf(end: AnswerEnd, tokens: TokenCounts): object {
+function endOf(end: AnswerEnd, usage: object): object {
   const reason = end === 'length' ? 'max_output_tokens' : 'content_filter';
-  return {
-    ...(end === 'stop' ? {} : { incomplete_details: { reason } }),
-    usage: {
-      input_tokens: tokens.input,
-      input_tokens_details: { cached_tokens: 0 },
-      output_tokens: tokens.text + tokens.reasoning,
-      output_tokens_details: { reasoning_tokens: tokens.reasoning },
-      total_tokens: tokens.input + tokens.text + tokens.reasoning,
-    },
-  };
+  return { ...(end === 'stop' ? {} : { incomplete_details: { reason } }), usage };
 }
 
 function annotationOf(source: Source): object {

@@ -1,10 +1,18 @@
 import { modelFault } from './faults.ts';
-import { asObject, asText, type JsonObject } from './json.ts';
+import type { JsonObject } from './json.ts';
 import { chatFrames } from './openai-chat.ts';
 import { openaiFlavour } from './openai-flavour.ts';
 import { asksForSummary, readChat, readResponses } from './openai-read.ts';
 import { openaiRefusal } from './openai-refusal.ts';
 import { responsesFrames } from './openai-responses.ts';
+import {
+  asksForEncrypted,
+  refuseChat,
+  refuseResponses,
+  responsesUsage,
+  wantsPadding,
+  writtenTokens,
+} from './openai-rules.ts';
 import {
   type Asked,
   bearerKey,
@@ -15,19 +23,27 @@ import {
   type SimulatedProvider,
 } from './provider.ts';
 
-/** OpenAI: chat completions, and Responses for the models that speak nothing else. */
+const REASONS = { reasons: true, contextTokens: 400_000 };
+const LOW_TO_HIGH = ['low', 'medium', 'high'];
+const LOW_TO_MAX = [...LOW_TO_HIGH, 'xhigh', 'max'];
+
+/** OpenAI: Responses, and chat completions except for the models that speak nothing but Responses. */
 export const openai: SimulatedProvider = {
   name: 'OPENAI',
   mount: '/openai',
   basePath: '/openai/v1',
   faultModelPrefix: 'gpt-sim-',
   models: [
-    modelFacts('gpt-5.6-luna', { reasons: true, contextTokens: 400_000 }),
-    modelFacts('gpt-5.1', { reasons: true, contextTokens: 400_000 }),
+    modelFacts('gpt-5.6-luna', { ...REASONS, efforts: ['none', ...LOW_TO_MAX] }),
+    modelFacts('gpt-5.1', { ...REASONS, efforts: ['none', ...LOW_TO_HIGH] }),
     modelFacts('gpt-4.1-nano', { contextTokens: 1_047_576 }),
-    modelFacts('o4-mini', { reasons: true, contextTokens: 200_000 }),
-    modelFacts('gpt-5.6-pro', { reasons: true, contextTokens: 400_000 }),
-    modelFacts('gpt-5.3-codex', { reasons: true, contextTokens: 400_000 }),
+    modelFacts('o4-mini', { ...REASONS, contextTokens: 200_000, efforts: LOW_TO_HIGH }),
+    modelFacts('gpt-5.6-pro', { ...REASONS, efforts: ['medium', 'high', 'xhigh'] }),
+    modelFacts('gpt-5.3-codex', { ...REASONS, efforts: [...LOW_TO_HIGH, 'xhigh'] }),
+    modelFacts('gpt-6-sol', { ...REASONS, efforts: ['none', ...LOW_TO_MAX] }),
+    modelFacts('gpt-6-astra', { ...REASONS, efforts: LOW_TO_MAX }),
+    modelFacts('gpt-6.1-sol', { ...REASONS, efforts: LOW_TO_MAX }),
+    modelFacts('ft:gpt-4.1-nano:acme::B7x1', { contextTokens: 1_047_576 }),
     modelFacts('gpt-image-2', { chats: false }),
     modelFacts('text-embedding-3-small', { chats: false }),
   ],
@@ -69,7 +85,7 @@ function readChatQuestion(body: JsonObject): Asked | Reply {
   if (!conversation) return badRequest("Missing required parameter: 'messages'.");
   const { model } = conversation;
   if (!speaksChat(model)) return NOT_A_CHAT_MODEL;
-  const refused = reasoningModelRefusal(model, body);
+  const refused = refuseChat(factsOf(model), body);
   if (refused) return refused;
   const stop = body.stop;
   if (Array.isArray(stop) && stop.length > 4)
@@ -80,28 +96,28 @@ function readChatQuestion(body: JsonObject): Asked | Reply {
 function readResponsesQuestion(body: JsonObject): Asked | Reply {
   const conversation = readResponses(body);
   if (!conversation) return badRequest("Missing required parameter: 'input'.");
-  const pads = asObject(body.stream_options)?.include_obfuscation !== false;
-  const showsReasoning = asksForSummary(body) || modelFault(conversation.model) === 'reasoning';
-  return { conversation, frames: responsesFrames(conversation.model, { showsReasoning, pads }) };
+  const { model } = conversation;
+  const refused = refuseResponses(factsOf(model), body);
+  if (refused) return refused;
+  const frames = responsesFrames(model, {
+    showsReasoning: asksForSummary(body) || modelFault(model) === 'reasoning',
+    encryptsReasoning: asksForEncrypted(body),
+    pads: wantsPadding(body),
+    usage: (tokens) => responsesUsage(tokens, writtenTokens(model, tokens)),
+    failure: SERVER_ERROR,
+  });
+  return { conversation, frames };
 }
 
-/** What models that reason refuse: `max_tokens`, sampling, and for some of them `stop`. */
-function reasoningModelRefusal(model: string, body: JsonObject): Reply | null {
-  if (!/^(o\d|gpt-[5-9])/.test(model) || model.includes('-chat')) return null;
-  if (body.max_tokens !== undefined)
-    return unsupportedParameter('max_tokens', " Use 'max_completion_tokens' instead.");
-  const isSampled = /^gpt-5\.[1-9]/.test(model) && asText(body.reasoning_effort) === 'none';
-  for (const name of ['temperature', 'top_p', 'presence_penalty', 'frequency_penalty']) {
-    if (body[name] !== undefined && body[name] !== 1 && !isSampled) return unsupportedParameter(name, '');
-  }
-  if (body.stop !== undefined && /^(o3|o4-mini)/.test(model)) return unsupportedParameter('stop', '');
-  return null;
-}
+const SERVER_ERROR = {
+  type: 'server_error',
+  code: 'server_error',
+  message: 'The server had an error while processing your request. Sorry about that!',
+  param: null,
+};
 
-function unsupportedParameter(name: string, advice: string): Reply {
-  const message = `Unsupported parameter: '${name}' is not supported with this model.${advice}`;
-  const error = { message, type: 'invalid_request_error', param: name, code: 'unsupported_parameter' };
-  return { status: 400, body: { error } };
+function factsOf(model: string): ModelFacts | undefined {
+  return openai.models.find(({ id }) => id === model);
 }
 
 function badRequest(detail: string): Reply {

@@ -26,7 +26,7 @@ export async function playAnswer(
     await send(frames.failure(true));
     return outlet.end();
   }
-  await send(frames.opening());
+  await send(frames.opening(script.tokens));
   for (const [block, tokens] of script.reasoning.entries()) {
     for (const token of tokens) {
       await keepPace(outlet, script, 1);

@@ -74,6 +74,8 @@ export interface Conversation {
   isStreaming: boolean;
   /** True when the client asked for a web search. */
   wantsSources: boolean;
+  /** Under which the conversation is cached; null if it is not. */
+  cacheKey: string | null;
 }
 
 export interface Turn {
@@ -85,7 +87,7 @@ export interface Turn {
 
 /** Turns the parts of one answer into the events of one provider. Keeps state: one object per answer. */
 export interface AnswerFrames {
-  opening(): string[];
+  opening(tokens: TokenCounts): string[];
   /** Keep-alive events; empty if the provider has none. */
   keepalive(): string[];
   /** Empty where a provider counts its reasoning but does not show it. */
@@ -107,6 +109,10 @@ export interface TokenCounts {
   /** Tokens of the text, without reasoning. */
   text: number;
   reasoning: number;
+  /** Tokens of the input that were read from the prompt cache. */
+  cached: number;
+  /** Tokens of the input that were written to it. */
+  written: number;
 }
 
 /** A web page the answer rests on. Offsets are UTF-16 code units in the answer's text. */
@@ -124,6 +130,8 @@ export interface ModelFacts {
   contextTokens: number;
   outputTokens: number;
   reasons: boolean;
+  /** The efforts that can be chosen, in the provider's words. */
+  efforts: readonly string[];
   readsImages: boolean;
   chats: boolean;
   aliases: readonly string[];
@@ -175,6 +183,7 @@ export function modelFacts(id: string, facts: Partial<Omit<ModelFacts, 'id'>> = 
     contextTokens: 128_000,
     outputTokens: 16_384,
     reasons: false,
+    efforts: [],
     readsImages: true,
     chats: true,
     aliases: [],

@@ -27,7 +27,12 @@ export interface Script {
 const SLOW_PACE_MS = 300;
 
 /** Writes the answer to a conversation; the same conversation gets the same answer. */
-export function writeScript(conversation: Conversation, model: ModelFacts, defaultPaceMs: number): Script {
+export function writeScript(
+  conversation: Conversation,
+  model: ModelFacts,
+  cache: Pick<TokenCounts, 'cached' | 'written'>,
+  defaultPaceMs: number,
+): Script {
   const directive = readDirective(lastQuestion(conversation));
   const fault = modelFault(conversation.model) ?? directive.fault;
   const hasSources = conversation.wantsSources || fault === 'citations';
@@ -51,7 +56,12 @@ export function writeScript(conversation: Conversation, model: ModelFacts, defau
         : fault === 'length' || text.length < wanted.length
           ? 'length'
           : 'stop',
-    tokens: { input: countInputTokens(conversation), text: text.length, reasoning: reasoningTokens },
+    tokens: {
+      input: countInputTokens(conversation),
+      text: text.length,
+      reasoning: reasoningTokens,
+      ...cache,
+    },
     paceMs: directive.paceMs ?? (fault === 'slow' ? SLOW_PACE_MS : defaultPaceMs),
   };
 }

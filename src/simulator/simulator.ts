@@ -11,6 +11,7 @@ import { novita } from './novita.ts';
 import { openai } from './openai.ts';
 import { Outlet } from './outlet.ts';
 import { perplexity } from './perplexity.ts';
+import { PromptCache } from './prompt-cache.ts';
 import { refusal, type SimulatedProvider, type SimulatorProviderName } from './provider.ts';
 import { type CallEnding, RequestLog, type SimulatorRequest } from './request-log.ts';
 import { TryCounter } from './try-counter.ts';
@@ -53,6 +54,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const log = new RequestLog();
   const open = new Set<SimulatorRequest>();
   const tries = new TryCounter();
+  const cache = new PromptCache();
   const paceMs = options.paceMs ?? DEFAULT_PACE_MS;
   let isClosing = false;
 
@@ -75,7 +77,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         return outlet.reply(provider.refuse(refusal('body-too-large')), { connection: 'close' });
       const gate = new StepGate(outlet);
       logRequest(request, response, provider, body, gate, outlet);
-      await answerCall({ provider, request, url, body, outlet, gate, tries, paceMs });
+      await answerCall({ provider, request, url, body, outlet, gate, tries, cache, paceMs });
     } catch (error) {
       if (!outlet.hasClientGone && !request.errored) throw error;
     }

@@ -32,7 +32,7 @@ export function xaiFlavour(model: string): ChatFlavour {
         text_tokens: tokens.input,
         audio_tokens: 0,
         image_tokens: 0,
-        cached_tokens: 0,
+        cached_tokens: tokens.cached,
       },
       completion_tokens_details: {
         reasoning_tokens: tokens.reasoning,

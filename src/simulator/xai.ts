@@ -1,6 +1,9 @@
-import { asObject, type JsonObject } from './json.ts';
+import { asObject, asObjects, asText, type JsonObject } from './json.ts';
 import { chatFrames } from './openai-chat.ts';
-import { readChat } from './openai-read.ts';
+import { readChat, readResponses } from './openai-read.ts';
+import { responsesFrames } from './openai-responses.ts';
+import { asksForEncrypted, responsesUsage } from './openai-rules.ts';
+import { findOutOfRange, textAt, unknownField } from './option-rules.ts';
 import {
   type Asked,
   bearerKey,
@@ -10,12 +13,13 @@ import {
   refusal,
   type SimulatedProvider,
 } from './provider.ts';
+import { isSignedBy } from './signature.ts';
 import { xaiFlavour } from './xai-flavour.ts';
 import { xaiRefusal } from './xai-refusal.ts';
 
 const PRICE_UNITS_PER_DOLLAR = 10_000;
 
-/** xAI: chat completions that show their reasoning and count it apart from the text. */
+/** xAI: Responses, and chat completions that show their reasoning and count it apart from the text. */
 export const xai: SimulatedProvider = {
   name: 'XAI',
   mount: '/xai',
@@ -24,6 +28,8 @@ export const xai: SimulatedProvider = {
   models: [
     modelFacts('grok-4.3', {
       contextTokens: 256_000,
+      reasons: true,
+      efforts: ['none', 'low', 'medium', 'high', 'xhigh'],
       aliases: ['grok-latest'],
       inputPrice: 1.25,
       outputPrice: 2.5,
@@ -37,9 +43,17 @@ export const xai: SimulatedProvider = {
     modelFacts('grok-3-mini', {
       contextTokens: 131_072,
       reasons: true,
+      efforts: ['low', 'high'],
       readsImages: false,
       inputPrice: 0.3,
       outputPrice: 0.5,
+    }),
+    modelFacts('grok-4.7', {
+      contextTokens: 500_000,
+      reasons: true,
+      efforts: ['low', 'medium', 'high', 'xhigh'],
+      inputPrice: 2,
+      outputPrice: 6,
     }),
     modelFacts('grok-imagine-image', { chats: false }),
   ],
@@ -59,6 +73,9 @@ export const xai: SimulatedProvider = {
       return { type: 'list', key: 'required', reply: listModels };
     if (method === 'POST' && path === '/v1/chat/completions') {
       return { type: 'answer', key: 'required', read: readQuestion };
+    }
+    if (method === 'POST' && path === '/v1/responses') {
+      return { type: 'answer', key: 'required', read: readResponsesQuestion };
     }
     return null;
   },
@@ -98,6 +115,7 @@ function listLanguageModels(models: readonly ModelFacts[]): Reply {
       output_modalities: ['text'],
       ...pricesOf(model),
       aliases: model.aliases,
+      ...capabilitiesOf(model),
     }));
   return { status: 200, body: { models: listed } };
 }
@@ -111,9 +129,15 @@ function listModels(models: readonly ModelFacts[]): Reply {
     object: 'model',
     owned_by: 'xai',
     ...pricesOf(model),
-    ...(model.reasons ? { capabilities: { reasoning_effort: ['low', 'high'] } } : {}),
+    ...capabilitiesOf(model),
   }));
   return { status: 200, body: { object: 'list', data } };
+}
+
+function capabilitiesOf({ efforts }: ModelFacts): object {
+  if (efforts.length === 0) return {};
+  const byDefault = efforts.includes('none') ? 'low' : 'high';
+  return { capabilities: { reasoning_effort: efforts }, default_reasoning_effort: byDefault };
 }
 
 function pricesOf(model: ModelFacts): object {
@@ -128,16 +152,69 @@ function pricesOf(model: ModelFacts): object {
 
 function readQuestion(body: JsonObject): Asked | Reply {
   const conversation = readChat(body);
-  if (!conversation) return xaiRefusal(refusal('bad-request', { detail: 'missing field `messages`' }));
-  const facts = xai.models.find((model) => model.id === conversation.model);
+  if (!conversation) return badRequest('missing field `messages`');
+  const facts = factsOf(conversation.model);
   const refused = ['presence_penalty', 'frequency_penalty', 'stop'].find((name) => body[name] !== undefined);
-  if (facts?.reasons && refused) {
-    const detail = `Argument not supported on this model: ${refused}`;
-    return xaiRefusal(refusal('bad-request', { detail }));
-  }
+  if (facts?.reasons && refused) return badRequest(`Argument not supported on this model: ${refused}`);
+  const unfit = refuseEffort(facts, asText(body.reasoning_effort));
+  if (unfit) return unfit;
   const wantsSources = asObject(body.search_parameters) !== null;
   return {
     conversation: { ...conversation, wantsSources },
     frames: chatFrames(xaiFlavour(conversation.model)),
   };
+}
+
+function readResponsesQuestion(body: JsonObject): Asked | Reply {
+  const conversation = readResponses(body);
+  if (!conversation) return badRequest('missing field `input`');
+  const { model } = conversation;
+  const field = unknownField(body, RESPONSES_FIELDS);
+  if (field) return badRequest(`Argument not supported: ${field}`);
+  const outside = findOutOfRange(body, { temperature: [0, 2], top_p: [0, 1] });
+  if (outside) return badRequest(`${outside.name} must be between ${outside.min} and ${outside.max}`);
+  const unfit = refuseEffort(factsOf(model), textAt(body, 'reasoning', 'effort'));
+  if (unfit) return unfit;
+  const isForeign = (item: JsonObject) =>
+    item.type === 'reasoning' && !isSignedBy(model, asText(item.encrypted_content));
+  if (asObjects(body.input).some(isForeign)) return badRequest(UNREADABLE);
+  if (asObjects(body.input).some(({ type, role }) => type !== 'reasoning' && !ROLES.includes(asText(role)))) {
+    return badRequest('Invalid role in `input`.');
+  }
+  const frames = responsesFrames(model, {
+    showsReasoning: true,
+    encryptsReasoning: asksForEncrypted(body),
+    pads: false,
+    usage: (tokens) => ({
+      ...responsesUsage(tokens),
+      num_sources_used: 0,
+      cost_in_usd_ticks: (tokens.input + 2 * (tokens.text + tokens.reasoning)) * 5_000,
+    }),
+    failure: { code: 'server_error', message: 'The service is temporarily overloaded.' },
+  });
+  return { conversation, frames };
+}
+
+const RESPONSES_FIELDS =
+  `model input instructions stream store max_output_tokens temperature top_p reasoning include
+  prompt_cache_key tools tool_choice parallel_tool_calls previous_response_id metadata user text`.split(
+    /\s+/,
+  );
+const ROLES = ['user', 'assistant', 'system', 'developer'];
+const UNREADABLE =
+  'Could not decrypt the provided encrypted_content. Please ensure the value is the unmodified encrypted_content from a previous response.';
+
+function refuseEffort(model: ModelFacts | undefined, effort: string): Reply | null {
+  if (!model || effort === '' || model.efforts.includes(effort)) return null;
+  if (model.efforts.length === 0)
+    return badRequest(`Model ${model.id} does not support parameter reasoningEffort.`);
+  return badRequest(`Invalid reasoning effort: ${effort}`);
+}
+
+function factsOf(model: string): ModelFacts | undefined {
+  return xai.models.find(({ id }) => id === model);
+}
+
+function badRequest(detail: string): Reply {
+  return xaiRefusal(refusal('bad-request', { detail }));
 }

@@ -10,7 +10,7 @@ import { findThreads, type Thread } from './thread.ts';
 /** A message as it is stored. The text of an answer that is being written is not in its row: see `withLiveText`. */
 export type Message = Omit<
   typeof messages.$inferSelect,
-  'idempotencyKey' | 'inputHash' | 'writerId' | 'stopAskedAt'
+  'idempotencyKey' | 'inputHash' | 'writerId' | 'stopAskedAt' | 'keptReasoning'
 >;
 
 /** The messages with these ids in threads that the viewer may see. */
@@ -137,6 +137,7 @@ export function newMessage(
     inputTokens: null,
     outputTokens: null,
     cachedInputTokens: null,
+    cacheWriteTokens: null,
     reasoningTokens: null,
     isUsageEstimated: null,
     ...given,
@@ -168,6 +169,7 @@ export const messageColumns = {
   inputTokens: messages.inputTokens,
   outputTokens: messages.outputTokens,
   cachedInputTokens: messages.cachedInputTokens,
+  cacheWriteTokens: messages.cacheWriteTokens,
   reasoningTokens: messages.reasoningTokens,
   isUsageEstimated: messages.isUsageEstimated,
 };

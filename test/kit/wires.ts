@@ -12,7 +12,7 @@ import { startTestServer } from './server.ts';
 
 /** The protocols, each with a provider that speaks it and a model of it that does not reason. */
 const WIRES = {
-  chat: ['OPENAI', 'gpt-4.1-nano'],
+  chat: ['OPENAI', 'ft:gpt-4.1-nano:acme::B7x1'],
   messages: ['ANTHROPIC', 'claude-haiku-4-5-20251001'],
   'generate-content': ['GEMINI', 'gemini-2.5-flash-lite'],
   responses: ['PERPLEXITY', 'perplexity/sonar'],

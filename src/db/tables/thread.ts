@@ -74,6 +74,8 @@ export const messages = pgTable(
     text: text('text').notNull(),
     reasoning: text('reasoning').notNull().default(''),
     citations: jsonb('citations').$type<StoredCitation[]>().notNull().default([]),
+    /** State of the model's reasoning as JSON, see `KeptReasoning`. Sent to its provider only; never shown. */
+    keptReasoning: text('kept_reasoning'),
     /** The user who wrote the message or asked for the answer. */
     authorId: text('author_id').references(() => users.id, { onDelete: 'set null' }),
     idempotencyKey: text('idempotency_key'),
@@ -96,6 +98,7 @@ export const messages = pgTable(
     inputTokens: integer('input_tokens'),
     outputTokens: integer('output_tokens'),
     cachedInputTokens: integer('cached_input_tokens'),
+    cacheWriteTokens: integer('cache_write_tokens'),
     reasoningTokens: integer('reasoning_tokens'),
     isUsageEstimated: boolean('is_usage_estimated'),
 

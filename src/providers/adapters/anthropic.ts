@@ -1,8 +1,12 @@
-import { queryValue, type Transport } from '../http/transport.ts';
+import { dropping, queryValue, type Transport } from '../http/transport.ts';
 import { asCount, asObject, asText, type JsonObject } from '../json.ts';
+import { withoutKept } from '../kept-reasoning.ts';
 import { listEntries, listedModel, readPages, withoutDuplicates } from '../model-list.ts';
-import type { AnswerRequest, ListedModel, ModelCapability, Provider, ProviderCall } from '../provider.ts';
-import { answerByMessages } from '../wire/messages.ts';
+import { effortsIn, type ModelCapability, type OptionFacts, optionFacts } from '../options.ts';
+import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
+import { answerByMessages, messagesOf } from '../wire/messages.ts';
+import { fieldsBy, MESSAGES_OPTIONS, supportBy } from '../wire/option-table.ts';
+import { claudeRules, findOptionConflict, thinkingFields } from './claude-models.ts';
 
 /** Anthropic: the Messages API. */
 export function createAnthropic(transport: Transport): Provider {
@@ -24,8 +28,31 @@ export function createAnthropic(transport: Transport): Provider {
     baseUrl: 'https://api.anthropic.com',
     checkKey: listModels,
     listModels,
+    optionSupport(model) {
+      const { efforts, defaultEffort, canSample } = claudeRules(model);
+      return supportBy(MESSAGES_OPTIONS, model, { efforts, defaultEffort, canSample });
+    },
+    findOptionConflict,
     answer(call, request, sink) {
-      return answerByMessages(transport, call, sink, { headers: headersOf(call), body: bodyOf(request) });
+      const { options, turns } = request;
+      const withoutKeptThinking = {
+        // A signature that another platform wrote cannot be verified.
+        pattern: /signature/,
+        correct: (body: JsonObject) => ({
+          ...body,
+          messages: messagesOf(withoutKept(turns), request.model.name),
+        }),
+      };
+      return answerByMessages(transport, call, sink, {
+        headers: headersOf(call),
+        body: bodyOf(request),
+        corrections: [
+          withoutKeptThinking,
+          dropping('cache_control'),
+          // Nobody asked for the thinking of a model that turns out to have none.
+          ...(options.effort === null ? [dropping('thinking')] : []),
+        ],
+      });
     },
   };
 }
@@ -38,7 +65,7 @@ function modelIn(entry: JsonObject): ListedModel | null {
   const name = asText(entry.id);
   if (name === null) return null;
   const capabilities = asObject(entry.capabilities);
-  const can = (field: string) => asObject(capabilities?.[field])?.supported === true;
+  const can = (field: string) => isSupported(capabilities?.[field]);
   return listedModel(name, {
     title: asText(entry.display_name) ?? name,
     contextWindow: asCount(entry.max_input_tokens),
@@ -48,15 +75,39 @@ function modelIn(entry: JsonObject): ListedModel | null {
       ...(can('pdf_input') ? (['PDF_INPUT'] as const) : []),
       ...(can('thinking') ? (['REASONING'] as const) : []),
     ] satisfies ModelCapability[],
+    optionFacts: capabilities && optionFactsIn(capabilities),
   });
 }
 
-function bodyOf(request: AnswerRequest): JsonObject {
+function optionFactsIn(capabilities: JsonObject): OptionFacts {
+  const { thinking, effort } = capabilities;
+  const types = isSupported(thinking) ? supportedIn(asObject(thinking)?.types) : [];
+  return optionFacts({
+    thinking: asObject(thinking) && types,
+    efforts: asObject(effort) && effortsIn(isSupported(effort) ? supportedIn(effort) : []),
+  });
+}
+
+/** The names of the fields that say `supported: true`. */
+function supportedIn(value: unknown): string[] {
+  return Object.entries(asObject(value) ?? {}).flatMap(([name, each]) => (isSupported(each) ? [name] : []));
+}
+
+function isSupported(value: unknown): boolean {
+  return asObject(value)?.supported === true;
+}
+
+function bodyOf({ model, options, turns, cacheKey }: AnswerRequest): JsonObject & { model: string } {
+  const maxTokens = options.maxOutputTokens ?? model.maxOutputTokens ?? mostTokensOf(model.name);
+  const { systemPrompt } = options;
   return {
-    model: request.model,
-    max_tokens: request.maxOutputTokens ?? mostTokensOf(request.model),
-    ...(request.system !== null && { system: request.system }),
-    messages: request.turns.map(({ role, text }) => ({ role, content: text })),
+    model: model.name,
+    ...fieldsBy(MESSAGES_OPTIONS, { ...options, maxOutputTokens: maxTokens }),
+    ...(systemPrompt !== null && { system: systemPrompt }),
+    messages: messagesOf(turns, model.name),
+    ...thinkingFields(model, options.effort, maxTokens),
+    // Marks the last block that can be cached, so that the next turn finds all of this one.
+    ...(cacheKey !== null && { cache_control: { type: 'ephemeral', ttl: '5m' } }),
     stream: true,
   };
 }

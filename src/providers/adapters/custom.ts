@@ -1,11 +1,13 @@
 import { doesItChat } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
-import { bearer, type Transport } from '../http/transport.ts';
-import { asText } from '../json.ts';
+import { bearer, dropping, type Transport } from '../http/transport.ts';
+import { asText, type JsonObject } from '../json.ts';
 import { listedFacts } from '../listed-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
-import type { ListedModel, Provider, ProviderCall } from '../provider.ts';
+import { type AskedModel, effortWord, type OptionSupport } from '../options.ts';
+import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { answerByChat, chatMessages } from '../wire/chat.ts';
+import { CHAT_OPTIONS, fieldsBy, SAMPLES_ONLY, supportBy } from '../wire/option-table.ts';
 
 /** Any server that speaks OpenAI chat: Ollama, vLLM, LM Studio, llama.cpp, gateways. */
 export function createCustom(transport: Transport): Provider {
@@ -31,20 +33,47 @@ export function createCustom(transport: Transport): Provider {
     },
     listModels,
 
+    optionSupport,
+
     answer(call, request, sink) {
-      const body = {
-        model: request.model,
-        messages: chatMessages(request, 'system'),
-        stream: true,
-        ...(request.maxOutputTokens !== null && { max_tokens: request.maxOutputTokens }),
-      };
       return answerByChat(transport, call, sink, {
-        body: { ...body, stream_options: { include_usage: true } },
+        body: {
+          model: request.model.name,
+          messages: chatMessages(request, 'system'),
+          stream: true,
+          ...fieldsBy(CHAT_OPTIONS, request.options),
+          ...effortFields(request),
+          stream_options: { include_usage: true },
+        },
         // Older servers refuse the option, and an answer is worth more than its token count.
-        fallbackBody: { word: 'stream_options', body },
+        corrections: [dropping('stream_options')],
       });
     },
   };
+}
+
+/** A server that names the parameters of its models takes no others; of one that does not, the usual ones are assumed. */
+function optionSupport(model: AskedModel): OptionSupport {
+  const support = supportBy(CHAT_OPTIONS, model, SAMPLES_ONLY);
+  const parameters = model.optionFacts?.parameters ?? null;
+  if (parameters === null) return support;
+  const takes = (name: string) => parameters.includes(name);
+  return {
+    ...support,
+    efforts: takes('reasoning') || takes('reasoning_effort') ? ['LOW', 'MEDIUM', 'HIGH'] : [],
+    temperature: takes('temperature') ? support.temperature : null,
+    topP: takes('top_p') ? support.topP : null,
+    maxOutputTokens: takes('max_tokens') ? support.maxOutputTokens : null,
+    maxStopWords: takes('stop') ? support.maxStopWords : 0,
+  };
+}
+
+/** OpenRouter's field, which it translates for each vendor, or OpenAI's. */
+function effortFields({ model, options }: AnswerRequest): JsonObject {
+  if (options.effort === null) return {};
+  const effort = effortWord(options.effort);
+  const isTranslated = model.optionFacts?.parameters?.includes('reasoning') === true;
+  return isTranslated ? { reasoning: { effort } } : { reasoning_effort: effort };
 }
 
 function modelsIn(json: unknown): ListedModel[] {

@@ -1,9 +1,13 @@
 import { anyWord, doesItChat, type NameWords } from '../does-it-chat.ts';
 import { queryValue, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asText, type JsonObject } from '../json.ts';
+import { withoutKept } from '../kept-reasoning.ts';
 import { listEntries, listedModel, readPages, withoutDuplicates } from '../model-list.ts';
+import { optionFacts } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
-import { answerByGenerateContent } from '../wire/generate-content.ts';
+import { answerByGenerateContent, geminiContents } from '../wire/generate-content.ts';
+import { fieldsBy, GENERATE_CONTENT_OPTIONS, supportBy } from '../wire/option-table.ts';
+import { effortsOf, thinkingFields } from './gemini-models.ts';
 
 /** Google Gemini: the Developer API. */
 export function createGemini(transport: Transport): Provider {
@@ -27,10 +31,27 @@ export function createGemini(transport: Transport): Provider {
     baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
     checkKey: listModels,
     listModels,
+    optionSupport(model) {
+      const support = supportBy(GENERATE_CONTENT_OPTIONS, model, {
+        ...effortsOf(model.name),
+        canSample: true,
+      });
+      const max = model.optionFacts?.maxTemperature;
+      return max == null ? support : { ...support, temperature: { min: 0, max } };
+    },
     answer(call, request, sink) {
-      const { model } = request;
-      const headers = headersOf(call);
-      return answerByGenerateContent(transport, call, sink, { model, headers, body: bodyOf(request) });
+      const { name } = request.model;
+      const body = bodyOf(request);
+      const withoutSignatures = {
+        pattern: /thought.?signature/i,
+        correct: () => ({ ...body, contents: contentsOf({ ...request, turns: withoutKept(request.turns) }) }),
+      };
+      return answerByGenerateContent(transport, call, sink, {
+        model: name,
+        headers: headersOf(call),
+        body,
+        corrections: [withoutSignatures],
+      });
     },
   };
 }
@@ -60,27 +81,34 @@ function modelIn(entry: JsonObject): ListedModel | null {
       ...(name.startsWith('gemini-') ? (['IMAGE_INPUT', 'PDF_INPUT'] as const) : []),
       ...(entry.thinking === true ? (['REASONING'] as const) : []),
     ],
+    optionFacts: optionFacts({ maxTemperature: asCount(entry.maxTemperature) }),
   });
 }
 
 function bodyOf(request: AnswerRequest): JsonObject {
-  const { system, turns } = request;
-  // Gemma refuses the field for instructions, so they go to the beginning of the user's first turn.
-  const isGemma = request.model.startsWith('gemma-');
+  const { model, options } = request;
+  const { systemPrompt } = options;
+  const thinking = thinkingFields(model, options.effort);
   return {
-    ...(!isGemma && system !== null && { systemInstruction: { parts: [{ text: system }] } }),
-    contents: turns.map(({ role, text }, index) => ({
-      role: role === 'assistant' ? 'model' : 'user',
-      parts: [{ text: isGemma && system !== null && index === 0 ? `${system}\n\n${text}` : text }],
-    })),
+    ...(!isGemma(model.name) &&
+      systemPrompt !== null && { systemInstruction: { parts: [{ text: systemPrompt }] } }),
+    contents: contentsOf(request),
     generationConfig: {
-      ...(request.maxOutputTokens !== null && { maxOutputTokens: request.maxOutputTokens }),
-      ...(thinks(request.model) && { thinkingConfig: { includeThoughts: true } }),
+      ...fieldsBy(GENERATE_CONTENT_OPTIONS, options),
+      ...(thinking !== null && { thinkingConfig: thinking }),
     },
   };
 }
 
-/** Models that do not think refuse the request when asked to show their thoughts. */
-function thinks(model: string): boolean {
-  return /^gemini-(2\.5|[3-9]|\d\d|(pro|flash|flash-lite)-latest)/.test(model);
+/** Gemma refuses the field for instructions, so they go to the beginning of the user's first turn. */
+function contentsOf({ model, options: { systemPrompt }, turns }: AnswerRequest): JsonObject[] {
+  const [first, ...rest] = turns;
+  if (!isGemma(model.name) || systemPrompt === null || first === undefined) {
+    return geminiContents(turns, model.name);
+  }
+  return geminiContents([{ ...first, text: `${systemPrompt}\n\n${first.text}` }, ...rest], model.name);
+}
+
+function isGemma(model: string): boolean {
+  return model.startsWith('gemma-');
 }

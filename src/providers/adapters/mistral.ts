@@ -2,8 +2,10 @@ import { anyWord, chatsByName, type NameWords } from '../does-it-chat.ts';
 import { bearer, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asText, type JsonObject } from '../json.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
+import { type AskedModel, effortWord, type OptionSupport } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { answerByChat, chatMessages } from '../wire/chat.ts';
+import { fieldsBy, MISTRAL_OPTIONS, supportBy } from '../wire/option-table.ts';
 
 /** Mistral: OpenAI chat, but an unknown field fails the request. */
 export function createMistral(transport: Transport): Provider {
@@ -19,6 +21,7 @@ export function createMistral(transport: Transport): Provider {
     baseUrl: 'https://api.mistral.ai/v1',
     checkKey: listModels,
     listModels,
+    optionSupport: (model) => supportBy(MISTRAL_OPTIONS, model, { ...effortsOf(model), canSample: true }),
     answer(call, request, sink) {
       return answerByChat(transport, call, sink, { body: bodyOf(request) });
     },
@@ -81,11 +84,20 @@ function modelIn(entry: JsonObject, name: string): ListedModel {
   });
 }
 
-function bodyOf(request: AnswerRequest): JsonObject {
+/** Magistral always reasons; of the other models that can, these two efforts are known. */
+function effortsOf({ name, capabilities }: AskedModel): Pick<OptionSupport, 'efforts' | 'defaultEffort'> {
+  const canChoose = capabilities.includes('REASONING') && !name.startsWith('magistral');
+  return { efforts: canChoose ? ['NONE', 'HIGH'] : [], defaultEffort: null };
+}
+
+function bodyOf(request: AnswerRequest): JsonObject & { model: string } {
+  const { model, options, cacheKey } = request;
   return {
-    model: request.model,
+    model: model.name,
     messages: chatMessages(request, 'system'),
     stream: true,
-    ...(request.maxOutputTokens !== null && { max_tokens: request.maxOutputTokens }),
+    ...fieldsBy(MISTRAL_OPTIONS, options),
+    ...(options.effort !== null && { reasoning_effort: effortWord(options.effort) }),
+    ...(cacheKey !== null && { prompt_cache_key: cacheKey }),
   };
 }

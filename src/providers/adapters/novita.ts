@@ -5,6 +5,7 @@ import { asArray, asCount, asObject, asText, type JsonObject } from '../json.ts'
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import type { AnswerRequest, ListedModel, ListedPrice, Provider } from '../provider.ts';
 import { answerByChat, chatMessages } from '../wire/chat.ts';
+import { CHAT_OPTIONS, fieldsBy, SAMPLES_ONLY, supportBy } from '../wire/option-table.ts';
 
 /** Novita AI: OpenAI chat for open models. */
 export function createNovita(transport: Transport): Provider {
@@ -28,13 +29,14 @@ export function createNovita(transport: Transport): Provider {
       return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry) ?? []));
     },
 
+    optionSupport: (model) => supportBy(CHAT_OPTIONS, model, SAMPLES_ONLY),
+
     answer(call, request, sink) {
-      const body = bodyOf(request);
       return answerByChat(transport, call, sink, {
-        body,
+        body: bodyOf(request),
         // The limit is documented as required but accepted without; a server that insists gets a modest one.
-        ...(request.maxOutputTokens === null && {
-          fallbackBody: { word: 'max_tokens', body: { ...body, max_tokens: 4_096 } },
+        ...(request.options.maxOutputTokens === null && {
+          corrections: [{ pattern: /max_tokens/, correct: (body) => ({ ...body, max_tokens: 4_096 }) }],
         }),
       });
     },
@@ -74,13 +76,13 @@ function priceIn(entry: JsonObject): ListedPrice | null {
   };
 }
 
-function bodyOf(request: AnswerRequest): JsonObject {
+function bodyOf(request: AnswerRequest): JsonObject & { model: string } {
   return {
-    model: request.model,
+    model: request.model.name,
     messages: chatMessages(request, 'system'),
     stream: true,
     stream_options: { include_usage: true },
     separate_reasoning: true,
-    ...(request.maxOutputTokens !== null && { max_tokens: request.maxOutputTokens }),
+    ...fieldsBy(CHAT_OPTIONS, request.options),
   };
 }

@@ -1,13 +1,23 @@
 import { anyWord, chatsByFields, chatsByName, type NameWords } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
-import { bearer, type Transport } from '../http/transport.ts';
-import { asText, type JsonObject } from '../json.ts';
+import { bearer, type Correction, type Transport } from '../http/transport.ts';
+import { asObject, asText, type JsonObject } from '../json.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
+import { effortWord } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { answerByChat, chatMessages } from '../wire/chat.ts';
-import { answerByResponses, responsesInput } from '../wire/responses.ts';
+import {
+  fieldsBy,
+  findSampling,
+  OPENAI_CHAT_OPTIONS,
+  type OptionTable,
+  RESPONSES_OPTIONS,
+  supportBy,
+} from '../wire/option-table.ts';
+import { answerByResponses, responsesInput, withoutEncryptedReasoning } from '../wire/responses.ts';
+import { baseOf, effortsOf, isReasoner, speaksOnlyChat } from './openai-models.ts';
 
-/** OpenAI: chat completions, and Responses for the models that speak nothing else. */
+/** OpenAI: Responses, and chat completions for the models that speak nothing else. */
 export function createOpenAi(transport: Transport): Provider {
   const listModels = async (call: ProviderCall): Promise<ListedModel[]> => {
     return modelsIn(await transport.getJson(call, '/models', bearer(call)));
@@ -31,23 +41,56 @@ export function createOpenAi(transport: Transport): Provider {
     },
     listModels,
 
-    answer(call, request, sink) {
-      if (!speaksOnlyResponses(request.model)) {
-        return answerByChat(transport, call, sink, { body: chatBody(request) });
+    optionSupport(model) {
+      const known = { ...effortsOf(model.name), canSample: canSample(model.name) };
+      return supportBy(tableOf(model.name), model, known);
+    },
+    findOptionConflict({ name }, options) {
+      if (!isReasoner(name) || (options.effort ?? effortsOf(name).defaultEffort) === 'NONE') return null;
+      return findSampling(options);
+    },
+
+    async answer(call, request, sink) {
+      const { name } = request.model;
+      const askByChat = () => answerByChat(transport, call, sink, { body: chatBody(request) });
+      if (speaksOnlyChat(name)) return await askByChat();
+      try {
+        return await answerByResponses(transport, call, sink, {
+          path: '/responses',
+          model: name,
+          body: responsesBody(request),
+          // Organisations that are not verified are refused the summary, not the answer.
+          corrections: [WITHOUT_SUMMARY, withoutEncryptedReasoning],
+        });
+      } catch (error) {
+        // Models that only chat, and gateways that forward nothing else.
+        if (isRefusedByResponses(error)) return await askByChat();
+        throw error;
       }
-      const body = responsesBody(request);
-      if (!isReasoner(request.model)) {
-        return answerByResponses(transport, call, sink, { path: '/responses', body });
-      }
-      return answerByResponses(transport, call, sink, {
-        path: '/responses',
-        // Without a summary the stream is silent while the model thinks.
-        body: { ...body, reasoning: { summary: 'auto' } },
-        // Organisations that are not verified are refused the summary, not the answer.
-        fallbackBody: { word: 'reasoning.summary', body },
-      });
     },
   };
+}
+
+function tableOf(model: string): OptionTable {
+  return speaksOnlyChat(model) && !isReasoner(model) ? OPENAI_CHAT_OPTIONS : RESPONSES_OPTIONS;
+}
+
+/** Models that reason take a temperature only while they do not. */
+function canSample(model: string): boolean {
+  return !isReasoner(model) || effortsOf(model).efforts.includes('NONE');
+}
+
+const WITHOUT_SUMMARY: Correction = {
+  pattern: /reasoning\.summary/,
+  correct: (body) => {
+    const { summary: _, ...reasoning } = asObject(body.reasoning) ?? {};
+    return { ...body, reasoning };
+  },
+};
+
+function isRefusedByResponses(error: unknown): boolean {
+  if (!(error instanceof ProviderError) || (error.status !== 400 && error.status !== 404)) return false;
+  return /v1\/responses|responses api|invalid url/i.test(error.providerText ?? '');
 }
 
 function lacksScope(error: unknown): boolean {
@@ -81,47 +124,40 @@ function modelsIn(json: unknown): ListedModel[] {
   return withoutDuplicates(models);
 }
 
-/** The base of a fine-tuned model, e.g. `gpt-4.1-mini` of `ft:gpt-4.1-mini:acme:image-bot:B7x`; of other models the name. */
-function baseOf(model: string): string {
-  const [prefix, base] = model.split(':');
-  return prefix === 'ft' && base ? base : model;
-}
-
-/** On chat completions these fail with "This is not a chat model". */
-function speaksOnlyResponses(model: string): boolean {
-  return /-pro\b|codex|deep-research/.test(baseOf(model));
-}
-
-/** The o-series, and GPT from 5 on unless it is the `-chat` variant. */
-function isReasoner(model: string): boolean {
-  const base = baseOf(model);
-  if (/^(o\d|codex-)/.test(base)) return true;
-  const major = Number(/^gpt-(\d+)/.exec(base)?.[1] ?? 0);
-  return major >= 5 && !base.includes('-chat');
-}
-
-function chatBody(request: AnswerRequest): JsonObject {
+function chatBody(request: AnswerRequest): JsonObject & { model: string } {
+  const { model, options, cacheKey } = request;
   return {
-    model: request.model,
-    messages: chatMessages(request, isReasoner(request.model) ? 'developer' : 'system'),
+    model: model.name,
+    messages: chatMessages(request, isReasoner(model.name) ? 'developer' : 'system'),
     stream: true,
     // The padding against traffic analysis costs bytes on every token and is left off.
     stream_options: { include_usage: true, include_obfuscation: false },
     store: false,
-    ...(request.maxOutputTokens !== null && { max_completion_tokens: request.maxOutputTokens }),
+    ...fieldsBy(OPENAI_CHAT_OPTIONS, options),
+    ...(options.effort !== null && { reasoning_effort: effortWord(options.effort) }),
+    ...(cacheKey !== null && { prompt_cache_key: cacheKey }),
   };
 }
 
-function responsesBody(request: AnswerRequest): JsonObject {
+function responsesBody({ model, options, turns, cacheKey }: AnswerRequest): JsonObject {
+  const { systemPrompt, effort } = options;
   return {
-    model: request.model,
-    ...(request.system !== null && { instructions: request.system }),
-    input: responsesInput(request),
+    model: model.name,
+    ...(systemPrompt !== null && { instructions: systemPrompt }),
+    input: responsesInput(turns, 'OPENAI', model.name),
     stream: true,
+    stream_options: { include_obfuscation: false },
     // OpenAI would store the response for 30 days otherwise.
     store: false,
-    ...(request.maxOutputTokens !== null && { max_output_tokens: request.maxOutputTokens }),
+    ...fieldsBy(RESPONSES_OPTIONS, options),
+    ...(isReasoner(model.name) && {
+      // Without a summary the stream is silent while the model thinks.
+      reasoning: { ...(effort !== null && { effort: effortWord(effort) }), summary: 'auto' },
+      // What is not stored there has to be sent back with the next turn.
+      include: ['reasoning.encrypted_content'],
+    }),
+    ...(cacheKey !== null && { prompt_cache_key: cacheKey }),
     // OpenAI refuses research models without a search tool.
-    ...(request.model.includes('deep-research') && { tools: [{ type: 'web_search_preview' }] }),
+    ...(model.name.includes('deep-research') && { tools: [{ type: 'web_search_preview' }] }),
   };
 }

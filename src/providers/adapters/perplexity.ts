@@ -4,9 +4,12 @@ import { bearer, type Transport } from '../http/transport.ts';
 import { asText, type JsonObject } from '../json.ts';
 import { listedFacts } from '../listed-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
-import type { AnswerRequest, ListedModel, ModelCapability, Provider } from '../provider.ts';
+import { effortWord, type ModelCapability } from '../options.ts';
+import type { AnswerRequest, ListedModel, Provider } from '../provider.ts';
+import { fieldsBy, RESPONSES_OPTIONS, supportBy } from '../wire/option-table.ts';
 import { answerByResponses, responsesInput } from '../wire/responses.ts';
 import { mostTokensOf } from './anthropic.ts';
+import { isReasoner } from './openai-models.ts';
 
 /** Perplexity: the Agent API. Its presets are offered as models named `preset/…`. */
 export function createPerplexity(transport: Transport): Provider {
@@ -35,8 +38,28 @@ export function createPerplexity(transport: Transport): Provider {
       return withoutDuplicates([...(models.length > 0 ? models : [SONAR]), ...PRESET_MODELS]);
     },
 
+    optionSupport({ name, ...facts }) {
+      return supportBy(
+        RESPONSES_OPTIONS,
+        { name, ...facts },
+        {
+          efforts: isOpenAiReasoner(name) ? ['LOW', 'MEDIUM', 'HIGH'] : [],
+          defaultEffort: null,
+          // Behind Perplexity the rules of other vendors hold as well, and a preset may be any of their models.
+          canSample: isOwn(name),
+          supportsWebSearch: true,
+        },
+      );
+    },
+    findOptionConflict({ name }, { webSearch }) {
+      if (webSearch !== false || !name.startsWith(PRESET_PREFIX)) return null;
+      const reason = 'always searches the web; leave the web search out or choose a model that is no preset';
+      return { option: 'webSearch', reason };
+    },
+
     answer(call, request, sink) {
-      return answerByResponses(transport, call, sink, { path: '/v1/agent', body: bodyOf(request) });
+      const body = bodyOf(request);
+      return answerByResponses(transport, call, sink, { path: '/v1/agent', model: request.model.name, body });
     },
   };
 }
@@ -47,10 +70,18 @@ function modelsIn(json: unknown): ListedModel[] {
     const name = asText(entry.id);
     if (name === null || !doesItChat(entry, name)) return [];
     // The list does not say which models accept images.
-    const isOwn = name.startsWith('perplexity/');
-    const capabilities: ModelCapability[] = isOwn ? ['IMAGE_INPUT', 'WEB_SEARCH'] : ['WEB_SEARCH'];
+    const capabilities: ModelCapability[] = isOwn(name) ? ['IMAGE_INPUT', 'WEB_SEARCH'] : ['WEB_SEARCH'];
     return listedModel(name, { ...listedFacts(entry, name), capabilities });
   });
+}
+
+function isOwn(model: string): boolean {
+  return model.startsWith('perplexity/');
+}
+
+function isOpenAiReasoner(model: string): boolean {
+  const [vendor, name = ''] = model.split('/');
+  return vendor === 'openai' && isReasoner(name);
 }
 
 const SONAR = listedModel('perplexity/sonar', { capabilities: ['IMAGE_INPUT', 'WEB_SEARCH'] });
@@ -65,21 +96,21 @@ const PRESET_MODELS = ['fast', 'low', 'medium', 'high', 'xhigh'].map((preset) =>
 );
 
 /** The server decodes strictly: one unknown field fails the request. */
-function bodyOf(request: AnswerRequest): JsonObject {
-  const maxOutputTokens = request.maxOutputTokens ?? requiredOutputTokens(request.model);
-  const isPreset = request.model.startsWith(PRESET_PREFIX);
+function bodyOf({ model: { name }, options, turns }: AnswerRequest): JsonObject {
+  const { systemPrompt, effort, webSearch } = options;
+  const maxOutputTokens = options.maxOutputTokens ?? requiredOutputTokens(name);
+  const isPreset = name.startsWith(PRESET_PREFIX);
   return {
     // A preset sets model and tools itself.
     ...(isPreset
-      ? { preset: request.model.slice(PRESET_PREFIX.length) }
-      : { model: request.model, tools: [{ type: 'web_search' }] }),
-    ...(request.system !== null && { instructions: request.system }),
-    input: responsesInput(request),
+      ? { preset: name.slice(PRESET_PREFIX.length) }
+      : { model: name, ...(webSearch !== false && { tools: [{ type: 'web_search' }] }) }),
+    ...(systemPrompt !== null && { instructions: systemPrompt }),
+    input: responsesInput(turns, 'PERPLEXITY', name),
     stream: true,
     store: false,
-    ...(maxOutputTokens !== null && {
-      max_output_tokens: Math.max(maxOutputTokens, FEWEST_OUTPUT_TOKENS),
-    }),
+    ...fieldsBy(RESPONSES_OPTIONS, { ...options, maxOutputTokens }),
+    ...(effort !== null && { reasoning: { effort: effortWord(effort) } }),
   };
 }
 
@@ -88,5 +119,3 @@ function requiredOutputTokens(model: string): number | null {
   const prefix = 'anthropic/';
   return model.startsWith(prefix) ? mostTokensOf(model.slice(prefix.length)) : null;
 }
-
-const FEWEST_OUTPUT_TOKENS = 16;

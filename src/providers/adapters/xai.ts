@@ -3,10 +3,12 @@ import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
+import { type AskedModel, effortsIn, effortWord, type OptionSupport, optionFacts } from '../options.ts';
 import type { AnswerRequest, ListedModel, ListedPrice, Provider, ProviderCall } from '../provider.ts';
-import { answerByChat, chatMessages } from '../wire/chat.ts';
+import { fieldsBy, RESPONSES_OPTIONS, supportBy } from '../wire/option-table.ts';
+import { answerByResponses, responsesInput, withoutEncryptedReasoning } from '../wire/responses.ts';
 
-/** xAI: OpenAI chat with streamed reasoning. */
+/** xAI: Responses with streamed reasoning. */
 export function createXai(transport: Transport): Provider {
   return {
     name: 'XAI',
@@ -32,8 +34,15 @@ export function createXai(transport: Transport): Provider {
       return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry, extras) ?? []));
     },
 
+    optionSupport: (model) => supportBy(RESPONSES_OPTIONS, model, { ...effortsOf(model), canSample: true }),
+
     answer(call, request, sink) {
-      return answerByChat(transport, call, sink, { body: bodyOf(request) });
+      return answerByResponses(transport, call, sink, {
+        path: '/responses',
+        model: request.model.name,
+        body: bodyOf(request),
+        corrections: [withoutEncryptedReasoning],
+      });
     },
   };
 }
@@ -53,20 +62,26 @@ function modelIn(entry: JsonObject, extras: Map<unknown, JsonObject>): ListedMod
   const name = asText(entry.id);
   if (name === null || !doesItChat(entry, name) || AGENTS.test(name)) return null;
   const extra = extras.get(name);
-  const canReason = [entry, extra].some(
-    (each) => asArray(asObject(each?.capabilities)?.reasoning_effort).length > 0,
-  );
+  const facts = [entry, extra].map((each) => asObject(each?.capabilities)).find(Boolean);
+  const efforts = effortsIn(asArray(facts?.reasoning_effort));
   return listedModel(name, {
     contextWindow: asCount(extra?.context_length) ?? asCount(entry.context_length),
     capabilities: [
       ...(asArray(entry.input_modalities).includes('image') ? (['IMAGE_INPUT'] as const) : []),
-      ...(canReason ? (['REASONING'] as const) : []),
+      ...(efforts.length > 0 ? (['REASONING'] as const) : []),
     ],
     price: priceIn(entry),
+    optionFacts: facts
+      ? optionFacts({
+          efforts,
+          defaultEffort:
+            effortsIn([facts.default_reasoning_effort ?? entry.default_reasoning_effort])[0] ?? null,
+        })
+      : null,
   });
 }
 
-// Models that chat completions refuse.
+// A question to several agents is billed several times, which nobody expects of a model.
 const AGENTS = /\bmulti-agent\b/;
 
 /** Prices are stated in 1/10,000 of a dollar per million tokens. */
@@ -83,12 +98,31 @@ function priceIn(entry: JsonObject): ListedPrice | null {
   };
 }
 
-function bodyOf(request: AnswerRequest): JsonObject {
+/** By the list, else by name. Other models refuse every effort. */
+function effortsOf({
+  name,
+  optionFacts: facts,
+}: AskedModel): Pick<OptionSupport, 'efforts' | 'defaultEffort'> {
+  if (facts?.efforts) return { efforts: facts.efforts, defaultEffort: facts.defaultEffort };
+  if (/^grok-4\.3(-|$)/.test(name))
+    return { efforts: ['NONE', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'LOW' };
+  if (/^grok-4\.7(-|$)/.test(name))
+    return { efforts: ['LOW', 'MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'HIGH' };
+  return { efforts: [], defaultEffort: null };
+}
+
+function bodyOf({ model, options, turns, cacheKey }: AnswerRequest): JsonObject {
+  const { systemPrompt, effort } = options;
   return {
-    model: request.model,
-    messages: chatMessages(request, 'system'),
+    model: model.name,
+    ...(systemPrompt !== null && { instructions: systemPrompt }),
+    input: responsesInput(turns, 'XAI', model.name),
     stream: true,
-    stream_options: { include_usage: true },
-    ...(request.maxOutputTokens !== null && { max_completion_tokens: request.maxOutputTokens }),
+    store: false,
+    ...fieldsBy(RESPONSES_OPTIONS, options),
+    // A summary is streamed without being asked for.
+    ...(effort !== null && { reasoning: { effort: effortWord(effort) } }),
+    include: ['reasoning.encrypted_content'],
+    ...(cacheKey !== null && { prompt_cache_key: cacheKey }),
   };
 }

@@ -28,3 +28,6 @@ export const CUSTOM_DEADLINES: Deadlines = {
   silenceBeforeTextMs: 600_000,
   silenceAfterTextMs: 600_000,
 };
+
+/** For xAI, which asks for this much patience with models that think hard. */
+export const XAI_DEADLINES: Deadlines = { ...DEADLINES, silenceBeforeTextMs: 900_000 };

@@ -1,7 +1,7 @@
 import { classifyFailure, classifyStreamError, ProviderError } from '../failure/failure.ts';
 import { asObject, DOCUMENT_LIMITS, type JsonObject, parseJson } from '../json.ts';
 import { type ProviderCall, type ProviderName, type ProviderPlace, secretsOf } from '../provider.ts';
-import { CUSTOM_DEADLINES, DEADLINES, type Deadlines } from './deadlines.ts';
+import { CUSTOM_DEADLINES, DEADLINES, type Deadlines, XAI_DEADLINES } from './deadlines.ts';
 import type { Egress, EgressPlace, EgressResponse } from './egress.ts';
 import { readBody, readFailure } from './read-body.ts';
 
@@ -21,13 +21,13 @@ export interface Post {
   path: string;
   headers: HeaderFields;
   body: JsonObject;
-  fallbackBody?: FallbackBody | undefined;
+  corrections?: readonly Correction[] | undefined;
 }
 
-/** Another body to send when the server refuses the first one as a bad request with this word in its error. */
-export interface FallbackBody {
-  word: string;
-  body: JsonObject;
+/** What to change in a body that the server refuses as a bad request, if the text of its error matches. Used once. */
+export interface Correction {
+  pattern: RegExp;
+  correct(body: JsonObject): JsonObject;
 }
 
 type HeaderFields = Readonly<Record<string, string>>;
@@ -45,7 +45,7 @@ export function createTransport(
   name: ProviderName,
   { egress, urls, ...options }: TransportOptions,
 ): Transport {
-  const deadlines = options.deadlines ?? (name === 'CUSTOM' ? CUSTOM_DEADLINES : DEADLINES);
+  const deadlines = options.deadlines ?? OWN_DEADLINES[name] ?? DEADLINES;
 
   function placeOf({ tenantId, baseUrl }: ProviderPlace, path: string): EgressPlace {
     const trusted = urls[name];
@@ -75,7 +75,7 @@ export function createTransport(
       return json;
     },
 
-    async post(call, { path, headers, body, fallbackBody }) {
+    async post(call, { path, headers, body, corrections = [] }) {
       const response = await egress.request({
         ...placeOf(call, path),
         signal: call.signal,
@@ -95,16 +95,32 @@ export function createTransport(
       const { signal, tenantId } = call;
       const secrets = secretsOf(call);
       const reading = { signal, silenceMs: () => deadlines.silenceAfterTextMs, tenantId };
-      if (fallbackBody === undefined || (status !== 400 && status !== 422)) {
+      if (corrections.length === 0 || (status !== 400 && status !== 422)) {
         throw await readFailure(name, response, { ...reading, secrets });
       }
       const text = await readBody(response.body, { ...reading, limitBytes: REFUSAL_BYTES });
-      if (text.includes(fallbackBody.word))
-        return this.post(call, { path, headers, body: fallbackBody.body });
+      const correction = corrections.find(({ pattern }) => pattern.test(text));
+      if (correction !== undefined) {
+        const rest = corrections.filter((each) => each !== correction);
+        return this.post(call, { path, headers, body: correction.correct(body), corrections: rest });
+      }
       throw classifyFailure(name, { status, headers: response.headers, body: text, secrets });
     },
 
     connectAhead: (place) => egress.connectAhead(placeOf(place, '')),
+  };
+}
+
+const OWN_DEADLINES: Partial<Record<ProviderName, Deadlines>> = {
+  CUSTOM: CUSTOM_DEADLINES,
+  XAI: XAI_DEADLINES,
+};
+
+/** Sends the body without a field of this name if the server refuses it by name. */
+export function dropping(field: string): Correction {
+  return {
+    pattern: new RegExp(field),
+    correct: ({ [field]: _, ...rest }) => rest,
   };
 }
 

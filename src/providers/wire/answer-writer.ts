@@ -1,4 +1,5 @@
-import { asText } from '../json.ts';
+import { asText, type JsonObject } from '../json.ts';
+import type { KeptItem } from '../kept-reasoning.ts';
 import type { AnswerSink, TokenUsage } from '../provider.ts';
 
 /** Writes an answer into a sink so that the sink's rules hold: no empty deltas, numbered blocks, no dangerous links. */
@@ -15,6 +16,10 @@ export interface AnswerWriter {
   citation(url: unknown, title: unknown, startOffset: number | null, endOffset: number | null): void;
   /** Writes token counts; they are final once the answer has ended, and before that of a part of it. */
   usage(usage: TokenUsage, isFinal: boolean): void;
+  /** Notes state of the model's reasoning at this place of the text; it is passed on once the answer is complete. */
+  keep(item: JsonObject): void;
+  /** The state noted so far. */
+  readonly kept: readonly KeptItem[];
 }
 
 /** Creates the writer of one answer. */
@@ -23,8 +28,10 @@ export function createAnswerWriter(sink: AnswerSink): AnswerWriter {
   let reasoningLength = 0;
   let block = -1;
   let openPart: number | null = null;
+  const kept: KeptItem[] = [];
 
   return {
+    kept,
     get textLength() {
       return textLength;
     },
@@ -55,6 +62,9 @@ export function createAnswerWriter(sink: AnswerSink): AnswerWriter {
     },
     usage(usage, isFinal) {
       sink.usage(usage, isFinal);
+    },
+    keep(item) {
+      kept.push({ offset: textLength, item });
     },
   };
 }

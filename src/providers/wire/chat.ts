@@ -1,4 +1,4 @@
-import { bearer, type FallbackBody, type Transport } from '../http/transport.ts';
+import { bearer, type Correction, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
 import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
@@ -6,30 +6,27 @@ import { answerEnd, finishWord } from './finish-word.ts';
 import { streamAnswer, type WireReader } from './stream-answer.ts';
 import { createThinkTagReader, mayThinkInTags, type ThinkTagReader } from './think-tags.ts';
 
-/** One vendor's dialect of the OpenAI chat protocol. */
-export interface ChatDialect {
-  /** The whole body of a request. */
-  body: JsonObject;
-  fallbackBody?: FallbackBody;
-}
-
 /** Streams one answer from `POST /chat/completions`. */
 export function answerByChat(
   transport: Transport,
   call: ProviderCall,
   sink: AnswerSink,
-  { body, fallbackBody }: ChatDialect,
+  { body, corrections }: { body: JsonObject & { model: string }; corrections?: readonly Correction[] },
 ): Promise<AnswerEnd> {
-  const post = { path: '/chat/completions', headers: bearer(call), body, fallbackBody };
+  const post = { path: '/chat/completions', headers: bearer(call), model: body.model, body, corrections };
   return streamAnswer(transport, call, post, sink, (writer) =>
     createChatReader(writer, mayThinkInTags(transport.name)),
   );
 }
 
 /** The conversation as chat messages; the system prompt goes first, in the given role. */
-export function chatMessages(request: AnswerRequest, systemRole: 'system' | 'developer'): JsonObject[] {
-  const turns = request.turns.map(({ role, text }) => ({ role, content: text }));
-  return request.system === null ? turns : [{ role: systemRole, content: request.system }, ...turns];
+export function chatMessages(
+  { turns, options }: AnswerRequest,
+  systemRole: 'system' | 'developer',
+): JsonObject[] {
+  const messages = turns.map(({ role, text }) => ({ role, content: text }));
+  const { systemPrompt } = options;
+  return systemPrompt === null ? messages : [{ role: systemRole, content: systemPrompt }, ...messages];
 }
 
 function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {
@@ -76,7 +73,7 @@ function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {
   }
 }
 
-const SAID = ['content', 'refusal', 'reasoning', 'reasoning_content'];
+const SAID = ['content', 'refusal', 'reasoning', 'reasoning_content', 'audio'];
 const CHUNK = 'chat.completion.chunk';
 
 function readDelta(delta: JsonObject, writer: AnswerWriter, tags: ThinkTagReader | null): void {
@@ -85,6 +82,8 @@ function readDelta(delta: JsonObject, writer: AnswerWriter, tags: ThinkTagReader
   else if (tags) tags.text(delta.content);
   else writer.text(delta.content);
   writer.text(delta.refusal);
+  // What is said aloud stands nowhere else.
+  writer.text(asObject(delta.audio)?.transcript);
   if (delta.annotations !== undefined) readAnnotations(delta.annotations, writer);
 }
 
@@ -114,7 +113,17 @@ function chatUsage(usage: JsonObject): TokenUsage {
   return {
     inputTokens: input,
     outputTokens: isSeparate ? completion + reasoning : completion,
-    cachedInputTokens: asCount(asObject(usage.prompt_tokens_details)?.cached_tokens),
+    cachedInputTokens: cachedIn(usage),
+    cacheWriteTokens: asCount(asObject(usage.prompt_tokens_details)?.cache_write_tokens),
     reasoningTokens: reasoning,
   };
+}
+
+/** OpenAI's field, Mistral's older one, and DeepSeek's. */
+function cachedIn(usage: JsonObject): number | null {
+  return (
+    asCount(asObject(usage.prompt_tokens_details)?.cached_tokens) ??
+    asCount(usage.num_cached_tokens) ??
+    asCount(usage.prompt_cache_hit_tokens)
+  );
 }

@@ -37,6 +37,7 @@ export function cleanUsage(usage: TokenUsage): TokenUsage {
     inputTokens: cleanCount(usage.inputTokens),
     outputTokens: cleanCount(usage.outputTokens),
     cachedInputTokens: cleanCount(usage.cachedInputTokens),
+    cacheWriteTokens: cleanCount(usage.cacheWriteTokens),
     reasoningTokens: cleanCount(usage.reasoningTokens),
   };
 }

@@ -1,29 +1,56 @@
-import type { Transport } from '../http/transport.ts';
+import type { Correction, Transport } from '../http/transport.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
-import type { AnswerEnd, AnswerSink, ProviderCall, TokenUsage } from '../provider.ts';
+import { type Piece, piecesOf } from '../kept-reasoning.ts';
+import type { AnswerEnd, AnswerSink, ProviderCall, TokenUsage, Turn } from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
+import { readGrounding } from './grounding.ts';
 import { streamAnswer, type WireReader } from './stream-answer.ts';
+
+/** The conversation as contents. A part with a signature keeps its own text, as the model wrote it. */
+export function geminiContents(turns: readonly Turn[], model: string): JsonObject[] {
+  return turns.map((turn) => ({
+    role: turn.role === 'assistant' ? 'model' : 'user',
+    parts: partsOf(piecesOf(turn, 'GEMINI', model)),
+  }));
+}
+
+function partsOf(pieces: readonly Piece[]): JsonObject[] {
+  const parts: JsonObject[] = [];
+  let signature: JsonObject = {};
+  for (const piece of pieces) {
+    if (piece.type === 'text') {
+      parts.push({ text: piece.text, ...signature });
+      signature = {};
+      continue;
+    }
+    // A signature may come without any text.
+    if (signature.thoughtSignature !== undefined) parts.push({ text: '', ...signature });
+    signature = piece.item;
+  }
+  return signature.thoughtSignature === undefined ? parts : [...parts, { text: '', ...signature }];
+}
 
 /** Streams one answer from Gemini's `streamGenerateContent`. */
 export function answerByGenerateContent(
   transport: Transport,
   call: ProviderCall,
   sink: AnswerSink,
-  { model, headers, body }: { model: string; headers: Record<string, string>; body: JsonObject },
+  request: { model: string; headers: Record<string, string>; body: JsonObject; corrections: Correction[] },
 ): Promise<AnswerEnd> {
-  const path = `/models/${encodeURIComponent(model)}:streamGenerateContent?alt=sse`;
-  return streamAnswer(transport, call, { path, headers, body }, sink, createGenerateContentReader);
+  const path = `/models/${encodeURIComponent(request.model)}:streamGenerateContent?alt=sse`;
+  return streamAnswer(transport, call, { path, ...request }, sink, createGenerateContentReader);
 }
 
 function createGenerateContentReader(writer: AnswerWriter): WireReader {
   let finish: string | null = null;
   let isPromptBlocked = false;
+  const text = { value: '' };
 
   return {
     read(chunk) {
       const candidate = asObjects(chunk.candidates)[0];
-      if (candidate) readCandidate(candidate, writer);
+      if (candidate) readCandidate(candidate, writer, text);
       const blockReason = asText(asObject(chunk.promptFeedback)?.blockReason);
       isPromptBlocked ||= blockReason !== null;
       const word = blockReason ?? finishWord(candidate?.finishReason);
@@ -41,16 +68,23 @@ function createGenerateContentReader(writer: AnswerWriter): WireReader {
   };
 }
 
-function readCandidate(candidate: JsonObject, writer: AnswerWriter): void {
-  for (const part of asObjects(asObject(candidate.content)?.parts)) {
-    if (part.thought === true) writer.reasoning(part.text, 0);
-    else writer.text(part.text);
+function readCandidate(candidate: JsonObject, writer: AnswerWriter, answer: { value: string }): void {
+  for (const part of asObjects(asObject(candidate.content)?.parts)) readPart(part, writer, answer);
+  const grounding = asObject(candidate.groundingMetadata);
+  if (grounding !== null) readGrounding(grounding, writer, answer.value);
+}
+
+function readPart(part: JsonObject, writer: AnswerWriter, answer: { value: string }): void {
+  const { thoughtSignature } = part;
+  const isThought = part.thought === true;
+  if (asText(thoughtSignature) !== null) writer.keep({ thoughtSignature });
+  if (isThought) writer.reasoning(part.text, 0);
+  else {
+    writer.text(part.text);
+    answer.value += asText(part.text) ?? '';
   }
-  // Offsets of citations are left out: Gemini counts them in bytes of a part of the answer, which it never sends whole.
-  for (const chunk of asObjects(asObject(candidate.groundingMetadata)?.groundingChunks)) {
-    const source = asObject(chunk.web);
-    if (source) writer.citation(source.uri, source.title, null, null);
-  }
+  // The signature belongs to this part's text alone, so the next text must not become part of it.
+  if (asText(thoughtSignature) !== null) writer.keep({});
 }
 
 function geminiUsage(usage: JsonObject): TokenUsage {
@@ -64,6 +98,7 @@ function geminiUsage(usage: JsonObject): TokenUsage {
     // Candidates leave thoughts out; both are billed as output.
     outputTokens: candidates === null && thoughts === null ? null : (candidates ?? 0) + (thoughts ?? 0),
     cachedInputTokens: asCount(usage.cachedContentTokenCount),
+    cacheWriteTokens: null,
     reasoningTokens: thoughts,
   };
 }

@@ -1,6 +1,7 @@
-import type { Transport } from '../http/transport.ts';
-import { asCount, asObject, asObjects, type JsonObject } from '../json.ts';
-import type { AnswerEnd, AnswerSink, ProviderCall } from '../provider.ts';
+import type { Correction, Transport } from '../http/transport.ts';
+import { asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
+import { piecesOf } from '../kept-reasoning.ts';
+import type { AnswerEnd, AnswerSink, ProviderCall, Turn } from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
@@ -10,9 +11,24 @@ export function answerByMessages(
   transport: Transport,
   call: ProviderCall,
   sink: AnswerSink,
-  { headers, body }: { headers: Record<string, string>; body: JsonObject },
+  request: {
+    headers: Record<string, string>;
+    body: JsonObject & { model: string };
+    corrections: readonly Correction[];
+  },
 ): Promise<AnswerEnd> {
-  return streamAnswer(transport, call, { path: '/v1/messages', headers, body }, sink, createMessagesReader);
+  const post = { path: '/v1/messages', model: request.body.model, ...request };
+  return streamAnswer(transport, call, post, sink, createMessagesReader);
+}
+
+/** The conversation as messages, with the model's own signed thinking where it stood. */
+export function messagesOf(turns: readonly Turn[], model: string): JsonObject[] {
+  return turns.map((turn) => {
+    const pieces = piecesOf(turn, 'ANTHROPIC', model);
+    const isPlain = pieces.every(({ type }) => type === 'text');
+    const blocks = pieces.map((piece) => (piece.type === 'item' ? piece.item : piece));
+    return { role: turn.role, content: isPlain ? turn.text : blocks };
+  });
 }
 
 function createMessagesReader(writer: AnswerWriter): WireReader {
@@ -23,6 +39,7 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
   let thinking: number | null = null;
   let stopReason: string | null = null;
   let isStopped = false;
+  let thought: { thinking: string; signature: string } | null = null;
 
   return {
     read(event) {
@@ -32,6 +49,9 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
           return 'open';
         case 'content_block_start':
           readBlock(asObject(event.content_block), asCount(event.index) ?? 0);
+          return 'open';
+        case 'content_block_stop':
+          keepThought();
           return 'open';
         case 'message_start':
           // Its output count is left out: nothing has been written yet.
@@ -44,7 +64,10 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
           isStopped = true;
           return 'last';
         case 'message':
-          for (const [block, content] of asObjects(event.content).entries()) readBlock(content, block);
+          for (const [block, content] of asObjects(event.content).entries()) {
+            readBlock(content, block);
+            keepThought();
+          }
           readEnd(event, asObject(event.usage));
           isStopped = true;
           return 'last';
@@ -61,7 +84,12 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
   function readDelta(delta: JsonObject | null, block: number): void {
     if (delta === null) return;
     if (delta.type === 'text_delta') writer.text(delta.text);
-    if (delta.type === 'thinking_delta') writer.reasoning(delta.thinking, block);
+    if (delta.type === 'thinking_delta') {
+      writer.reasoning(delta.thinking, block);
+      if (thought !== null) thought.thinking += asText(delta.thinking) ?? '';
+    }
+    if (delta.type === 'signature_delta' && thought !== null)
+      thought.signature += asText(delta.signature) ?? '';
     if (delta.type === 'citations_delta') {
       const citation = asObject(delta.citation);
       // It has offsets into the source, not into the answer.
@@ -71,9 +99,19 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
 
   function readBlock(content: JsonObject | null, block: number): void {
     if (content?.type === 'text') writer.text(content.text);
-    if (content?.type === 'thinking') writer.reasoning(content.thinking, block);
+    if (content?.type === 'thinking') {
+      writer.reasoning(content.thinking, block);
+      thought = { thinking: asText(content.thinking) ?? '', signature: asText(content.signature) ?? '' };
+    }
+    if (content?.type === 'redacted_thinking') writer.keep({ type: content.type, data: content.data });
     for (const citation of asObjects(content?.citations))
       writer.citation(citation.url, citation.title, null, null);
+  }
+
+  /** A thought without a signature, such as one of a compatible server, would be refused. */
+  function keepThought(): void {
+    if (thought !== null && thought.signature !== '') writer.keep({ type: 'thinking', ...thought });
+    thought = null;
   }
 
   function readEnd(delta: JsonObject | null, usage: JsonObject | null): Progress {
@@ -99,6 +137,7 @@ function createMessagesReader(writer: AnswerWriter): WireReader {
         inputTokens: input === null ? null : input + (cacheRead ?? 0) + (cacheWrite ?? 0),
         outputTokens: output,
         cachedInputTokens: cacheRead,
+        cacheWriteTokens: cacheWrite,
         reasoningTokens: thinking,
       },
       isFinal,

@@ -1,7 +1,9 @@
-import { bearer, type FallbackBody, type Transport } from '../http/transport.ts';
+import { bearer, type Correction, type Transport } from '../http/transport.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
-import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from '../provider.ts';
+import { piecesOf } from '../kept-reasoning.ts';
+import type { AnswerEnd, AnswerSink, ProviderCall, ProviderName, TokenUsage, Turn } from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
+import { citedPlace } from './cited-place.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { type FailureIn, type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
 
@@ -10,21 +12,31 @@ export function answerByResponses(
   transport: Transport,
   call: ProviderCall,
   sink: AnswerSink,
-  { path, body, fallbackBody }: { path: string; body: JsonObject; fallbackBody?: FallbackBody },
+  request: { path: string; model: string; body: JsonObject; corrections?: readonly Correction[] },
 ): Promise<AnswerEnd> {
-  return streamAnswer(
-    transport,
-    call,
-    { path, headers: bearer(call), body, fallbackBody },
-    sink,
-    createResponsesReader,
+  return streamAnswer(transport, call, { headers: bearer(call), ...request }, sink, createResponsesReader);
+}
+
+/** The conversation as input items, with the model's own encrypted reasoning; the system prompt goes into `instructions`. */
+export function responsesInput(turns: readonly Turn[], provider: ProviderName, model: string): JsonObject[] {
+  return turns.flatMap((turn) =>
+    piecesOf(turn, provider, model).map((piece) =>
+      piece.type === 'item' ? piece.item : { type: 'message', role: turn.role, content: piece.text },
+    ),
   );
 }
 
-/** The conversation as input items; the system prompt goes into `instructions`. */
-export function responsesInput(request: AnswerRequest): JsonObject[] {
-  return request.turns.map(({ role, text }) => ({ type: 'message', role, content: text }));
-}
+/**
+ * Sends the request without encrypted reasoning if the server cannot read it, e.g. because the key now belongs to another
+ * organisation, or if the model has none.
+ */
+export const withoutEncryptedReasoning: Correction = {
+  pattern: /encrypted.content/i,
+  correct: ({ include: _, ...body }) => ({
+    ...body,
+    input: asObjects(body.input).filter(({ type }) => type !== 'reasoning'),
+  }),
+};
 
 function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): WireReader {
   let finish: string | null = null;
@@ -34,6 +46,7 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Wire
   let reasoningSource: 'deltas' | 'items' | null = null;
   /** The text of each part so far, by its number. */
   const texts = new Map<number, string>();
+  const keptItems = new Set<unknown>();
 
   return {
     read: readEvent,
@@ -44,6 +57,7 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Wire
     switch (event.type) {
       case 'response.output_text.delta':
       case 'response.refusal.delta':
+      case 'response.audio.transcript.delta':
         readText(event, event.delta);
         return 'open';
       case 'response.output_text.done':
@@ -118,11 +132,20 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Wire
       for (const [part, content] of asObjects(item.content).entries())
         readPart({ output_index: index, content_index: part }, content);
     }
+    keepReasoning(item, index);
     if (item?.type === 'reasoning' && withReasoning) {
       reasoningSource = 'items';
       for (const [part, { text }] of [...asObjects(item.summary), ...asObjects(item.content)].entries())
         writer.reasoning(text, partNumber(index, part));
     }
+  }
+
+  /** Without its id: the server stores nothing that the id could name. The finished response repeats the items. */
+  function keepReasoning(item: JsonObject | null, index: unknown): void {
+    if (item?.type !== 'reasoning' || asText(item.encrypted_content) === null || keptItems.has(index)) return;
+    keptItems.add(index);
+    const { summary, encrypted_content } = item;
+    writer.keep({ type: 'reasoning', summary: summary ?? [], encrypted_content });
   }
 
   function readReasoning(delta: unknown, part: number): void {
@@ -132,14 +155,17 @@ function createResponsesReader(writer: AnswerWriter, failureIn: FailureIn): Wire
 
   function readAnnotation(annotation: JsonObject | null): void {
     if (annotation?.type !== 'url_citation') return;
-    const start = asCount(annotation.start_index);
-    const end = asCount(annotation.end_index);
+    const place = citedPlace(annotation, textOfPart(openItem, openPart));
     writer.citation(
       annotation.url,
       annotation.title,
-      start === null ? null : partStart + start,
-      end === null ? null : partStart + end,
+      place === null ? null : partStart + place.start,
+      place === null ? null : partStart + place.end,
     );
+  }
+
+  function textOfPart(item: unknown, part: unknown): string {
+    return texts.get(partNumber(item, part)) ?? '';
   }
 
   function readSearchResults(results: unknown): void {
@@ -168,6 +194,7 @@ function responsesUsage(usage: JsonObject): TokenUsage {
     inputTokens: asCount(usage.input_tokens),
     outputTokens: asCount(usage.output_tokens),
     cachedInputTokens: asCount(asObject(usage.input_tokens_details)?.cached_tokens),
+    cacheWriteTokens: asCount(asObject(usage.input_tokens_details)?.cache_write_tokens),
     reasoningTokens: asCount(asObject(usage.output_tokens_details)?.reasoning_tokens),
   };
 }

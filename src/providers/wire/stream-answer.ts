@@ -4,7 +4,14 @@ import type { Deadlines } from '../http/deadlines.ts';
 import { readEvents, type ServerSentEvent } from '../http/sse.ts';
 import type { Post, Transport } from '../http/transport.ts';
 import { asObject, asObjects, type JsonObject, parseJson } from '../json.ts';
-import { type AnswerEnd, type AnswerSink, type ProviderCall, secretsOf } from '../provider.ts';
+import { modelFamily } from '../kept-reasoning.ts';
+import {
+  type AnswerEnd,
+  type AnswerSink,
+  type FinishReason,
+  type ProviderCall,
+  secretsOf,
+} from '../provider.ts';
 import { type AnswerWriter, createAnswerWriter } from './answer-writer.ts';
 
 /** Reads the events of one protocol, and whole answers in one event. It has state: one object for each answer. */
@@ -20,6 +27,11 @@ export interface WireReader {
 /** `finished`: the answer has ended, only token counts may follow. `last`: nothing of use follows. */
 export type Progress = 'open' | 'finished' | 'last';
 
+/** The request for an answer of this model. */
+export interface AnswerPost extends Post {
+  model: string;
+}
+
 /** Classifies an error event of a stream. */
 export type FailureIn = (event: unknown) => ProviderError;
 
@@ -31,7 +43,7 @@ export type FailureIn = (event: unknown) => ProviderError;
 export async function streamAnswer(
   transport: Transport,
   call: ProviderCall,
-  post: Post,
+  post: AnswerPost,
   sink: AnswerSink,
   createReader: (writer: AnswerWriter, failureIn: FailureIn) => WireReader,
 ): Promise<AnswerEnd> {
@@ -66,8 +78,14 @@ export async function streamAnswer(
   if (end.finishReason === 'CONTENT_FILTER' && writer.textLength === 0) {
     throw new ProviderError('CONTENT_FILTERED');
   }
+  // State of an answer that broke off would be refused: an item without the text that belongs to it.
+  if (writer.kept.length > 0 && KEPT_ENDS.includes(end.finishReason)) {
+    sink.keep({ provider: name, family: modelFamily(post.model), items: writer.kept });
+  }
   return end;
 }
+
+const KEPT_ENDS: readonly FinishReason[] = ['STOP', 'LENGTH'];
 
 /** Passes the objects in events to the reader and throws the ones that are errors as ProviderError. */
 function createIntake(reader: WireReader, writer: AnswerWriter, failureIn: FailureIn, limits: Limits) {
