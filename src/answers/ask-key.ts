@@ -6,6 +6,7 @@ import { type OpenedKey, type SealedKey, withSecret, withSecretOf } from '../key
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
 import { isWorthRepeating, ProviderError } from '../providers/failure/failure.ts';
+import type { AskedModel } from '../providers/options.ts';
 import type { AnswerEnd, Credentials } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import type { GenerateDeps, GenerationJob } from './generation-job.ts';
