@@ -9,6 +9,7 @@ import { transactionAtOnce } from '../db/transaction-at-once.ts';
 import { isUnreachable } from '../db/transient-failure.ts';
 import type { ServerLease } from '../fleet/lease.ts';
 import { failureCode, failureName, log } from '../log.ts';
+import { toAnswerOptions } from '../models/answer-options.ts';
 import type { Turn } from '../providers/provider.ts';
 import { discardAnswer, endAnswer } from './end-answer.ts';
 import { type GenerateDeps, generateAnswer } from './generate.ts';
@@ -86,7 +87,7 @@ function startAnswers(
   answers: readonly PreparedAnswer[],
   isCommitted: Promise<boolean>,
 ): void {
-  for (const { live, model, apiKeyId, keyTenantId, sealedKey } of answers)
+  for (const { live, model, apiKeyId, keyTenantId, sealedKey, options } of answers)
     deps.track(
       generateAnswer(deps, {
         live,
@@ -94,7 +95,8 @@ function startAnswers(
         apiKeyId,
         keyTenantId,
         sealedKey,
-        request: { system: null, turns },
+        options: toAnswerOptions(options),
+        request: { system: options?.systemPrompt ?? null, turns },
         isCommitted,
       }),
     );

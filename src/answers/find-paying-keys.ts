@@ -11,19 +11,19 @@ import { mayDo } from '../workspaces/permissions.ts';
 /** A model that can be asked, with the key that pays. */
 export type PaidModel = Extract<ModelAvailability, { isAvailable: true }> & { model: Model };
 
-/** Each of these models with the key that pays for it. Throws ModelUnavailableError for the first that has none. */
-export async function requirePayingKeys(
+/** Each of these answers with the key that pays for its model. Throws ModelUnavailableError for the first that has none. */
+export async function requirePayingKeys<Answer extends { model: Model }>(
   deps: Pick<KeyDeps, 'db' | 'providers'>,
   viewer: Viewer,
   thread: Thread,
-  models: readonly Model[],
+  answers: readonly Answer[],
   offers: ReadonlyMap<string, ModelAvailability>,
-): Promise<PaidModel[]> {
-  const paid: PaidModel[] = [];
-  for (const model of models) {
-    const offer = offers.get(model.id) ?? NOT_OFFERED;
-    if (!offer.isAvailable) throw await unavailable(deps, viewer, thread, model, offer);
-    paid.push({ model, ...offer });
+): Promise<(Answer & PaidModel)[]> {
+  const paid: (Answer & PaidModel)[] = [];
+  for (const answer of answers) {
+    const offer = offers.get(answer.model.id) ?? NOT_OFFERED;
+    if (!offer.isAvailable) throw await unavailable(deps, viewer, thread, answer.model, offer);
+    paid.push({ ...answer, ...offer });
   }
   return paid;
 }

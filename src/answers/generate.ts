@@ -7,6 +7,7 @@ import { recordKeyOutcome } from '../keys/record-outcome.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
 import { isWorthRepeating, ProviderError } from '../providers/failure/failure.ts';
+import type { AnswerOptions } from '../providers/options.ts';
 import type { AnswerEnd, AnswerRequest } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import { type EndDeps, endAnswer } from './end-answer.ts';
@@ -21,6 +22,8 @@ export interface GenerationJob {
   apiKeyId: string;
   /** The workspace or team that owns the key. */
   keyTenantId: string;
+  /** How the model is to answer. */
+  options: AnswerOptions;
   request: Pick<AnswerRequest, 'system' | 'turns'>;
   /** The record of the key as it was read when the answer began, for the first call. */
   sealedKey: SealedKey;

@@ -2,8 +2,10 @@ import * as answerErrors from '../answer-error.ts';
 import { regenerateAnswer } from '../answers/regenerate-answer.ts';
 import { stopAnswer } from '../answers/stop-answer.ts';
 import * as errors from '../errors.ts';
+import { toAnswerOptions } from '../models/answer-options.ts';
 import type { FINISH_REASONS, ProviderName as ProviderNameShape } from '../providers/provider.ts';
 import type { Message as MessageShape } from '../threads/message.ts';
+import { AnswerOptions, AnswerOptionsInput } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -108,6 +110,11 @@ export const Answer = builder.objectRef<MessageShape>('Answer').implement({
       description: 'Provider that ran the model. Null if it is not known.',
       resolve: ({ provider }) => provider as ProviderNameShape | null,
     }),
+    options: t.field({
+      type: AnswerOptions,
+      description: 'Options with which the model was asked, those of a variant included.',
+      resolve: ({ options }) => toAnswerOptions(options),
+    }),
     paidBy: t.expose('paidBy', {
       type: KeyScope,
       nullable: true,
@@ -174,6 +181,11 @@ mutation('regenerateAnswer', {
   input: (t) => ({
     answerId: t.id({ required: true, description: 'Id of the answer.' }),
     modelId: t.id({ description: 'Id of another model to ask; the same one if absent.' }),
+    options: t.field({
+      type: AnswerOptionsInput,
+      description:
+        'Options of the new answer. A field that is left out is as in the first answer, unless another model is asked that does not take it, or is a variant with an option of its own.',
+    }),
   }),
   errors: sendErrors,
   run: async (deps, viewer, input) => ({ answer: await regenerateAnswer(deps, viewer, input) }),

@@ -1,4 +1,5 @@
 import { managedKeyIds, unavailableCode } from '../keys/availability.ts';
+import { optionSupportOf } from '../models/answer-options.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
 import type { ListedPrice } from '../providers/provider.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
@@ -6,6 +7,7 @@ import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { Money, usDollars } from './money.ts';
 import { Node } from './node.ts';
+import { OptionSupport } from './option-support.ts';
 import { ProviderName } from './provider.ts';
 import { loadTenant, Tenant } from './tenant.ts';
 import { ErrorCode } from './user-error.ts';
@@ -109,6 +111,11 @@ Model.implement({
     capabilities: t.expose('capabilities', {
       type: [ModelCapability],
       description: 'Capabilities of the model besides text, as far as the provider states them.',
+    }),
+    optionSupport: t.field({
+      type: OptionSupport,
+      description: 'Options that the model takes.',
+      resolve: (model, _args, { deps }) => optionSupportOf(deps.providers[model.provider], model),
     }),
     price: t.field({
       type: ModelPrice,

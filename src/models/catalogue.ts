@@ -20,11 +20,17 @@ import { anyText } from '../db/prepared.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { teamMembers } from '../db/tables/team.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
+import type { AskedModel } from '../providers/options.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 
 /** A model that a workspace or team knows. Whether it can be called now depends on the keys. */
 export type Model = Omit<typeof models.$inferSelect, 'provider'> & { provider: ProviderName };
+
+/** What decides how a model is asked. */
+export function toAskedModel({ name, maxOutputTokens, capabilities, optionFacts }: Model): AskedModel {
+  return { name, maxOutputTokens, capabilities, optionFacts };
+}
 
 /** The models with these ids that the viewer may see: those of workspaces and teams the viewer is in. */
 export async function findModels(
@@ -112,14 +118,14 @@ export function selectModelsInWorkspace(db: Database, workspace: { id: SQLWrappe
     .orderBy(asked.id, asc(sql`${models.teamId} is not null`));
 }
 
-/** The models that one key offers, in the provider's order. */
+/** The models that one key offers: those that the provider lists, in its order, then those that a person added. */
 export async function modelsOfKey({ db }: { db: Database }, apiKeyId: string): Promise<Model[]> {
   const rows = await db
     .select({ model: models })
     .from(apiKeyModels)
     .innerJoin(models, eq(models.id, apiKeyModels.modelId))
     .where(eq(apiKeyModels.apiKeyId, apiKeyId))
-    .orderBy(apiKeyModels.position);
+    .orderBy(apiKeyModels.position, apiKeyModels.modelId); // those that are not listed come last
   return rows.map((row) => row.model as Model);
 }
 

@@ -84,3 +84,30 @@ export type FindRefusedOption = (
   model: AskedModel,
   options: AnswerOptions,
 ) => OptionRefusal | null;
+
+// To be replaced by what each provider says of its models.
+
+export function optionSupport({ maxOutputTokens }: AskedModel): OptionSupport {
+  return {
+    efforts: [],
+    defaultEffort: null,
+    temperature: { min: 0, max: 2 },
+    topP: { min: 0, max: 1 },
+    maxOutputTokens: { min: 1, max: maxOutputTokens ?? 1_000_000 },
+    maxStopWords: 4,
+    supportsSystemPrompt: true,
+    supportsWebSearch: false,
+  };
+}
+
+export const findRefusedOption: FindRefusedOption = (_provider, model, options) => {
+  const support = optionSupport(model);
+  for (const option of ['temperature', 'topP', 'maxOutputTokens'] as const) {
+    const [value, range] = [options[option], support[option]];
+    if (value !== null && range !== null && (value < range.min || value > range.max))
+      return { option, reason: `takes ${option} from ${range.min} to ${range.max}.` };
+  }
+  if (options.effort !== null) return { option: 'effort', reason: 'takes no effort.' };
+  if (options.webSearch === true) return { option: 'webSearch', reason: 'does not search the web.' };
+  return null;
+};
