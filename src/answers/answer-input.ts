@@ -37,7 +37,7 @@ function checkModelIds(modelIds: readonly string[]): RequestedAnswer[] {
   if (new Set(modelIds).size < modelIds.length)
     throw new InvalidInputError(
       'modelIds',
-      'A model is named twice. Name each model once, or give `answers` with other options for each.',
+      'A model is named twice. Name each model once, or ask for answers with other options for each.',
     );
   return modelIds.map((modelId, index) => {
     const path = `modelIds.${index}`;

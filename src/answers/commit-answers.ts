@@ -50,8 +50,9 @@ export async function commitAnswers(
 ): Promise<Inserted | null> {
   const { answers } = rows;
   const apiKeyIds = idList(answers.flatMap((answer) => answer.apiKeyIds));
+  const modelIds = idList(answers.map(({ model }) => model.id));
   const { replies, committed } = transactionAtOnce(deps.db, [
-    lockThreadAndKeys({ threadId: state.thread.id, apiKeyIds }),
+    lockThreadAndKeys({ threadId: state.thread.id, modelIds, apiKeyIds }),
     ...(rows.mostOfPerson === null ? [] : [lockAnswersOfPerson({ personId: viewer.id })]),
     insertMessages(viewer, state, rows),
   ]);

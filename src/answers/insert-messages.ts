@@ -3,7 +3,7 @@ import type { QueryBuilder } from 'drizzle-orm/pg-core';
 import type { Viewer } from '../accounts/session.ts';
 import { placeholders } from '../db/prepared.ts';
 import { type Statement, statement } from '../db/statement.ts';
-import type { StoredOptions } from '../db/tables/model.ts';
+import { models, type StoredOptions } from '../db/tables/model.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
 import type { Row } from '../db/transaction-at-once.ts';
@@ -120,7 +120,7 @@ const insertMessageAndAnswers = statement<InsertValues & Record<'messageId' | 't
 function insertRows(builder: QueryBuilder, newQuestions: 0 | 1, question: (unchanged: WithSubquery) => SQL) {
   const unchanged = builder.$with('unchanged', { lastPosition: threads.lastPosition }).as(sql`
     select last_position from ${threads}
-    where id = ${given.threadId} and ${IS_AS_READ} and ${areUnchanged(sql.placeholder('chosenKeys'))}
+    where id = ${given.threadId} and ${IS_AS_READ} and ${areUnchanged(sql.placeholder('chosenKeys'))} and ${HAS_MODELS}
       and (${mostBefore} is null or ${answersOf(given.viewerId)} <= ${mostBefore})`);
   const asked = builder.$with('asked', { id: messages.id }).as(question(unchanged));
   const counted = builder.$with('counted', countedColumns).as(sql`
@@ -144,6 +144,11 @@ function insertRows(builder: QueryBuilder, newQuestions: 0 | 1, question: (uncha
     .select({ ...counted._.selectedFields })
     .from(counted);
 }
+
+/** Whether every model is still there: a variant can be removed. */
+const HAS_MODELS = sql`not exists (
+  select from jsonb_to_recordset(${sql.placeholder('answers')}::text::jsonb) as wanted("modelId" text)
+  where not exists (select from ${models} where ${models.id} = wanted."modelId"))`;
 
 const countedColumns = {
   lastPosition: threads.lastPosition,

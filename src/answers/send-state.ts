@@ -124,7 +124,7 @@ function selectState(db: Database, parentQuery: SQL) {
   const parent = db.$with('parent', { id: messages.id, role: messages.role }).as(parentQuery);
   const ofFound = (column: SQLWrapper) => sql`(select ${column} from ${found})`;
   const workspace = { id: ofFound(found.workspaceId), teamId: ofFound(found.teamId) };
-  const resolved = db.$with('resolved').as(selectModelsInWorkspace(db, workspace));
+  const resolved = db.$with('resolved').as(selectModelsInWorkspace(db, workspace, { viewerId, threadId }));
   const candidates = db
     .$with('candidates')
     .as(selectCandidates(db, sql`${models.id} in (select ${resolved.id} from ${resolved})`));

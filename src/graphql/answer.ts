@@ -196,13 +196,20 @@ mutation('regenerateAnswer', {
 
 /** The sentence for why an answer failed; null if it did not. */
 export async function answerErrorOf(
-  { errorCode, provider, errorRetryAt, apiKeyId }: MessageShape,
+  { id, errorCode, provider, errorRetryAt, apiKeyId }: MessageShape,
   context: Context,
 ): Promise<AnswerErrorFields | null> {
   if (errorCode === null || provider === null) return null;
   const code = answerErrors.answerErrorCode(errorCode);
   const managed = apiKeyId === null ? null : await context.loaders.apiKeys.load(apiKeyId);
-  return describeFailure(code, provider as ProviderNameShape, errorRetryAt, context, managed !== null);
+  const described = describeFailure(
+    code,
+    provider as ProviderNameShape,
+    errorRetryAt,
+    context,
+    managed !== null,
+  );
+  return { ...described, answerId: id };
 }
 
 /** An AnswerError as a plain object: GraphQL takes a returned Error for a thrown one. */
@@ -215,11 +222,11 @@ export function describeFailure(
 ): AnswerErrorFields {
   const { title } = deps.providers[provider];
   const error = new answerErrors.AnswerError(errorCode, title, errorRetryAt, managesKey);
-  const { name, code, message, fixableBy, retryAt } = error;
-  return { name, code, message, fixableBy, retryAt };
+  const { name, code, message, fixableBy, retryAt, answerId } = error;
+  return { name, code, message, fixableBy, retryAt, answerId };
 }
 
 type AnswerErrorFields = Pick<
   answerErrors.AnswerError,
-  'name' | 'code' | 'message' | 'fixableBy' | 'retryAt'
+  'name' | 'code' | 'message' | 'fixableBy' | 'retryAt' | 'answerId'
 >;

@@ -1,7 +1,9 @@
 import { managedKeyIds, unavailableCode } from '../keys/availability.ts';
-import { optionSupportOf } from '../models/answer-options.ts';
+import { optionSupportOf, toAnswerOptions } from '../models/answer-options.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
+import { mayEditVariant } from '../models/variant.ts';
 import type { ListedPrice } from '../providers/provider.ts';
+import { AnswerOptions } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
@@ -14,7 +16,7 @@ import { ErrorCode } from './user-error.ts';
 
 export const Model = builder.objectRef<ModelShape>('Model');
 
-const ModelCapability = builder.enumType('ModelCapability', {
+export const ModelCapability = builder.enumType('ModelCapability', {
   description: 'Capability of a model besides reading and writing text. May grow: ignore unknown values.',
   values: {
     IMAGE_INPUT: { description: 'The model reads images.' },
@@ -54,13 +56,15 @@ const ModelPrice = builder.objectRef<ListedPrice>('ModelPrice').implement({
 });
 
 Model.implement({
-  description: 'A model that can be asked. It outlives the key through which it became known.',
+  description:
+    'A model that can be asked, or a variant of one with options of its own. It outlives the key through which it became known.',
   interfaces: [Node],
   fields: (t) => ({
     provider: t.expose('provider', { type: ProviderName, description: 'Provider that runs the model.' }),
     tenant: t.field({
       type: Tenant,
-      description: 'Workspace or team through whose keys the model became known.',
+      description:
+        'Workspace or team through whose keys the model became known, or in which the variant was made.',
       resolve: (model, _args, { loaders }) => loadTenant(model, loaders),
     }),
     name: t.exposeString('name', { description: 'Name of the model at its provider, e.g. `gpt-5.6-luna`.' }),
@@ -116,6 +120,35 @@ Model.implement({
       type: OptionSupport,
       description: 'Options that the model takes.',
       resolve: (model, _args, { deps }) => optionSupportOf(deps.providers[model.provider], model),
+    }),
+    baseModel: t.field({
+      type: Model,
+      nullable: true,
+      description: 'Model that a variant is made from. Null for a model that is no variant.',
+      resolve: ({ baseModelId }, _args, { loaders }) =>
+        baseModelId === null ? null : loaders.models.load(baseModelId),
+    }),
+    options: t.field({
+      type: AnswerOptions,
+      nullable: true,
+      description: 'Options of a variant. Null for a model that is no variant.',
+      resolve: ({ baseModelId, options }) => (baseModelId === null ? null : toAnswerOptions(options)),
+    }),
+    viewerCanEdit: t.boolean({
+      description:
+        'True if the viewer may change and remove the variant: its maker and, if it is for everybody, an ADMIN. False for a model that is no variant.',
+      resolve: async (model, _args, { loaders, viewer }) =>
+        viewer !== null && mayEditVariant(viewer, await loaders.tenants.load(model.tenantId), model),
+    }),
+    isFavorite: t.boolean({
+      description: 'True if the viewer, or an ADMIN for everybody, made the model a favourite.',
+      resolve: async ({ id }, _args, { loaders }) =>
+        (await loaders.modelPreferences.load(id))?.isFavorite === true,
+    }),
+    isHidden: t.boolean({
+      description: 'True if the viewer, or an ADMIN for everybody, hid the model in lists.',
+      resolve: async ({ id }, _args, { loaders }) =>
+        (await loaders.modelPreferences.load(id))?.isHidden === true,
     }),
     price: t.field({
       type: ModelPrice,

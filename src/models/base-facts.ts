@@ -5,6 +5,15 @@ import { isOneOf } from '../db/is-one-of.ts';
 import { models } from '../db/tables/model.ts';
 import type { Model } from './catalogue.ts';
 
+/** What a base model is known by: `variantId` is empty for all of them. */
+export const BASE_IDENTITY = [
+  models.tenantId,
+  models.provider,
+  models.baseUrl,
+  models.name,
+  models.variantId,
+];
+
 /** What a variant repeats of its base model: its place, and the provider's facts about it. */
 export function baseFactsOf(base: Model) {
   const { provider, baseUrl, name, contextWindow, maxOutputTokens, capabilities, optionFacts } = base;

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { and, asc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, isNotNull, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
 import { apiKeyModels, models, type StoredOptionFacts } from '../db/tables/model.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import { cleanCount, sanitizeText } from '../providers/wire/clean-facts.ts';
 import { tenantColumns } from '../workspaces/tenant.ts';
-import { updateVariants } from './base-facts.ts';
+import { BASE_IDENTITY, updateVariants } from './base-facts.ts';
 
 /**
  * Saves the provider's list, cleaned by `cleanModels`, as the models of this key: known ones keep their id, missing ones are no
@@ -57,8 +57,7 @@ async function saveModels(
     .insert(models)
     .values(inLockOrder(current).map((model) => ({ ...model, ...tenantColumns(tenantId) })))
     .onConflictDoUpdate({
-      target: [models.tenantId, models.provider, models.baseUrl, models.name],
-      targetWhere: isNull(models.baseModelId),
+      target: BASE_IDENTITY,
       set: {
         title: sql`excluded.title`,
         contextWindow: sql`excluded.context_window`,

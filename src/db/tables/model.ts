@@ -10,6 +10,7 @@ import {
   pgTable,
   primaryKey,
   text,
+  unique,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import { newId } from '../id.ts';
@@ -54,18 +55,23 @@ export const models = pgTable(
 
     /** The model that a variant is made from; null for a base model. */
     baseModelId: text('base_model_id').references((): AnyPgColumn => models.id, { onDelete: 'cascade' }),
+    /**
+     * The id of a variant; empty for a base model, of which there is one in each place. Not a partial index instead: without
+     * statistics the planner takes base models for few, and compares thousands pair by pair.
+     */
+    variantId: text('variant_id')
+      .notNull()
+      .generatedAlwaysAs(sql`case when base_model_id is null then '' else id end`),
     /** The person whose own variant it is; null for a variant for everybody in the workspace, and for a base model. */
     userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
     /** The options of a variant, without those that are left to the provider. */
     options: jsonb('options').$type<StoredOptions>(),
-    /** When a variant was last changed. */
+    /** When a person last changed the variant, or added the model by its name. */
     updatedAt: instant('updated_at').notNull().defaultNow(),
   },
   (table) => [
     check('models_one_owner', sql`num_nonnulls(workspace_id, team_id) = 1`),
-    uniqueIndex('models_identity')
-      .on(table.tenantId, table.provider, table.baseUrl, table.name)
-      .where(sql`base_model_id is null`),
+    unique('models_identity').on(table.tenantId, table.provider, table.baseUrl, table.name, table.variantId),
     uniqueIndex('models_title_for_everybody')
       .on(table.tenantId, table.title)
       .where(sql`base_model_id is not null and user_id is null`),
@@ -118,7 +124,7 @@ export const apiKeyModels = pgTable(
   ],
 );
 
-/** How a model is shown to one person, or to everybody who has no wish of their own. Null for no wish. */
+/** How a model is shown to one person, or to everybody who has no preference of their own. Null for no preference. */
 export const modelPreferences = pgTable(
   'model_preferences',
   {
