@@ -23,7 +23,10 @@ export function chooseOptions(
     const { option } = refusal;
     if (given[option] != null) throw notTaken(model, refusal, path.options);
     if (own[option] != null)
-      throw new InvalidInputError(path.modelId, `${model.title} ${refusal.reason} Change its options.`);
+      throw new InvalidInputError(
+        path.modelId,
+        `${model.title} ${refusal.reason}. Change the options of the variant.`,
+      );
     if (kept[option] === undefined) throw new Error(`${option} was refused, which is not set`);
     delete kept[option];
   }

@@ -93,7 +93,7 @@ export function requireTaken(
 
 /** The error for an option that the model does not take. */
 export function notTaken(model: Model, { option, reason }: OptionRefusal, path: string): InvalidInputError {
-  return new InvalidInputError(`${path}.${option}`, `${model.title} ${reason}`);
+  return new InvalidInputError(`${path}.${option}`, `${model.title} ${reason}.`);
 }
 
 const MAX_SYSTEM_PROMPT_BYTES = 64 * 1024; // it is sent with every answer, and stored with each

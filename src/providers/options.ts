@@ -105,9 +105,9 @@ export const findRefusedOption: FindRefusedOption = (_provider, model, options) 
   for (const option of ['temperature', 'topP', 'maxOutputTokens'] as const) {
     const [value, range] = [options[option], support[option]];
     if (value !== null && range !== null && (value < range.min || value > range.max))
-      return { option, reason: `takes ${option} from ${range.min} to ${range.max}.` };
+      return { option, reason: `takes ${option} from ${range.min} to ${range.max}` };
   }
-  if (options.effort !== null) return { option: 'effort', reason: 'takes no effort.' };
-  if (options.webSearch === true) return { option: 'webSearch', reason: 'does not search the web.' };
+  if (options.effort !== null) return { option: 'effort', reason: 'takes no effort' };
+  if (options.webSearch === true) return { option: 'webSearch', reason: 'does not search the web' };
   return null;
 };
