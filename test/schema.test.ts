@@ -225,6 +225,7 @@ describe('a list', () => {
       'Message.siblings',
       'Model.apiKeys',
       'Model.capabilities',
+      'Model.factSources',
       'ModelUnavailableError.suggestions',
       'ModelsUpdated.models',
       'OptionSupport.efforts',

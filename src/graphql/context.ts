@@ -13,6 +13,7 @@ import type { SharedReads } from '../follow/shared-reads.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
+import { findListTimes } from '../models/fact-sources.ts';
 import { findPreferences, type ModelPreference } from '../models/preference.ts';
 import {
   findMessages,
@@ -118,6 +119,8 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     modelPreferences: new Loader<ModelPreference>(async (ids) =>
       viewer === null ? new Map() : await findPreferences(deps, viewer, ids),
     ),
+    /** When a provider last listed a model, by model id. */
+    listTimes: new Loader<Date>((modelIds) => findListTimes(deps, modelIds)),
     /** By model id. */
     offers: new Loader<ModelAvailability>((modelIds) => findAvailability(deps, modelIds)),
     /** Ids of models to ask in place of one that is not there, by the id of its answer. */

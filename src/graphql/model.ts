@@ -1,6 +1,7 @@
 import { managedKeyIds, unavailableCode } from '../keys/availability.ts';
 import { optionSupportOf, toAnswerOptions } from '../models/answer-options.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
+import { type FactSource as FactSourceShape, factSources } from '../models/fact-sources.ts';
 import { mayEditVariant } from '../models/variant.ts';
 import type { ListedPrice } from '../providers/provider.ts';
 import { AnswerOptions } from './answer-options.ts';
@@ -52,6 +53,20 @@ const ModelPrice = builder.objectRef<ListedPrice>('ModelPrice').implement({
         'Price of a million input tokens that the provider puts into its cache. Null if not listed.',
       resolve: ({ cacheWrite }) => (cacheWrite === null ? null : usDollars(cacheWrite)),
     }),
+  }),
+});
+
+const FactSourceName = builder.enumType('FactSourceName', {
+  description: 'Source of what is known about a model. May grow: show an unknown source by its name.',
+  values: { PROVIDER: { description: 'List of models that the provider gives for a key.' } } as const,
+});
+
+const FactSource = builder.objectRef<FactSourceShape>('FactSource').implement({
+  description: 'Source of one field of a model.',
+  fields: (t) => ({
+    field: t.exposeString('field', { description: 'Name of the field, e.g. `contextWindow`.' }),
+    source: t.expose('source', { type: FactSourceName, description: 'Source of the field’s value.' }),
+    asOf: t.expose('asOf', { type: 'DateTime', description: 'Time at which the source last said so.' }),
   }),
 });
 
@@ -120,6 +135,13 @@ Model.implement({
       type: OptionSupport,
       description: 'Options that the model takes.',
       resolve: (model, _args, { deps }) => optionSupportOf(deps.providers[model.provider], model),
+    }),
+    factSources: t.field({
+      type: [FactSource],
+      description:
+        'Sources of the context window, the output limit, the capabilities and the price, as far as they are known. Empty for a model that no key lists any more.',
+      resolve: async (model, _args, { loaders }) =>
+        factSources(model, await loaders.listTimes.load(model.id)),
     }),
     baseModel: t.field({
       type: Model,
