@@ -33,11 +33,14 @@ export async function setModelPreference(
   const model = await requireModelIn(deps, viewer, workspace, input.modelId);
   const { isFavorite, isHidden } = input;
   const forEverybody = input.forEverybody === true;
+  const whose = forEverybody
+    ? { userId: null, forWhom: EVERYBODY }
+    : { userId: viewer.id, forWhom: viewer.id };
   await deps.db.transaction(async (tx) => {
     if (forEverybody) await lockAndAuthorizeTenant(tx, viewer, model, 'manageModels');
     await tx
       .insert(modelPreferences)
-      .values({ modelId: model.id, userId: forEverybody ? null : viewer.id, isFavorite, isHidden })
+      .values({ modelId: model.id, ...whose, isFavorite, isHidden })
       .onConflictDoUpdate({
         target: [modelPreferences.modelId, modelPreferences.forWhom],
         // An undefined column keeps its value.
@@ -100,5 +103,7 @@ function preferred(column: 'is_favorite' | 'is_hidden', { id }: Viewer): SQL<boo
   const setFor = (forWhom: string) => sql`(
     select ${sql.identifier(column)} from ${modelPreferences}
     where ${modelPreferences.modelId} = ${models.id} and ${modelPreferences.forWhom} = ${forWhom})`;
-  return sql<boolean>`coalesce(${setFor(id)}, ${setFor('everybody')}, false)`;
+  return sql<boolean>`coalesce(${setFor(id)}, ${setFor(EVERYBODY)}, false)`;
 }
+
+const EVERYBODY = 'everybody';

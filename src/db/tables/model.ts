@@ -133,13 +133,14 @@ export const modelPreferences = pgTable(
       .references(() => models.id, { onDelete: 'cascade' }),
     /** Null for everybody. */
     userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
-    /** A primary key cannot contain a null. */
-    forWhom: text('for_whom').notNull().generatedAlwaysAs(sql`coalesce(user_id, 'everybody')`),
+    /** The user id or `everybody`, since a primary key contains no null, and rows are copied by columns that are stored. */
+    forWhom: text('for_whom').notNull(),
     isFavorite: boolean('is_favorite'),
     isHidden: boolean('is_hidden'),
   },
   (table) => [
     primaryKey({ columns: [table.modelId, table.forWhom] }),
+    check('model_preferences_for_whom', sql`for_whom = coalesce(user_id, 'everybody')`),
     index('model_preferences_user_id').on(table.userId),
   ],
 );

@@ -1,12 +1,13 @@
--- oldest program: 20261129164510_asking
+-- oldest program: 20261129170039_asking
 -- Earlier programs would take a variant for a model that a key lists, and show it to everybody.
 CREATE TABLE "model_preferences" (
 	"model_id" text,
 	"user_id" text,
-	"for_whom" text GENERATED ALWAYS AS (coalesce(user_id, 'everybody')) STORED,
+	"for_whom" text,
 	"is_favorite" boolean,
 	"is_hidden" boolean,
-	CONSTRAINT "model_preferences_pkey" PRIMARY KEY("model_id","for_whom")
+	CONSTRAINT "model_preferences_pkey" PRIMARY KEY("model_id","for_whom"),
+	CONSTRAINT "model_preferences_for_whom" CHECK (for_whom = coalesce(user_id, 'everybody'))
 );
 --> statement-breakpoint
 ALTER TABLE "api_key_models" ADD COLUMN "is_added" boolean DEFAULT false NOT NULL;--> statement-breakpoint
