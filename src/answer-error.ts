@@ -150,6 +150,9 @@ export function answerSentence(code: AnswerErrorCode, providerTitle: string, man
 
 /** Why an answer failed. */
 export class AnswerError extends UserError {
+  /** The answer that ended with it; null for a failure that is still to be retried. */
+  readonly answerId: string | null = null;
+
   constructor(
     code: AnswerErrorCode,
     providerTitle: string,

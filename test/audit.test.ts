@@ -168,6 +168,13 @@ describe('an audit log', () => {
       Could not open the OpenAI key “Main”: it was changed outside Latchkey.
       Could not open the OpenAI key “Main”: this server does not have its root key.
       Could not open the OpenAI key “Main”: it was changed outside Latchkey.
+      Added the model “name” to the OpenAI key “Main”.
+      Created the model “name” for the maker alone.
+      Created the model “name” for everybody.
+      Changed the model “name” for the maker alone.
+      Changed the model “name” for everybody.
+      Removed the model “name” for the maker alone.
+      Removed the model “name” for everybody.
       Added Grace as owner.
       Added Grace as admin.
       Added Grace as member.

@@ -95,7 +95,7 @@ describe('sending a message', () => {
       [
         "BAD_INPUT Choose between 1 and 8 models.",
         "BAD_INPUT Choose between 1 and 8 models.",
-        "BAD_INPUT A model is named twice. Name each model once.",
+        "BAD_INPUT A model is named twice. Name each model once, or ask for answers with other options for each.",
         "BAD_INPUT Write something: the text is empty.",
         "BAD_INPUT Write something: the text is empty.",
         "BAD_INPUT The text is longer than 256 KiB. Shorten it, or send it in parts.",

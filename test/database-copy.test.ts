@@ -210,6 +210,12 @@ async function prepareHouse() {
   await letIn(ada, teamId, bob, 'MEMBER');
   const models = (await ada.addKey()).models;
   const model = models.find(({ name }) => name === 'gpt-4.1-nano') ?? expect.unreachable();
+  const named = { workspaceId: ada.workspaceId, baseModelId: model.id, title: 'Kept' };
+  await ada.run('create-model-variant', { input: { ...named, options: { temperature: 0.5 } } });
+  for (const forEverybody of [true, false])
+    await ada.run('set-model-preference', {
+      input: { workspaceId: ada.workspaceId, modelId: model.id, isFavorite: true, forEverybody },
+    });
   const question = 'What is “kept”?\n\\ "é" 🗝️';
   const sent = await ada.ask(question, [model]);
   const answer = await endOf(ada, sent.answers[0]?.id ?? '');

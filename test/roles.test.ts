@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { models } from '../src/db/tables/model.ts';
 import { teamMemberships, teams } from '../src/db/tables/team.ts';
 import { memberships, workspaces } from '../src/db/tables/workspace.ts';
 import { ROLES, type Role } from '../src/plans-and-roles.ts';
@@ -49,6 +50,22 @@ const TRIES: Record<Action, (person: Person, place: Place) => Promise<Answer>> =
     person.run('add-api-key', {
       input: { ...ownerInput(id), provider: 'OPENAI', secret: `sk-sim-${crypto.randomUUID()}` },
     }),
+  async manageModels(person, { id }) {
+    const [model] = await server.app.db
+      .insert(models)
+      .values({
+        workspaceId: id,
+        provider: 'OPENAI',
+        baseUrl: '',
+        name: crypto.randomUUID(),
+        title: 'M',
+        capabilities: [],
+      })
+      .returning();
+    return await change(person, 'create-model-variant', {
+      ...{ workspaceId: id, baseModelId: model?.id, title: crypto.randomUUID(), forEverybody: true },
+    });
+  },
   manageMembers: (person, { id, other }) =>
     change(person, 'update-member', { ...ownerInput(id), userId: other.id, role: 'ADMIN' }),
   async readAuditLog(person, { id }) {
@@ -115,6 +132,7 @@ const CAN: Readonly<Partial<Record<string, Action>>> = {
   viewerCanSend: 'chat',
   viewerCanManageThreads: 'manageThreads',
   viewerCanManageKeys: 'manageKeys',
+  viewerCanManageModels: 'manageModels',
   viewerCanManageMembers: 'manageMembers',
   viewerCanReadAuditLog: 'readAuditLog',
   viewerCanRename: 'rename',
@@ -144,7 +162,7 @@ describe('what the viewer is shown that they can do', () => {
       does[name] = (await tryFor(name, kind, person, { id, other })).code === undefined;
     }
     expect(shown).toEqual(does);
-    expect(Object.keys(shown)).toHaveLength(kind === 'team' ? 8 : 9);
+    expect(Object.keys(shown)).toHaveLength(kind === 'team' ? 8 : 10);
   });
 
   test('a member can leave a workspace of a team if only the workspace gives the role ADMIN', async () => {

@@ -83,8 +83,8 @@ function brief(text: string): string {
 const SENT = [
   'begin',
   'commit',
-  'with threads api_keys',
-  'with threads messages api_keys api_key_models',
+  'with threads messages api_keys api_key_models models',
+  'with threads models api_keys',
   'with threads workspaces messages models api_key_models api_keys',
 ];
 

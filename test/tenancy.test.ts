@@ -137,6 +137,7 @@ const ID_FIELDS = [
   'MessageRemoved.removedId',
   'RemoveApiKeyPayload.removedId',
   'RemoveMemberPayload.removedId',
+  'RemoveModelVariantPayload.removedId',
   'RevokeInvitationPayload.removedId',
   'SetPlanPayload.teamId',
   'SetPlanPayload.userId',

@@ -4,9 +4,8 @@ import { NotFoundError } from '../errors.ts';
 import { keyFailureCode } from '../keys/availability.ts';
 import { type OpenedKey, type SealedKey, withSecret, withSecretOf } from '../keys/open-secret.ts';
 import { failureName, log } from '../log.ts';
-import type { Model } from '../models/catalogue.ts';
+import { type Model, toAskedModel } from '../models/catalogue.ts';
 import { isWorthRepeating, ProviderError } from '../providers/failure/failure.ts';
-import type { AskedModel } from '../providers/options.ts';
 import type { AnswerEnd, Credentials } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import type { GenerateDeps, GenerationJob } from './generation-job.ts';
@@ -69,7 +68,7 @@ async function askWithRetries(
     lastUse.key = key;
     return deps.providers[key.provider].answer(
       { ...credentials, baseUrl: key.baseUrl, tenantId: key.tenantId, signal },
-      { ...request, model: askedModel(model), cacheKey: deps.cachesPrompts ? live.threadId : null },
+      { ...request, model: toAskedModel(model), cacheKey: deps.cachesPrompts ? live.threadId : null },
       live,
     );
   };
@@ -88,10 +87,6 @@ async function askWithRetries(
       await requireUsableStill(deps, apiKeyId, lastUse);
     }
   }
-}
-
-function askedModel(model: Model): AskedModel {
-  return { ...model, optionFacts: null };
 }
 
 /** Throws UnusableKeyError if the key may not be used again, e.g. because the plan was lowered during a rate limit. */

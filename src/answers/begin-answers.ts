@@ -6,6 +6,7 @@ import { type Message, newMessage } from '../threads/message.ts';
 import { requireSiblingLimit } from '../threads/siblings.ts';
 import type { Thread } from '../threads/thread.ts';
 import { requireAnswersLeft } from './answers-of-person.ts';
+import { chooseOptions } from './choose-options.ts';
 import { type AnswerDeps, commitAnswers } from './commit-answers.ts';
 import { measureConversation, readConversation, requireContextWindows } from './conversation.ts';
 import { requirePayingKeys } from './find-paying-keys.ts';
@@ -36,7 +37,7 @@ export type SendFacts = Pick<SendState, 'parent' | 'siblingIds' | 'models' | 'of
 /**
  * Begins answers: one statement reads everything, the rules are applied to that, and one transaction writes all rows if nothing
  * has changed meanwhile; else it starts over. The providers are asked while the transaction is being committed. Throws the
- * errors of the rules: NotFoundError, NotPermittedError, ModelUnavailableError, BusyError and ConflictError.
+ * errors of the rules: NotFoundError, NotPermittedError, InvalidInputError, ModelUnavailableError, BusyError and ConflictError.
  */
 export async function beginAnswers(
   deps: AnswerDeps,
@@ -66,10 +67,10 @@ async function prepareAnswers(
   { thread, parent, siblingIds, models, offers, sealedKeys }: SendState,
 ): Promise<PreparedAnswer[]> {
   requireSiblingLimit(parent?.id ?? null, siblingIds.length);
-  const requested = request.modelIds.map((modelId) => {
-    const model = models.get(modelId);
+  const requested = request.answers.map((answer) => {
+    const model = models.get(answer.modelId);
     if (model === undefined) throw new NotFoundError('model in this workspace');
-    return model;
+    return { model, options: chooseOptions(deps.providers[model.provider], model, answer) };
   });
   const paid = await requirePayingKeys(deps, viewer, thread, requested, offers);
   return paid.map((each) => {
@@ -93,12 +94,11 @@ async function insertAndAsk(
   const { thread, parent, branch } = state;
   const question = { thread, leafId: parent?.id ?? null, text: request.message?.text ?? null };
   const lives = rows.answers.map(({ live }) => live);
-  const models = rows.answers.map(({ model }) => model);
   deps.running.add(viewer.id, lives, await measureConversation(deps.db, question, branch));
   let turns: Turn[];
   try {
     turns = await readConversation(deps, question, branch);
-    await requireContextWindows(deps, thread, turns, models);
+    await requireContextWindows(deps, thread, turns, rows.answers);
   } catch (error) {
     for (const live of lives) deps.running.remove(live);
     throw error;
@@ -130,7 +130,7 @@ function begunFrom(
         status: 'COMPLETE',
         text: userMessage.text,
       }),
-    answers: answers.map(({ live, model, apiKeyId, paidBy }, index) =>
+    answers: answers.map(({ live, model, apiKeyId, paidBy, options }, index) =>
       newMessage({
         ...written,
         id: live.id,
@@ -144,6 +144,7 @@ function begunFrom(
         provider: model.provider,
         apiKeyId,
         paidBy,
+        options,
       }),
     ),
     thread: { ...state.thread, ...threadChanges },

@@ -9,7 +9,7 @@ import { transactionAtOnce } from '../db/transaction-at-once.ts';
 import { isUnreachable } from '../db/transient-failure.ts';
 import type { ServerLease } from '../fleet/lease.ts';
 import { failureCode, failureName, log } from '../log.ts';
-import { NO_OPTIONS } from '../providers/options.ts';
+import { toAnswerOptions } from '../models/answer-options.ts';
 import type { Turn } from '../providers/provider.ts';
 import { discardAnswer, endAnswer } from './end-answer.ts';
 import { generateAnswer } from './generate.ts';
@@ -51,8 +51,9 @@ export async function commitAnswers(
 ): Promise<Inserted | null> {
   const { answers } = rows;
   const apiKeyIds = idList(answers.flatMap((answer) => answer.apiKeyIds));
+  const modelIds = idList(answers.map(({ model }) => model.id));
   const { replies, committed } = transactionAtOnce(deps.db, [
-    lockThreadAndKeys({ threadId: state.thread.id, apiKeyIds }),
+    lockThreadAndKeys({ threadId: state.thread.id, modelIds, apiKeyIds }),
     ...(rows.mostOfPerson === null ? [] : [lockAnswersOfPerson({ personId: viewer.id })]),
     insertMessages(viewer, state, rows),
   ]);
@@ -88,7 +89,7 @@ function startAnswers(
   answers: readonly PreparedAnswer[],
   isCommitted: Promise<boolean>,
 ): void {
-  for (const { live, model, apiKeyId, keyTenantId, sealedKey, fallbackKeys } of answers)
+  for (const { live, model, apiKeyId, keyTenantId, sealedKey, fallbackKeys, options } of answers)
     deps.track(
       generateAnswer(deps, {
         live,
@@ -97,7 +98,7 @@ function startAnswers(
         keyTenantId,
         sealedKey,
         fallbackKeys,
-        request: { options: NO_OPTIONS, turns },
+        request: { options: toAnswerOptions(options), turns },
         isCommitted,
       }),
     );

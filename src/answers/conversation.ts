@@ -1,6 +1,7 @@
 import { asc, count, type SQL, type SQLWrapper, sql, sum } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { fromJson } from '../db/json-rows.ts';
+import type { StoredOptions } from '../db/tables/model.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ModelUnavailableError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
@@ -206,17 +207,20 @@ interface ConversationSize {
   messages: number;
 }
 
-/** Throws ModelUnavailableError if a conversation is clearly too long for the context window of one of these models. */
+/**
+ * Throws ModelUnavailableError if a conversation with the system prompt is clearly too long for the context window of a model.
+ */
 export async function requireContextWindows(
   deps: Pick<KeyDeps, 'db'>,
   thread: Question['thread'],
   turns: readonly Turn[],
-  models: readonly Model[],
+  answers: readonly { model: Model; options: StoredOptions | null }[],
 ): Promise<void> {
   const characters = turns.reduce((total, { text }) => total + text.length, 0);
-  const tokens = Math.ceil(characters / MOST_CHARACTERS_PER_TOKEN);
-  for (const model of models) {
+  for (const { model, options } of answers) {
     const { title, contextWindow } = model;
+    const promptLength = options?.systemPrompt?.length ?? 0;
+    const tokens = Math.ceil((characters + promptLength) / MOST_CHARACTERS_PER_TOKEN);
     if (contextWindow === null || tokens <= contextWindow) continue;
     throw tooLong(
       `This conversation is about ${NUMBER.format(tokens)} tokens long, and ${title} takes ${NUMBER.format(contextWindow)}. Shorten the message, reply to an earlier one, or choose a model with a larger context.`,

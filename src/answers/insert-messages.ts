@@ -3,6 +3,7 @@ import type { QueryBuilder } from 'drizzle-orm/pg-core';
 import type { Viewer } from '../accounts/session.ts';
 import { placeholders } from '../db/prepared.ts';
 import { type Statement, statement } from '../db/statement.ts';
+import { models, type StoredOptions } from '../db/tables/model.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
 import type { Row } from '../db/transaction-at-once.ts';
@@ -16,7 +17,11 @@ import type { LiveAnswer } from './live-answer.ts';
 import type { SendState } from './send-state.ts';
 
 /** An answer that is about to begin, and the key that will pay for it. */
-export type PreparedAnswer = PaidModel & { live: LiveAnswer; sealedKey: SealedKey };
+export type PreparedAnswer = PaidModel & {
+  live: LiveAnswer;
+  sealedKey: SealedKey;
+  options: StoredOptions | null;
+};
 
 /** The rows to insert: a person's message, unless an earlier one is answered again, and its answers. */
 export interface NewMessages {
@@ -83,10 +88,10 @@ interface InsertValues extends Record<string, unknown> {
   mostBefore: number | null;
 }
 
-function rowOf({ live, model, apiKeyId, paidBy }: PreparedAnswer, index: number) {
+function rowOf({ live, model, apiKeyId, paidBy, options }: PreparedAnswer, index: number) {
   const { id: modelId, name: modelName, provider } = model;
   const { id, writerId } = live;
-  return { id, writerId, place: index + 1, modelId, modelName, provider, apiKeyId, paidBy };
+  return { id, writerId, place: index + 1, modelId, modelName, provider, apiKeyId, paidBy, options };
 }
 
 const given = placeholders(['threadId', 'viewerId', 'viewerRole', 'count', 'text', 'messageId'] as const);
@@ -115,7 +120,7 @@ const insertMessageAndAnswers = statement<InsertValues & Record<'messageId' | 't
 function insertRows(builder: QueryBuilder, newQuestions: 0 | 1, question: (unchanged: WithSubquery) => SQL) {
   const unchanged = builder.$with('unchanged', { lastPosition: threads.lastPosition }).as(sql`
     select last_position from ${threads}
-    where id = ${given.threadId} and ${IS_AS_READ} and ${areUnchanged(sql.placeholder('chosenKeys'))}
+    where id = ${given.threadId} and ${IS_AS_READ} and ${areUnchanged(sql.placeholder('chosenKeys'))} and ${HAS_MODELS}
       and (${mostBefore} is null or ${answersOf(given.viewerId)} <= ${mostBefore})`);
   const asked = builder.$with('asked', { id: messages.id }).as(question(unchanged));
   const counted = builder.$with('counted', countedColumns).as(sql`
@@ -126,18 +131,24 @@ function insertRows(builder: QueryBuilder, newQuestions: 0 | 1, question: (uncha
     returning last_position, revision, updated_at, last_message_at, now()::timestamptz(3) as created_at`);
   const begun = builder.$with('begun', { id: messages.id }).as(sql`
     insert into ${messages} (id, thread_id, position, parent_id, role, status, text, author_id,
-      model_id, model_name, provider, api_key_id, paid_by, writer_id)
+      model_id, model_name, provider, api_key_id, paid_by, options, writer_id)
     select answer.id, ${given.threadId}, ${unchanged.lastPosition} + ${sql.raw(`${newQuestions}`)} + answer.place, ${asked.id},
       'ASSISTANT', 'WRITING', '', ${given.viewerId}, answer."modelId", answer."modelName", answer.provider, answer."apiKeyId",
-      answer."paidBy", answer."writerId"
+      answer."paidBy", answer.options, answer."writerId"
     from ${unchanged}, ${asked}, jsonb_to_recordset(${sql.placeholder('answers')}::text::jsonb) as answer(id text,
-      "writerId" text, place integer, "modelId" text, "modelName" text, provider text, "apiKeyId" text, "paidBy" text)
+      "writerId" text, place integer, "modelId" text, "modelName" text, provider text, "apiKeyId" text, "paidBy" text,
+      options jsonb)
     returning id`);
   return builder
     .with(unchanged, asked, counted, begun)
     .select({ ...counted._.selectedFields })
     .from(counted);
 }
+
+/** Whether every model is still there: a variant can be removed. */
+const HAS_MODELS = sql`not exists (
+  select from jsonb_to_recordset(${sql.placeholder('answers')}::text::jsonb) as wanted("modelId" text)
+  where not exists (select from ${models} where ${models.id} = wanted."modelId"))`;
 
 const countedColumns = {
   lastPosition: threads.lastPosition,

@@ -7,8 +7,10 @@ import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
 import type { SingleFlight } from '../single-flight.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
+import { type AnswerInput, checkAnswers, hashedOf } from './answer-input.ts';
 import { beginAnswers, type SendFacts } from './begin-answers.ts';
 import type { AnswerDeps } from './commit-answers.ts';
+import type { RequestedAnswer } from './send-state.ts';
 
 /**
  * Adds a person's message and begins one answer per model. Input is checked before anything is written, all rows are committed
@@ -20,19 +22,22 @@ export async function sendMessage(
   input: {
     threadId: string;
     text: string;
-    modelIds: readonly string[];
+    modelIds?: readonly string[] | null | undefined;
+    answers?: readonly AnswerInput[] | null | undefined;
     parentId?: string | null | undefined;
     idempotencyKey?: string | null | undefined;
   },
 ): Promise<SentMessage> {
   const text = checkText(input.text);
-  checkModelIds(input.modelIds);
+  const answers = checkAnswers(input);
   const idempotencyKey = input.idempotencyKey ?? null;
   checkIdempotencyKey(idempotencyKey);
-  const { threadId, modelIds } = input;
-  const send = { threadId, text, modelIds, parentId: input.parentId ?? null };
+  const { threadId } = input;
+  const parentId = input.parentId ?? null;
+  const send = { threadId, text, answers, parentId };
   if (idempotencyKey === null) return await sendNow(deps, viewer, { ...send, repeatable: null });
-  const repeatable = { idempotencyKey, inputHash: hashOf(send) };
+  const inputHash = hashOf([text, input.modelIds ?? input.answers?.map(hashedOf), parentId]);
+  const repeatable = { idempotencyKey, inputHash };
   // A repeated send that arrives meanwhile waits for the first and counts against no limit.
   const id = JSON.stringify([viewer.id, threadId, repeatable]);
   return await deps.sends.run(id, () => sendNow(deps, viewer, { ...send, repeatable }));
@@ -56,7 +61,7 @@ export interface SentMessage {
 interface Send {
   threadId: string;
   text: string;
-  modelIds: readonly string[];
+  answers: readonly RequestedAnswer[];
   parentId: string | null;
   /** Null if the send has no idempotency key, so that a retry adds a second message. */
   repeatable: Repeatable | null;
@@ -70,21 +75,21 @@ interface Repeatable {
 async function sendNow(
   deps: SendDeps,
   viewer: Viewer,
-  { threadId, text, modelIds, parentId, repeatable }: Send,
+  { threadId, text, answers, parentId, repeatable }: Send,
 ): Promise<SentMessage> {
   const { idempotencyKey, inputHash } = repeatable ?? { idempotencyKey: null, inputHash: null };
-  const request = { threadId, parentId, modelIds, idempotencyKey, message: { text, inputHash } };
+  const request = { threadId, parentId, answers, idempotencyKey, message: { text, inputHash } };
   const beganAtMs = performance.now();
   const { revision } = deps.changes;
   const begun = await beginAnswers(deps, viewer, request);
   if (begun.type === 'repeated')
     return await readRepeated(deps.db, viewer, begun.userMessageId, { inputHash, text });
-  const { userMessage, answers, thread, facts } = begun;
+  const { userMessage, thread, facts } = begun;
   if (userMessage === null) throw new Error('a message was sent without a message');
-  const sent = { userMessage, answers, thread, facts };
+  const sent = { userMessage, answers: begun.answers, thread, facts };
   // What was read is current only if nothing was announced meanwhile about the thread or the viewer's rights.
   const isCurrent = deps.changes.isUnchanged([threadId, viewer.id], revision, beganAtMs);
-  announceThread(deps.changes, thread, [userMessage.id, ...answers.map((answer) => answer.id)]);
+  announceThread(deps.changes, thread, [userMessage.id, ...sent.answers.map((answer) => answer.id)]);
   if (isCurrent) deps.onSent(viewer, sent);
   return sent;
 }
@@ -118,8 +123,8 @@ async function readRepeated(
 }
 
 /** Hash of all inputs that decide the result of a send. */
-function hashOf({ text, modelIds, parentId }: Pick<Send, 'text' | 'modelIds' | 'parentId'>): string {
-  return hash('sha256', JSON.stringify([text, modelIds, parentId]), 'base64url');
+function hashOf(inputs: readonly unknown[]): string {
+  return hash('sha256', JSON.stringify(inputs), 'base64url');
 }
 
 function checkText(input: string): string {
@@ -128,13 +133,6 @@ function checkText(input: string): string {
   if (Buffer.byteLength(text) > MAX_TEXT_BYTES)
     throw new InvalidInputError('text', 'The text is longer than 256 KiB. Shorten it, or send it in parts.');
   return text;
-}
-
-function checkModelIds(modelIds: readonly string[]): void {
-  if (modelIds.length < 1 || modelIds.length > MAX_MODELS)
-    throw new InvalidInputError('modelIds', `Choose between 1 and ${MAX_MODELS} models.`);
-  if (new Set(modelIds).size < modelIds.length)
-    throw new InvalidInputError('modelIds', 'A model is named twice. Name each model once.');
 }
 
 function checkIdempotencyKey(idempotencyKey: string | null): void {
@@ -150,4 +148,3 @@ function checkIdempotencyKey(idempotencyKey: string | null): void {
 
 const MAX_TEXT_BYTES = 256 * 1024;
 const MAX_IDEMPOTENCY_KEY_LENGTH = 200;
-const MAX_MODELS = 8; // side by side on one screen

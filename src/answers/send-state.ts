@@ -11,7 +11,9 @@ import { messages } from '../db/tables/thread.ts';
 import { NotFoundError } from '../errors.ts';
 import { availabilityFrom, type ModelAvailability, selectCandidates } from '../keys/availability.ts';
 import { type SealedKey, sealedKeyColumns } from '../keys/open-secret.ts';
+import type { GivenOptions } from '../models/answer-options.ts';
 import { type Model, selectModelsInWorkspace } from '../models/catalogue.ts';
+import type { Message } from '../threads/message.ts';
 import { siblingIdsColumn } from '../threads/siblings.ts';
 import { selectThreads, type Thread } from '../threads/thread.ts';
 import { requireRole } from '../workspaces/permissions.ts';
@@ -22,9 +24,20 @@ export interface SendRequest {
   threadId: string;
   /** The message to reply to; null for the newest one that has an answer, or is a question. */
   parentId: string | null;
-  modelIds: readonly string[];
+  answers: readonly RequestedAnswer[];
   /** Null if a retry adds a second message. */
   idempotencyKey: string | null;
+}
+
+/** An answer that a person asks for. */
+export interface RequestedAnswer {
+  modelId: string;
+  /** Replace those of a variant, or of the answer that is repeated. */
+  options: GivenOptions;
+  /** The answer that is repeated; null for none. */
+  repeats: Pick<Message, 'modelId' | 'options'> | null;
+  /** Names of the input fields, for errors. */
+  path: { modelId: string; options: string };
 }
 
 /** Everything that the rules of beginning answers need, of one moment. */
@@ -50,12 +63,17 @@ export interface SendState {
  * see or a message that is not in it, and NotPermittedError without the right to write there.
  */
 export async function readSendState(db: Database, viewer: Viewer, request: SendRequest): Promise<SendState> {
-  const { threadId, parentId, modelIds, idempotencyKey } = request;
+  const { threadId, parentId, answers, idempotencyKey } = request;
   const values = {
     viewerId: viewer.id,
     threadId: idList(idsOf('thr', [threadId])),
     threadIds: idList(idsOf('thr', [threadId])),
-    modelIds: idList(idsOf('mdl', modelIds)),
+    modelIds: idList(
+      idsOf(
+        'mdl',
+        answers.map(({ modelId }) => modelId),
+      ),
+    ),
     idempotencyKey,
   };
   const [row] =
@@ -106,7 +124,7 @@ function selectState(db: Database, parentQuery: SQL) {
   const parent = db.$with('parent', { id: messages.id, role: messages.role }).as(parentQuery);
   const ofFound = (column: SQLWrapper) => sql`(select ${column} from ${found})`;
   const workspace = { id: ofFound(found.workspaceId), teamId: ofFound(found.teamId) };
-  const resolved = db.$with('resolved').as(selectModelsInWorkspace(db, workspace));
+  const resolved = db.$with('resolved').as(selectModelsInWorkspace(db, workspace, { viewerId, threadId }));
   const candidates = db
     .$with('candidates')
     .as(selectCandidates(db, sql`${models.id} in (select ${resolved.id} from ${resolved})`));

@@ -45,6 +45,26 @@ export const AUDIT_ACTIONS = {
     details: ['provider', 'label', 'failure'],
     sentence: 'Could not open the {provider} key “{label}”: {failure}.',
   },
+  MODEL_ADDED: {
+    description: 'A model was added to a key by its name.',
+    details: ['provider', 'label', 'name'],
+    sentence: 'Added the model “{name}” to the {provider} key “{label}”.',
+  },
+  MODEL_VARIANT_CREATED: {
+    description: 'A variant of a model was created.',
+    details: ['name', 'audience'],
+    sentence: 'Created the model “{name}” for {audience}.',
+  },
+  MODEL_VARIANT_UPDATED: {
+    description: 'A variant of a model was changed.',
+    details: ['name', 'audience'],
+    sentence: 'Changed the model “{name}” for {audience}.',
+  },
+  MODEL_VARIANT_REMOVED: {
+    description: 'A variant of a model was removed.',
+    details: ['name', 'audience'],
+    sentence: 'Removed the model “{name}” for {audience}.',
+  },
   MEMBER_ADDED: {
     description: 'A person became a member.',
     details: ['role'],
@@ -141,7 +161,7 @@ export type AuditEvent = {
 }[AuditAction] & {
   /** Id of the user who did it; null for the server or its operator. */
   actorId: string | null;
-  /** Id of what it was done to: a key, user, invitation, workspace or team. */
+  /** Id of what it was done to: a key, model, user, invitation, workspace or team. */
   subjectId: string | null;
 };
 
@@ -170,6 +190,7 @@ export const AUDIT_DETAILS = {
   plan: PLAN_WORDS,
   previousPlan: PLAN_WORDS,
   change: { LABEL: 'label', EXPIRY: 'expiry', POSITION: 'place in the order' },
+  audience: { EVERYBODY: 'everybody', MAKER: 'the maker alone' },
   health: {
     ACTIVE: 'accepted',
     UNVERIFIED: 'the provider could not be asked',

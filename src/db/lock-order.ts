@@ -4,6 +4,7 @@ import { prefixOf } from './id.ts';
 import { isOneOf } from './is-one-of.ts';
 import { statement } from './statement.ts';
 import { apiKeys } from './tables/api-key.ts';
+import { models } from './tables/model.ts';
 import { teamMemberships, teams } from './tables/team.ts';
 import { threads } from './tables/thread.ts';
 import { users } from './tables/user.ts';
@@ -12,16 +13,17 @@ import { memberships, workspaces } from './tables/workspace.ts';
 /*
  * The order in which every transaction takes row locks, so that one waits for the other and they never deadlock:
  *
- *   1. teams        2. workspaces   3. threads      4. api_keys
- *   5. messages     6. users        7. audit_chains, those of workspaces before those of teams
+ *   1. teams        2. workspaces   3. threads      4. models       5. api_keys
+ *   6. messages     7. users        8. audit_chains, those of workspaces before those of teams
  *
  * and rows of one table in the order of their ids. A lock lasts until its transaction ends. `for update` conflicts with every
  * other lock, also with inserting a row that refers to the locked one; `for no key update` allows such inserts; `for key share`
  * only prevents the row from being deleted. Messages are locked by the UPDATE that saves them, with their thread before them
  * (`answers/end-answer`) or the key that goes on with them (`answers/failover`), audit chains by `audit/record-audit`.
  *
- * Two statements cannot keep the order: the checkpoint of answers locks many messages and skips locked rows, and deleting a
- * key nulls `api_key_id` on running answers in another order. Transactions that can meet those run under `retryConflicts`.
+ * Some statements cannot keep the order: the checkpoint of answers locks many messages and skips locked rows, and deleting a key
+ * or a variant nulls `api_key_id` or `model_id` on answers in another order. Transactions that can meet those run under
+ * `retryConflicts`. A check saves the models of a key after it has locked the key, which no lock `for key share` waits for.
  */
 
 type Locking = Pick<Database, 'select'>;
@@ -68,21 +70,36 @@ export async function lockKeyForUpdate(tx: Locking, apiKeyId: string): Promise<v
 }
 
 /**
- * Locks the thread `threadId` so that its messages are numbered by one transaction at a time, then prevents the keys `apiKeyIds`
- * from being removed or locked for update. The next statement of the transaction sees everything that was committed before.
+ * Locks the thread `threadId` so that its messages are numbered by one transaction at a time, then prevents the models `modelIds`
+ * from being removed, and the keys `apiKeyIds` from being removed or locked for update. The next statement of the transaction sees everything that was committed before.
  */
-export const lockThreadAndKeys = statement<{ threadId: string; apiKeyIds: string }>((builder) => {
+export const lockThreadAndKeys = statement<{
+  threadId: string;
+  modelIds: string;
+  apiKeyIds: string;
+}>((builder) => {
   const isThread = eq(threads.id, sql.placeholder('threadId'));
   const thread = builder
     .$with('thread')
     .as(builder.select({ id: threads.id }).from(threads).where(isThread).for('no key update'));
-  return builder
-    .with(thread)
-    .select({ id: apiKeys.id })
-    .from(apiKeys)
-    .where(and(isOneOf(apiKeys.id, sql.placeholder('apiKeyIds')), sql`exists (select from ${thread})`))
-    .orderBy(asc(apiKeys.id))
-    .for('key share');
+  const asked = builder.$with('asked').as(
+    builder
+      .select({ id: models.id })
+      .from(models)
+      .where(and(isOneOf(models.id, sql.placeholder('modelIds')), sql`exists (select from ${thread})`))
+      .orderBy(asc(models.id))
+      .for('key share'),
+  );
+  return (
+    builder
+      .with(thread, asked)
+      .select({ id: apiKeys.id })
+      .from(apiKeys)
+      // Counting reads, and so locks, all of them.
+      .where(and(isOneOf(apiKeys.id, sql.placeholder('apiKeyIds')), sql`(select count(*) from ${asked}) > 0`))
+      .orderBy(asc(apiKeys.id))
+      .for('key share')
+  );
 });
 
 /**

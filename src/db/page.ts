@@ -53,6 +53,41 @@ export async function readPage<Row>(input: PageInput, list: PagedList<Row>): Pro
   };
 }
 
+/** A list that is in memory as a whole, because its order cannot be read from columns. */
+export interface SortedList<Row> {
+  /** In the order of their keys. */
+  rows: readonly Row[];
+  /** Unique, and compared as text. It may change between two pages: a cursor holds the earlier one. */
+  keyOf(row: Row): string;
+  order: 'ascending' | 'descending';
+  maxRows: number;
+}
+
+/** One page of a list that is in memory. */
+export function pageOf<Row>(input: PageInput, { rows, keyOf, order, maxRows }: SortedList<Row>): Page<Row> {
+  const size = pageSize(input, maxRows);
+  const [after, before] = [readKey('after', input.after), readKey('before', input.before)];
+  const isBeyond = (key: string, place: string) => (order === 'ascending' ? key > place : key < place);
+  const between = rows.filter((row) => {
+    const key = keyOf(row);
+    return (after === null || isBeyond(key, after)) && (before === null || isBeyond(before, key));
+  });
+  const isBackward = input.last != null;
+  const hasMore = between.length > size;
+  return {
+    rows: isBackward ? between.slice(-size) : between.slice(0, size),
+    hasNextPage: isBackward ? before !== null : hasMore,
+    hasPreviousPage: isBackward ? hasMore : after !== null,
+    cursorOf: (row) => Buffer.from(keyOf(row)).toString('base64url'),
+  };
+}
+
+function readKey(path: string, cursor: string | null | undefined): string | null {
+  if (cursor == null) return null;
+  const key = Buffer.from(cursor, 'base64url').toString();
+  return CURSOR_KEY.test(key) ? key : noCursor(path);
+}
+
 function orderOf<Row>({ leading, column }: PagedList<Row>, direction: typeof asc): SQL {
   if (leading === undefined) return direction(column);
   return sql`${direction(leading.column)}, ${direction(column)}`;
@@ -93,11 +128,16 @@ function readValue(path: string, text: string, column: PgColumn): string | numbe
   const isNumeric = column.dataType.startsWith('number');
   if (!isNumeric && CURSOR_ID.test(text)) return text;
   if (isNumeric && CURSOR_NUMBER.test(text)) return Number(text);
+  return noCursor(path);
+}
+
+function noCursor(path: string): never {
   throw new InvalidInputError(path, `${path} is no cursor of this list. Use one that the list returned.`);
 }
 
 const DEFAULT_ROWS = 50;
 const CURSOR_ID = /^[a-z]{3}_[0-9a-z]{26}$/;
+const CURSOR_KEY = /^(?:\d{1,9} )?[a-z]{3}_[0-9a-z]{26}$/;
 const CURSOR_NUMBER = /^\d{1,9}$/;
 const CURSOR_TIME = /^(\d{1,14}) (.*)$/;
 const CURSOR_WORD = /^([A-Z]{1,20}) (.*)$/;

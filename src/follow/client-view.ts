@@ -1,9 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import type { Page } from '../db/page.ts';
 import { type KeyState, readKeyStates } from '../keys/api-key.ts';
 import { findAvailability } from '../keys/availability.ts';
-import { listModels, type Model } from '../models/catalogue.ts';
+import { type Model, readModelRevision } from '../models/catalogue.ts';
+import { listModelsOfAll } from '../models/list-models.ts';
+import { readPreferences } from '../models/preference.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { memberRoles } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/permissions.ts';
@@ -17,8 +20,10 @@ import type { WorkspaceEvent } from './workspace-event.ts';
  * State of a workspace for one viewer, as fingerprints to compare: one for the workspace itself, and by id one for each key
  * that the viewer may manage, each model and each member.
  */
-export interface ClientView extends ModelView {
+export interface ClientView extends Omit<ModelView, 'owners'> {
   workspace: string;
+  /** Fingerprint of the preferences with which the models are shown to the viewer. */
+  preferences: string;
   keys: Fingerprints;
   members: Fingerprints;
   /** Next time at which the state changes without an announcement, e.g. a rate limit ends; null for never. */
@@ -34,19 +39,27 @@ export async function readClientView(
   deps: ReadDeps,
   viewer: Viewer,
   workspace: Workspace,
-  { known, shared }: { known: ModelView | undefined; shared: CachedModelView },
+  { known, shared }: { known: ClientView | undefined; shared: CachedModelView },
 ): Promise<ClientView> {
   const tenants = await tenantsOf(deps, viewer, workspace);
-  const [keys, members] = await Promise.all([readKeyStates(deps, tenants), memberRoles(deps, workspace)]);
+  const tenantIds = tenants.map(({ id }) => id);
+  const [keys, revision, preferred, members] = await Promise.all([
+    readKeyStates(deps, tenants),
+    readModelRevision(deps, tenantIds),
+    readPreferences(deps, viewer, tenantIds),
+    memberRoles(deps, workspace),
+  ]);
   const managed = new Set(tenants.filter(mayManageKeys).map(({ id }) => id));
-  const offered = offeredBy(keys);
+  const offered = offeredBy(keys, revision);
+  const preferences = fingerprint(preferred);
+  const isKnown = known?.offered === offered && known.preferences === preferences;
   const {
     models,
     unavailable,
     offered: offeredThen,
-  } = known?.offered === offered
+  } = isKnown
     ? known
-    : await shared.read(offered, () => readModels(deps, viewer, workspace));
+    : shownTo(viewer, preferred, await shared.read(offered, () => readModels(deps, viewer, workspace)));
   return {
     workspace: fingerprint([workspace.name, tenants.map(({ plan, viewerRole }) => [plan, viewerRole])]),
     keys: new Map(
@@ -55,9 +68,27 @@ export async function readClientView(
     models,
     unavailable,
     offered: offeredThen,
+    preferences,
     members,
     changesAt: keys.reduce<Date | null>((first, { changesAt }) => earlier(first, changesAt), null),
   };
+}
+
+/** The models of a workspace as they are shown to a viewer: without others' own variants, and with the viewer's preferences. */
+function shownTo(
+  viewer: Viewer,
+  preferred: Awaited<ReturnType<typeof readPreferences>>,
+  view: ModelView,
+): Omit<ModelView, 'owners'> {
+  const others = view.owners.entries().filter(([, userId]) => userId !== viewer.id);
+  const hiddenIds = new Set(others.map(([modelId]) => modelId));
+  if (hiddenIds.size === 0 && preferred.length === 0) return view;
+  const models = new Map(view.models.entries().filter(([id]) => !hiddenIds.has(id)));
+  for (const { modelId, ...preference } of preferred) {
+    const shown = models.get(modelId);
+    if (shown !== undefined) models.set(modelId, fingerprint([shown, preference]));
+  }
+  return { ...view, models };
 }
 
 /** The ids whose fingerprints differ or are on one side only. */
@@ -109,7 +140,9 @@ async function readModels({ db }: ReadDeps, viewer: Viewer, workspace: Workspace
     async (tx) => {
       const deps = { db: tx };
       const [current = workspace] = await findWorkspaces(deps, viewer, [workspace.id]);
-      const offered = offeredBy(await readKeyStates(deps, await tenantsOf(deps, viewer, current)));
+      const tenants = await tenantsOf(deps, viewer, current);
+      const tenantIds = tenants.map(({ id }) => id);
+      const offered = offeredBy(await readKeyStates(deps, tenants), await readModelRevision(deps, tenantIds));
       return { offered, ...(await readFingerprints(deps, current)) };
     },
     { isolationLevel: 'repeatable read', accessMode: 'read only' },
@@ -119,8 +152,9 @@ async function readModels({ db }: ReadDeps, viewer: Viewer, workspace: Workspace
 async function readFingerprints(deps: ReadDeps, workspace: Workspace): Promise<Omit<ModelView, 'offered'>> {
   const models = new Map<string, string>();
   const unavailable = new Map<string, ProviderName>();
+  const owners = new Map<string, string>();
   for (let after: string | null = null; ; ) {
-    const page = await listModels(deps, workspace, { first: MODELS_AT_ONCE, after });
+    const page: Page<Model> = await listModelsOfAll(deps, workspace, { first: MODELS_AT_ONCE, after });
     const offers = await findAvailability(
       deps,
       page.rows.map(({ id }) => id),
@@ -130,9 +164,10 @@ async function readFingerprints(deps: ReadDeps, workspace: Workspace): Promise<O
       const use = offer?.isAvailable === true ? offer.paidBy : (offer?.code ?? null);
       models.set(model.id, fingerprint([factsOf(model), use]));
       if (offer?.isAvailable !== true) unavailable.set(model.id, model.provider);
+      if (model.userId !== null) owners.set(model.id, model.userId);
     }
     const last = page.rows.at(-1);
-    if (!page.hasNextPage || last === undefined) return { models, unavailable };
+    if (!page.hasNextPage || last === undefined) return { models, unavailable, owners };
     after = page.cursorOf(last);
   }
 }
@@ -143,17 +178,21 @@ function shownOf(key: KeyState) {
   return shown;
 }
 
-/** The fingerprint of everything that decides which models can be asked, keys that the viewer may not manage included. */
-function offeredBy(keys: readonly KeyState[]): string {
-  return fingerprint(
-    keys.map(({ id, position, status, baseUrl, modelsRefreshedAt }) => [
+/**
+ * The fingerprint of everything that decides which models there are and which can be asked, keys that the viewer may not manage
+ * included.
+ */
+function offeredBy(keys: readonly KeyState[], modelRevision: string): string {
+  return fingerprint([
+    modelRevision,
+    ...keys.map(({ id, position, status, baseUrl, modelsRefreshedAt }) => [
       id,
       position,
       status,
       baseUrl,
       modelsRefreshedAt,
     ]),
-  );
+  ]);
 }
 
 function factsOf({ id, tenantId, workspaceId, teamId, createdAt, ...facts }: Model) {

@@ -5,11 +5,13 @@ export type Fingerprints = ReadonlyMap<string, string>;
 
 /** The models of a workspace as followers compare them. */
 export interface ModelView {
-  /** Fingerprint of the keys that decided which of them can be asked. */
+  /** Fingerprint of the keys and models that decided which there are and which of them can be asked. */
   offered: string;
   models: Fingerprints;
   /** Providers of the models that cannot be asked, by model id. */
   unavailable: ReadonlyMap<string, ProviderName>;
+  /** The person whose own variant a model is, by model id. */
+  owners: ReadonlyMap<string, string>;
 }
 
 /** One follower's reference to the cached models of a workspace. */

@@ -80,7 +80,7 @@ export async function readModelsUpdate(
   deps: ReadDeps,
   viewer: Viewer,
   workspaceId: string,
-  { models: listed, unavailable }: ModelView,
+  { models: listed, unavailable }: Pick<ModelView, 'models' | 'unavailable'>,
   ids: readonly string[],
 ): Promise<ModelsUpdate | undefined> {
   const isListed = ids.length <= MAX_MODELS_SENT && ids.every((id) => listed.has(id));

@@ -164,7 +164,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     if (ids.length === 0 || view === undefined) return IDLE;
     this.#pendingModelIds = new Set();
     const load = () => readModelsUpdate(this.#deps, this.#viewer, this.#workspaceId, view, ids);
-    return this.#stepOf(await this.#read(`models ${view.offered} ${ids}`, load));
+    return this.#stepOf(await this.#read(`models ${view.offered} ${view.preferences} ${ids}`, load));
   }
 
   /** Turns the first update of a thread that is new to the client into `thread-added`. */

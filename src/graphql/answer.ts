@@ -2,8 +2,10 @@ import * as answerErrors from '../answer-error.ts';
 import { regenerateAnswer } from '../answers/regenerate-answer.ts';
 import { stopAnswer } from '../answers/stop-answer.ts';
 import * as errors from '../errors.ts';
+import { toAnswerOptions } from '../models/answer-options.ts';
 import type { FINISH_REASONS, ProviderName as ProviderNameShape } from '../providers/provider.ts';
 import type { Message as MessageShape } from '../threads/message.ts';
+import { AnswerOptions, AnswerOptionsInput } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -93,7 +95,7 @@ const Usage = builder.objectRef<MessageShape>('Usage').implement({
 });
 
 const AnswerAttempt = builder
-  .objectRef<MessageShape['attempts'][number] & Pick<MessageShape, 'provider'>>('AnswerAttempt')
+  .objectRef<MessageShape['attempts'][number] & Pick<MessageShape, 'id' | 'provider'>>('AnswerAttempt')
   .implement({
     description: 'One key’s part in an answer: the calls that were made with it, retries included.',
     fields: (t) => ({
@@ -114,8 +116,7 @@ const AnswerAttempt = builder
         nullable: true,
         description:
           'Error that the last call with the key failed with. Null if the key wrote the answer, or was being asked when the answer was stopped or interrupted.',
-        resolve: ({ errorCode, provider, apiKeyId }, _args, context) =>
-          answerErrorOf({ errorCode, provider, apiKeyId, errorRetryAt: null }, context),
+        resolve: (attempt, _args, context) => answerErrorOf({ ...attempt, errorRetryAt: null }, context),
       }),
     }),
   });
@@ -141,6 +142,11 @@ export const Answer = builder.objectRef<MessageShape>('Answer').implement({
       description: 'Provider that ran the model. Null if it is not known.',
       resolve: ({ provider }) => provider as ProviderNameShape | null,
     }),
+    options: t.field({
+      type: AnswerOptions,
+      description: 'Options with which the model was asked, those of a variant included.',
+      resolve: ({ options }) => toAnswerOptions(options),
+    }),
     paidBy: t.expose('paidBy', {
       type: KeyScope,
       nullable: true,
@@ -157,7 +163,7 @@ export const Answer = builder.objectRef<MessageShape>('Answer').implement({
       type: [AnswerAttempt],
       description:
         'Keys that were asked for the answer, in their order, at most three. All but the last failed before the first character. While the answer is WRITING it is empty unless a key has failed. Empty too for answers written before version 0.2.',
-      resolve: ({ attempts, provider }) => attempts.map((attempt) => ({ ...attempt, provider })),
+      resolve: ({ attempts, id, provider }) => attempts.map((attempt) => ({ ...attempt, id, provider })),
     }),
     error: t.field({
       type: AnswerError,
@@ -213,6 +219,11 @@ mutation('regenerateAnswer', {
   input: (t) => ({
     answerId: t.id({ required: true, description: 'Id of the answer.' }),
     modelId: t.id({ description: 'Id of another model to ask; the same one if absent.' }),
+    options: t.field({
+      type: AnswerOptionsInput,
+      description:
+        'Options of the new answer. A field that is left out is as in the first answer, unless another model is asked that does not take it, or is a variant with an option of its own.',
+    }),
   }),
   errors: sendErrors,
   run: async (deps, viewer, input) => ({ answer: await regenerateAnswer(deps, viewer, input) }),
@@ -224,17 +235,19 @@ mutation('regenerateAnswer', {
 /** The sentence for why an answer failed; null if it did not. */
 export async function answerErrorOf(
   {
+    id,
     errorCode,
     provider,
     errorRetryAt,
     apiKeyId,
-  }: Pick<MessageShape, 'errorCode' | 'provider' | 'errorRetryAt' | 'apiKeyId'>,
+  }: Pick<MessageShape, 'id' | 'errorCode' | 'provider' | 'errorRetryAt' | 'apiKeyId'>,
   context: Context,
 ): Promise<AnswerErrorFields | null> {
   if (errorCode === null || provider === null) return null;
   const code = answerErrors.answerErrorCode(errorCode);
   const isManager = await managesKey(code, apiKeyId, context);
-  return describeFailure(code, provider as ProviderNameShape, errorRetryAt, context, isManager);
+  const described = describeFailure(code, provider as ProviderNameShape, errorRetryAt, context, isManager);
+  return { ...described, answerId: id };
 }
 
 /** Whether the viewer may read what a failure says about a key; true where it says nothing about one. */
@@ -257,11 +270,11 @@ export function describeFailure(
 ): AnswerErrorFields {
   const { title } = deps.providers[provider];
   const error = new answerErrors.AnswerError(errorCode, title, errorRetryAt, managesKey);
-  const { name, code, message, fixableBy, retryAt } = error;
-  return { name, code, message, fixableBy, retryAt };
+  const { name, code, message, fixableBy, retryAt, answerId } = error;
+  return { name, code, message, fixableBy, retryAt, answerId };
 }
 
 type AnswerErrorFields = Pick<
   answerErrors.AnswerError,
-  'name' | 'code' | 'message' | 'fixableBy' | 'retryAt'
+  'name' | 'code' | 'message' | 'fixableBy' | 'retryAt' | 'answerId'
 >;

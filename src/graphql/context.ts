@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import type { Viewer } from '../accounts/session.ts';
 import { findFellows, findUsers, type User } from '../accounts/user.ts';
+import { suggestionsFor } from '../answers/find-paying-keys.ts';
 import { withLiveText } from '../answers/live-text.ts';
 import type { SendDeps } from '../answers/send-message.ts';
 import type { AuditEntry } from '../audit/entry.ts';
@@ -12,6 +13,8 @@ import type { SharedReads } from '../follow/shared-reads.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
+import { findListTimes } from '../models/fact-sources.ts';
+import { findPreferences, type ModelPreference } from '../models/preference.ts';
 import {
   findMessages,
   type Message,
@@ -112,8 +115,18 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     messageRoles: new Loader<MessageRole>((ids) => readRoles(deps, ids)),
     /** By what they reply to: see `siblingKey`. */
     siblingIds: new Loader<string[]>((keys) => readSiblingIds(deps, keys)),
+    /** How models are shown to the viewer, by model id. */
+    modelPreferences: new Loader<ModelPreference>(async (ids) =>
+      viewer === null ? new Map() : await findPreferences(deps, viewer, ids),
+    ),
+    /** When a provider last listed a model, by model id. */
+    listTimes: new Loader<Date>((modelIds) => findListTimes(deps, modelIds)),
     /** By model id. */
     offers: new Loader<ModelAvailability>((modelIds) => findAvailability(deps, modelIds)),
+    /** Ids of models to ask in place of one that is not there, by the id of its answer. */
+    suggestions: new Loader<string[]>(async (ids) =>
+      viewer === null ? new Map() : await suggestionsFor(deps, viewer, ids),
+    ),
     /** By thread id. */
     newestAnswers: new Loader<Message>((threadIds) => newestAnswers(deps, threadIds)),
   };

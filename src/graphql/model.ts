@@ -1,18 +1,23 @@
 import { managedKeyIds, unavailableCode } from '../keys/availability.ts';
+import { optionSupportOf, toAnswerOptions } from '../models/answer-options.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
+import { type FactSource as FactSourceShape, factSources } from '../models/fact-sources.ts';
+import { mayEditVariant } from '../models/variant.ts';
 import type { ListedPrice } from '../providers/provider.ts';
+import { AnswerOptions } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { Money, usDollars } from './money.ts';
 import { Node } from './node.ts';
+import { OptionSupport } from './option-support.ts';
 import { ProviderName } from './provider.ts';
 import { loadTenant, Tenant } from './tenant.ts';
 import { ErrorCode } from './user-error.ts';
 
 export const Model = builder.objectRef<ModelShape>('Model');
 
-const ModelCapability = builder.enumType('ModelCapability', {
+export const ModelCapability = builder.enumType('ModelCapability', {
   description: 'Capability of a model besides reading and writing text. May grow: ignore unknown values.',
   values: {
     IMAGE_INPUT: { description: 'The model reads images.' },
@@ -51,14 +56,30 @@ const ModelPrice = builder.objectRef<ListedPrice>('ModelPrice').implement({
   }),
 });
 
+const FactSourceName = builder.enumType('FactSourceName', {
+  description: 'Source of what is known about a model. May grow: show an unknown source by its name.',
+  values: { PROVIDER: { description: 'List of models that the provider gives for a key.' } } as const,
+});
+
+const FactSource = builder.objectRef<FactSourceShape>('FactSource').implement({
+  description: 'Source of one field of a model.',
+  fields: (t) => ({
+    field: t.exposeString('field', { description: 'Name of the field, e.g. `contextWindow`.' }),
+    source: t.expose('source', { type: FactSourceName, description: 'Source of the field’s value.' }),
+    asOf: t.expose('asOf', { type: 'DateTime', description: 'Time at which the source last said so.' }),
+  }),
+});
+
 Model.implement({
-  description: 'A model that can be asked. It outlives the key through which it became known.',
+  description:
+    'A model that can be asked, or a variant of one with options of its own. It outlives the key through which it became known.',
   interfaces: [Node],
   fields: (t) => ({
     provider: t.expose('provider', { type: ProviderName, description: 'Provider that runs the model.' }),
     tenant: t.field({
       type: Tenant,
-      description: 'Workspace or team through whose keys the model became known.',
+      description:
+        'Workspace or team through whose keys the model became known, or in which the variant was made.',
       resolve: (model, _args, { loaders }) => loadTenant(model, loaders),
     }),
     name: t.exposeString('name', { description: 'Name of the model at its provider, e.g. `gpt-5.6-luna`.' }),
@@ -109,6 +130,47 @@ Model.implement({
     capabilities: t.expose('capabilities', {
       type: [ModelCapability],
       description: 'Capabilities of the model besides text, as far as the provider states them.',
+    }),
+    optionSupport: t.field({
+      type: OptionSupport,
+      description: 'Options that the model takes.',
+      resolve: (model, _args, { deps }) => optionSupportOf(deps.providers[model.provider], model),
+    }),
+    factSources: t.field({
+      type: [FactSource],
+      description:
+        'Sources of the context window, the output limit, the capabilities and the price, as far as they are known. Empty for a model that no key lists any more.',
+      resolve: async (model, _args, { loaders }) =>
+        factSources(model, await loaders.listTimes.load(model.id)),
+    }),
+    baseModel: t.field({
+      type: Model,
+      nullable: true,
+      description: 'Model that a variant is made from. Null for a model that is no variant.',
+      resolve: ({ baseModelId }, _args, { loaders }) =>
+        baseModelId === null ? null : loaders.models.load(baseModelId),
+    }),
+    options: t.field({
+      type: AnswerOptions,
+      nullable: true,
+      description: 'Options of a variant. Null for a model that is no variant.',
+      resolve: ({ baseModelId, options }) => (baseModelId === null ? null : toAnswerOptions(options)),
+    }),
+    viewerCanEdit: t.boolean({
+      description:
+        'True if the viewer may change and remove the variant: its maker and, if it is for everybody, an ADMIN. False for a model that is no variant.',
+      resolve: async (model, _args, { loaders, viewer }) =>
+        viewer !== null && mayEditVariant(viewer, await loaders.tenants.load(model.tenantId), model),
+    }),
+    isFavorite: t.boolean({
+      description: 'True if the viewer, or an ADMIN for everybody, made the model a favourite.',
+      resolve: async ({ id }, _args, { loaders }) =>
+        (await loaders.modelPreferences.load(id))?.isFavorite === true,
+    }),
+    isHidden: t.boolean({
+      description: 'True if the viewer, or an ADMIN for everybody, hid the model in lists.',
+      resolve: async ({ id }, _args, { loaders }) =>
+        (await loaders.modelPreferences.load(id))?.isHidden === true,
     }),
     price: t.field({
       type: ModelPrice,

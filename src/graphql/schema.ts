@@ -1,5 +1,6 @@
 import type { GraphQLSchema } from 'graphql';
 import './account.ts';
+import './add-model.ts';
 import './answer.ts';
 import './answer-events.ts';
 import './api-key.ts';
@@ -10,6 +11,8 @@ import './invitation.ts';
 import './member.ts';
 import './message.ts';
 import './model.ts';
+import './model-preference.ts';
+import './model-variant.ts';
 import './money.ts';
 import './node.ts';
 import './plan.ts';

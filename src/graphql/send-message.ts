@@ -1,6 +1,7 @@
 import { withLiveText } from '../answers/live-text.ts';
 import { sendMessage } from '../answers/send-message.ts';
 import { Answer, sendErrors } from './answer.ts';
+import { AnswerRequestInput } from './answer-options.ts';
 import { UserMessage } from './message.ts';
 import { mutation } from './mutation.ts';
 import { rememberSent } from './sent-message.ts';
@@ -9,12 +10,17 @@ import { Thread } from './thread.ts';
 mutation('sendMessage', {
   description:
     'Sends a message and begins an answer by each model. Returns as soon as all of them are saved; the server then writes the answers, whether a client follows them or not.',
+  inputRule: 'Give either `modelIds` or `answers`.',
   input: (t) => ({
     threadId: t.id({ required: true, description: 'Id of the thread.' }),
     text: t.string({ required: true, description: 'Text of the message, up to 256 KiB of UTF-8.' }),
     modelIds: t.idList({
-      required: true,
-      description: 'Ids of one to eight different models; each writes an answer of its own.',
+      description:
+        'Ids of one to eight different models; each writes an answer of its own. Not together with `answers`.',
+    }),
+    answers: t.field({
+      type: [AnswerRequestInput],
+      description: 'One to eight answers to begin, each with its options. Not together with `modelIds`.',
     }),
     parentId: t.id({
       description:
@@ -36,7 +42,7 @@ mutation('sendMessage', {
     answers: t.field({
       type: [Answer],
       description:
-        'One answer per model, in the order of `modelIds`. Follow them with `answerEvents` or `threadEvents`.',
+        'One answer for each of `modelIds` or `answers`, in their order. Follow them with `answerEvents` or `threadEvents`.',
       resolve: ({ answers }, _args, { deps }) => withLiveText(deps, answers),
     }),
     thread: t.expose('thread', { type: Thread, description: 'The thread as it is now.' }),

@@ -1,8 +1,10 @@
 import * as answerErrors from '../answer-error.ts';
 import * as errors from '../errors.ts';
+import type { Model as ModelShape } from '../models/catalogue.ts';
 import type { ProviderName as ProviderNameShape } from '../providers/provider.ts';
 import { ApiKey } from './api-key.ts';
 import { builder } from './builder.ts';
+import type { Loaders } from './context.ts';
 import { Model } from './model.ts';
 import { ProviderName } from './provider.ts';
 import { Plan, Role, SealingKey } from './workspace.ts';
@@ -112,18 +114,18 @@ export const InvalidInputError = builder.objectType(errors.InvalidInputError, {
 export const ProviderRefusedError = builder.objectType(answerErrors.ProviderRefusedError, {
   name: 'ProviderRefusedError',
   description:
-    'The provider definitely refused the key. A new secret was not stored; a stored key that was checked has the status for it.',
+    'The provider definitely refused the key, or a model that was to be added. A new secret or model was not stored; a stored key that was refused has the status for it.',
   interfaces: [UserError],
   fields: (t) => ({
     provider: t.field({
       type: ProviderName,
-      description: 'Provider that refused the key.',
+      description: 'Provider that refused the key or model.',
       resolve: (error) => error.provider as ProviderNameShape,
     }),
     storedApiKey: t.field({
       type: ApiKey,
       nullable: true,
-      description: 'The stored key that was checked, as it is now. Null if a new secret was refused.',
+      description: 'The stored key that was used, as it is now. Null if a new secret was refused.',
       resolve: ({ apiKeyId }, _args, { loaders }) =>
         apiKeyId === null ? null : loaders.apiKeys.load(apiKeyId),
     }),
@@ -187,10 +189,7 @@ export const ModelUnavailableError = builder.objectType(errors.ModelUnavailableE
     suggestions: t.field({
       type: [Model],
       description: 'Models of the same workspace that can be asked, those of the most similar name first.',
-      resolve: async (error, _args, { loaders }) => {
-        const models = await Promise.all(error.suggestions.map((id) => loaders.models.load(id)));
-        return models.filter((model) => model !== null);
-      },
+      resolve: (error, _args, { loaders }) => loadModels(loaders, error.suggestions),
     }),
   }),
 });
@@ -215,4 +214,18 @@ export const AnswerError = builder.objectType(answerErrors.AnswerError, {
   name: 'AnswerError',
   description: 'An answer failed; `code` says why.',
   interfaces: [UserError],
+  fields: (t) => ({
+    suggestions: t.field({
+      type: [Model],
+      description:
+        'Models of the same workspace that can be asked instead, those of the most similar name first. Empty unless the model itself is what is missing: MODEL_NOT_FOUND or MODEL_UNAVAILABLE.',
+      resolve: async ({ answerId }, _args, { loaders }) =>
+        answerId === null ? [] : loadModels(loaders, (await loaders.suggestions.load(answerId)) ?? []),
+    }),
+  }),
 });
+
+async function loadModels(loaders: Loaders, ids: readonly string[]): Promise<ModelShape[]> {
+  const models = await Promise.all(ids.map((id) => loaders.models.load(id)));
+  return models.filter((model) => model !== null);
+}

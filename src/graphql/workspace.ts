@@ -1,7 +1,7 @@
 import * as errors from '../errors.ts';
 import { listApiKeys } from '../keys/api-key.ts';
+import { listModels } from '../keys/list-models.ts';
 import { findSealingKey } from '../keys/sealing-key.ts';
-import { listModels } from '../models/catalogue.ts';
 import { PLANS, type Plan as PlanShape, ROLES, type Role as RoleShape } from '../plans-and-roles.ts';
 import { listThreads } from '../threads/thread.ts';
 import type { SealingKey as SealingKeyShape } from '../vault/client-box.ts';
@@ -21,6 +21,7 @@ import { requireViewer } from './context.ts';
 import { InvitationConnection } from './invitation.ts';
 import { MemberConnection } from './member.ts';
 import { ModelConnection } from './model.ts';
+import { ModelFilter, ModelOrder } from './model-list.ts';
 import { LEFT_OUT, mutation, type PayloadFields, removedId } from './mutation.ts';
 import { Node } from './node.ts';
 import { Team } from './team.ts';
@@ -58,6 +59,7 @@ export const Role = builder.enumType('Role', {
   } satisfies Record<RoleShape, { description: string }>,
 });
 
+const OLDEST_FIRST = { field: 'ADDED', direction: 'ASC' } as const;
 const NEWEST_MESSAGE_FIRST = { field: 'LAST_MESSAGE', direction: 'DESC' } as const;
 
 export const Workspace = builder.objectRef<WorkspaceShape>('Workspace');
@@ -89,6 +91,11 @@ Workspace.implement({
       description:
         'True if the viewer can see and manage the provider keys of the workspace, as far as its plan includes keys.',
       resolve: (workspace) => viewerCan(workspace, 'manageKeys'),
+    }),
+    viewerCanManageModels: t.boolean({
+      description:
+        'True if the viewer can make variants of models, and set which models are favourites or hidden, for everybody in the workspace.',
+      resolve: (workspace) => viewerCan(workspace, 'manageModels'),
     }),
     viewerCanManageMembers: t.boolean({
       description:
@@ -173,9 +180,22 @@ Workspace.implement({
     models: t.field({
       type: ModelConnection,
       description:
-        'All models that became known through the keys of the workspace and of its team, oldest first. Those that no key offers any more are listed too, with `isAvailable` false.',
-      args: pageArguments(500),
-      resolve: (workspace, page, { deps }) => listModels(deps, workspace, page),
+        'Models that became known through the keys of the workspace and of its team, and the variants that the viewer can use; without hidden ones unless the filter includes them. Those that no key offers any more are listed too, with `isAvailable` false.',
+      args: {
+        ...pageArguments(500),
+        filter: t.arg({ type: ModelFilter, description: 'Models that are wanted; all if absent.' }),
+        orderBy: t.arg({
+          type: ModelOrder,
+          defaultValue: OLDEST_FIRST,
+          description:
+            'Order of the models; those known longest first if absent. A list to choose from begins with the most relevant: `{ field: RELEVANCE, direction: DESC }`.',
+        }),
+      },
+      resolve: (workspace, { filter, orderBy, ...page }, context) =>
+        listModels(context.deps, requireViewer(context), workspace, page, {
+          filter: filter ?? null,
+          order: orderBy ?? OLDEST_FIRST,
+        }),
     }),
     threads: t.field({
       type: ThreadConnection,

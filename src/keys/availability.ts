@@ -34,7 +34,7 @@ export interface FallbackKey {
 /**
  * Which key pays for each of these models, by model id: of the workspace's own keys the first healthy one that offers it,
  * else the first that may be tried; only if there is none, a key of its team in the same way. Never the key of another
- * tenant, or one for another place than the model's.
+ * tenant, or one for another place than the model's. A variant is paid for as its base model is.
  */
 export async function findAvailability(
   { db }: { db: Database },

@@ -31,7 +31,7 @@ export class CheckLimits {
    * runs them. A check that would exceed it only because others run on this server waits for them; what runs on another server
    * cannot be told from what was refused there.
    */
-  async run<Checked extends { result: CheckResult }>(
+  async run<Checked extends { result: Pick<CheckResult, 'refusal'> }>(
     viewer: Viewer,
     check: () => Promise<Checked>,
   ): Promise<Checked> {

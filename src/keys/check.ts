@@ -151,13 +151,15 @@ function resultOfFailure({ code, retryAt, isExplicit }: Failure): CheckResult {
   }
 }
 
-interface Failure {
+/** Why a provider did not do what it was asked. */
+export interface Failure {
   code: AnswerErrorCode;
   retryAt: Date | null;
   isExplicit: boolean;
 }
 
-function failureOf(error: unknown, deadline: AbortSignal): Failure {
+/** The failure of a call with this deadline. Throws what is no failure of a provider. */
+export function failureOf(error: unknown, deadline: AbortSignal): Failure {
   if (error instanceof ProviderError) {
     const { code, retryAfterMs, isExplicit } = error;
     return { code, retryAt: retryAfterMs === null ? null : new Date(Date.now() + retryAfterMs), isExplicit };

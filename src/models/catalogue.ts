@@ -1,12 +1,14 @@
 import {
   and,
-  asc,
+  count,
   eq,
   exists,
   getTableColumns,
   inArray,
-  notExists,
+  isNull,
+  max,
   or,
+  type SQL,
   type SQLWrapper,
   sql,
 } from 'drizzle-orm';
@@ -15,18 +17,28 @@ import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { isOneOf } from '../db/is-one-of.ts';
-import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { anyText } from '../db/prepared.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { teamMembers } from '../db/tables/team.ts';
+import { messages, threads } from '../db/tables/thread.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
+import { NotFoundError } from '../errors.ts';
+import type { AskedModel } from '../providers/options.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 
 /** A model that a workspace or team knows. Whether it can be called now depends on the keys. */
 export type Model = Omit<typeof models.$inferSelect, 'provider'> & { provider: ProviderName };
 
-/** The models with these ids that the viewer may see: those of workspaces and teams the viewer is in. */
+/** What decides how a model is asked. */
+export function toAskedModel({ name, maxOutputTokens, capabilities, optionFacts }: Model): AskedModel {
+  return { name, maxOutputTokens, capabilities, optionFacts };
+}
+
+/**
+ * The models with these ids that the viewer may see: those of workspaces and teams the viewer is in, of others' own variants only
+ * those that made an answer which the viewer may read.
+ */
 export async function findModels(
   { db }: { db: Database },
   viewer: Viewer,
@@ -43,87 +55,104 @@ export async function findModels(
   return (await db
     .select()
     .from(models)
-    .where(and(inArray(models.id, idsOf('mdl', ids)), or(exists(inWorkspace), exists(inTeam))))) as Model[];
-}
-
-/**
- * The models of a workspace in the order they became known, including those without a usable key. A model that its team has
- * too is listed once: the workspace's own keys come first, and the team's pay for it when those cannot.
- */
-export async function listModels(
-  { db }: { db: Database },
-  workspace: Pick<Workspace, 'id' | 'teamId'>,
-  page: PageInput,
-): Promise<Page<Model>> {
-  return await readPage<Model>(page, {
-    column: models.id,
-    order: 'ascending',
-    maxRows: MAX_MODELS,
-    valueOf: (model) => model.id,
-    read: async (conditions, orderBy, limit) =>
-      (await db
-        .select()
-        .from(models)
-        .where(and(isListedIn(db, workspace), ...conditions))
-        .orderBy(orderBy)
-        .limit(limit)) as Model[],
-  });
-}
-
-function isListedIn(db: Database, workspace: Pick<Workspace, 'id' | 'teamId'>) {
-  const isOwn = eq(models.workspaceId, workspace.id);
-  if (workspace.teamId === null) return isOwn;
-  const sameOfWorkspace = db
-    .select()
-    .from(own)
     .where(
       and(
-        eq(own.tenantId, workspace.id),
-        eq(own.provider, models.provider),
-        eq(own.baseUrl, models.baseUrl),
-        eq(own.name, models.name),
+        inArray(models.id, idsOf('mdl', ids)),
+        or(exists(inWorkspace), exists(inTeam)),
+        or(isForViewer(viewer), exists(answersFor(db, viewer))),
+      ),
+    )) as Model[];
+}
+
+/** A model of the workspace or its team that the viewer may see. Throws NotFoundError. */
+export async function requireModelIn(
+  deps: { db: Database },
+  viewer: Viewer,
+  workspace: Pick<Workspace, 'id' | 'teamId'>,
+  id: string,
+): Promise<Model> {
+  const [model] = await findModels(deps, viewer, [id]);
+  const isListed = model?.tenantId === workspace.id || model?.tenantId === workspace.teamId;
+  if (model === undefined || !isListed) throw new NotFoundError('model in this workspace');
+  return model;
+}
+
+/** Whether a model is no variant of another person's own. */
+export function isForViewer(viewer: Viewer): SQL | undefined {
+  return or(isNull(models.userId), eq(models.userId, viewer.id));
+}
+
+/** Answers by a model in threads of its workspace that a member may see. */
+function answersFor(db: Database, viewer: Viewer) {
+  return db
+    .select()
+    .from(messages)
+    .innerJoin(threads, eq(threads.id, messages.threadId))
+    .where(
+      and(
+        eq(messages.modelId, models.id),
+        or(eq(threads.visibility, 'WORKSPACE'), eq(threads.createdBy, viewer.id)),
       ),
     );
-  return or(isOwn, and(eq(models.teamId, workspace.teamId), notExists(sameOfWorkspace)));
 }
 
 /**
  * The query that resolves the model ids of the placeholder `modelIds` in a workspace. An id of the team's row leads to the
- * workspace's own row of the same model if there is one, so that the workspace's own keys come first with either id.
+ * workspace's own row of the same model if there is one, so that the workspace's own keys come first with either id. Another
+ * person's own variant can be asked only where it has answered.
  */
-export function selectModelsInWorkspace(db: Database, workspace: { id: SQLWrapper; teamId: SQLWrapper }) {
-  const isOfWorkspace = (tenantId: SQLWrapper) => sql`${tenantId} in (${workspace.id}, ${workspace.teamId})`;
+export function selectModelsInWorkspace(
+  db: Database,
+  workspace: { id: SQLWrapper; teamId: SQLWrapper },
+  { viewerId, threadId }: { viewerId: SQL; threadId: SQL },
+) {
   return db
-    .selectDistinctOn([asked.id], {
-      askedId: sql<string>`${asked.id}`.as('asked_id'),
-      ...getTableColumns(models),
-    })
+    .select({ askedId: sql<string>`${asked.id}`.as('asked_id'), ...getTableColumns(models) })
     .from(asked)
-    .innerJoin(
-      models,
+    .leftJoin(
+      own,
       and(
-        isOfWorkspace(models.tenantId),
-        eq(models.provider, asked.provider),
-        eq(models.baseUrl, asked.baseUrl),
-        eq(models.name, asked.name),
+        eq(own.tenantId, workspace.id),
+        eq(own.provider, asked.provider),
+        eq(own.baseUrl, asked.baseUrl),
+        eq(own.name, asked.name),
+        eq(own.variantId, ''),
+        eq(asked.variantId, ''),
       ),
     )
-    .where(and(isOneOf(asked.id, anyText('modelIds')), isOfWorkspace(asked.tenantId)))
-    .orderBy(asked.id, asc(sql`${models.teamId} is not null`));
+    .innerJoin(models, eq(models.id, sql`coalesce(${own.id}, ${asked.id})`))
+    .where(
+      and(
+        isOneOf(asked.id, anyText('modelIds')),
+        sql`${asked.tenantId} in (${workspace.id}, ${workspace.teamId})`,
+        sql`(${asked.userId} is null or ${asked.userId} = ${viewerId} or exists (
+          select from ${messages} where ${messages.modelId} = ${asked.id} and ${messages.threadId} = ${threadId}))`,
+      ),
+    );
 }
 
-/** The models that one key offers, in the provider's order. */
+/** A text that changes whenever a person adds a model to these tenants, or a variant there is created, changed or removed. */
+export async function readModelRevision(
+  { db }: { db: Database },
+  tenantIds: readonly string[],
+): Promise<string> {
+  const [row] = await db
+    .select({ total: count(), changedAt: max(models.updatedAt) })
+    .from(models)
+    .where(inArray(models.tenantId, [...tenantIds]));
+  return JSON.stringify(row);
+}
+
+/** The models that one key offers: those that the provider lists, in its order, then those that a person added. */
 export async function modelsOfKey({ db }: { db: Database }, apiKeyId: string): Promise<Model[]> {
   const rows = await db
     .select({ model: models })
     .from(apiKeyModels)
     .innerJoin(models, eq(models.id, apiKeyModels.modelId))
     .where(eq(apiKeyModels.apiKeyId, apiKeyId))
-    .orderBy(apiKeyModels.position);
+    .orderBy(apiKeyModels.position, apiKeyModels.modelId); // those that are not listed come last
   return rows.map((row) => row.model as Model);
 }
 
 const asked = alias(models, 'asked');
 const own = alias(models, 'own');
-
-const MAX_MODELS = 500; // gateways list hundreds, and a model selector needs them all

@@ -1,17 +1,20 @@
-import { asc, eq, sql } from 'drizzle-orm';
+import { isDeepStrictEqual } from 'node:util';
+import { and, asc, eq, isNotNull, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import { cleanCount, sanitizeText } from '../providers/wire/clean-facts.ts';
 import { tenantColumns } from '../workspaces/tenant.ts';
+import { BASE_IDENTITY, updateVariants } from './base-facts.ts';
 
 /**
  * Saves the provider's list, cleaned by `cleanModels`, as the models of this key: known ones keep their id, missing ones are no
- * longer offered. Writes nothing and returns false if the list is unchanged, as after nearly every check.
+ * longer offered, apart from those that a person added. Writes nothing and returns false if the list is unchanged, as after
+ * nearly every check.
  */
 export async function saveKeyModels(
-  tx: Pick<Database, 'select' | 'insert' | 'delete'>,
+  tx: SavingTransaction,
   key: { id: string; tenantId: string; provider: ProviderName; baseUrl: string },
   listed: readonly ListedModel[],
 ): Promise<boolean> {
@@ -20,17 +23,41 @@ export async function saveKeyModels(
     .select(factColumns)
     .from(apiKeyModels)
     .innerJoin(models, eq(models.id, apiKeyModels.modelId))
-    .where(eq(apiKeyModels.apiKeyId, key.id))
+    .where(and(eq(apiKeyModels.apiKeyId, key.id), isNotNull(apiKeyModels.position)))
     .orderBy(asc(apiKeyModels.position));
-  if (isSame(known, current)) return false;
+  if (isDeepStrictEqual(known, current)) return false;
 
-  await tx.delete(apiKeyModels).where(eq(apiKeyModels.apiKeyId, key.id));
+  const isOfKey = eq(apiKeyModels.apiKeyId, key.id);
+  await tx.delete(apiKeyModels).where(and(isOfKey, eq(apiKeyModels.isAdded, false)));
+  await tx.update(apiKeyModels).set({ position: null }).where(isOfKey);
   if (current.length === 0) return true;
+  const saved = await saveModels(tx, key.tenantId, current);
+  const positions = new Map(current.map((model, position) => [model.name, position]));
+  await tx
+    .insert(apiKeyModels)
+    .values(
+      saved.map(({ id, name }) => ({ apiKeyId: key.id, modelId: id, position: positions.get(name) ?? 0 })),
+    )
+    .onConflictDoUpdate({
+      target: [apiKeyModels.apiKeyId, apiKeyModels.modelId],
+      set: { position: sql`excluded.position` },
+    });
+  return true;
+}
+
+type SavingTransaction = Pick<Database, 'select' | 'insert' | 'update' | 'delete'>;
+
+/** Saves these models of a tenant, and their facts for the variants made from them. Known ones keep their id. */
+async function saveModels(
+  tx: SavingTransaction,
+  tenantId: string,
+  current: readonly Facts[],
+): Promise<{ id: string; name: string }[]> {
   const saved = await tx
     .insert(models)
-    .values(inLockOrder(current).map((model) => ({ ...model, ...tenantColumns(key.tenantId) })))
+    .values(inLockOrder(current).map((model) => ({ ...model, ...tenantColumns(tenantId) })))
     .onConflictDoUpdate({
-      target: [models.tenantId, models.provider, models.baseUrl, models.name],
+      target: BASE_IDENTITY,
       set: {
         title: sql`excluded.title`,
         contextWindow: sql`excluded.context_window`,
@@ -40,22 +67,21 @@ export async function saveKeyModels(
         outputPrice: sql`excluded.output_price`,
         cachedInputPrice: sql`excluded.cached_input_price`,
         cacheWritePrice: sql`excluded.cache_write_price`,
+        optionFacts: sql`excluded.option_facts`,
       },
     })
     .returning({ id: models.id, name: models.name });
-  const positions = new Map(current.map((model, position) => [model.name, position]));
-  await tx
-    .insert(apiKeyModels)
-    .values(
-      saved.map(({ id, name }) => ({ apiKeyId: key.id, modelId: id, position: positions.get(name) ?? 0 })),
-    );
-  return true;
+  await updateVariants(
+    tx,
+    saved.map(({ id }) => id),
+  );
+  return saved;
 }
 
 /** A listed model as columns: its place (provider, base URL, name) and the provider's facts about it. */
 function factsOf(
   { provider, baseUrl }: { provider: string; baseUrl: string },
-  { name, title, contextWindow, maxOutputTokens, capabilities, price }: ListedModel,
+  { name, title, contextWindow, maxOutputTokens, capabilities, price, optionFacts }: ListedModel,
 ) {
   return {
     provider,
@@ -69,6 +95,7 @@ function factsOf(
     outputPrice: price?.output ?? null,
     cachedInputPrice: price?.cachedInput ?? null,
     cacheWritePrice: price?.cacheWrite ?? null,
+    optionFacts,
   };
 }
 
@@ -86,11 +113,8 @@ const factColumns = {
   outputPrice: models.outputPrice,
   cachedInputPrice: models.cachedInputPrice,
   cacheWritePrice: models.cacheWritePrice,
+  optionFacts: models.optionFacts,
 };
-
-function isSame(known: readonly Facts[], current: readonly Facts[]): boolean {
-  return JSON.stringify(known) === JSON.stringify(current);
-}
 
 /**
  * The rows in the order of their names, in which they are locked: two refreshes may list the same models in different orders,
@@ -118,6 +142,6 @@ export function cleanModels(listed: readonly ListedModel[]): ListedModel[] {
     }));
 }
 
-const MAX_LISTED_MODELS = 2_000; // gateways list hundreds; one statement takes 65,535 parameters, eleven for each model
+const MAX_LISTED_MODELS = 2_000; // gateways list hundreds; one statement takes 65,535 parameters, sixteen for each model
 const MAX_NAME_LENGTH = 200; // with the base URL it must fit into an index entry
 const MAX_TITLE_LENGTH = 200;

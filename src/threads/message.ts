@@ -119,7 +119,7 @@ export function newMessage(
     Message,
     'id' | 'threadId' | 'position' | 'parentId' | 'role' | 'status' | 'text' | 'authorId' | 'createdAt'
   > &
-    Partial<Pick<Message, 'modelId' | 'modelName' | 'provider' | 'apiKeyId' | 'paidBy'>>,
+    Partial<Pick<Message, 'modelId' | 'modelName' | 'provider' | 'apiKeyId' | 'paidBy' | 'options'>>,
 ): Message {
   return {
     reasoning: '',
@@ -129,6 +129,7 @@ export function newMessage(
     provider: null,
     apiKeyId: null,
     paidBy: null,
+    options: null,
     attempts: [],
     finishReason: null,
     providerFinishReason: null,
@@ -161,6 +162,7 @@ export const messageColumns = {
   provider: messages.provider,
   apiKeyId: messages.apiKeyId,
   paidBy: messages.paidBy,
+  options: messages.options,
   attempts: messages.attempts,
   finishReason: messages.finishReason,
   providerFinishReason: messages.providerFinishReason,

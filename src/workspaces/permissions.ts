@@ -10,6 +10,7 @@ export const ACTIONS = {
   chat: { in: ['workspace'], role: 'MEMBER', words: 'write here' },
   manageThreads: { in: ['workspace'], role: 'ADMIN', words: 'manage the threads of others' },
   manageKeys: { in: ['workspace', 'team'], role: 'ADMIN', words: 'manage API keys here' },
+  manageModels: { in: ['workspace'], role: 'ADMIN', words: 'manage models for everybody here' },
   manageMembers: { in: ['workspace', 'team'], role: 'ADMIN', words: 'manage members here' },
   readAuditLog: { in: ['workspace', 'team'], role: 'ADMIN', words: 'read the audit log' },
   rename: { in: ['workspace', 'team'], role: 'ADMIN', words: 'rename this' },

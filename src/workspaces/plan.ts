@@ -53,6 +53,16 @@ export function requirePlanForKeys(plan: Plan, of: keyof typeof PLAN_FOR_KEYS): 
   );
 }
 
+/** Throws PlanRequiredError unless variants of models are part of the plan, as the keys of a workspace are. */
+export function requirePlanForVariants(plan: Plan): void {
+  if (planAllowsKeys(plan, 'workspace')) return;
+  throw new PlanRequiredError(
+    PLAN_FOR_KEYS.workspace,
+    `Variants of models need the ${PLAN_WORDS[PLAN_FOR_KEYS.workspace]} plan. The owner of the workspace can ask the operator of this server for it.`,
+    'WORKSPACE_ADMIN',
+  );
+}
+
 /** Throws PlanRequiredError unless teams are part of the plan of the person who wants to own one. */
 export function requirePlanForTeams(plan: Plan): void {
   if (includes(plan, PLAN_FOR_KEYS.team)) return;

@@ -6,6 +6,7 @@ import {
   addInvitation,
   addJunkKey,
   addThread,
+  addVariant,
   copyPlace,
   hostOf,
   INVITING_PLACES,
@@ -93,6 +94,38 @@ export function rulesOf(world: World): Rule[] {
       ),
     },
 
+    {
+      path: 'addModel.input.apiKeyId',
+      cases: inputs(
+        ofPlaces(KEY_PLACES, 'manageKeys', (_id, _scene, place) => ({
+          apiKeyId: keys[place],
+          name: TEAM_PLACES.includes(place) ? 'mistral-small-latest' : 'gpt-5.1',
+        })),
+      ),
+    },
+    ...ofVariants(world),
+    {
+      path: 'setModelPreference.input.workspaceId',
+      cases: inputs(
+        ofPlaces(WORKSPACE_PLACES, 'read', (workspaceId, _scene, place) => ({
+          workspaceId,
+          modelId: models[place] ?? models.team,
+          isFavorite: true,
+        })),
+      ),
+    },
+    {
+      path: 'setModelPreference.input.modelId',
+      cases: inputs(
+        ofPlaces(
+          ['shared'],
+          'read',
+          (workspaceId) => ({ workspaceId, modelId: models.rivalRoom, isFavorite: true }),
+          'NOT_FOUND',
+        ),
+      ),
+    },
+
     { path: 'createThread.input.workspaceId', cases: inputs(ofPlaces(WORKSPACE_PLACES, 'chat', named)) },
     {
       path: 'updateThread.input.id',
@@ -113,6 +146,15 @@ export function rulesOf(world: World): Rule[] {
       path: 'sendMessage.input.modelIds',
       cases: inputs(
         elsewhere(world, ({ place }) => (here) => ({ ...message(here, models), modelIds: [models[place]] })),
+      ),
+    },
+    {
+      path: 'sendMessage.input.answers.modelId',
+      cases: inputs(
+        // One object is a list of one.
+        elsewhere(world, ({ place }) => ({ threadId }) => {
+          return { threadId, text: 'Hello', answers: { modelId: models[place] } };
+        }),
       ),
     },
     {
@@ -293,6 +335,56 @@ function ofKeys(name: string, field: string, more: object): Rule[] {
   return [{ path: `${name}.input.${field}`, cases: inputs(ofPlaces(KEY_PLACES, 'manageKeys', make)) }];
 }
 
+/** Making variants, and changing one's own and those for everybody. */
+function ofVariants(world: World): Rule[] {
+  const { models, places, people, variants } = world;
+  const title = () => newId('mdl');
+  const changed = (more: (userId: string | null, isAllowed: boolean) => Promise<object> | object): Case[] =>
+    inputs([
+      {
+        title: 'own variant of the member',
+        expect: (actor) => (actor === 'member' ? 'ok' : 'NOT_FOUND'),
+        variables: async ({ isAllowed }) => ({
+          id: variants.own,
+          ...(await more(people.member.id, isAllowed)),
+        }),
+      },
+      {
+        title: 'variant for everybody',
+        expect: (actor) => byRole(actor, 'shared', 'manageModels', 'ok'),
+        variables: async ({ isAllowed }) => ({ id: variants.everybody, ...(await more(null, isAllowed)) }),
+      },
+    ]);
+  return [
+    {
+      path: 'createModelVariant.input.workspaceId',
+      cases: inputs(
+        ofPlaces(WORKSPACE_PLACES, 'chat', (workspaceId, _scene, place) => ({
+          workspaceId,
+          baseModelId: models[place] ?? models.team,
+          title: title(),
+        })),
+      ),
+    },
+    {
+      path: 'createModelVariant.input.baseModelId',
+      cases: inputs(
+        ofPlaces(
+          ['shared'],
+          'chat',
+          () => ({ workspaceId: places.shared, baseModelId: models.rivalRoom, title: 'Another' }),
+          'NOT_FOUND',
+        ),
+      ),
+    },
+    { path: 'updateModelVariant.input.id', cases: changed(() => ({ title: title() })) },
+    {
+      path: 'removeModelVariant.input.id',
+      cases: changed(async (userId, isAllowed) => (isAllowed ? { id: await addVariant(world, userId) } : {})),
+    },
+  ];
+}
+
 /** Renaming, leaving, handing over and deleting. */
 function ofLife({ people, subjectId }: World): Rule[] {
   const foreignUser = people.stranger.id;
@@ -444,6 +536,12 @@ function objectCases(world: World): ObjectCase[] {
     ...KEY_PLACES.map((place) => {
       return { title: `model of ${place}`, id: models[place] ?? '', expect: of(place, 'read') };
     }),
+    {
+      title: 'own variant of the member',
+      id: world.variants.own,
+      expect: (actor) => (actor === 'member' ? 'ok' : 'NOT_FOUND'),
+    },
+    { title: 'variant for everybody', id: world.variants.everybody, expect: of('shared', 'read') },
     ...threads.flatMap(({ threadId, questionId, answerId, ...thread }) =>
       [threadId, questionId, answerId].map((id) => ({
         title: `${prefixOf(id)} ${thread.visibility} of ${thread.creator} in ${thread.place}`,

@@ -37,10 +37,19 @@ export async function readSight(
     memberships: await db.select().from(memberships),
     teamMemberships: await db.select().from(teamMemberships),
     keys: byId(await db.select({ id: apiKeys.id, tenantId: apiKeys.tenantId }).from(apiKeys)),
-    models: byId(await db.select({ id: models.id, tenantId: models.tenantId }).from(models)),
+    models: byId(
+      await db.select({ id: models.id, tenantId: models.tenantId, userId: models.userId }).from(models),
+    ),
     threads: byId(await db.select().from(threads)),
     messages: byId(
-      await db.select({ id: messages.id, threadId: messages.threadId, role: messages.role }).from(messages),
+      await db
+        .select({
+          id: messages.id,
+          threadId: messages.threadId,
+          role: messages.role,
+          modelId: messages.modelId,
+        })
+        .from(messages),
     ),
     invitations: byId(await db.select().from(invitations)),
   };
@@ -73,6 +82,14 @@ export async function readSight(
     return thread.visibility === 'WORKSPACE' || thread.createdBy === userId;
   }
 
+  function seesModel(userId: string, id: string): boolean {
+    const model = rows.models.get(id);
+    if (model === undefined || !may(userId, model.tenantId, 'read')) return false;
+    if (model.userId === null || model.userId === userId) return true;
+    const answers = rows.messages.values().filter(({ modelId }) => modelId === id);
+    return answers.some(({ threadId }) => seesThread(userId, threadId));
+  }
+
   function seesMessage(userId: string, id: string | null, role: 'USER' | 'ASSISTANT'): boolean {
     const message = rows.messages.get(id ?? '');
     return message?.role === role && seesThread(userId, message.threadId);
@@ -95,7 +112,7 @@ export async function readSight(
     Workspace: (userId, { id }) => may(userId, id, 'read'),
     Team: (userId, { id }) => may(userId, id, 'read'),
     ApiKey: (userId, { id }) => may(userId, rows.keys.get(id ?? '')?.tenantId, 'manageKeys'),
-    Model: (userId, { id }) => may(userId, rows.models.get(id ?? '')?.tenantId, 'read'),
+    Model: (userId, { id }) => seesModel(userId, id ?? ''),
     Thread: (userId, { id }) => seesThread(userId, id ?? ''),
     UserMessage: (userId, { id }) => seesMessage(userId, id, 'USER'),
     Answer: (userId, { id }) => seesMessage(userId, id, 'ASSISTANT'),
@@ -139,7 +156,7 @@ export async function readSight(
  * one. What a new type is has to be said here or above.
  */
 export const INHERITING =
-  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|Money|ServerInfo|RemovalImpact|(Answer(Attempt|Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Added|Updated|Removed)|ModelsUpdated|Member(Added|Updated|Removed))$/;
+  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|Money|AnswerOptions|OptionSupport|FloatRange|IntRange|FactSource|ServerInfo|RemovalImpact|(Answer(Attempt|Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Added|Updated|Removed)|ModelsUpdated|Member(Added|Updated|Removed))$/;
 
 /** Types that `maySee` judges by a rule of their own. */
 export const JUDGED = [

@@ -3,6 +3,7 @@ import { eq } from 'drizzle-orm';
 import { newId } from '../../src/db/id.ts';
 import { apiKeys } from '../../src/db/tables/api-key.ts';
 import { invitations } from '../../src/db/tables/invitation.ts';
+import { models } from '../../src/db/tables/model.ts';
 import { teamMemberships, teams } from '../../src/db/tables/team.ts';
 import { messages, threads } from '../../src/db/tables/thread.ts';
 import { users } from '../../src/db/tables/user.ts';
@@ -65,6 +66,8 @@ export interface World {
   places: Readonly<Record<PlaceName, string>>;
   keys: Readonly<Partial<Record<PlaceName, string>>>;
   models: Readonly<Partial<Record<PlaceName, string>>>;
+  /** Variants in the shared workspace: the member's own, and one for everybody. */
+  variants: Readonly<Record<'own' | 'everybody', string>>;
   threads: readonly PlacedThread[];
   invitations: Readonly<Partial<Record<PlaceName, MadeInvitation>>>;
   /** Those that have run out. */
@@ -142,9 +145,12 @@ export async function buildWorld(server: TestServer): Promise<World> {
       .insert(memberships)
       .values({ workspaceId: places[name], userId: subjectId, role: 'MEMBER' });
 
-  const nothing = { keys: {}, models: {}, threads: [], invitations: {}, expired: {} };
+  const variants = { own: '', everybody: '' };
+  const nothing = { keys: {}, models: {}, variants, threads: [], invitations: {}, expired: {} };
   const empty: World = { server, people, subjectId, idleId, places, ...nothing };
-  const withKeys = { ...empty, ...(await addKeys(empty)) };
+  const keyed = { ...empty, ...(await addKeys(empty)) };
+  const own = await addVariant(keyed, people.member.id);
+  const withKeys = { ...keyed, variants: { own, everybody: await addVariant(keyed, null) } };
   const threads: PlacedThread[] = [];
   for (const place of WORKSPACE_PLACES)
     for (const [creator, visibility] of threadsIn(place))
@@ -188,6 +194,25 @@ async function addKeys({ places, people }: World): Promise<Pick<World, 'keys' | 
     models[place] = added.models[0]?.id ?? '';
   }
   return { keys, models };
+}
+
+/** Adds a variant to the shared workspace: a person's own, or for everybody. */
+export async function addVariant(
+  { server, places, models: known }: World,
+  userId: string | null,
+): Promise<string> {
+  const id = newId('mdl');
+  const [base] = await server.app.db
+    .select()
+    .from(models)
+    .where(eq(models.id, known.shared ?? ''));
+  if (base === undefined) throw new Error('there is no model in the shared workspace');
+  const { provider, baseUrl, name, capabilities } = base;
+  await server.app.db.insert(models).values({
+    ...{ id, provider, baseUrl, name, capabilities, userId },
+    ...{ workspaceId: places.shared, title: `variant ${id}`, baseModelId: base.id },
+  });
+  return id;
 }
 
 /** One shared and one private; in the shared workspace also those that the removed member has left there. */

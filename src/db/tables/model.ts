@@ -1,21 +1,30 @@
 import { sql } from 'drizzle-orm';
 import {
+  type AnyPgColumn,
+  boolean,
   check,
   doublePrecision,
   index,
   integer,
+  jsonb,
   pgTable,
   primaryKey,
   text,
   unique,
+  uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import { newId } from '../id.ts';
 import { apiKeys } from './api-key.ts';
 import { instant, tenantId } from './column.ts';
 import { teams } from './team.ts';
+import { users } from './user.ts';
 import { workspaces } from './workspace.ts';
 
-/** A model that a tenant can call. It outlives any one key: `apiKeyModels` has the keys that offer it at the moment. */
+/**
+ * A model that a tenant can call. It outlives any one key: `apiKeyModels` has the keys that offer it at the moment. A variant is a
+ * row too, so that all that refers to a model can refer to one: it repeats the place and the facts of its base model, and no key
+ * lists it, so it can be asked wherever its base model can.
+ */
 export const models = pgTable(
   'models',
   {
@@ -40,15 +49,61 @@ export const models = pgTable(
     outputPrice: doublePrecision('output_price'),
     cachedInputPrice: doublePrecision('cached_input_price'),
     cacheWritePrice: doublePrecision('cache_write_price'),
+    /** What the provider's list says about the options of an answer; null if it says nothing. */
+    optionFacts: jsonb('option_facts').$type<StoredOptionFacts>(),
     createdAt: instant('created_at').notNull().defaultNow(),
+
+    /** The model that a variant is made from; null for a base model. */
+    baseModelId: text('base_model_id').references((): AnyPgColumn => models.id, { onDelete: 'cascade' }),
+    /**
+     * The id of a variant; empty for a base model, of which there is one in each place. Not a partial index instead: without
+     * statistics the planner takes base models for few, and compares thousands pair by pair.
+     */
+    variantId: text('variant_id')
+      .notNull()
+      .generatedAlwaysAs(sql`case when base_model_id is null then '' else id end`),
+    /** The person whose own variant it is; null for a variant for everybody in the workspace, and for a base model. */
+    userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+    /** The options of a variant, without those that are left to the provider. */
+    options: jsonb('options').$type<StoredOptions>(),
+    /** When a person last changed the variant, or added the model by its name. */
+    updatedAt: instant('updated_at').notNull().defaultNow(),
   },
   (table) => [
     check('models_one_owner', sql`num_nonnulls(workspace_id, team_id) = 1`),
-    unique('models_identity').on(table.tenantId, table.provider, table.baseUrl, table.name),
+    unique('models_identity').on(table.tenantId, table.provider, table.baseUrl, table.name, table.variantId),
+    uniqueIndex('models_title_for_everybody')
+      .on(table.tenantId, table.title)
+      .where(sql`base_model_id is not null and user_id is null`),
+    uniqueIndex('models_title_for_user')
+      .on(table.tenantId, table.userId, table.title)
+      .where(sql`user_id is not null`),
+    index('models_base_model_id').on(table.baseModelId),
+    index('models_user_id').on(table.userId),
   ],
 );
 
-/** Which keys offer which model; `position` is the model's place in the provider's own list. */
+/** Options of an answer or a variant, without those that are left to the provider. */
+export interface StoredOptions {
+  systemPrompt?: string;
+  effort?: 'NONE' | 'MINIMAL' | 'LOW' | 'MEDIUM' | 'HIGH' | 'XHIGH' | 'MAX';
+  temperature?: number;
+  topP?: number;
+  maxOutputTokens?: number;
+  stop?: readonly string[];
+  webSearch?: boolean;
+}
+
+/** See `OptionFacts` in `providers/options`. */
+export interface StoredOptionFacts {
+  efforts: readonly NonNullable<StoredOptions['effort']>[] | null;
+  defaultEffort: NonNullable<StoredOptions['effort']> | null;
+  maxTemperature: number | null;
+  parameters: readonly string[] | null;
+  thinking: readonly string[] | null;
+}
+
+/** Which keys offer which model, because the provider lists it or because a person added it by name. */
 export const apiKeyModels = pgTable(
   'api_key_models',
   {
@@ -58,10 +113,34 @@ export const apiKeyModels = pgTable(
     modelId: text('model_id')
       .notNull()
       .references(() => models.id, { onDelete: 'cascade' }),
-    position: integer('position').notNull(),
+    /** Place of the model in the provider's own list; null if it is not listed. */
+    position: integer('position'),
+    /** Whether a person added it: then it stays when the provider does not list it. */
+    isAdded: boolean('is_added').notNull().default(false),
   },
   (table) => [
     primaryKey({ columns: [table.apiKeyId, table.modelId] }),
     index('api_key_models_model_id').on(table.modelId),
+  ],
+);
+
+/** How a model is shown to one person, or to everybody who has no preference of their own. Null for no preference. */
+export const modelPreferences = pgTable(
+  'model_preferences',
+  {
+    modelId: text('model_id')
+      .notNull()
+      .references(() => models.id, { onDelete: 'cascade' }),
+    /** Null for everybody. */
+    userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+    /** The user id or `everybody`, since a primary key contains no null, and rows are copied by columns that are stored. */
+    forWhom: text('for_whom').notNull(),
+    isFavorite: boolean('is_favorite'),
+    isHidden: boolean('is_hidden'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.modelId, table.forWhom] }),
+    check('model_preferences_for_whom', sql`for_whom = coalesce(user_id, 'everybody')`),
+    index('model_preferences_user_id').on(table.userId),
   ],
 );

@@ -13,7 +13,7 @@ import {
 import { newId } from '../id.ts';
 import { apiKeys } from './api-key.ts';
 import { instant } from './column.ts';
-import { models } from './model.ts';
+import { models, type StoredOptions } from './model.ts';
 import { users } from './user.ts';
 import { workspaces } from './workspace.ts';
 
@@ -88,6 +88,8 @@ export const messages = pgTable(
     provider: text('provider'),
     apiKeyId: text('api_key_id').references(() => apiKeys.id, { onDelete: 'set null' }),
     paidBy: text('paid_by', { enum: ['PERSONAL', 'WORKSPACE', 'TEAM'] }),
+    /** The options with which the model was asked, those of a variant included; null for none. */
+    options: jsonb('options').$type<StoredOptions>(),
     /** Saved when the key changes and when the answer ends. */
     attempts: jsonb('attempts').$type<StoredAttempt[]>().notNull().default([]),
 

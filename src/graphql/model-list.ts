@@ -1,0 +1,53 @@
+import type { MODEL_ORDER_FIELDS } from '../keys/list-models.ts';
+import { builder } from './builder.ts';
+import { OrderDirection } from './connection.ts';
+import { ModelCapability } from './model.ts';
+import { ProviderName } from './provider.ts';
+
+export const ModelFilter = builder.inputType('ModelFilter', {
+  description: 'Models of a list that are wanted: those to which all given fields apply.',
+  fields: (t) => ({
+    provider: t.field({ type: ProviderName, description: 'Provider that runs the model.' }),
+    search: t.string({
+      description: 'Words that are all in the title or the name of the model, in any case.',
+    }),
+    isAvailable: t.boolean({
+      description: 'True if models that can be asked now are wanted, false for the others; both if absent.',
+    }),
+    capabilities: t.field({
+      type: [ModelCapability],
+      description: 'Capabilities that the model has, all of them.',
+    }),
+    isFavorite: t.boolean({
+      description: 'True if favourites are wanted, false for the others; both if absent.',
+    }),
+    includeHidden: t.boolean({ description: 'True to list hidden models too.' }),
+  }),
+});
+
+const ModelOrderField = builder.enumType('ModelOrderField', {
+  description: 'Field by which models are sorted. May grow: it is an input only.',
+  values: {
+    ADDED: { description: 'Time at which the model became known, or the variant was made.' },
+    RELEVANCE: {
+      description:
+        'Relevance to a person who chooses a model: one that can be asked before one that cannot, then favourites, then variants, then the newest model of each family, then the others.',
+    },
+  } satisfies Record<(typeof MODEL_ORDER_FIELDS)[number], { description: string }>,
+});
+
+export const ModelOrder = builder.inputType('ModelOrder', {
+  description: 'Order of a list of models.',
+  fields: (t) => ({
+    field: t.field({
+      type: ModelOrderField,
+      required: true,
+      description: 'Field by which the models are sorted; equal ones in the order they became known.',
+    }),
+    direction: t.field({
+      type: OrderDirection,
+      required: true,
+      description: 'Direction of the order; with DESC the most relevant models are first.',
+    }),
+  }),
+});
