@@ -18,9 +18,16 @@ export function listedFacts(entry: JsonObject, name: string): Partial<ListedMode
 
 /** Only an entry that names parameters says which ones are not taken. */
 function optionFactsIn(entry: JsonObject): OptionFacts | null {
-  const parameters = wordsIn(entry.supported_parameters);
+  const parameters = wordsIn(entry.supported_parameters).filter(isParameter).slice(0, MOST_PARAMETERS);
   return parameters.length === 0 ? null : optionFacts({ parameters });
 }
+
+/** Lists are foreign text, and this part of them is stored with each model. */
+function isParameter(word: string): boolean {
+  return /^\w{1,40}$/.test(word);
+}
+
+const MOST_PARAMETERS = 60;
 
 function contextWindowIn(entry: JsonObject): number | null {
   const limits = asObject(entry.limits);
