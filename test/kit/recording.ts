@@ -83,8 +83,19 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
     await change('replace-api-key-secret', { id, secret: 'sk-sim-faults-too' });
     await change('replace-api-key-secret', { id, sealed: { keyId: 'old', box: 'AAAA' } });
     await run('api-keys', { workspaceId });
-    await run('models', { workspaceId });
+    await recordModels(id);
     await run('removal-impact', { id });
+  }
+
+  async function recordModels(apiKeyId: string): Promise<void> {
+    const { model } = await change('add-model', { apiKeyId, name: 'gpt-4.1-nano' });
+    const baseModelId = model.id;
+    const variant = await change('create-model-variant', { workspaceId, baseModelId, title: 'Brief' });
+    await change('update-model-variant', { id: variant.model.id, options: { temperature: 0.5 } });
+    await change('set-model-preference', { workspaceId, modelId: baseModelId, isFavorite: true });
+    await run('model', { id: variant.model.id });
+    await run('models', { workspaceId });
+    await change('remove-model-variant', { id: variant.model.id });
   }
 
   async function recordThreads(): Promise<string> {
@@ -225,6 +236,7 @@ interface Result {
   thread: Named;
   invitation: Named;
   answers: Named[];
+  model: Named;
   models: { edges: { node: Named }[] };
   apiKeys: { edges: { node: Named }[] };
 }
