@@ -136,7 +136,9 @@ describe('a key that its provider refuses', () => {
     const input = { id: apiKey.id, secret: 'sk-sim-wrong-0123456789' };
     expect(await ada.run('replace-api-key-secret', { input })).toMatchObject({ code: 'INVALID_KEY' });
     expect(await keysOf(ada)).toEqual(before);
-    expect(await modelsOf(ada)).toMatchObject(models.map(({ id }) => ({ id, isAvailable: true })));
+    expect(byId(await modelsOf(ada))).toMatchObject(
+      byId(models).map(({ id }) => ({ id, isAvailable: true })),
+    );
   });
 });
 
@@ -574,8 +576,13 @@ describe('a stored key', () => {
       provider: 'OPENAI',
       storedApiKey: { ...(await keysOf(ada))[0], status: 'INVALID', statusMessage: sentence },
     });
-    expect(await modelsOf(ada)).toMatchObject(
-      models.map(({ id }) => ({ id, isAvailable: false, unavailableReason: 'INVALID_KEY', paidBy: null })),
+    expect(byId(await modelsOf(ada))).toMatchObject(
+      byId(models).map(({ id }) => ({
+        id,
+        isAvailable: false,
+        unavailableReason: 'INVALID_KEY',
+        paidBy: null,
+      })),
     );
     vi.restoreAllMocks();
     expect(await ada.run('check-api-key', { input: { id: apiKey.id } })).toMatchObject({
@@ -778,4 +785,9 @@ interface ReadThread {
 
 function bearerOf(headers: { authorization?: string | undefined }): string | undefined {
   return headers.authorization?.replace('Bearer ', '');
+}
+
+/** The selector's list is in an order of its own. */
+function byId<Model extends { id: string }>(models: readonly Model[]): Model[] {
+  return models.toSorted((left, right) => (left.id < right.id ? -1 : 1));
 }

@@ -8,7 +8,7 @@ import { type Event, follow, isEnd } from './kit/answer.ts';
 import { endOfAnswer } from './kit/api-key.ts';
 import { readAttempts } from './kit/attempts.ts';
 import { letIn, newTeamAndWorkspace, newWorkspace } from './kit/people.ts';
-import type { Person } from './kit/person.ts';
+import type { NamedModel, Person } from './kit/person.ts';
 import { inWorkspace } from './kit/place.ts';
 import { OPERATOR_TOKEN, setPlan } from './kit/plan.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
@@ -48,14 +48,15 @@ interface Key {
 /** Adds OpenAI keys that will have these faults when they are asked, `good` for none. */
 async function addKeys(manager: Person, ...faults: string[]) {
   const keys: Key[] = [];
-  let models: { id: string }[] = [];
+  let models: NamedModel[] = [];
   for (const [index, fault] of faults.entries()) {
     const secret = fault === 'good' ? `sk-sim-good-${crypto.randomUUID()}` : turningSecret(fault);
     const added = await manager.addKey('OPENAI', secret, { label: `${index + 1}` });
     keys.push({ id: added.apiKey.id, secret });
     models = added.models;
   }
-  return { keys, model: models[0] ?? { id: '' } };
+  // One that does not reason: reasoning would come before the first character.
+  return { keys, model: models.find(({ name }) => name === 'gpt-4.1-nano') ?? { id: '' } };
 }
 
 async function ask(person: Person, model: { id: string }, directive = '') {

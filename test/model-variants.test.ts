@@ -20,7 +20,8 @@ beforeAll(async () => {
   const input = { workspaceId, provider: 'OPENAI', secret: `sk-sim-${crypto.randomUUID()}` };
   const { apiKey, models } = await cast.owner.run<AddedKey>('add-api-key', { input });
   keyId = apiKey.id;
-  base = models[0] ?? expect.unreachable();
+  // One that takes a temperature.
+  base = models.find(({ name }) => name === 'gpt-4.1-nano') ?? expect.unreachable();
 });
 afterAll(() => server.close());
 

@@ -9,7 +9,8 @@ const site = useSite();
 let models: NamedModel[];
 
 beforeAll(async () => {
-  ({ models } = await site.ada.addKey());
+  // Its models take a temperature, top-p and stop words beside each other.
+  ({ models } = await site.ada.addKey('MISTRAL'));
 });
 
 const OPTIONS = 'options { systemPrompt effort temperature topP maxOutputTokens stop webSearch }';
