@@ -73,7 +73,7 @@ describe('the removal impact of a key', () => {
       error: { code: 'KEY_REMOVED' },
     });
     const unavailable = (await modelsOf(member)).filter(({ isAvailable }) => !isAvailable);
-    expect(unavailable.map(({ id }) => id)).toEqual(impact.models.map(({ id }) => id));
+    expect(unavailable.map(({ id }) => id).sort()).toEqual(impact.models.map(({ id }) => id).sort());
     const threads = await member.run<{ threads: Page<{ canGenerate: boolean }> }>('threads', {
       workspaceId: lab,
     });

@@ -74,10 +74,11 @@ function idsOf(viewer) {
 
 /** The ids that the result of an operation adds to them. */
 function idsIn({ addApiKey, createThread, sendMessage, regenerateAnswer, ...others }) {
-  const { createWorkspace, createTeam, createInvitation, workspace } = others;
+  const { createWorkspace, createTeam, createInvitation, createModelVariant, workspace } = others;
   return present({
     key: addApiKey?.apiKey?.id,
     model: modelToAsk(addApiKey?.models ?? workspace?.models?.edges.map(({ node }) => node) ?? [])?.id,
+    variant: createModelVariant?.model?.id,
     thread: createThread?.thread?.id,
     answer: regenerateAnswer?.answer?.id ?? sendMessage?.answers?.[0]?.id,
     shared: createWorkspace?.workspace?.id,
