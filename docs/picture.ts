@@ -89,7 +89,7 @@ function draw(rows: readonly Run[][]): string {
   const appearing = [...lastRows.keys()].filter((tick) => tick > 0);
   const texts = rows.flatMap((row, index) => (row.length === 0 ? [] : drawRow(row, index)));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-labelledby="title">
-<title id="title">npm run demo: Ada connects two providers with sealed keys, asks one model, then two at once, and reads the answers as they are written.</title>
+<title id="title">npm run demo: Ada connects two providers with sealed keys, makes a variant of a model and asks it, then two models at once, and reads reasoning and answers as they are written.</title>
 <style>
 svg{--paper:#fff;--ink:#1f2328;--faint:#59636e;--edge:#d1d9e0;--accent:#9a6700}
 @media(prefers-color-scheme:dark){svg{--paper:#0d1117;--ink:#e6edf3;--faint:#9198a1;--edge:#3d444d;--accent:#d29922}}

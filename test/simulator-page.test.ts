@@ -5,7 +5,7 @@ import { KEY_FAULTS, MODEL_FAULTS } from '../src/simulator/faults.ts';
 import { liftCheckLimits } from './kit/altered-provider.ts';
 import { type Event, type Follower, readAnswer } from './kit/answer.ts';
 import { type KeyResult, keysOf } from './kit/api-key.ts';
-import { page, recipe } from './kit/pages.ts';
+import { recipe, tableBelow } from './kit/pages.ts';
 import type { Person } from './kit/person.ts';
 import { startTestServer, type TestServer } from './kit/server.ts';
 
@@ -102,15 +102,8 @@ function inWords(end: Event | undefined): string {
 
 const AT_A_TIME = 12; // a person may have sixteen answers written at once
 
-/** The cells of the table below a heading. */
 function rowsBelow(heading: string): string[][] {
-  const [, section = ''] = page('docs/simulator.md').split(`\n## ${heading}\n`);
-  const [, body = ''] = /^\|[ |-]+\|\n((?:\|.*\n)+)/m.exec(section) ?? [];
-  return body
-    .trim()
-    .split('\n')
-    .map((row) => row.split('|').map((cell) => cell.trim()))
-    .map(([, ...cells]) => cells);
+  return tableBelow('docs/simulator.md', heading);
 }
 
 function withoutTicks(cell = ''): string {

@@ -2,21 +2,48 @@ import type { DemoClient } from './client.ts';
 import { faint, line, paragraph, strong, TEXT_WIDTH } from './paper.ts';
 import { wrap, wrapSettled } from './wrap.ts';
 
-/** Prints an answer word by word as it is written. */
+/** Prints an answer word by word as it is written, after the reasoning that the model shows. */
 export async function printAnswer(client: DemoClient, answerId: string): Promise<void> {
-  const add = paragraph();
+  let current: GrowingPart | null = null;
+  for await (const { part, text } of deltas(client, answerId)) {
+    if (text === '') continue;
+    if (part !== current?.part) {
+      current?.end();
+      current = beginPart(part, current !== null);
+    }
+    current.add(text);
+  }
+  current?.end();
+}
+
+function beginPart(part: Delta['part'], isSecond: boolean): GrowingPart {
+  if (isSecond) line();
+  if (part === 'TEXT') return { part, ...growingParagraph() };
+  line(faint('Thinking'));
+  return { part, ...growingParagraph(faint) };
+}
+
+type GrowingPart = Pick<Delta, 'part'> & ReturnType<typeof growingParagraph>;
+
+/** A paragraph that is printed up to its last whole word, and its last word when it ends. */
+function growingParagraph(style?: (text: string) => string) {
+  const write = paragraph(style);
   let text = '';
   let printed = 0;
   function print(wrapped: string): void {
-    add(wrapped.slice(printed));
+    write(wrapped.slice(printed));
     printed = wrapped.length;
   }
-  for await (const delta of textDeltas(client, answerId)) {
-    text += delta;
-    print(wrapSettled(plain(text), TEXT_WIDTH));
-  }
-  print(wrap(plain(text), TEXT_WIDTH).join('\n'));
-  line();
+  return {
+    add(delta: string): void {
+      text += delta;
+      print(wrapSettled(plain(text), TEXT_WIDTH));
+    },
+    end(): void {
+      print(wrap(plain(text), TEXT_WIDTH).join('\n'));
+      line();
+    },
+  };
 }
 
 /** Prints two answers in columns, each line as soon as both have come that far. */
@@ -40,8 +67,8 @@ export async function printSideBySide(
   line(faint(row(titles.map(() => '─'.repeat(COLUMN_WIDTH)))));
   await Promise.all(
     columns.map(async (column, index) => {
-      for await (const delta of textDeltas(client, answerIds[index] ?? '')) {
-        column.text += delta;
+      for await (const { part, text } of deltas(client, answerIds[index] ?? '')) {
+        if (part === 'TEXT') column.text += text;
         printReady();
       }
       column.isEnded = true;
@@ -60,16 +87,25 @@ function row(cells: readonly string[]): string {
     .trimEnd();
 }
 
-/** What is added to the text of an answer. Its end has the whole text, in case it came before the subscription. */
-async function* textDeltas(client: DemoClient, answerId: string): AsyncGenerator<string> {
-  let heldLength = 0;
+/** What is added to an answer. Its end has the whole of both parts, in case it came before the subscription. */
+async function* deltas(client: DemoClient, answerId: string): AsyncGenerator<Delta> {
+  const heldLength = { REASONING: 0, TEXT: 0 };
   for await (const event of client.follow(answerId)) {
     if (event.__typename === 'AnswerFailed') throw new Error(event.error.message);
-    if (event.__typename === 'AnswerFinished') yield event.answer.text.slice(heldLength);
-    if (event.__typename !== 'AnswerDelta' || event.part !== 'TEXT') continue;
-    heldLength = event.offset + event.text.length;
-    yield event.text;
+    if (event.__typename === 'AnswerFinished') {
+      yield { part: 'REASONING', text: event.answer.reasoning.slice(heldLength.REASONING) };
+      yield { part: 'TEXT', text: event.answer.text.slice(heldLength.TEXT) };
+    }
+    if (event.__typename !== 'AnswerDelta') continue;
+    const { part, offset, text } = event;
+    heldLength[part] = offset + text.length;
+    yield { part, text };
   }
+}
+
+interface Delta {
+  part: 'REASONING' | 'TEXT';
+  text: string;
 }
 
 /** Removes the asterisks of Markdown. */

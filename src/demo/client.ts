@@ -15,7 +15,7 @@ export interface DemoClient {
 
 export type AnswerEvent =
   | { __typename: 'AnswerDelta'; part: 'TEXT' | 'REASONING'; offset: number; text: string }
-  | { __typename: 'AnswerFinished'; answer: { text: string; usage: Usage } }
+  | { __typename: 'AnswerFinished'; answer: { text: string; reasoning: string } }
   | { __typename: 'AnswerRetrying' | 'AnswerFailed'; error: { message: string } };
 
 export interface Usage {

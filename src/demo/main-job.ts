@@ -3,7 +3,7 @@ import { printAnswer, printSideBySide } from './answer.ts';
 import { type DemoClient, seal, type Usage } from './client.ts';
 import { faint, heading, line, pair, strong } from './paper.ts';
 
-/** Connects two providers, asks one model, then two at once, and prints each step as it happens. */
+/** Connects two providers, makes a model and asks it, then asks two at once, and prints each step as it happens. */
 export async function performMainJob(client: DemoClient, name: string): Promise<void> {
   heading(1, `${name} signs up`, 'POST /api/auth/sign-up/email');
   const viewer = await client.run<Viewer>('viewer');
@@ -23,22 +23,27 @@ export async function performMainJob(client: DemoClient, name: string): Promise<
   });
   for (const { node } of models.edges) printModel(node);
 
+  const sonnet = named(anthropic, 'claude-sonnet-5');
+  heading(4, `Makes a variant of ${sonnet.title}`, 'mutation createModelVariant');
+  line('A model with a title and options, which is listed and asked like any other.');
+  line();
+  const coach = await makeCoach(client, workspace, sonnet);
+
   const { thread } = await client.run<{ thread: { id: string } }>('create-thread', {
     input: { workspaceId: workspace.id, title: 'First steps' },
   });
-  const sonnet = named(anthropic, 'claude-sonnet-5');
-  heading(4, `Asks ${sonnet.title}`, 'subscription answerEvents');
+  heading(5, `Asks ${coach.title}`, 'subscription answerEvents');
   const question = 'How do I begin something new?';
-  const [answer = ''] = await ask(client, thread.id, question, [sonnet]);
+  const [answer = ''] = await ask(client, thread.id, question, [coach]);
   await printAnswer(client, answer);
 
   const nano = named(openai, 'gpt-4.1-nano');
   const haiku = named(anthropic, 'claude-haiku-4-5-20251001');
-  heading(5, 'Asks two models at once', 'two answerEvents on one socket');
+  heading(6, 'Asks two models at once', 'two answerEvents on one socket');
   const answers = await ask(client, thread.id, 'And when I get stuck?', [nano, haiku]);
   await printSideBySide(client, [nano.title, haiku.title], answers);
 
-  heading(6, 'Looks back', 'query thread');
+  heading(7, 'Looks back', 'query thread');
   const { messages } = await client.run<{ messages: Page<SavedMessage> }>('thread', { id: thread.id });
   for (const { node } of messages.edges) printSaved(node);
 }
@@ -69,7 +74,7 @@ interface Model {
 interface SavedMessage {
   role: string;
   text: string;
-  modelName: string | null;
+  model?: { title: string };
   usage: Usage | null;
 }
 
@@ -97,6 +102,16 @@ function printModel({ provider, name, contextWindow }: Model): void {
   pair(provider, size === '' ? name : `${name.padEnd(42)}${faint(size.padStart(20))}`);
 }
 
+async function makeCoach(client: DemoClient, workspace: Workspace, base: Model): Promise<Model> {
+  const options = { systemPrompt: 'You are a patient coach. Use plain words.', effort: 'HIGH' };
+  const input = { workspaceId: workspace.id, baseModelId: base.id, title: 'Patient coach', options };
+  const { model } = await client.run<{ model: Model }>('create-model-variant', { input });
+  pair('Title', model.title);
+  pair('Prompt', `“${options.systemPrompt}”`);
+  pair('Effort', options.effort);
+  return model;
+}
+
 function named(models: readonly Model[], name: string): Model {
   const model = models.find((offered) => offered.name === name);
   if (model === undefined) throw new Error(`The simulator does not offer ${name}.`);
@@ -118,11 +133,11 @@ async function ask(
   return answers.map(({ id }) => id);
 }
 
-function printSaved({ role, text, modelName, usage }: SavedMessage): void {
+function printSaved({ role, text, model, usage }: SavedMessage): void {
   if (role === 'USER') {
     line(`“${text}”`);
     return;
   }
   const tokens = `${usage?.inputTokens ?? '?'} tokens in, ${usage?.outputTokens ?? '?'} out`;
-  line(`  ${faint((modelName ?? '').padEnd(42))}${tokens.padStart(30)}`);
+  line(`  ${faint((model?.title ?? '').padEnd(42))}${tokens.padStart(30)}`);
 }

@@ -7,13 +7,13 @@ const MARGIN = '   ';
 /** Columns of text between the margins. */
 export const TEXT_WIDTH = WIDTH - 2 * MARGIN.length;
 
-/** Begins a paragraph inside the margin and returns what adds to it. */
-export function paragraph(): (text: string) => void {
+/** Begins a paragraph inside the margin, in a style, and returns what adds to it. */
+export function paragraph(style = (text: string) => text): (text: string) => void {
   let isBegun = false;
   return (text) => {
     if (text === '') return;
     const indented = text.replace(/\n(?!\n)/g, `\n${MARGIN}`);
-    process.stdout.write(isBegun ? indented : MARGIN + indented);
+    process.stdout.write(style(isBegun ? indented : MARGIN + indented));
     isBegun = true;
   };
 }

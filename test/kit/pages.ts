@@ -28,6 +28,17 @@ export function recipe(name: string, url: string): string {
   return code.replaceAll(PUBLISHED_URL, new URL(url).host);
 }
 
+/** The cells of the first table below a heading of a page. */
+export function tableBelow(path: string, heading: string): string[][] {
+  const [, section = ''] = page(path).split(new RegExp(`\n#+ ${heading}\n`));
+  const [, body = ''] = /^\|[ |-]+\|\n((?:\|.*\n)+)/m.exec(section) ?? [];
+  return body
+    .trim()
+    .split('\n')
+    .map((row) => row.split('|').map((cell) => cell.trim()))
+    .map(([, ...cells]) => cells.slice(0, -1));
+}
+
 /** A folder outside of the checkout in which modules find the same packages. Removed when disposed of. */
 export function recipeFolder(): Disposable & { path: string; write(file: string, code: string): string } {
   const path = mkdtempSync(join(tmpdir(), 'latchkey-recipe-'));
