@@ -116,8 +116,8 @@ export function selectModelsInWorkspace(
         eq(own.provider, asked.provider),
         eq(own.baseUrl, asked.baseUrl),
         eq(own.name, asked.name),
-        eq(own.variantId, ''),
-        eq(asked.variantId, ''),
+        // Not as parameters, which would give the statement a plan for each message.
+        sql`${own.variantId} = '' and ${asked.variantId} = ''`,
       ),
     )
     .innerJoin(models, eq(models.id, sql`coalesce(${own.id}, ${asked.id})`))

@@ -86,7 +86,6 @@ const VARIABLES: Readonly<Record<string, object>> = {
   providers: {},
   'add-api-key': { input: { workspaceId: PLACE.workspace, provider: 'OPENAI', secret: SECRET } },
   models: { workspaceId: PLACE.workspace },
-  model: { id: PLACE.model },
   'create-thread': { input: { workspaceId: PLACE.workspace } },
   'send-message': { input: { threadId: PLACE.thread, modelIds: [PLACE.model], text: 'What is a latchkey?' } },
   'answer-events': { answerId: PLACE.answer },
@@ -97,6 +96,7 @@ const VARIABLES: Readonly<Record<string, object>> = {
   'stop-answer': { input: { answerId: PLACE.answer } },
   'regenerate-answer': { input: { answerId: PLACE.answer } },
   'update-thread': { input: { id: PLACE.thread, title: 'A better title' } },
+  model: { id: PLACE.model },
   'create-model-variant': {
     input: {
       workspaceId: PLACE.workspace,
