@@ -113,7 +113,7 @@ export class ConflictError extends UserError {
   }
 }
 
-/** A model cannot be asked now. `suggestions` are ids of models that can, nearest name first. */
+/** A model cannot be asked now. `suggestions` are ids of models that can, the replacement first, then by nearest name. */
 export class ModelUnavailableError extends UserError {
   readonly suggestions: readonly string[];
 

@@ -196,14 +196,17 @@ describe('a preference', () => {
 });
 
 test('what is known about a model says who said so and when, and nothing is said of what is not known', async () => {
-  const query = `{ workspace(id: "${workspaceId}") { models(first: 500, filter: { isAvailable: true }) { nodes {
-    contextWindow maxOutputTokens capabilities price { input { amount } } factSources { field source asOf } } } } }`;
+  const query = `{ workspace(id: "${workspaceId}") { models(first: 250, filter: { isAvailable: true }) { nodes {
+    contextWindow maxOutputTokens capabilities price { input { amount } } shutdownAt replacement { id }
+    factSources { field source asOf } } } } }`;
   const { data } = await post(site.server.url, cast.member.token, { query });
   interface Known {
     contextWindow: number | null;
     maxOutputTokens: number | null;
     capabilities: string[];
     price: object | null;
+    shutdownAt: string | null;
+    replacement: object | null;
     factSources: { field: string; source: string; asOf: string }[];
   }
   const { models } = (data?.workspace ?? expect.unreachable()) as { models: { nodes: Known[] } };

@@ -44,7 +44,7 @@ async function unavailable(
   return new ModelUnavailableError(code, message, ANSWER_ERRORS[code].fixableBy, suggestions);
 }
 
-/** Models to ask in place of an unavailable one, nearest name first. None that is known to have room for fewer `tokens`. */
+/** Models to ask in place of an unavailable one, its replacement first, then by nearest name. None that is known to have room for fewer `tokens`. */
 export async function suggestModels(
   deps: Pick<KeyDeps, 'db'>,
   { workspaceId, teamId }: Pick<Thread, 'workspaceId' | 'teamId'>,

@@ -12,7 +12,7 @@ import type { ModelViewCache } from '../follow/model-view-cache.ts';
 import type { SharedReads } from '../follow/shared-reads.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
-import { findModels, type Model } from '../models/catalogue.ts';
+import { findModels, findReplacementIds, type Model } from '../models/catalogue.ts';
 import { findListTimes } from '../models/fact-sources.ts';
 import { findPreferences, type ModelPreference } from '../models/preference.ts';
 import {
@@ -119,6 +119,8 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     modelPreferences: new Loader<ModelPreference>(async (ids) =>
       viewer === null ? new Map() : await findPreferences(deps, viewer, ids),
     ),
+    /** Ids of the models that replace others, by model id. */
+    replacementIds: new Loader<string>((modelIds) => findReplacementIds(deps, modelIds)),
     /** When a provider last listed a model, by model id. */
     listTimes: new Loader<Date>((modelIds) => findListTimes(deps, modelIds)),
     /** By model id. */

@@ -8,6 +8,7 @@ import { AnswerOptions } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
+import type { Loaders } from './context.ts';
 import { Money, usDollars } from './money.ts';
 import { Node } from './node.ts';
 import { OptionSupport } from './option-support.ts';
@@ -139,9 +140,27 @@ Model.implement({
     factSources: t.field({
       type: [FactSource],
       description:
-        'Sources of the context window, the output limit, the capabilities and the price, as far as they are known. Empty for a model that no key lists any more.',
-      resolve: async (model, _args, { loaders }) =>
-        factSources(model, await loaders.listTimes.load(model.id)),
+        'Sources of the context window, the output limit, the capabilities, the price, the time of the shutdown and the replacement, as far as they are known. Empty for a model that no key lists any more.',
+      resolve: async (model, _args, { loaders }) => {
+        const [listedAt, replacement] = await Promise.all([
+          loaders.listTimes.load(model.id),
+          loadReplacement(model, loaders),
+        ]);
+        return factSources(model, listedAt, replacement !== null);
+      },
+    }),
+    shutdownAt: t.expose('shutdownAt', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'Time from which the provider no longer runs the model. Null if the provider’s list does not say.',
+    }),
+    replacement: t.field({
+      type: Model,
+      nullable: true,
+      description:
+        'Model that the provider names as the replacement of this one. Null if it names none, or one that is not known in the same workspace or team.',
+      resolve: (model, _args, { loaders }) => loadReplacement(model, loaders),
     }),
     baseModel: t.field({
       type: Model,
@@ -188,5 +207,13 @@ Model.implement({
     }),
   }),
 });
+
+async function loadReplacement(
+  { id, replacementName }: ModelShape,
+  loaders: Loaders,
+): Promise<ModelShape | null> {
+  const replacementId = replacementName === null ? null : await loaders.replacementIds.load(id);
+  return replacementId === null ? null : await loaders.models.load(replacementId);
+}
 
 export const ModelConnection = connectionOf(Model);

@@ -188,7 +188,8 @@ export const ModelUnavailableError = builder.objectType(errors.ModelUnavailableE
   fields: (t) => ({
     suggestions: t.field({
       type: [Model],
-      description: 'Models of the same workspace that can be asked, those of the most similar name first.',
+      description:
+        'Models of the same workspace that can be asked: the replacement that the provider names, then those of the most similar name.',
       resolve: (error, _args, { loaders }) => loadModels(loaders, error.suggestions),
     }),
   }),
@@ -218,7 +219,7 @@ export const AnswerError = builder.objectType(answerErrors.AnswerError, {
     suggestions: t.field({
       type: [Model],
       description:
-        'Models of the same workspace that can be asked instead, those of the most similar name first. Empty unless the model itself is what is missing: MODEL_NOT_FOUND or MODEL_UNAVAILABLE.',
+        'Models of the same workspace that can be asked instead: the replacement that the provider names, then those of the most similar name. Empty unless the model itself is what is missing: MODEL_NOT_FOUND or MODEL_UNAVAILABLE.',
       resolve: async ({ answerId }, _args, { loaders }) =>
         answerId === null ? [] : loadModels(loaders, (await loaders.suggestions.load(answerId)) ?? []),
     }),

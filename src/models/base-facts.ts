@@ -17,10 +17,10 @@ export const BASE_IDENTITY = [
 /** What a variant repeats of its base model: its place, and the provider's facts about it. */
 export function baseFactsOf(base: Model) {
   const { provider, baseUrl, name, contextWindow, maxOutputTokens, capabilities, optionFacts } = base;
-  const { inputPrice, outputPrice, cachedInputPrice, cacheWritePrice } = base;
+  const { inputPrice, outputPrice, cachedInputPrice, cacheWritePrice, shutdownAt, replacementName } = base;
   return {
     ...{ provider, baseUrl, name, contextWindow, maxOutputTokens, capabilities, optionFacts },
-    ...{ inputPrice, outputPrice, cachedInputPrice, cacheWritePrice },
+    ...{ inputPrice, outputPrice, cachedInputPrice, cacheWritePrice, shutdownAt, replacementName },
   };
 }
 
@@ -47,4 +47,6 @@ const columnsOfBase: Partial<Record<keyof ReturnType<typeof baseFactsOf>, SQL>> 
   outputPrice: sql`${base.outputPrice}`,
   cachedInputPrice: sql`${base.cachedInputPrice}`,
   cacheWritePrice: sql`${base.cacheWritePrice}`,
+  shutdownAt: sql`${base.shutdownAt}`,
+  replacementName: sql`${base.replacementName}`,
 };

@@ -6,7 +6,14 @@ import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { Model } from './catalogue.ts';
 
 /** The fields of a model that a provider's list can fill. */
-export const FACT_FIELDS = ['contextWindow', 'maxOutputTokens', 'capabilities', 'price'] as const;
+export const FACT_FIELDS = [
+  'contextWindow',
+  'maxOutputTokens',
+  'capabilities',
+  'price',
+  'shutdownAt',
+  'replacement',
+] as const;
 
 /** Where a field of a model comes from. */
 export interface FactSource {
@@ -16,14 +23,19 @@ export interface FactSource {
   asOf: Date;
 }
 
-/** The sources of what is known about a model, `listedAt` the time of the list; nothing for what is not known. */
-export function factSources(model: Model, listedAt: Date | null): FactSource[] {
+/**
+ * The sources of what is known about a model, `listedAt` the time of the list; nothing for what is not known. `hasReplacement`:
+ * the replacement that the list names is known here.
+ */
+export function factSources(model: Model, listedAt: Date | null, hasReplacement: boolean): FactSource[] {
   if (listedAt === null) return [];
   const isKnown = {
     contextWindow: model.contextWindow !== null,
     maxOutputTokens: model.maxOutputTokens !== null,
     capabilities: model.capabilities.length > 0,
     price: model.inputPrice !== null && model.outputPrice !== null,
+    shutdownAt: model.shutdownAt !== null,
+    replacement: hasReplacement,
   };
   return FACT_FIELDS.filter((field) => isKnown[field]).map((field) => {
     return { field, source: 'PROVIDER', asOf: listedAt };

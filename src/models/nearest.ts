@@ -4,8 +4,8 @@ import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { Model } from './catalogue.ts';
 
 /**
- * Ids of the other models in a workspace that some key offers, those with the most similar name first, without those whose
- * context window is known to be smaller than `tokens`.
+ * Ids of the other models in a workspace that some key offers: the replacement that the provider names, then those with the most
+ * similar name first, without those whose context window is known to be smaller than `tokens`.
  */
 export async function nearestModels(
   { db }: { db: Database },
@@ -15,7 +15,12 @@ export async function nearestModels(
 ): Promise<string[]> {
   const tenantIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
   const offered = await db
-    .selectDistinct({ id: models.id, name: models.name, provider: models.provider })
+    .selectDistinct({
+      id: models.id,
+      name: models.name,
+      provider: models.provider,
+      baseUrl: models.baseUrl,
+    })
     .from(models)
     .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
     .where(
@@ -29,10 +34,21 @@ export async function nearestModels(
     .filter((model) => model.id !== requested.id)
     .map((model) => ({
       id: model.id,
-      distance: distanceBetween(pairs, pairsOf(model.name)) + (model.provider === requested.provider ? 0 : 1),
+      distance: isReplacement(model, requested)
+        ? -1
+        : distanceBetween(pairs, pairsOf(model.name)) + (model.provider === requested.provider ? 0 : 1),
     }))
     .sort((left, right) => left.distance - right.distance)
     .map((model) => model.id);
+}
+
+/** Whether the provider's list names the model as the replacement of the other. */
+function isReplacement(model: { provider: string; baseUrl: string; name: string }, replaced: Model): boolean {
+  return (
+    model.name === replaced.replacementName &&
+    model.provider === replaced.provider &&
+    model.baseUrl === replaced.baseUrl
+  );
 }
 
 /** Distance of two names from 0 to 1, by the pairs of neighbouring letters they share (Dice coefficient). */

@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts';
 import { newId } from '../db/id.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { ListedModel, ProviderName } from '../providers/provider.ts';
-import { cleanCount, sanitizeText } from '../providers/wire/clean-facts.ts';
+import { cleanCount, cleanDate, sanitizeText } from '../providers/wire/clean-facts.ts';
 import { tenantColumns } from '../workspaces/tenant.ts';
 import { BASE_IDENTITY, updateVariants } from './base-facts.ts';
 
@@ -68,6 +68,8 @@ async function saveModels(
         cachedInputPrice: sql`excluded.cached_input_price`,
         cacheWritePrice: sql`excluded.cache_write_price`,
         optionFacts: sql`excluded.option_facts`,
+        shutdownAt: sql`excluded.shutdown_at`,
+        replacementName: sql`excluded.replacement_name`,
       },
     })
     .returning({ id: models.id, name: models.name });
@@ -81,21 +83,17 @@ async function saveModels(
 /** A listed model as columns: its place (provider, base URL, name) and the provider's facts about it. */
 function factsOf(
   { provider, baseUrl }: { provider: string; baseUrl: string },
-  { name, title, contextWindow, maxOutputTokens, capabilities, price, optionFacts }: ListedModel,
+  { price, ...listed }: ListedModel,
 ) {
+  const { name, title, contextWindow, maxOutputTokens, capabilities, optionFacts } = listed;
+  const { shutdownAt, replacementName } = listed;
   return {
-    provider,
-    baseUrl,
-    name,
-    title,
-    contextWindow,
-    maxOutputTokens,
-    capabilities,
+    ...{ provider, baseUrl, name, title, contextWindow, maxOutputTokens, capabilities, optionFacts },
+    ...{ shutdownAt, replacementName },
     inputPrice: price?.input ?? null,
     outputPrice: price?.output ?? null,
     cachedInputPrice: price?.cachedInput ?? null,
     cacheWritePrice: price?.cacheWrite ?? null,
-    optionFacts,
   };
 }
 
@@ -114,6 +112,8 @@ const factColumns = {
   cachedInputPrice: models.cachedInputPrice,
   cacheWritePrice: models.cacheWritePrice,
   optionFacts: models.optionFacts,
+  shutdownAt: models.shutdownAt,
+  replacementName: models.replacementName,
 };
 
 /**
@@ -132,16 +132,22 @@ function inLockOrder(current: readonly Facts[]) {
  */
 export function cleanModels(listed: readonly ListedModel[]): ListedModel[] {
   return listed
-    .filter(({ name }) => sanitizeText(name, MAX_NAME_LENGTH) === name)
+    .filter(({ name }) => isCleanName(name))
     .slice(0, MAX_LISTED_MODELS)
     .map((model) => ({
       ...model,
       title: sanitizeText(model.title, MAX_TITLE_LENGTH) || model.name,
       contextWindow: cleanCount(model.contextWindow),
       maxOutputTokens: cleanCount(model.maxOutputTokens),
+      shutdownAt: cleanDate(model.shutdownAt),
+      replacementName: isCleanName(model.replacementName ?? '') ? model.replacementName : null,
     }));
 }
 
-const MAX_LISTED_MODELS = 2_000; // gateways list hundreds; one statement takes 65,535 parameters, sixteen for each model
+function isCleanName(name: string): boolean {
+  return sanitizeText(name, MAX_NAME_LENGTH) === name;
+}
+
+const MAX_LISTED_MODELS = 2_000; // gateways list hundreds; one statement takes 65,535 parameters, seventeen for each model
 const MAX_NAME_LENGTH = 200; // with the base URL it must fit into an index entry
 const MAX_TITLE_LENGTH = 200;

@@ -108,3 +108,15 @@ export function asText(value: unknown): string | null {
 export function asCount(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
 }
+
+/** The value if it is a date, a date with a time, or a Unix time in seconds, else null. Without a time zone it is in UTC. */
+export function asDate(value: unknown): Date | null {
+  const seconds = asCount(value);
+  const written = DATE.exec(asText(value) ?? '');
+  if (seconds === null && written === null) return null;
+  const [, day, time = '00:00', zone = 'Z'] = written ?? [];
+  const date = new Date(seconds === null ? `${day}T${time}${zone}` : seconds * 1_000);
+  return Number.isNaN(date.getTime()) ? null : date;
+}
+
+const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:\d\d)?)?$/;

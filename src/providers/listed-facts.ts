@@ -1,5 +1,5 @@
 import { modalitiesOf, wordsIn } from './does-it-chat.ts';
-import { asCount, asObject, asText, type JsonObject } from './json.ts';
+import { asCount, asDate, asObject, asText, type JsonObject } from './json.ts';
 import { type ModelCapability, type OptionFacts, optionFacts } from './options.ts';
 import type { ListedModel, ListedPrice } from './provider.ts';
 
@@ -13,6 +13,7 @@ export function listedFacts(entry: JsonObject, name: string): Partial<ListedMode
     capabilities: capabilitiesIn(entry),
     price: priceIn(entry),
     optionFacts: optionFactsIn(entry),
+    shutdownAt: asDate(entry.expiration_date), // OpenRouter
   };
 }
 

@@ -75,6 +75,8 @@ export function listedModel(name: string, known: Partial<ListedModel> = {}): Lis
     capabilities: [],
     price: null,
     optionFacts: null,
+    shutdownAt: null,
+    replacementName: null,
     ...known,
   };
 }

@@ -149,6 +149,10 @@ export interface ListedModel {
   price: ListedPrice | null;
   /** Null if the list says nothing about options. */
   optionFacts: OptionFacts | null;
+  /** When the provider shuts the model down; null if the list does not say. */
+  shutdownAt: Date | null;
+  /** The model to ask from then on, by its name; null if the list names none. */
+  replacementName: string | null;
 }
 
 /** US dollars per million tokens. */

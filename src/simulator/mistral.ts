@@ -62,6 +62,8 @@ export const mistral: SimulatedProvider = {
       title: 'magistral-medium-2509',
       reasons: true,
       readsImages: false,
+      shutdownDate: '2027-03-31T12:00:00Z',
+      replacement: 'mistral-medium-2604',
     }),
     modelFacts('mistral-medium-2604', {
       title: 'mistral-medium-3.5',
@@ -106,8 +108,8 @@ function listModels(models: readonly ModelFacts[]): Reply {
     description: 'A simulated model.',
     max_context_length: model.contextTokens,
     aliases: model.aliases,
-    deprecation: null,
-    deprecation_replacement_model: null,
+    deprecation: model.shutdownDate,
+    deprecation_replacement_model: model.replacement,
     default_model_temperature: 0.3,
     type: 'base',
   }));

@@ -37,7 +37,12 @@ export const openai: SimulatedProvider = {
     modelFacts('gpt-5.6-luna', { ...REASONS, efforts: ['none', ...LOW_TO_MAX] }),
     modelFacts('gpt-5.1', { ...REASONS, efforts: ['none', ...LOW_TO_HIGH] }),
     modelFacts('gpt-4.1-nano', { contextTokens: 1_047_576 }),
-    modelFacts('o4-mini', { ...REASONS, contextTokens: 200_000, efforts: LOW_TO_HIGH }),
+    modelFacts('o4-mini', {
+      ...REASONS,
+      contextTokens: 200_000,
+      efforts: LOW_TO_HIGH,
+      shutdownDate: '2027-04-30',
+    }),
     modelFacts('gpt-5.6-pro', { ...REASONS, efforts: ['medium', 'high', 'xhigh'] }),
     modelFacts('gpt-5.3-codex', { ...REASONS, efforts: [...LOW_TO_HIGH, 'xhigh'] }),
     modelFacts('gpt-6-sol', { ...REASONS, efforts: ['none', ...LOW_TO_MAX] }),
@@ -75,7 +80,7 @@ function listModels(models: readonly ModelFacts[]): Reply {
     object: 'model',
     created: 1_770_000_000,
     owned_by: 'system',
-    shutdown_date: null,
+    shutdown_date: model.shutdownDate,
   }));
   return { status: 200, body: { object: 'list', data } };
 }

@@ -135,6 +135,10 @@ export interface ModelFacts {
   readsImages: boolean;
   chats: boolean;
   aliases: readonly string[];
+  /** When it is shut down, as the list writes it; null if it is not. */
+  shutdownDate: string | null;
+  /** Name of the model that replaces it. */
+  replacement: string | null;
   /** US dollars for a million tokens. */
   inputPrice: number;
   outputPrice: number;
@@ -187,6 +191,8 @@ export function modelFacts(id: string, facts: Partial<Omit<ModelFacts, 'id'>> = 
     readsImages: true,
     chats: true,
     aliases: [],
+    shutdownDate: null,
+    replacement: null,
     inputPrice: 1,
     outputPrice: 4,
     ...facts,

@@ -51,6 +51,10 @@ export const models = pgTable(
     cacheWritePrice: doublePrecision('cache_write_price'),
     /** What the provider's list says about the options of an answer; null if it says nothing. */
     optionFacts: jsonb('option_facts').$type<StoredOptionFacts>(),
+    /** When the provider shuts the model down, as its list says. */
+    shutdownAt: instant('shutdown_at'),
+    /** The name of the model that the provider's list names as the replacement, which need not be known here. */
+    replacementName: text('replacement_name'),
     createdAt: instant('created_at').notNull().defaultNow(),
 
     /** The model that a variant is made from; null for a base model. */

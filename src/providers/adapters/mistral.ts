@@ -1,6 +1,6 @@
 import { anyWord, chatsByName, type NameWords } from '../does-it-chat.ts';
 import { bearer, type Transport } from '../http/transport.ts';
-import { asArray, asCount, asObject, asText, type JsonObject } from '../json.ts';
+import { asArray, asCount, asDate, asObject, asText, type JsonObject } from '../json.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { type AskedModel, effortWord, type OptionSupport } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
@@ -81,6 +81,8 @@ function modelIn(entry: JsonObject, name: string): ListedModel {
       ...(capabilities?.vision === true ? (['IMAGE_INPUT'] as const) : []),
       ...(capabilities?.reasoning === true ? (['REASONING'] as const) : []),
     ],
+    shutdownAt: asDate(entry.deprecation),
+    replacementName: asText(entry.deprecation_replacement_model),
   });
 }
 

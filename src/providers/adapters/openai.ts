@@ -1,7 +1,7 @@
 import { anyWord, chatsByFields, chatsByName, type NameWords } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Correction, type Transport } from '../http/transport.ts';
-import { asObject, asText, type JsonObject } from '../json.ts';
+import { asDate, asObject, asText, type JsonObject } from '../json.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { effortWord } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
@@ -119,6 +119,7 @@ function modelsIn(json: unknown): ListedModel[] {
         ...(isReasoner(name) ? (['REASONING'] as const) : []),
         ...(base.includes('deep-research') ? (['WEB_SEARCH'] as const) : []),
       ],
+      shutdownAt: asDate(entry.shutdown_date),
     });
   });
   return withoutDuplicates(models);

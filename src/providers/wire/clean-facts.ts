@@ -54,10 +54,17 @@ export function cleanCount(value: number | null): number | null {
   return value !== null && Number.isInteger(value) && value >= 0 && value <= MAX_INTEGER ? value : null;
 }
 
+/** A date of these decades; null for any other, such as one in milliseconds that was read as seconds, or zero for none. */
+export function cleanDate(date: Date | null): Date | null {
+  return date !== null && date >= EARLIEST_DATE && date < LATEST_DATE ? date : null;
+}
+
 // A longer piece than the limit is sanitised, since removed characters make room, but not a text of megabytes.
 const SLACK_LENGTH = 1_000;
 const MAX_URL_LENGTH = 4_096;
 const MAX_TITLE_LENGTH = 500;
+const EARLIEST_DATE = new Date('2000-01-01');
+const LATEST_DATE = new Date('2100-01-01');
 const MAX_INTEGER = 2_147_483_647; // of a PostgreSQL integer and of GraphQL's Int
 // Controls, line breaks, and marks that are invisible or change the direction of writing. Not blanks: Gemini writes them into URLs.
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
