@@ -112,6 +112,25 @@ test.for(carriers)(
   },
 );
 
+test.for(carriers)(
+  'a follower of an answer whose thread another server deletes is told that there is none, by %s',
+  { timeout: 30_000 },
+  async (carrier) => {
+    await using held = await startHeld({ times: faster(5), hub: CARRIERS[carrier]() });
+    const client = held.ada.socket();
+    const events = follow(client, 'answer-events', { answerId: held.answerId });
+    held.call.release(1);
+    expect((await events.next()).value.__typename).toBe('AnswerDelta');
+    await held.adaAtB.run('delete-thread', { input: { id: held.threadId } });
+    const reading = async () => {
+      while (!(await events.next()).done);
+    };
+    await expect(reading()).rejects.toThrow('NOT_FOUND');
+    expect(await held.call.closed).toBe('left');
+    await client.dispose();
+  },
+);
+
 test('a server that starts ends no answer of another', { timeout: 30_000 }, async () => {
   await using held = await startHeld();
   const c = await held.fleet.join();

@@ -437,7 +437,8 @@ describe('keys and models', () => {
 });
 
 describe('what time changes', () => {
-  test('a key that expires is sent at its expiry', async () => {
+  // Without a bus the new key may be found only after that.
+  test.runIf(IS_CARRIED)('a key that expires is sent at its expiry', async () => {
     const workspaceId = await sharedWorkspace(cast);
     const [managed, shown] = [await following('admin', workspaceId), await following('viewer', workspaceId)];
     const expiresAt = new Date(Date.now() + 1_500);
@@ -552,28 +553,31 @@ test('however many follow a workspace, its models are read once for each change'
 });
 
 describe('a slow reader', () => {
-  test('a slow reader gets each object once, in its current state, however often it changed', async () => {
-    const owner = await server.signUp('Olga');
-    const { workspaceId } = owner;
-    const { apiKey } = await owner.addKey();
-    const events = await workspaceEvents(server.app, viewerOf(owner), workspaceId);
-    await events.next();
-    const threads = [await newThread(owner, workspaceId), await newThread(owner, workspaceId)];
-    for (let round = 0; round < 20; round++) {
-      for (const { id } of threads) await change(owner, 'update-thread', { id, title: `Round ${round}` });
-      await change(owner, 'update-api-key', { id: apiKey.id, label: `Round ${round}` });
-    }
-    const seen = [await events.next(), await events.next(), await events.next()].map(({ value }) => value);
-    expect(seen).toMatchObject([
-      { type: 'thread-added', thread: { id: threads[0]?.id, title: 'Round 19' } },
-      { type: 'thread-added', thread: { id: threads[1]?.id, title: 'Round 19' } },
-      { type: 'api-key-updated', apiKey: { label: 'Round 19' } },
-    ]);
-    const further = events.next();
-    await change(owner, 'delete-thread', { id: threads[0]?.id });
-    expect((await further).value).toEqual({ type: 'thread-removed', removedId: threads[0]?.id });
-    await events.return?.();
-  });
+  test.runIf(IS_CARRIED)(
+    'a slow reader gets each object once, in its current state, however often it changed',
+    async () => {
+      const owner = await server.signUp('Olga');
+      const { workspaceId } = owner;
+      const { apiKey } = await owner.addKey();
+      const events = await workspaceEvents(server.app, viewerOf(owner), workspaceId);
+      await events.next();
+      const threads = [await newThread(owner, workspaceId), await newThread(owner, workspaceId)];
+      for (let round = 0; round < 20; round++) {
+        for (const { id } of threads) await change(owner, 'update-thread', { id, title: `Round ${round}` });
+        await change(owner, 'update-api-key', { id: apiKey.id, label: `Round ${round}` });
+      }
+      const seen = [await events.next(), await events.next(), await events.next()].map(({ value }) => value);
+      expect(seen).toMatchObject([
+        { type: 'thread-added', thread: { id: threads[0]?.id, title: 'Round 19' } },
+        { type: 'thread-added', thread: { id: threads[1]?.id, title: 'Round 19' } },
+        { type: 'api-key-updated', apiKey: { label: 'Round 19' } },
+      ]);
+      const further = events.next();
+      await change(owner, 'delete-thread', { id: threads[0]?.id });
+      expect((await further).value).toEqual({ type: 'thread-removed', removedId: threads[0]?.id });
+      await events.return?.();
+    },
+  );
 
   test('a slow reader who lost the right meanwhile is sent none of the pending events', async () => {
     const owner = await server.signUp('Olga');

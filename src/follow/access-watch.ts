@@ -20,6 +20,8 @@ export class AccessWatch {
   readonly #changes: ChangeListener;
   /** Stale at first: what was read before `listen` may have changed since. */
   #isStale = true;
+  /** What was read before this, on the monotonic clock, is not shared: something says that it is out of date. */
+  #notBeforeMs = 0;
   #checkedAtMs = 0;
   /** Revision of the thread when it was last read; undefined before. */
   revision: number | undefined;
@@ -46,15 +48,22 @@ export class AccessWatch {
   async reload(): Promise<Thread | undefined> {
     this.#changes.take();
     this.#checkedAtMs = performance.now();
-    const thread = await findFollowedThread(this.#deps, this.viewer, this.threadId);
+    const notBeforeMs = this.#notBeforeMs;
+    const thread = await findFollowedThread(this.#deps, this.viewer, this.threadId, { notBeforeMs });
     this.#isStale = thread === undefined;
     this.revision = thread?.revision;
     return thread;
   }
 
+  /** Makes `reload` read the thread, whatever others have read of it before. */
+  doubt(): void {
+    this.#isStale = true;
+    this.#notBeforeMs = performance.now();
+  }
+
   /** Marks the access as stale, so that `reload` is called before anything more is sent. */
   invalidate(): void {
-    this.#isStale = true;
+    this.doubt();
     this.#wake();
   }
 
@@ -103,10 +112,11 @@ export async function findFollowedThread(
   deps: Pick<AccessDeps, 'db' | 'sharedReads'>,
   viewer: Viewer,
   threadId: string,
+  { notBeforeMs = 0 }: { notBeforeMs?: number } = {},
 ): Promise<Thread | undefined> {
   const load = () => findThreads(deps, viewer, [threadId]);
   const topics = [threadId, viewer.id];
-  const [thread] = await deps.sharedReads.read(nameOf(viewer, threadId), load, { topics });
+  const [thread] = await deps.sharedReads.read(nameOf(viewer, threadId), load, { topics, notBeforeMs });
   return thread;
 }
 

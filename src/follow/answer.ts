@@ -88,6 +88,7 @@ class AnswerFollower implements Pollable<AnswerEvent | AccessLost> {
 
   async #confirmGone(): Promise<Step> {
     this.#hasEnded = true;
+    this.#access.doubt();
     return (await this.#access.reload()) === undefined ? LOST : DONE;
   }
 
