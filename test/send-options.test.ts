@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
+import { NO_OPTIONS } from '../src/providers/options.ts';
 import { type NamedModel, post } from './kit/person.ts';
 import { useSite } from './kit/site.ts';
 import { newThread } from './kit/thread.ts';
@@ -14,16 +15,6 @@ beforeAll(async () => {
 });
 
 const OPTIONS = 'options { systemPrompt effort temperature topP maxOutputTokens stop webSearch }';
-const NONE = {
-  systemPrompt: null,
-  effort: null,
-  temperature: null,
-  topP: null,
-  maxOutputTokens: null,
-  stop: null,
-  webSearch: null,
-};
-
 interface Result {
   __typename: string;
   message?: string;
@@ -58,11 +49,11 @@ async function send(input: object): Promise<Result> {
 test('an answer shows the options with which it was asked, and one without options shows none', async () => {
   const options = { systemPrompt: 'Speak like a pirate.', temperature: 0.5, stop: ['END'] };
   const { answers } = await send({ answers: [{ modelId: idOf(0), options }, { modelId: idOf(1) }] });
-  expect(answers?.map((answer) => answer.options)).toEqual([{ ...NONE, ...options }, NONE]);
+  expect(answers?.map((answer) => answer.options)).toEqual([{ ...NO_OPTIONS, ...options }, NO_OPTIONS]);
   const read = await post(site.server.url, site.ada.token, {
     query: `{ nodes(ids: ${JSON.stringify(answers?.map(({ id }) => id))}) { ... on Answer { ${OPTIONS} } } }`,
   });
-  expect(read.data?.nodes).toEqual([{ options: { ...NONE, ...options } }, { options: NONE }]);
+  expect(read.data?.nodes).toEqual([{ options: { ...NO_OPTIONS, ...options } }, { options: NO_OPTIONS }]);
 });
 
 test('the system prompt of an answer reaches the provider', async () => {

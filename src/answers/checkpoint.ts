@@ -32,7 +32,7 @@ export function startCheckpoints(
   }
   const timer = setInterval(() => {
     if (running.begun().length > 0 || lease.ageMs >= renewMs) beat();
-    // Nobody else is sent the answers of a server that has lost the database, and their provider calls cost money.
+    // A server that has lost the database may show its answers to no reader, and their provider calls cost money.
     if (lease.ageMs >= giveUpMs) interruptAnswers(deps, lease.serverId);
   }, beatMs);
   // The row says whether the answer is to be stopped: a record only makes it be read sooner.

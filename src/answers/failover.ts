@@ -19,8 +19,8 @@ export type KeysResult = { apiKeyId: string; lastResult: KeyResult } & (
 );
 
 /**
- * Asks one key after the other until one writes the answer. Before the first character a failure that another key can mend goes
- * on with the next one of the same tenant, provider and base URL that lists the model: each at most once, and three in all.
+ * Asks one key after the other until one writes the answer. If a key fails before the first character, and another key may work,
+ * the next one is asked that lists the model for the same tenant, provider and base URL: each key once, and three in all.
  */
 export async function askKeys(
   deps: GenerateDeps,
@@ -103,8 +103,8 @@ const MENDED_BY_ANOTHER_KEY: ReadonlySet<AnswerErrorCode> = new Set([
 const PASSING: ReadonlySet<AnswerErrorCode> = new Set(['RATE_LIMITED', 'PROVIDER_OVERLOADED']);
 
 /**
- * The failure to show of several. One that another key could not mend is about the question itself. Else one that passes by
- * itself, the earliest first, since the person only has to wait. Else that of the first key: its managers put it first.
+ * Which failure of several keys the person is shown. If the last one is about the question itself, that one. Else, of those that
+ * pass by themselves, the one that passes first, since the person only has to wait. Else that of the first key in their order.
  */
 function mostTelling(failures: readonly KeyFailure[], last: KeyFailure): KeyFailure {
   if (!canAnotherKeyMend(last.code)) return last;
@@ -117,7 +117,7 @@ function mostTelling(failures: readonly KeyFailure[], last: KeyFailure): KeyFail
 
 /**
  * Takes the next key that may still pay off the list and makes it the one that pays for the answer, before the provider is asked
- * with it: whoever removes that key from then on ends the answer. Null if there is none, or the answer is not ours any more.
+ * with it, so that removing that key from then on reaches the answer. Null if there is none, or the answer is not ours any more.
  */
 async function moveToNextKey(
   deps: GenerateDeps,
