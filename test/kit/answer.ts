@@ -52,7 +52,7 @@ export const TRANSPORTS = {
   WebSocket(person: Person): Follower & { drop(): void } {
     const client = createSocketClient({
       url: `${person.url.replace('http', 'ws')}/graphql`,
-      webSocketImpl: WebSocket,
+      webSocketImpl: DroppableSocket,
       connectionParams: { authorization: `Bearer ${person.token}` },
       retryAttempts: 0,
     });
@@ -75,6 +75,14 @@ export const TRANSPORTS = {
     };
   },
 } as const;
+
+/** graphql-ws takes its listener away before it breaks off a connection that is still being made; ws then reports an error. */
+class DroppableSocket extends WebSocket {
+  constructor(...args: ConstructorParameters<typeof WebSocket>) {
+    super(...args);
+    this.on('error', () => {});
+  }
+}
 
 /** The events of a subscription, one by one. Leaving the loop ends the subscription. */
 export function follow<Result = Event>(
