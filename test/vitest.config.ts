@@ -30,6 +30,7 @@ const IN_ONE_PROCESS = [
   'key-recheck',
   'limits',
   'log',
+  'model-shutdown',
   'redis-connection',
   'request-deadlines',
   'statements',

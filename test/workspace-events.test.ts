@@ -579,18 +579,24 @@ describe('a slow reader', () => {
     },
   );
 
-  test('a slow reader who lost the right meanwhile is sent none of the pending events', async () => {
-    const owner = await server.signUp('Olga');
-    const workspaceId = await newWorkspace(owner);
-    await letIn(owner, workspaceId, cast.stranger, 'ADMIN');
-    const events = await workspaceEvents(server.app, viewerOf(cast.stranger), workspaceId);
-    await events.next();
-    await addKey(owner, { workspaceId });
-    await newThread(owner, workspaceId, { visibility: 'WORKSPACE' });
-    await change(owner, 'remove-member', { workspaceId, userId: cast.stranger.id });
-    expect((await events.next()).value).toMatchObject({ type: 'access-lost', error: { code: 'NOT_FOUND' } });
-    expect(await events.next()).toEqual({ done: true, value: undefined });
-  });
+  test.runIf(IS_CARRIED)(
+    'a slow reader who lost the right meanwhile is sent none of the pending events',
+    async () => {
+      const owner = await server.signUp('Olga');
+      const workspaceId = await newWorkspace(owner);
+      await letIn(owner, workspaceId, cast.stranger, 'ADMIN');
+      const events = await workspaceEvents(server.app, viewerOf(cast.stranger), workspaceId);
+      await events.next();
+      await addKey(owner, { workspaceId });
+      await newThread(owner, workspaceId, { visibility: 'WORKSPACE' });
+      await change(owner, 'remove-member', { workspaceId, userId: cast.stranger.id });
+      expect((await events.next()).value).toMatchObject({
+        type: 'access-lost',
+        error: { code: 'NOT_FOUND' },
+      });
+      expect(await events.next()).toEqual({ done: true, value: undefined });
+    },
+  );
 
   test('a slow reader whose removal was not announced loses access once the last check is a few seconds old', async () => {
     const owner = await server.signUp('Olga');
