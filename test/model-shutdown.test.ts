@@ -45,7 +45,8 @@ const named = (models: readonly Shown[], name: string) =>
 
 /** From now on, until mocks are restored, OpenAI lists these models. */
 function list(...models: ListedModel[]): void {
-  vi.spyOn(site.server.app.providers.OPENAI, 'checkKey').mockResolvedValue(models);
+  for (const { providers } of site.server.apps)
+    vi.spyOn(providers.OPENAI, 'checkKey').mockResolvedValue(models);
 }
 
 const check = (person: Person, { apiKey }: AddedKey) =>

@@ -30,7 +30,6 @@ const IN_ONE_PROCESS = [
   'key-recheck',
   'limits',
   'log',
-  'model-shutdown',
   'redis-connection',
   'request-deadlines',
   'statements',

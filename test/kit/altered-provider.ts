@@ -6,27 +6,31 @@ import type { TestServer } from './server.ts';
 export const GOOD_SECRET = 'sk-sim-good-0123456789';
 
 /** From now on, until mocks are restored, the provider's checks take a good secret for one with this fault of the simulator. */
-export function turn({ app }: TestServer, provider: ProviderName, fault: string): void {
-  const adapter = app.providers[provider];
-  const { checkKey, listModels } = adapter;
+export function turn({ apps }: TestServer, provider: ProviderName, fault: string): void {
   const altered = (call: ProviderCall) => ({ ...call, secret: call.secret.replace('good', fault) });
-  vi.spyOn(adapter, 'checkKey').mockImplementation((call) => checkKey(altered(call)));
-  vi.spyOn(adapter, 'listModels').mockImplementation((call) => listModels(altered(call)));
+  for (const { providers } of apps) {
+    const adapter = providers[provider];
+    const { checkKey, listModels } = adapter;
+    vi.spyOn(adapter, 'checkKey').mockImplementation((call) => checkKey(altered(call)));
+    vi.spyOn(adapter, 'listModels').mockImplementation((call) => listModels(altered(call)));
+  }
 }
 
 /** The checks that the provider is asked for from now on, until mocks are restored. Each waits for how it ends. */
-export function holdChecks({ app }: TestServer, provider: ProviderName) {
+export function holdChecks({ apps }: TestServer, provider: ProviderName) {
   const held: PromiseWithResolvers<ListedModel[] | null>[] = [];
-  vi.spyOn(app.providers[provider], 'checkKey').mockImplementation(({ signal }) => {
+  const hold = ({ signal }: ProviderCall) => {
     const check = Promise.withResolvers<ListedModel[] | null>();
     signal.addEventListener('abort', () => check.reject(signal.reason));
     held.push(check);
     return check.promise;
-  });
+  };
+  for (const { providers } of apps) vi.spyOn(providers[provider], 'checkKey').mockImplementation(hold);
   return held;
 }
 
 /** Tests are many people at one address, who check many keys. */
-export function liftCheckLimits({ app }: TestServer): void {
-  Object.assign(app.checkLimits, { run: (_viewer: unknown, check: () => unknown) => check() });
+export function liftCheckLimits({ apps }: TestServer): void {
+  for (const { checkLimits } of apps)
+    Object.assign(checkLimits, { run: (_viewer: unknown, check: () => unknown) => check() });
 }
