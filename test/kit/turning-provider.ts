@@ -25,7 +25,7 @@ export function turningSecret(fault: string): string {
 
 export async function startTurningProvider(simulator: Simulator): Promise<TurningProvider> {
   const asked: { secret: string; body: string }[] = [];
-  const server = createServer(async (request, response) => {
+  const server = createServer({ keepAliveTimeout: 60_000 }, async (request, response) => {
     const whole = await textOf(request);
     const isQuestion = whole.includes('Question');
     let body = whole;
@@ -45,7 +45,9 @@ export async function startTurningProvider(simulator: Simulator): Promise<Turnin
         body = whole.replaceAll(/Question [\w-]+/g, `$&\\n\\nsimulate: ${fault} tokens=4`);
     }
     headers['content-length'] = String(Buffer.byteLength(body));
-    const passedOn = send(simulator.url + request.url, { method: request.method, headers }, (reply) => {
+    // No kept connection, which the simulator may close at the moment in which a busy machine uses it.
+    const options = { method: request.method, headers, agent: false };
+    const passedOn = send(simulator.url + request.url, options, (reply) => {
       response.writeHead(reply.statusCode ?? 500, reply.headers);
       reply.pipe(response);
       reply.on('error', () => response.destroy());
