@@ -31,4 +31,4 @@ export const SECRETS = {
 };
 
 /** How often a test does again what chance may decide. More rounds are worth their time only once in a while. */
-export const ROUNDS = Number(process.env.LATCHKEY_TEST_ROUNDS ?? 4);
+export const ROUNDS = Number(process.env.LATCHKEY_TEST_ROUNDS ?? 2);
