@@ -3,13 +3,12 @@ import { optionSupportOf, toAnswerOptions } from '../models/answer-options.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
 import { type FactSource as FactSourceShape, factSources } from '../models/fact-sources.ts';
 import { mayEditVariant } from '../models/variant.ts';
-import type { ListedPrice } from '../providers/provider.ts';
 import { AnswerOptions } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import type { Loaders } from './context.ts';
-import { Money, usDollars } from './money.ts';
+import { ModelPrice } from './model-price.ts';
 import { Node } from './node.ts';
 import { OptionSupport } from './option-support.ts';
 import { ProviderName } from './provider.ts';
@@ -26,35 +25,6 @@ export const ModelCapability = builder.enumType('ModelCapability', {
     REASONING: { description: 'The model thinks before it answers.' },
     WEB_SEARCH: { description: 'The model searches the web and cites what it found.' },
   } as const,
-});
-
-const ModelPrice = builder.objectRef<ListedPrice>('ModelPrice').implement({
-  description: 'Prices of a model as its provider lists them, per million tokens.',
-  fields: (t) => ({
-    input: t.field({
-      type: Money,
-      description: 'Price of a million input tokens.',
-      resolve: ({ input }) => usDollars(input),
-    }),
-    output: t.field({
-      type: Money,
-      description: 'Price of a million output tokens, reasoning included.',
-      resolve: ({ output }) => usDollars(output),
-    }),
-    cachedInput: t.field({
-      type: Money,
-      nullable: true,
-      description: 'Price of a million input tokens that the provider had cached. Null if not listed.',
-      resolve: ({ cachedInput }) => (cachedInput === null ? null : usDollars(cachedInput)),
-    }),
-    cacheWrite: t.field({
-      type: Money,
-      nullable: true,
-      description:
-        'Price of a million input tokens that the provider puts into its cache. Null if not listed.',
-      resolve: ({ cacheWrite }) => (cacheWrite === null ? null : usDollars(cacheWrite)),
-    }),
-  }),
 });
 
 const FactSourceName = builder.enumType('FactSourceName', {
@@ -195,15 +165,7 @@ Model.implement({
       type: ModelPrice,
       nullable: true,
       description: 'Price that the provider lists. Null if it lists none: the price is unknown, not zero.',
-      resolve: ({ inputPrice, outputPrice, cachedInputPrice, cacheWritePrice }) =>
-        inputPrice === null || outputPrice === null
-          ? null
-          : {
-              input: inputPrice,
-              output: outputPrice,
-              cachedInput: cachedInputPrice,
-              cacheWrite: cacheWritePrice,
-            },
+      resolve: ({ listedPrice }) => listedPrice,
     }),
   }),
 });

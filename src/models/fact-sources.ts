@@ -33,7 +33,7 @@ export function factSources(model: Model, listedAt: Date | null, hasReplacement:
     contextWindow: model.contextWindow !== null,
     maxOutputTokens: model.maxOutputTokens !== null,
     capabilities: model.capabilities.length > 0,
-    price: model.inputPrice !== null && model.outputPrice !== null,
+    price: model.listedPrice !== null,
     shutdownAt: model.shutdownAt !== null,
     replacement: hasReplacement,
   };

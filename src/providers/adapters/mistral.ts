@@ -76,6 +76,7 @@ function namesIn(entry: JsonObject): string[] {
 function modelIn(entry: JsonObject, name: string): ListedModel {
   const capabilities = asObject(entry.capabilities);
   return listedModel(name, {
+    standsFor: asText(entry.name),
     contextWindow: asCount(entry.max_context_length),
     capabilities: [
       ...(capabilities?.vision === true ? (['IMAGE_INPUT'] as const) : []),

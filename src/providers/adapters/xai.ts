@@ -1,10 +1,12 @@
+import { shiftPoint } from '../decimal.ts';
 import { doesItChat } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { type AskedModel, effortsIn, effortWord, type OptionSupport, optionFacts } from '../options.ts';
-import type { AnswerRequest, ListedModel, ListedPrice, Provider, ProviderCall } from '../provider.ts';
+import { type ModelPrice, priceOf, type StatedPrices } from '../price.ts';
+import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { fieldsBy, RESPONSES_OPTIONS, supportBy } from '../wire/option-table.ts';
 import { answerByResponses, responsesInput, withoutEncryptedReasoning } from '../wire/responses.ts';
 
@@ -84,19 +86,23 @@ function modelIn(entry: JsonObject, extras: Map<unknown, JsonObject>): ListedMod
 // A question to several agents is billed several times, which nobody expects of a model.
 const AGENTS = /\bmulti-agent\b/;
 
-/** Prices are stated in 1/10,000 of a dollar per million tokens. */
-function priceIn(entry: JsonObject): ListedPrice | null {
-  const input = asCount(entry.prompt_text_token_price);
-  const output = asCount(entry.completion_text_token_price);
-  const cached = asCount(entry.cached_prompt_text_token_price);
-  if (input === null || output === null) return null;
-  return {
-    input: input / 10_000,
-    output: output / 10_000,
-    cachedInput: cached === null ? null : cached / 10_000,
-    cacheWrite: null,
-  };
+/**
+ * Prices are stated in 1/10,000 of a dollar per million tokens; those for prompts of `long_context_threshold` tokens and more are
+ * zero where they do not differ.
+ */
+function priceIn(entry: JsonObject): ModelPrice | null {
+  const prices = (suffix: string): StatedPrices => ({
+    input: shiftPoint(entry[`prompt_text_token_price${suffix}`], UNITS_PER_DOLLAR),
+    output: shiftPoint(entry[`completion_text_token_price${suffix}`], UNITS_PER_DOLLAR),
+    cachedInput: shiftPoint(entry[`cached_prompt_text_token_price${suffix}`], UNITS_PER_DOLLAR),
+  });
+  const long = Object.entries(prices('_long_context')).filter(([, price]) => price !== null && price !== '0');
+  const fewest = asCount(entry.long_context_threshold) ?? 0;
+  const isTiered = fewest > 0 && long.length > 0;
+  return priceOf(prices(''), isTiered ? [{ ...Object.fromEntries(long), above: fewest - 1 }] : []);
 }
+
+const UNITS_PER_DOLLAR = -4; // as a power of ten
 
 /** By the list, else by name. Other models refuse every effort. */
 function effortsOf({
