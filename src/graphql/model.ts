@@ -1,13 +1,14 @@
 import { managedKeyIds, unavailableCode } from '../keys/availability.ts';
 import { optionSupportOf, toAnswerOptions } from '../models/answer-options.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
-import { type FactSource as FactSourceShape, factSources } from '../models/fact-sources.ts';
+import { capabilitiesOf, factSources } from '../models/facts.ts';
 import { mayEditVariant } from '../models/variant.ts';
 import { AnswerOptions } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import type { Loaders } from './context.ts';
+import { FactSource } from './fact-source.ts';
 import { ModelPrice } from './model-price.ts';
 import { Node } from './node.ts';
 import { OptionSupport } from './option-support.ts';
@@ -25,20 +26,6 @@ export const ModelCapability = builder.enumType('ModelCapability', {
     REASONING: { description: 'The model thinks before it answers.' },
     WEB_SEARCH: { description: 'The model searches the web and cites what it found.' },
   } as const,
-});
-
-const FactSourceName = builder.enumType('FactSourceName', {
-  description: 'Source of what is known about a model. May grow: show an unknown source by its name.',
-  values: { PROVIDER: { description: 'List of models that the provider gives for a key.' } } as const,
-});
-
-const FactSource = builder.objectRef<FactSourceShape>('FactSource').implement({
-  description: 'Source of one field of a model.',
-  fields: (t) => ({
-    field: t.exposeString('field', { description: 'Name of the field, e.g. `contextWindow`.' }),
-    source: t.expose('source', { type: FactSourceName, description: 'Source of the field’s value.' }),
-    asOf: t.expose('asOf', { type: 'DateTime', description: 'Time at which the source last said so.' }),
-  }),
 });
 
 Model.implement({
@@ -98,9 +85,10 @@ Model.implement({
       nullable: true,
       description: 'Largest number of tokens of one answer. Null if the provider does not say.',
     }),
-    capabilities: t.expose('capabilities', {
+    capabilities: t.field({
       type: [ModelCapability],
-      description: 'Capabilities of the model besides text, as far as the provider states them.',
+      description: 'Capabilities of the model besides text, as far as they are known.',
+      resolve: (model, _args, { deps }) => capabilitiesOf(deps.providers[model.provider], model),
     }),
     optionSupport: t.field({
       type: OptionSupport,
@@ -110,13 +98,14 @@ Model.implement({
     factSources: t.field({
       type: [FactSource],
       description:
-        'Sources of the context window, the output limit, the capabilities, the price, the time of the shutdown and the replacement, as far as they are known. Empty for a model that no key lists any more.',
-      resolve: async (model, _args, { loaders }) => {
+        'Sources of the context window, the output limit, the capabilities, the efforts, the price, the time of the shutdown and the replacement, as far as they are known. What only the list of a provider says has no source once no key lists the model.',
+      resolve: async (model, _args, { deps, loaders }) => {
         const [listedAt, replacement] = await Promise.all([
           loaders.listTimes.load(model.id),
           loadReplacement(model, loaders),
         ]);
-        return factSources(model, listedAt, replacement !== null);
+        const hasReplacement = replacement !== null;
+        return factSources(deps.providers[model.provider], model, { listedAt, hasReplacement });
       },
     }),
     shutdownAt: t.expose('shutdownAt', {

@@ -1,4 +1,5 @@
 import type { KeptReasoning } from './kept-reasoning.ts';
+import type { ManualFacts } from './manual-facts.ts';
 import type { AnswerOptions, AskedModel, ModelCapability, OptionFacts, OptionRules } from './options.ts';
 import type { ModelPrice } from './price.ts';
 
@@ -23,6 +24,9 @@ export interface Provider extends OptionRules {
    * prove that the key is known; every other code means that the check gave no result.
    */
   checkKey(call: ProviderCall): Promise<ListedModel[] | null>;
+
+  /** What this project states about a model by hand, because no list does. */
+  manualFacts(model: AskedModel): ManualFacts;
 
   /** The models that can chat, in the provider's order, without duplicates. Throws ProviderError. */
   listModels(call: ProviderCall): Promise<ListedModel[]>;
@@ -147,6 +151,7 @@ export interface ListedModel {
   contextWindow: number | null;
   /** Most tokens of one answer; null if the provider does not say. */
   maxOutputTokens: number | null;
+  /** Those that the list states. */
   capabilities: ModelCapability[];
   /** As the provider's list states it; null if it does not. */
   price: ModelPrice | null;

@@ -3,6 +3,7 @@ import { doesItChat } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
+import { NO_MANUAL_FACTS } from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { type ModelPrice, priceOf, type StatedPrices } from '../price.ts';
 import type { AnswerRequest, ListedModel, Provider } from '../provider.ts';
@@ -31,6 +32,7 @@ export function createNovita(transport: Transport): Provider {
       return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry) ?? []));
     },
 
+    manualFacts: () => NO_MANUAL_FACTS,
     optionSupport: (model) => supportBy(CHAT_OPTIONS, model, SAMPLES_ONLY),
 
     answer(call, request, sink) {

@@ -3,8 +3,9 @@ import { doesItChat } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
+import { type Efforts, type ManualEntry, NO_EFFORTS, readManualFacts } from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
-import { type AskedModel, effortsIn, effortWord, type OptionSupport, optionFacts } from '../options.ts';
+import { type AskedModel, effortsIn, effortWord, optionFacts } from '../options.ts';
 import { type ModelPrice, priceOf, type StatedPrices } from '../price.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { fieldsBy, RESPONSES_OPTIONS, supportBy } from '../wire/option-table.ts';
@@ -36,6 +37,7 @@ export function createXai(transport: Transport): Provider {
       return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry, extras) ?? []));
     },
 
+    manualFacts: ({ name }) => readManualFacts(FACTS, name),
     optionSupport: (model) => supportBy(RESPONSES_OPTIONS, model, { ...effortsOf(model), canSample: true }),
 
     answer(call, request, sink) {
@@ -105,17 +107,22 @@ function priceIn(entry: JsonObject): ModelPrice | null {
 const UNITS_PER_DOLLAR = -4; // as a power of ten
 
 /** By the list, else by name. Other models refuse every effort. */
-function effortsOf({
-  name,
-  optionFacts: facts,
-}: AskedModel): Pick<OptionSupport, 'efforts' | 'defaultEffort'> {
+function effortsOf({ name, optionFacts: facts }: AskedModel): Efforts {
   if (facts?.efforts) return { efforts: facts.efforts, defaultEffort: facts.defaultEffort };
-  if (/^grok-4\.3(-|$)/.test(name))
-    return { efforts: ['NONE', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'LOW' };
-  if (/^grok-4\.7(-|$)/.test(name))
-    return { efforts: ['LOW', 'MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'HIGH' };
-  return { efforts: [], defaultEffort: null };
+  return readManualFacts(FACTS, name).efforts?.value ?? NO_EFFORTS;
 }
+
+const asOf = '2026-11-28'; // the page of each model
+
+const FACTS: readonly ManualEntry[] = [
+  {
+    models: /^grok-4\.3(-|$)/,
+    asOf,
+    efforts: ['NONE', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH'],
+    defaultEffort: 'LOW',
+  },
+  { models: /^grok-4\.7(-|$)/, asOf, efforts: ['LOW', 'MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'HIGH' },
+];
 
 function bodyOf({ model, options, turns, cacheKey }: AnswerRequest): JsonObject {
   const { systemPrompt, effort } = options;
