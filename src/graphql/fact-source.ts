@@ -5,6 +5,10 @@ const FactSourceName = builder.enumType('FactSourceName', {
   description: 'Source of what is known about a model. May grow: show an unknown source by its name.',
   values: {
     PROVIDER: { description: 'List of models that the provider gives for a key.' },
+    PRICE_LIST: {
+      description:
+        'Collection of prices and context windows that comes with Latchkey, with the day of its data.',
+    },
     MANUAL: {
       description:
         'Statement by hand in Latchkey, for what no list says, with the day on which the provider’s documentation said so.',

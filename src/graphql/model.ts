@@ -1,7 +1,7 @@
 import { managedKeyIds, unavailableCode } from '../keys/availability.ts';
 import { optionSupportOf, toAnswerOptions } from '../models/answer-options.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
-import { capabilitiesOf, factSources } from '../models/facts.ts';
+import { capabilitiesOf, contextWindowOf, factSources, priceOf } from '../models/facts.ts';
 import { mayEditVariant } from '../models/variant.ts';
 import { AnswerOptions } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
@@ -77,9 +77,11 @@ Model.implement({
         return keys.filter((key) => key !== null);
       },
     }),
-    contextWindow: t.exposeInt('contextWindow', {
+    contextWindow: t.int({
       nullable: true,
-      description: 'Number of tokens that fit into one request. Null if the provider does not say.',
+      description:
+        'Number of tokens that fit into one request. Null if it is not known. Messages are refused as too long only by a number that the provider itself lists.',
+      resolve: contextWindowOf,
     }),
     maxOutputTokens: t.exposeInt('maxOutputTokens', {
       nullable: true,
@@ -153,8 +155,9 @@ Model.implement({
     price: t.field({
       type: ModelPrice,
       nullable: true,
-      description: 'Price that the provider lists. Null if it lists none: the price is unknown, not zero.',
-      resolve: ({ listedPrice }) => listedPrice,
+      description:
+        'Price that the provider lists, else the present one of the price list that comes with Latchkey. Null if neither has one: the price is unknown, not zero.',
+      resolve: (model) => priceOf(model, new Date()),
     }),
   }),
 });

@@ -5,9 +5,21 @@ import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { ManualFacts, Stated } from '../providers/manual-facts.ts';
 import type { ModelCapability } from '../providers/options.ts';
+import type { ModelPrice } from '../providers/price.ts';
 import type { Provider } from '../providers/provider.ts';
 import { optionSupportOf } from './answer-options.ts';
 import { type Model, toAskedModel } from './catalogue.ts';
+import { findContextWindow, findPrice } from './price-list.ts';
+
+/** The number of tokens that fit into one request, by the provider's list, else by the price list; null if neither knows it. */
+export function contextWindowOf(model: Model): number | null {
+  return model.contextWindow ?? findContextWindow(model)?.value ?? null;
+}
+
+/** The price of a model at a time, by the provider's list, else by the price list; null if neither knows it. */
+export function priceOf(model: Model, at: Date): ModelPrice | null {
+  return model.listedPrice ?? findPrice(model, at)?.value ?? null;
+}
 
 /** The capabilities of a model: those that its provider's list states, then those that are stated by hand. */
 export function capabilitiesOf(provider: Provider, model: Model): ModelCapability[] {
@@ -15,7 +27,7 @@ export function capabilitiesOf(provider: Provider, model: Model): ModelCapabilit
   return [...new Set([...model.capabilities, ...byHand])];
 }
 
-/** What a source is known of: fields of a model, and `efforts` of its `optionSupport`. */
+/** Fields of a model that have a source; `efforts` is the one of its `optionSupport`. */
 export const FACT_FIELDS = [
   'contextWindow',
   'maxOutputTokens',
@@ -29,7 +41,7 @@ export const FACT_FIELDS = [
 /** Where a field of a model comes from. A field of which two sources state a part comes from both. */
 export interface FactSource {
   field: (typeof FACT_FIELDS)[number];
-  source: 'PROVIDER' | 'MANUAL';
+  source: 'PROVIDER' | 'PRICE_LIST' | 'MANUAL';
   /** When the source last said so. */
   asOf: Date;
 }
@@ -43,21 +55,23 @@ export function factSources(
   model: Model,
   { listedAt, hasReplacement }: { listedAt: Date | null; hasReplacement: boolean },
 ): FactSource[] {
+  const now = new Date();
   const listed = (isListed: boolean): Origin[] =>
     isListed && listedAt !== null ? [{ source: 'PROVIDER', asOf: listedAt }] : [];
   /** Of values that the list states in part, and that are otherwise stated by hand. */
   const mixed = (known: readonly string[], inList: readonly string[], byHand: Stated<unknown> | null) => [
     ...listed(known.some((value) => inList.includes(value))),
-    ...(byHand !== null && known.some((value) => !inList.includes(value)) ? [originOf(byHand)] : []),
+    ...(known.some((value) => !inList.includes(value)) ? originsOf('MANUAL', byHand) : []),
   ];
   const manual = manualFactsOf(provider, model);
   const { efforts } = optionSupportOf(provider, model);
   const origins: Record<(typeof FACT_FIELDS)[number], Origin[]> = {
-    contextWindow: listed(model.contextWindow !== null),
+    contextWindow:
+      model.contextWindow === null ? originsOf('PRICE_LIST', findContextWindow(model)) : listed(true),
     maxOutputTokens: listed(model.maxOutputTokens !== null),
     capabilities: mixed(capabilitiesOf(provider, model), model.capabilities, manual.capabilities),
     efforts: mixed(efforts, model.optionFacts?.efforts ?? [], manual.efforts),
-    price: listed(model.listedPrice !== null),
+    price: model.listedPrice === null ? originsOf('PRICE_LIST', findPrice(model, now)) : listed(true),
     shutdownAt: listed(model.shutdownAt !== null),
     replacement: listed(hasReplacement),
   };
@@ -66,8 +80,8 @@ export function factSources(
 
 type Origin = Pick<FactSource, 'source' | 'asOf'>;
 
-function originOf({ asOf }: Stated<unknown>): Origin {
-  return { source: 'MANUAL', asOf: new Date(asOf) };
+function originsOf(source: Origin['source'], stated: Stated<unknown> | null): Origin[] {
+  return stated === null ? [] : [{ source, asOf: new Date(stated.asOf) }];
 }
 
 function manualFactsOf(provider: Provider, model: Model): ManualFacts {

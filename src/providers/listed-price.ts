@@ -1,6 +1,6 @@
 import { shiftPoint } from './decimal.ts';
 import { asArray, asCount, asObject, asText, type JsonObject } from './json.ts';
-import { type ModelPrice, priceOf, type StatedPrices } from './price.ts';
+import { type ModelPrice, readPrice, type StatedPrices } from './price.ts';
 
 /**
  * The price in an entry of an OpenAI-compatible list, where the list leaves no doubt about the unit: OpenRouter's texts are
@@ -14,11 +14,11 @@ export function priceIn(entry: JsonObject): ModelPrice | null {
     const [input, output, cachedInput] = [pricing.input, pricing.output, pricing.cache_read].map((price) =>
       shiftPoint(price, 0),
     );
-    return priceOf({ input, output, cachedInput });
+    return readPrice({ input, output, cachedInput });
   }
   if (pricing.unit !== undefined) return null;
   const tiers = asArray(pricing.overrides).map((override) => tierIn(asObject(override) ?? {}, pricing));
-  return priceOf(perMillion(pricing), tiers);
+  return readPrice(perMillion(pricing), tiers);
 }
 
 /** OpenRouter says -1, which is no price, where the price depends on the model that it chooses. */

@@ -34,7 +34,7 @@ export type StatedTier = StatedPrices & { above: number | null };
  * of input and output, with one so high that it must be in another unit, and with a tier that cannot be read: a price that holds
  * for a part of the requests would be taken for the price of all.
  */
-export function priceOf(stated: StatedPrices, statedTiers: readonly StatedTier[] = []): ModelPrice | null {
+export function readPrice(stated: StatedPrices, statedTiers: readonly StatedTier[] = []): ModelPrice | null {
   const base = tokenPricesOf(stated);
   if (base === null || statedTiers.length > MOST_TIERS) return null;
   const tiers = statedTiers.map((tier) => tierOf(base, tier)).filter((tier) => tier !== null);

@@ -5,7 +5,7 @@ import { bearer, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
 import { NO_MANUAL_FACTS } from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
-import { type ModelPrice, priceOf, type StatedPrices } from '../price.ts';
+import { type ModelPrice, readPrice, type StatedPrices } from '../price.ts';
 import type { AnswerRequest, ListedModel, Provider } from '../provider.ts';
 import { answerByChat, chatMessages } from '../wire/chat.ts';
 import { CHAT_OPTIONS, fieldsBy, SAMPLES_ONLY, supportBy } from '../wire/option-table.ts';
@@ -73,7 +73,7 @@ function priceIn(entry: JsonObject): ModelPrice | null {
   const { cachedInput, cacheWrite } = pricesIn(asObject(entry.pricing));
   const input = dollars(entry.input_token_price_per_m);
   const output = dollars(entry.output_token_price_per_m);
-  return priceOf({ input, output, cachedInput, cacheWrite });
+  return readPrice({ input, output, cachedInput, cacheWrite });
 }
 
 /** The price by steps of the number of input tokens, each from its `min_tokens` to its `max_tokens`. */
@@ -85,7 +85,7 @@ function tieredPriceIn(steps: readonly JsonObject[]): ModelPrice | null {
     ...pricesIn(asObject(step.pricing)),
     above: asCount(sorted[index]?.max_tokens), // of the step before: some begin at its last number, some after it
   }));
-  return priceOf(pricesIn(asObject(first.pricing)), tiers);
+  return readPrice(pricesIn(asObject(first.pricing)), tiers);
 }
 
 function pricesIn(pricing: JsonObject | null): StatedPrices {

@@ -6,7 +6,7 @@ import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '
 import { type Efforts, type ManualEntry, NO_EFFORTS, readManualFacts } from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { type AskedModel, effortsIn, effortWord, optionFacts } from '../options.ts';
-import { type ModelPrice, priceOf, type StatedPrices } from '../price.ts';
+import { type ModelPrice, readPrice, type StatedPrices } from '../price.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { fieldsBy, RESPONSES_OPTIONS, supportBy } from '../wire/option-table.ts';
 import { answerByResponses, responsesInput, withoutEncryptedReasoning } from '../wire/responses.ts';
@@ -101,7 +101,7 @@ function priceIn(entry: JsonObject): ModelPrice | null {
   const long = Object.entries(prices('_long_context')).filter(([, price]) => price !== null && price !== '0');
   const fewest = asCount(entry.long_context_threshold) ?? 0;
   const isTiered = fewest > 0 && long.length > 0;
-  return priceOf(prices(''), isTiered ? [{ ...Object.fromEntries(long), above: fewest - 1 }] : []);
+  return readPrice(prices(''), isTiered ? [{ ...Object.fromEntries(long), above: fewest - 1 }] : []);
 }
 
 const UNITS_PER_DOLLAR = -4; // as a power of ten
