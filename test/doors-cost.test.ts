@@ -49,7 +49,7 @@ describe('the cost of an operation', () => {
         "leave-team.graphql": 7,
         "leave-workspace.graphql": 7,
         "members.graphql": 3617,
-        "model.graphql": 56,
+        "model.graphql": 218,
         "models.graphql": 20009,
         "providers.graphql": 51,
         "regenerate-answer.graphql": 425,

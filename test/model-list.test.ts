@@ -200,34 +200,6 @@ describe('a preference', () => {
   });
 });
 
-test('what is known about a model says who said so and when, and nothing is said of what is not known', async () => {
-  const query = `{ workspace(id: "${workspaceId}") { models(first: 250, filter: { isAvailable: true }) { nodes {
-    contextWindow maxOutputTokens capabilities price { input { amount } } shutdownAt replacement { id }
-    factSources { field source asOf } } } } }`;
-  const { data } = await post(site.server.url, cast.member.token, { query });
-  interface Known {
-    contextWindow: number | null;
-    maxOutputTokens: number | null;
-    capabilities: string[];
-    price: object | null;
-    shutdownAt: string | null;
-    replacement: object | null;
-    factSources: { field: string; source: string; asOf: string }[];
-  }
-  const { models } = (data?.workspace ?? expect.unreachable()) as { models: { nodes: Known[] } };
-  for (const { factSources, ...known } of models.nodes) {
-    const fields = Object.entries(known).filter(([, value]) =>
-      Array.isArray(value) ? value.length > 0 : value !== null,
-    );
-    expect(factSources.map(({ field }) => field)).toEqual(fields.map(([name]) => name));
-    for (const { source, asOf } of factSources) {
-      expect(source).toBe('PROVIDER');
-      expect(Math.abs(Date.now() - Date.parse(asOf))).toBeLessThan(600_000);
-    }
-  }
-  expect(models.nodes.some(({ factSources }) => factSources.length > 0)).toBe(true);
-});
-
 test('a list of two thousand models takes as many statements as one of two', {
   timeout: 120_000,
 }, async () => {

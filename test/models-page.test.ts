@@ -94,6 +94,34 @@ function inWords(values: readonly (string | null)[]): string {
   return [...taken, ...(values.includes(null) ? ['not taken'] : [])].join(' or ');
 }
 
+interface Facts {
+  contextWindow: number | null;
+  price: { tiers: object[] } | null;
+  factSources: { field: string; source: keyof typeof SOURCES }[];
+}
+
+const SOURCES = { PROVIDER: 'its list', PRICE_LIST: 'price list', MANUAL: 'by hand' };
+
+test('the page says where the facts about the models of each provider come from', async () => {
+  const rows: string[][] = [];
+  for (const provider of PROVIDER_NAMES) {
+    const facts = await Promise.all(
+      modelsOf(provider).map(({ id }) => run<Facts>('model-facts', { modelId: id })),
+    );
+    const sourcesOf = (field: string) => {
+      const found = facts.map(({ factSources }) => factSources.filter((each) => each.field === field));
+      const known = Object.entries(SOURCES).filter(([name]) =>
+        found.flat().some(({ source }) => source === name),
+      );
+      const isLacking = found.some((sources) => sources.length === 0);
+      return [...known.map(([, words]) => words), ...(isLacking ? ['unknown'] : [])].join(' or ');
+    };
+    const fields = ['contextWindow', 'maxOutputTokens', 'capabilities', 'efforts', 'price'];
+    rows.push([site.server.app.providers[provider].title, ...fields.map(sourcesOf)]);
+  }
+  expect(tableBelow('docs/models.md', 'What is known of a model')).toEqual(rows);
+});
+
 interface Sent {
   answers?: { id: string; options: object }[];
   fields?: { path: string; message: string }[];

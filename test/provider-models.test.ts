@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ListedModel, ProviderName } from '../src/providers/provider.ts';
+import type { ListedModel, Provider, ProviderName } from '../src/providers/provider.ts';
 import { callOf, codeOf, SECRET, scriptedProviders } from './fixtures/ask.ts';
 import { json, type ScriptedResponse } from './fixtures/scripted-egress.ts';
 
@@ -15,7 +15,8 @@ describe('the list of models', () => {
       const { pathname, search } = new URL(url);
       return json(respond(pathname + search, number));
     });
-    return (await providers[provider].listModels(callOf(providers, provider))).map(show);
+    const models = await providers[provider].listModels(callOf(providers, provider));
+    return models.map((model) => show(model, providers[provider]));
   }
 
   test('the list of models of OpenAI has what chats, by name', async () => {
@@ -46,17 +47,17 @@ describe('the list of models', () => {
     const data = [...names.map((id) => ({ id, object: 'model' })), ...ODD_ENTRIES];
     expect(await listed('OPENAI', () => ({ object: 'list', data }))).toMatchInlineSnapshot(`
       [
-        "gpt-5.6-luna "gpt-5.6-luna" null/null [REASONING]",
+        "gpt-5.6-luna "gpt-5.6-luna" null/null [] and by hand [REASONING]",
         "gpt-4.1 "gpt-4.1" null/null []",
         "gpt-5-chat-latest "gpt-5-chat-latest" null/null []",
-        "gpt-5.6-pro "gpt-5.6-pro" null/null [REASONING]",
-        "gpt-5.3-codex "gpt-5.3-codex" null/null [REASONING]",
-        "o3-deep-research "o3-deep-research" null/null [REASONING WEB_SEARCH]",
+        "gpt-5.6-pro "gpt-5.6-pro" null/null [] and by hand [REASONING]",
+        "gpt-5.3-codex "gpt-5.3-codex" null/null [] and by hand [REASONING]",
+        "o3-deep-research "o3-deep-research" null/null [] and by hand [REASONING WEB_SEARCH]",
         "chatgpt-4o-latest "chatgpt-4o-latest" null/null []",
         "chat-latest "chat-latest" null/null []",
-        "o3-deep-research-2025-06-26 "o3-deep-research-2025-06-26" null/null [REASONING WEB_SEARCH]",
+        "o3-deep-research-2025-06-26 "o3-deep-research-2025-06-26" null/null [] and by hand [REASONING WEB_SEARCH]",
         "ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234 "ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234" null/null []",
-        "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80 "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80" null/null [REASONING]",
+        "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80 "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80" null/null [] and by hand [REASONING]",
       ]
     `);
   });
@@ -125,8 +126,8 @@ describe('the list of models', () => {
     };
     expect(await listed('GEMINI', (path) => pages[path] ?? {})).toMatchInlineSnapshot(`
       [
-        "gemini-3-pro-preview "Gemini 3 Pro Preview" 1048576/65536 [IMAGE_INPUT PDF_INPUT REASONING]",
-        "gemini-olive "gemini-olive" null/null [IMAGE_INPUT PDF_INPUT]",
+        "gemini-3-pro-preview "Gemini 3 Pro Preview" 1048576/65536 [REASONING] and by hand [IMAGE_INPUT PDF_INPUT]",
+        "gemini-olive "gemini-olive" null/null [] and by hand [IMAGE_INPUT PDF_INPUT]",
         "gemma-3-27b-it "gemma-3-27b-it" null/null []",
       ]
     `);
@@ -201,14 +202,14 @@ describe('the list of models', () => {
     ];
     expect(await listed('PERPLEXITY', () => ({ data }))).toMatchInlineSnapshot(`
       [
-        "perplexity/sonar "perplexity/sonar" null/null [IMAGE_INPUT WEB_SEARCH] $0.25/2.5/null",
-        "anthropic/claude-x "anthropic/claude-x" null/null [WEB_SEARCH] $3/15/0.3",
-        "openai/gpt-x "openai/gpt-x" null/null [WEB_SEARCH]",
-        "preset/fast "Perplexity preset: fast" null/null [IMAGE_INPUT WEB_SEARCH]",
-        "preset/low "Perplexity preset: low" null/null [IMAGE_INPUT WEB_SEARCH]",
-        "preset/medium "Perplexity preset: medium" null/null [IMAGE_INPUT WEB_SEARCH]",
-        "preset/high "Perplexity preset: high" null/null [IMAGE_INPUT WEB_SEARCH]",
-        "preset/xhigh "Perplexity preset: xhigh" null/null [IMAGE_INPUT WEB_SEARCH]",
+        "perplexity/sonar "perplexity/sonar" null/null [] and by hand [IMAGE_INPUT WEB_SEARCH] $0.25/2.5/null",
+        "anthropic/claude-x "anthropic/claude-x" null/null [] and by hand [WEB_SEARCH] $3/15/0.3",
+        "openai/gpt-x "openai/gpt-x" null/null [] and by hand [WEB_SEARCH]",
+        "preset/fast "Perplexity preset: fast" null/null [] and by hand [IMAGE_INPUT WEB_SEARCH]",
+        "preset/low "Perplexity preset: low" null/null [] and by hand [IMAGE_INPUT WEB_SEARCH]",
+        "preset/medium "Perplexity preset: medium" null/null [] and by hand [IMAGE_INPUT WEB_SEARCH]",
+        "preset/high "Perplexity preset: high" null/null [] and by hand [IMAGE_INPUT WEB_SEARCH]",
+        "preset/xhigh "Perplexity preset: xhigh" null/null [] and by hand [IMAGE_INPUT WEB_SEARCH]",
       ]
     `);
     expect((await listed('PERPLEXITY', () => ({ data: [] })))[0]).toContain('perplexity/sonar');
@@ -548,8 +549,11 @@ describe('the check of a key', () => {
   });
 });
 
-/** One line for a model: name, title, context/output, capabilities, input/output/cached price. */
-function show({ name, title, contextWindow, maxOutputTokens, capabilities, price }: ListedModel): string {
+/** One line for a model: name, title, context/output, capabilities listed and stated by hand, input/output/cached price. */
+function show(model: ListedModel, provider: Provider): string {
+  const { name, title, contextWindow, maxOutputTokens, capabilities, price } = model;
+  const byHand = provider.manualFacts(model).capabilities?.value ?? [];
+  const added = byHand.length === 0 ? '' : ` and by hand [${byHand.join(' ')}]`;
   const prices = price ? ` $${price.input}/${price.output}/${price.cachedInput}` : '';
-  return `${name} "${title}" ${contextWindow}/${maxOutputTokens} [${capabilities.join(' ')}]${prices}`;
+  return `${name} "${title}" ${contextWindow}/${maxOutputTokens} [${capabilities.join(' ')}]${added}${prices}`;
 }

@@ -227,6 +227,7 @@ describe('a list', () => {
       'Model.apiKeys',
       'Model.capabilities',
       'Model.factSources',
+      'ModelPrice.tiers',
       'ModelUnavailableError.suggestions',
       'ModelsUpdated.models',
       'OptionSupport.efforts',

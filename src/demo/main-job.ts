@@ -18,6 +18,8 @@ export async function performMainJob(client: DemoClient, name: string): Promise<
   const anthropic = await connect(client, workspace, 'ANTHROPIC', 'sk-ant-api03-');
 
   heading(3, 'Sees what can be asked', 'query models');
+  line('Each with its context window, and the price of a million tokens in and out.');
+  line();
   const { models } = await client.run<{ models: Page<Model> }>('models', {
     workspaceId: workspace.id,
   });
@@ -69,6 +71,11 @@ interface Model {
   name: string;
   title: string;
   contextWindow: number | null;
+  price: { input: Money; output: Money } | null;
+}
+
+interface Money {
+  amount: string;
 }
 
 interface SavedMessage {
@@ -97,9 +104,10 @@ async function connect(
   return models;
 }
 
-function printModel({ provider, name, contextWindow }: Model): void {
+function printModel({ provider, name, contextWindow, price }: Model): void {
   const size = contextWindow === null ? '' : `${contextWindow.toLocaleString('en-US')} tokens`;
-  pair(provider, size === '' ? name : `${name.padEnd(42)}${faint(size.padStart(20))}`);
+  const cost = price === null ? 'price unknown' : `$${price.input.amount} / $${price.output.amount}`;
+  pair(provider, `${name.padEnd(27)}${faint(size.padStart(17) + cost.padStart(18))}`);
 }
 
 async function makeCoach(client: DemoClient, workspace: Workspace, base: Model): Promise<Model> {

@@ -13,7 +13,7 @@ import type { SharedReads } from '../follow/shared-reads.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
 import { findModels, findReplacementIds, type Model } from '../models/catalogue.ts';
-import { findListTimes } from '../models/fact-sources.ts';
+import { findListTimes } from '../models/facts.ts';
 import { findPreferences, type ModelPreference } from '../models/preference.ts';
 import {
   findMessages,

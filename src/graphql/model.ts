@@ -1,15 +1,15 @@
 import { managedKeyIds, unavailableCode } from '../keys/availability.ts';
 import { optionSupportOf, toAnswerOptions } from '../models/answer-options.ts';
 import type { Model as ModelShape } from '../models/catalogue.ts';
-import { type FactSource as FactSourceShape, factSources } from '../models/fact-sources.ts';
+import { capabilitiesOf, contextWindowOf, factSources, priceOf } from '../models/facts.ts';
 import { mayEditVariant } from '../models/variant.ts';
-import type { ListedPrice } from '../providers/provider.ts';
 import { AnswerOptions } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import type { Loaders } from './context.ts';
-import { Money, usDollars } from './money.ts';
+import { FactSource } from './fact-source.ts';
+import { ModelPrice } from './model-price.ts';
 import { Node } from './node.ts';
 import { OptionSupport } from './option-support.ts';
 import { ProviderName } from './provider.ts';
@@ -26,49 +26,6 @@ export const ModelCapability = builder.enumType('ModelCapability', {
     REASONING: { description: 'The model thinks before it answers.' },
     WEB_SEARCH: { description: 'The model searches the web and cites what it found.' },
   } as const,
-});
-
-const ModelPrice = builder.objectRef<ListedPrice>('ModelPrice').implement({
-  description: 'Prices of a model as its provider lists them, per million tokens.',
-  fields: (t) => ({
-    input: t.field({
-      type: Money,
-      description: 'Price of a million input tokens.',
-      resolve: ({ input }) => usDollars(input),
-    }),
-    output: t.field({
-      type: Money,
-      description: 'Price of a million output tokens, reasoning included.',
-      resolve: ({ output }) => usDollars(output),
-    }),
-    cachedInput: t.field({
-      type: Money,
-      nullable: true,
-      description: 'Price of a million input tokens that the provider had cached. Null if not listed.',
-      resolve: ({ cachedInput }) => (cachedInput === null ? null : usDollars(cachedInput)),
-    }),
-    cacheWrite: t.field({
-      type: Money,
-      nullable: true,
-      description:
-        'Price of a million input tokens that the provider puts into its cache. Null if not listed.',
-      resolve: ({ cacheWrite }) => (cacheWrite === null ? null : usDollars(cacheWrite)),
-    }),
-  }),
-});
-
-const FactSourceName = builder.enumType('FactSourceName', {
-  description: 'Source of what is known about a model. May grow: show an unknown source by its name.',
-  values: { PROVIDER: { description: 'List of models that the provider gives for a key.' } } as const,
-});
-
-const FactSource = builder.objectRef<FactSourceShape>('FactSource').implement({
-  description: 'Source of one field of a model.',
-  fields: (t) => ({
-    field: t.exposeString('field', { description: 'Name of the field, e.g. `contextWindow`.' }),
-    source: t.expose('source', { type: FactSourceName, description: 'Source of the field’s value.' }),
-    asOf: t.expose('asOf', { type: 'DateTime', description: 'Time at which the source last said so.' }),
-  }),
 });
 
 Model.implement({
@@ -120,17 +77,20 @@ Model.implement({
         return keys.filter((key) => key !== null);
       },
     }),
-    contextWindow: t.exposeInt('contextWindow', {
+    contextWindow: t.int({
       nullable: true,
-      description: 'Number of tokens that fit into one request. Null if the provider does not say.',
+      description:
+        'Number of tokens that fit into one request. Null if it is not known. Messages are refused as too long only by a number that the provider itself lists.',
+      resolve: contextWindowOf,
     }),
     maxOutputTokens: t.exposeInt('maxOutputTokens', {
       nullable: true,
       description: 'Largest number of tokens of one answer. Null if the provider does not say.',
     }),
-    capabilities: t.expose('capabilities', {
+    capabilities: t.field({
       type: [ModelCapability],
-      description: 'Capabilities of the model besides text, as far as the provider states them.',
+      description: 'Capabilities of the model besides text, as far as they are known.',
+      resolve: (model, _args, { deps }) => capabilitiesOf(deps.providers[model.provider], model),
     }),
     optionSupport: t.field({
       type: OptionSupport,
@@ -140,13 +100,14 @@ Model.implement({
     factSources: t.field({
       type: [FactSource],
       description:
-        'Sources of the context window, the output limit, the capabilities, the price, the time of the shutdown and the replacement, as far as they are known. Empty for a model that no key lists any more.',
-      resolve: async (model, _args, { loaders }) => {
+        'Sources of the context window, the output limit, the capabilities, the efforts, the price, the time of the shutdown and the replacement, as far as they are known. What only the list of a provider says has no source once no key lists the model.',
+      resolve: async (model, _args, { deps, loaders }) => {
         const [listedAt, replacement] = await Promise.all([
           loaders.listTimes.load(model.id),
           loadReplacement(model, loaders),
         ]);
-        return factSources(model, listedAt, replacement !== null);
+        const hasReplacement = replacement !== null;
+        return factSources(deps.providers[model.provider], model, { listedAt, hasReplacement });
       },
     }),
     shutdownAt: t.expose('shutdownAt', {
@@ -194,16 +155,9 @@ Model.implement({
     price: t.field({
       type: ModelPrice,
       nullable: true,
-      description: 'Price that the provider lists. Null if it lists none: the price is unknown, not zero.',
-      resolve: ({ inputPrice, outputPrice, cachedInputPrice, cacheWritePrice }) =>
-        inputPrice === null || outputPrice === null
-          ? null
-          : {
-              input: inputPrice,
-              output: outputPrice,
-              cachedInput: cachedInputPrice,
-              cacheWrite: cacheWritePrice,
-            },
+      description:
+        'Price that the provider lists, else the present one of the price list that comes with Latchkey. Null if neither has one: the price is unknown, not zero.',
+      resolve: (model) => priceOf(model, new Date()),
     }),
   }),
 });

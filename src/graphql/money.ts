@@ -40,8 +40,7 @@ export const Money = builder.objectRef<MoneyShape>('Money').implement({
   }),
 });
 
-/** The shortest decimal for a number of US dollars. */
-export function usDollars(amount: number): MoneyShape {
-  const options = { useGrouping: false, maximumFractionDigits: 20 };
-  return { amount: amount.toLocaleString('en-US', options), currency: 'USD' };
+/** An amount of US dollars. */
+export function usDollars(amount: string): MoneyShape {
+  return { amount, currency: 'USD' };
 }

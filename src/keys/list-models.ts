@@ -2,6 +2,7 @@ import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { type Page, type PageInput, pageOf } from '../db/page.ts';
 import type { Model } from '../models/catalogue.ts';
+import { capabilitiesOf } from '../models/facts.ts';
 import {
   listModelsByAge,
   MAX_MODELS,
@@ -11,6 +12,7 @@ import {
 import { type ListedForChoice, relevanceKeys } from '../models/relevance.ts';
 import type { ModelCapability } from '../providers/options.ts';
 import type { ProviderName } from '../providers/provider.ts';
+import type { Providers } from '../providers/registry.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import { findAvailability } from './availability.ts';
 
@@ -39,7 +41,7 @@ export interface ModelFilter {
  * where a filter or the order needs it: in as many statements for two thousand as for one.
  */
 export async function listModels(
-  deps: { db: Database },
+  deps: { db: Database; providers: Providers },
   viewer: Viewer,
   workspace: Pick<Workspace, 'id' | 'teamId'>,
   page: PageInput,
@@ -48,7 +50,7 @@ export async function listModels(
   const isByAge = order.field === 'ADDED';
   const direction = order.direction === 'ASC' ? 'ascending' : 'descending';
   if (isByAge && filter === null) return await listModelsByAge(deps, viewer, workspace, page, direction);
-  const wanted = (await readPreferredModels(deps, viewer, workspace)).filter(matcher(filter ?? {}));
+  const wanted = (await readPreferredModels(deps, viewer, workspace)).filter(matcher(deps, filter ?? {}));
   const models = await withAvailability(deps, wanted, filter?.isAvailable ?? null);
   const keys = isByAge ? null : relevanceKeys(models);
   const keyOf = ({ id }: Model) => keys?.get(id) ?? id;
@@ -78,9 +80,12 @@ async function withAvailability(
     .filter(({ isAvailable }) => isWanted === null || isAvailable === isWanted);
 }
 
-function matcher(filter: ModelFilter): (model: PreferredModel) => boolean {
+function matcher(
+  { providers }: { providers: Providers },
+  filter: ModelFilter,
+): (model: PreferredModel) => boolean {
   const { provider, isFavorite, includeHidden } = filter;
-  const capabilities = filter.capabilities ?? [];
+  const wanted = filter.capabilities ?? [];
   const words = (filter.search ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   return (model) => {
     const text = `${model.title} ${model.name}`.toLowerCase();
@@ -88,7 +93,7 @@ function matcher(filter: ModelFilter): (model: PreferredModel) => boolean {
       (includeHidden === true || !model.isHidden) &&
       (provider == null || model.provider === provider) &&
       (isFavorite == null || model.isFavorite === isFavorite) &&
-      capabilities.every((capability) => model.capabilities.includes(capability)) &&
+      wanted.every((capability) => capabilitiesOf(providers[model.provider], model).includes(capability)) &&
       words.every((word) => text.includes(word))
     );
   };

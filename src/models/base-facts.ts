@@ -17,10 +17,12 @@ export const BASE_IDENTITY = [
 /** What a variant repeats of its base model: its place, and the provider's facts about it. */
 export function baseFactsOf(base: Model) {
   const { provider, baseUrl, name, contextWindow, maxOutputTokens, capabilities, optionFacts } = base;
-  const { inputPrice, outputPrice, cachedInputPrice, cacheWritePrice, shutdownAt, replacementName } = base;
+  const { listedPrice, inputPrice, outputPrice, cachedInputPrice, cacheWritePrice } = base;
+  const { standsFor, shutdownAt, replacementName } = base;
   return {
     ...{ provider, baseUrl, name, contextWindow, maxOutputTokens, capabilities, optionFacts },
-    ...{ inputPrice, outputPrice, cachedInputPrice, cacheWritePrice, shutdownAt, replacementName },
+    ...{ listedPrice, inputPrice, outputPrice, cachedInputPrice, cacheWritePrice },
+    ...{ standsFor, shutdownAt, replacementName },
   };
 }
 
@@ -43,10 +45,12 @@ const columnsOfBase: Partial<Record<keyof ReturnType<typeof baseFactsOf>, SQL>> 
   maxOutputTokens: sql`${base.maxOutputTokens}`,
   capabilities: sql`${base.capabilities}`,
   optionFacts: sql`${base.optionFacts}`,
+  listedPrice: sql`${base.listedPrice}`,
   inputPrice: sql`${base.inputPrice}`,
   outputPrice: sql`${base.outputPrice}`,
   cachedInputPrice: sql`${base.cachedInputPrice}`,
   cacheWritePrice: sql`${base.cacheWritePrice}`,
+  standsFor: sql`${base.standsFor}`,
   shutdownAt: sql`${base.shutdownAt}`,
   replacementName: sql`${base.replacementName}`,
 };

@@ -60,9 +60,11 @@ async function saveModels(
       target: BASE_IDENTITY,
       set: {
         title: sql`excluded.title`,
+        standsFor: sql`excluded.stands_for`,
         contextWindow: sql`excluded.context_window`,
         maxOutputTokens: sql`excluded.max_output_tokens`,
         capabilities: sql`excluded.capabilities`,
+        listedPrice: sql`excluded.listed_price`,
         inputPrice: sql`excluded.input_price`,
         outputPrice: sql`excluded.output_price`,
         cachedInputPrice: sql`excluded.cached_input_price`,
@@ -86,15 +88,20 @@ function factsOf(
   { price, ...listed }: ListedModel,
 ) {
   const { name, title, contextWindow, maxOutputTokens, capabilities, optionFacts } = listed;
-  const { shutdownAt, replacementName } = listed;
+  const { standsFor, shutdownAt, replacementName } = listed;
   return {
     ...{ provider, baseUrl, name, title, contextWindow, maxOutputTokens, capabilities, optionFacts },
-    ...{ shutdownAt, replacementName },
-    inputPrice: price?.input ?? null,
-    outputPrice: price?.output ?? null,
-    cachedInputPrice: price?.cachedInput ?? null,
-    cacheWritePrice: price?.cacheWrite ?? null,
+    ...{ standsFor, shutdownAt, replacementName },
+    listedPrice: price,
+    inputPrice: asNumber(price?.input),
+    outputPrice: asNumber(price?.output),
+    cachedInputPrice: asNumber(price?.cachedInput),
+    cacheWritePrice: asNumber(price?.cacheWrite),
   };
+}
+
+function asNumber(decimal: string | null | undefined): number | null {
+  return decimal == null ? null : Number(decimal);
 }
 
 type Facts = ReturnType<typeof factsOf>;
@@ -104,9 +111,11 @@ const factColumns = {
   baseUrl: models.baseUrl,
   name: models.name,
   title: models.title,
+  standsFor: models.standsFor,
   contextWindow: models.contextWindow,
   maxOutputTokens: models.maxOutputTokens,
   capabilities: models.capabilities,
+  listedPrice: models.listedPrice,
   inputPrice: models.inputPrice,
   outputPrice: models.outputPrice,
   cachedInputPrice: models.cachedInputPrice,
@@ -140,14 +149,19 @@ export function cleanModels(listed: readonly ListedModel[]): ListedModel[] {
       contextWindow: cleanCount(model.contextWindow),
       maxOutputTokens: cleanCount(model.maxOutputTokens),
       shutdownAt: cleanDate(model.shutdownAt),
-      replacementName: isCleanName(model.replacementName ?? '') ? model.replacementName : null,
+      replacementName: cleanName(model.replacementName),
+      standsFor: cleanName(model.standsFor),
     }));
+}
+
+function cleanName(name: string | null): string | null {
+  return name !== null && isCleanName(name) ? name : null;
 }
 
 function isCleanName(name: string): boolean {
   return sanitizeText(name, MAX_NAME_LENGTH) === name;
 }
 
-const MAX_LISTED_MODELS = 2_000; // gateways list hundreds; one statement takes 65,535 parameters, seventeen for each model
+const MAX_LISTED_MODELS = 2_000; // gateways list hundreds; one statement takes 65,535 parameters, nineteen for each model
 const MAX_NAME_LENGTH = 200; // with the base URL it must fit into an index entry
 const MAX_TITLE_LENGTH = 200;

@@ -1,7 +1,8 @@
 import { modalitiesOf, wordsIn } from './does-it-chat.ts';
 import { asCount, asDate, asObject, asText, type JsonObject } from './json.ts';
+import { priceIn } from './listed-price.ts';
 import { type ModelCapability, type OptionFacts, optionFacts } from './options.ts';
-import type { ListedModel, ListedPrice } from './provider.ts';
+import type { ListedModel } from './provider.ts';
 
 /** Facts about a model from the lists of OpenAI-compatible servers, each of which has its own field names. */
 export function listedFacts(entry: JsonObject, name: string): Partial<ListedModel> {
@@ -90,48 +91,3 @@ function capabilitiesIn(entry: JsonObject): ModelCapability[] {
     ...(reasons ? (['REASONING'] as const) : []),
   ];
 }
-
-/**
- * The price where the list leaves no doubt about the unit: OpenRouter's strings are dollars per token, and Perplexity names
- * its unit. Numbers without a unit are dollars per token, per thousand or per million, so they are left out.
- */
-export function priceIn(entry: JsonObject): ListedPrice | null {
-  const pricing = asObject(entry.pricing);
-  if (pricing === null || (pricing.currency !== undefined && pricing.currency !== 'USD')) return null;
-  if (pricing.unit === 'usd_per_1m_tokens') {
-    return priceOf(asPrice(pricing.input), asPrice(pricing.output), asPrice(pricing.cache_read), null);
-  }
-  if (pricing.unit !== undefined) return null;
-  return priceOf(
-    perMillion(pricing.prompt),
-    perMillion(pricing.completion),
-    perMillion(pricing.input_cache_read),
-    perMillion(pricing.input_cache_write),
-  );
-}
-
-function priceOf(
-  input: number | null,
-  output: number | null,
-  cachedInput: number | null,
-  cacheWrite: number | null,
-): ListedPrice | null {
-  return input === null || output === null ? null : { input, output, cachedInput, cacheWrite };
-}
-
-/** OpenRouter says -1 where the price depends on the model that it chooses. */
-function perMillion(value: unknown): number | null {
-  const text = asText(value);
-  if (text === null) return null;
-  const price = asPrice(Number(text) * 1_000_000);
-  // In floating point 0.00000025 times a million is 0.24999999999999997.
-  return price === null ? null : Number(price.toPrecision(12));
-}
-
-function asPrice(value: unknown): number | null {
-  const price = asCount(typeof value === 'string' && value.trim() !== '' ? Number(value) : value);
-  return price !== null && price <= HIGHEST_PRICE ? price : null;
-}
-
-// Dollars per million tokens; a higher price is in another unit.
-const HIGHEST_PRICE = 100_000;

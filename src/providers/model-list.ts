@@ -70,6 +70,7 @@ export function listedModel(name: string, known: Partial<ListedModel> = {}): Lis
   return {
     name,
     title: name,
+    standsFor: null,
     contextWindow: null,
     maxOutputTokens: null,
     capabilities: [],

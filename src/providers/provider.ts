@@ -1,5 +1,7 @@
 import type { KeptReasoning } from './kept-reasoning.ts';
+import type { ManualFacts } from './manual-facts.ts';
 import type { AnswerOptions, AskedModel, ModelCapability, OptionFacts, OptionRules } from './options.ts';
+import type { ModelPrice } from './price.ts';
 
 /**
  * The interface of a provider. Adapters import this file; it imports no adapter.
@@ -22,6 +24,9 @@ export interface Provider extends OptionRules {
    * prove that the key is known; every other code means that the check gave no result.
    */
   checkKey(call: ProviderCall): Promise<ListedModel[] | null>;
+
+  /** What this project states about a model by hand, because no list does. */
+  manualFacts(model: AskedModel): ManualFacts;
 
   /** The models that can chat, in the provider's order, without duplicates. Throws ProviderError. */
   listModels(call: ProviderCall): Promise<ListedModel[]>;
@@ -140,25 +145,20 @@ export interface ListedModel {
   name: string;
   /** The provider's display name, else the name. */
   title: string;
+  /** The name of the model that the name stands for, which may change; null if the list does not say. */
+  standsFor: string | null;
   /** Tokens that fit into one request; null if the provider does not say. */
   contextWindow: number | null;
   /** Most tokens of one answer; null if the provider does not say. */
   maxOutputTokens: number | null;
+  /** Those that the list states. */
   capabilities: ModelCapability[];
   /** As the provider's list states it; null if it does not. */
-  price: ListedPrice | null;
+  price: ModelPrice | null;
   /** Null if the list says nothing about options. */
   optionFacts: OptionFacts | null;
   /** When the provider shuts the model down; null if the list does not say. */
   shutdownAt: Date | null;
   /** The model to ask from then on, by its name; null if the list names none. */
   replacementName: string | null;
-}
-
-/** US dollars per million tokens. */
-export interface ListedPrice {
-  input: number;
-  output: number;
-  cachedInput: number | null;
-  cacheWrite: number | null;
 }

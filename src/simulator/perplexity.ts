@@ -35,10 +35,10 @@ export const perplexity: SimulatedProvider = {
   basePath: '/perplexity',
   faultModelPrefix: 'perplexity/sim-',
   models: [
-    modelFacts('perplexity/sonar'),
-    modelFacts('anthropic/claude-sonnet-5', { reasons: true }),
-    modelFacts('openai/gpt-5.6-luna', { reasons: true }),
-    modelFacts('google/gemini-3-pro-preview', { reasons: true }),
+    modelFacts('perplexity/sonar', { inputPrice: 0.25, outputPrice: 2.5 }),
+    modelFacts('anthropic/claude-sonnet-5', { reasons: true, inputPrice: 2, outputPrice: 10 }),
+    modelFacts('openai/gpt-5.6-luna', { reasons: true, inputPrice: 0.2, outputPrice: 1.2 }),
+    modelFacts('google/gemini-3-pro-preview', { reasons: true, inputPrice: 2, outputPrice: 12 }),
   ],
   headers: { 'x-request-id': 'simulated', 'x-ratelimit-limit': '50', 'x-ratelimit-remaining': '49' },
   keyOf: bearerKey,
@@ -60,7 +60,18 @@ export const perplexity: SimulatedProvider = {
 };
 
 function listModels(models: readonly ModelFacts[]): Reply {
-  const data = models.map(({ id }) => ({ id, object: 'model', created: 0, owned_by: id.split('/')[0] }));
+  const data = models.map(({ id, inputPrice, outputPrice }) => ({
+    id,
+    object: 'model',
+    created: 0,
+    owned_by: id.split('/')[0],
+    pricing: {
+      input: inputPrice,
+      output: outputPrice,
+      cache_read: inputPrice / 4,
+      unit: 'usd_per_1m_tokens',
+    },
+  }));
   return { status: 200, body: { object: 'list', data } };
 }
 

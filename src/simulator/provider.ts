@@ -142,6 +142,8 @@ export interface ModelFacts {
   /** US dollars for a million tokens. */
   inputPrice: number;
   outputPrice: number;
+  /** Tokens of a prompt from which on all of these prices are double; zero if they never are. */
+  doublesAt: number;
 }
 
 /** The reason for a refusal, which each provider puts in its own words. */
@@ -195,6 +197,7 @@ export function modelFacts(id: string, facts: Partial<Omit<ModelFacts, 'id'>> = 
     replacement: null,
     inputPrice: 1,
     outputPrice: 4,
+    doublesAt: 0,
     ...facts,
   };
 }

@@ -54,6 +54,7 @@ export const xai: SimulatedProvider = {
       efforts: ['low', 'medium', 'high', 'xhigh'],
       inputPrice: 2,
       outputPrice: 6,
+      doublesAt: 200_000,
     }),
     modelFacts('grok-imagine-image', { chats: false }),
   ],
@@ -140,13 +141,20 @@ function capabilitiesOf({ efforts }: ModelFacts): object {
   return { capabilities: { reasoning_effort: efforts }, default_reasoning_effort: byDefault };
 }
 
-function pricesOf(model: ModelFacts): object {
+/** Zeros say that a long prompt has no prices of its own. */
+function pricesOf({ inputPrice, outputPrice, doublesAt }: ModelFacts): object {
+  const [input, output] = [inputPrice * PRICE_UNITS_PER_DOLLAR, outputPrice * PRICE_UNITS_PER_DOLLAR];
+  const factor = doublesAt === 0 ? 0 : 2;
   return {
-    prompt_text_token_price: model.inputPrice * PRICE_UNITS_PER_DOLLAR,
-    cached_prompt_text_token_price: (model.inputPrice * PRICE_UNITS_PER_DOLLAR) / 4,
+    prompt_text_token_price: input,
+    cached_prompt_text_token_price: input / 4,
     prompt_image_token_price: 0,
-    completion_text_token_price: model.outputPrice * PRICE_UNITS_PER_DOLLAR,
+    completion_text_token_price: output,
     search_price: 0,
+    long_context_threshold: doublesAt,
+    prompt_text_token_price_long_context: factor * input,
+    cached_prompt_text_token_price_long_context: (factor * input) / 4,
+    completion_text_token_price_long_context: factor * output,
   };
 }
 

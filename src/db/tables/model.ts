@@ -39,12 +39,16 @@ export const models = pgTable(
     baseUrl: text('base_url').notNull(),
     name: text('name').notNull(),
     title: text('title').notNull(),
+    /** The name of the model that the name stands for, as the provider's list says; null if it does not say. */
+    standsFor: text('stands_for'),
     contextWindow: integer('context_window'),
     maxOutputTokens: integer('max_output_tokens'),
     capabilities: text('capabilities', { enum: ['IMAGE_INPUT', 'PDF_INPUT', 'REASONING', 'WEB_SEARCH'] })
       .array()
       .notNull(),
-    /** US dollars per million tokens, as the provider lists them; null if it does not. */
+    /** The price as the provider's list states it; null if it states none. */
+    listedPrice: jsonb('listed_price').$type<StoredPrice>(),
+    /** The same four prices as numbers, written for programs from before `listedPrice`, which may run on the same database. */
     inputPrice: doublePrecision('input_price'),
     outputPrice: doublePrecision('output_price'),
     cachedInputPrice: doublePrecision('cached_input_price'),
@@ -96,6 +100,20 @@ export interface StoredOptions {
   maxOutputTokens?: number;
   stop?: readonly string[];
   webSearch?: boolean;
+}
+
+/** See `ModelPrice` in `providers/price`. */
+export interface StoredPrice extends StoredTokenPrices {
+  webSearchPer1000: string | null;
+  tiers: readonly (StoredTokenPrices & { above: number })[];
+}
+
+interface StoredTokenPrices {
+  input: string;
+  output: string;
+  cachedInput: string | null;
+  cacheWrite: string | null;
+  cacheWrite1h: string | null;
 }
 
 /** See `OptionFacts` in `providers/options`. */

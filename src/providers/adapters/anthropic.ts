@@ -6,7 +6,7 @@ import { effortsIn, type ModelCapability, type OptionFacts, optionFacts } from '
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { answerByMessages, messagesOf } from '../wire/messages.ts';
 import { fieldsBy, MESSAGES_OPTIONS, supportBy } from '../wire/option-table.ts';
-import { claudeRules, findOptionConflict, thinkingFields } from './claude-models.ts';
+import { claudeFacts, claudeRules, findOptionConflict, thinkingFields } from './claude-models.ts';
 
 /** Anthropic: the Messages API. */
 export function createAnthropic(transport: Transport): Provider {
@@ -28,6 +28,7 @@ export function createAnthropic(transport: Transport): Provider {
     baseUrl: 'https://api.anthropic.com',
     checkKey: listModels,
     listModels,
+    manualFacts: claudeFacts,
     optionSupport(model) {
       const { efforts, defaultEffort, canSample } = claudeRules(model);
       return supportBy(MESSAGES_OPTIONS, model, { efforts, defaultEffort, canSample });

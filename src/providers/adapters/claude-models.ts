@@ -1,4 +1,5 @@
 import type { JsonObject } from '../json.ts';
+import { type ManualFacts, NO_MANUAL_FACTS } from '../manual-facts.ts';
 import {
   type AnswerOptions,
   type AskedModel,
@@ -38,6 +39,15 @@ export function claudeRules({ name, optionFacts }: AskedModel): ClaudeRules {
     canSample: named.canSample,
   };
 }
+
+/** What Anthropic's documentation says about the efforts of a model; the list goes before. */
+export function claudeFacts(model: AskedModel): ManualFacts {
+  const { efforts, defaultEffort } = claudeRules({ ...model, optionFacts: null });
+  return { ...NO_MANUAL_FACTS, efforts: { value: { efforts, defaultEffort }, asOf: RULES_AS_OF } };
+}
+
+/** When the documentation was seen to say what the rules by name say. */
+const RULES_AS_OF = '2026-11-28';
 
 function thinkingOf(types: readonly string[]): ClaudeRules['thinking'] {
   if (types.includes('adaptive')) return 'adaptive';

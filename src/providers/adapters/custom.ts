@@ -3,6 +3,13 @@ import { ProviderError } from '../failure/failure.ts';
 import { bearer, dropping, type Transport } from '../http/transport.ts';
 import { asText, type JsonObject } from '../json.ts';
 import { listedFacts } from '../listed-facts.ts';
+import {
+  type ManualEntry,
+  type ManualFacts,
+  NO_EFFORTS,
+  NO_MANUAL_FACTS,
+  readManualFacts,
+} from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { type AskedModel, effortWord, type OptionSupport } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
@@ -33,6 +40,7 @@ export function createCustom(transport: Transport): Provider {
     },
     listModels,
 
+    manualFacts,
     optionSupport,
 
     answer(call, request, sink) {
@@ -60,13 +68,24 @@ function optionSupport(model: AskedModel): OptionSupport {
   const takes = (name: string) => parameters.includes(name);
   return {
     ...support,
-    efforts: takes('reasoning') || takes('reasoning_effort') ? ['LOW', 'MEDIUM', 'HIGH'] : [],
+    ...(manualFacts(model).efforts?.value ?? NO_EFFORTS),
     temperature: takes('temperature') ? support.temperature : null,
     topP: takes('top_p') ? support.topP : null,
     maxOutputTokens: takes('max_tokens') ? support.maxOutputTokens : null,
     maxStopWords: takes('stop') ? support.maxStopWords : 0,
   };
 }
+
+/** A list names the parameter of the effort, and not its values: these are OpenRouter's. */
+function manualFacts({ name, optionFacts }: AskedModel): ManualFacts {
+  const parameters = optionFacts?.parameters ?? [];
+  const takesEffort = parameters.includes('reasoning') || parameters.includes('reasoning_effort');
+  return takesEffort ? readManualFacts(FACTS, name) : NO_MANUAL_FACTS;
+}
+
+const FACTS: readonly ManualEntry[] = [
+  { models: /./, asOf: '2026-11-28', efforts: ['LOW', 'MEDIUM', 'HIGH'] },
+];
 
 /** OpenRouter's field, which it translates for each vendor, or OpenAI's. */
 function effortFields({ model, options }: AnswerRequest): JsonObject {

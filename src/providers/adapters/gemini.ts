@@ -7,7 +7,7 @@ import { optionFacts } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { answerByGenerateContent, geminiContents } from '../wire/generate-content.ts';
 import { fieldsBy, GENERATE_CONTENT_OPTIONS, supportBy } from '../wire/option-table.ts';
-import { effortsOf, thinkingFields } from './gemini-models.ts';
+import { effortsOf, geminiFacts, thinkingFields } from './gemini-models.ts';
 
 /** Google Gemini: the Developer API. */
 export function createGemini(transport: Transport): Provider {
@@ -31,6 +31,7 @@ export function createGemini(transport: Transport): Provider {
     baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
     checkKey: listModels,
     listModels,
+    manualFacts: ({ name }) => geminiFacts(name),
     optionSupport(model) {
       const support = supportBy(GENERATE_CONTENT_OPTIONS, model, {
         ...effortsOf(model.name),
@@ -77,10 +78,7 @@ function modelIn(entry: JsonObject): ListedModel | null {
     title: asText(entry.displayName) ?? name,
     contextWindow: asCount(entry.inputTokenLimit),
     maxOutputTokens: asCount(entry.outputTokenLimit),
-    capabilities: [
-      ...(name.startsWith('gemini-') ? (['IMAGE_INPUT', 'PDF_INPUT'] as const) : []),
-      ...(entry.thinking === true ? (['REASONING'] as const) : []),
-    ],
+    capabilities: entry.thinking === true ? ['REASONING'] : [],
     optionFacts: optionFacts({ maxTemperature: asCount(entry.maxTemperature) }),
   });
 }

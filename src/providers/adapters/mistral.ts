@@ -1,8 +1,15 @@
 import { anyWord, chatsByName, type NameWords } from '../does-it-chat.ts';
 import { bearer, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asDate, asObject, asText, type JsonObject } from '../json.ts';
+import {
+  type ManualEntry,
+  type ManualFacts,
+  NO_EFFORTS,
+  NO_MANUAL_FACTS,
+  readManualFacts,
+} from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
-import { type AskedModel, effortWord, type OptionSupport } from '../options.ts';
+import { type AskedModel, effortWord } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { answerByChat, chatMessages } from '../wire/chat.ts';
 import { fieldsBy, MISTRAL_OPTIONS, supportBy } from '../wire/option-table.ts';
@@ -21,7 +28,12 @@ export function createMistral(transport: Transport): Provider {
     baseUrl: 'https://api.mistral.ai/v1',
     checkKey: listModels,
     listModels,
-    optionSupport: (model) => supportBy(MISTRAL_OPTIONS, model, { ...effortsOf(model), canSample: true }),
+    manualFacts,
+    optionSupport: (model) =>
+      supportBy(MISTRAL_OPTIONS, model, {
+        ...(manualFacts(model).efforts?.value ?? NO_EFFORTS),
+        canSample: true,
+      }),
     answer(call, request, sink) {
       return answerByChat(transport, call, sink, { body: bodyOf(request) });
     },
@@ -76,6 +88,7 @@ function namesIn(entry: JsonObject): string[] {
 function modelIn(entry: JsonObject, name: string): ListedModel {
   const capabilities = asObject(entry.capabilities);
   return listedModel(name, {
+    standsFor: asText(entry.name),
     contextWindow: asCount(entry.max_context_length),
     capabilities: [
       ...(capabilities?.vision === true ? (['IMAGE_INPUT'] as const) : []),
@@ -86,11 +99,15 @@ function modelIn(entry: JsonObject, name: string): ListedModel {
   });
 }
 
-/** Magistral always reasons; of the other models that can, these two efforts are known. */
-function effortsOf({ name, capabilities }: AskedModel): Pick<OptionSupport, 'efforts' | 'defaultEffort'> {
-  const canChoose = capabilities.includes('REASONING') && !name.startsWith('magistral');
-  return { efforts: canChoose ? ['NONE', 'HIGH'] : [], defaultEffort: null };
+/** What Mistral's documentation says about the efforts of models that reason, by its list. */
+function manualFacts({ name, capabilities }: AskedModel): ManualFacts {
+  return capabilities.includes('REASONING') ? readManualFacts(FACTS, name) : NO_MANUAL_FACTS;
 }
+
+const FACTS: readonly ManualEntry[] = [
+  { models: /^magistral/, asOf: '2026-11-28', efforts: [] }, // it always reasons
+  { models: /./, asOf: '2026-11-28', efforts: ['NONE', 'HIGH'] },
+];
 
 function bodyOf(request: AnswerRequest): JsonObject & { model: string } {
   const { model, options, cacheKey } = request;

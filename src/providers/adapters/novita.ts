@@ -1,9 +1,12 @@
+import { shiftPoint } from '../decimal.ts';
 import { doesItChat } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Transport } from '../http/transport.ts';
-import { asArray, asCount, asObject, asText, type JsonObject } from '../json.ts';
+import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
+import { NO_MANUAL_FACTS } from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
-import type { AnswerRequest, ListedModel, ListedPrice, Provider } from '../provider.ts';
+import { type ModelPrice, readPrice, type StatedPrices } from '../price.ts';
+import type { AnswerRequest, ListedModel, Provider } from '../provider.ts';
 import { answerByChat, chatMessages } from '../wire/chat.ts';
 import { CHAT_OPTIONS, fieldsBy, SAMPLES_ONLY, supportBy } from '../wire/option-table.ts';
 
@@ -29,6 +32,7 @@ export function createNovita(transport: Transport): Provider {
       return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry) ?? []));
     },
 
+    manualFacts: () => NO_MANUAL_FACTS,
     optionSupport: (model) => supportBy(CHAT_OPTIONS, model, SAMPLES_ONLY),
 
     answer(call, request, sink) {
@@ -62,18 +66,41 @@ function modelIn(entry: JsonObject): ListedModel | null {
   });
 }
 
-/** Prices are stated in 1/10,000 of a dollar per million tokens. */
-function priceIn(entry: JsonObject): ListedPrice | null {
-  const input = asCount(entry.input_token_price_per_m);
-  const output = asCount(entry.output_token_price_per_m);
-  const cached = asCount(asObject(asObject(entry.pricing)?.input_cache_read)?.price_per_m);
-  if (input === null || output === null) return null;
+/** The plain fields are zero for some of the models whose price depends on the number of input tokens. */
+function priceIn(entry: JsonObject): ModelPrice | null {
+  const steps = asObjects(entry.tiered_billing_configs);
+  if (entry.is_tiered_billing === true || steps.length > 0) return tieredPriceIn(steps);
+  const { cachedInput, cacheWrite } = pricesIn(asObject(entry.pricing));
+  const input = dollars(entry.input_token_price_per_m);
+  const output = dollars(entry.output_token_price_per_m);
+  return readPrice({ input, output, cachedInput, cacheWrite });
+}
+
+/** The price by steps of the number of input tokens, each from its `min_tokens` to its `max_tokens`. */
+function tieredPriceIn(steps: readonly JsonObject[]): ModelPrice | null {
+  const sorted = steps.toSorted((a, b) => (asCount(a.min_tokens) ?? 0) - (asCount(b.min_tokens) ?? 0));
+  const [first] = sorted;
+  if (first === undefined) return null;
+  const tiers = sorted.slice(1).map((step, index) => ({
+    ...pricesIn(asObject(step.pricing)),
+    above: asCount(sorted[index]?.max_tokens), // of the step before: some begin at its last number, some after it
+  }));
+  return readPrice(pricesIn(asObject(first.pricing)), tiers);
+}
+
+function pricesIn(pricing: JsonObject | null): StatedPrices {
+  const price = (kind: string) => dollars(asObject(pricing?.[kind])?.price_per_m);
   return {
-    input: input / 10_000,
-    output: output / 10_000,
-    cachedInput: cached === null ? null : cached / 10_000,
-    cacheWrite: null,
+    input: price('prompt'),
+    output: price('completion'),
+    cachedInput: price('input_cache_read'),
+    cacheWrite: price('input_cache_write'),
   };
+}
+
+/** Prices are stated in 1/10,000 of a dollar per million tokens. */
+function dollars(units: unknown): string | null {
+  return shiftPoint(units, -4);
 }
 
 function bodyOf(request: AnswerRequest): JsonObject & { model: string } {

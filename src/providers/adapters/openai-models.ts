@@ -1,4 +1,10 @@
-import type { ReasoningEffort } from '../options.ts';
+import {
+  type Efforts,
+  type ManualEntry,
+  type ManualFacts,
+  NO_EFFORTS,
+  readManualFacts,
+} from '../manual-facts.ts';
 
 /** The base of a fine-tuned model, e.g. `gpt-4.1-mini` of `ft:gpt-4.1-mini:acme:image-bot:B7x`; of other models the name. */
 export function baseOf(model: string): string {
@@ -6,12 +12,14 @@ export function baseOf(model: string): string {
   return prefix === 'ft' && base ? base : model;
 }
 
+/** What OpenAI's documentation says about a model; its list says nothing of that. */
+export function openAiFacts(model: string): ManualFacts {
+  return readManualFacts(FACTS, baseOf(model));
+}
+
 /** The o-series, and GPT from 5 on unless it is the `-chat` variant. */
 export function isReasoner(model: string): boolean {
-  const base = baseOf(model);
-  if (/^(o\d|codex-)/.test(base)) return true;
-  const major = Number(/^gpt-(\d+)/.exec(base)?.[1] ?? 0);
-  return major >= 5 && !base.includes('-chat');
+  return openAiFacts(model).capabilities?.value.includes('REASONING') === true;
 }
 
 /** Fine-tuned models and the first generations, which are older than Responses. */
@@ -20,29 +28,27 @@ export function speaksOnlyChat(model: string): boolean {
 }
 
 /** The efforts that a model takes, and its own one; none for a model that is not in the table. */
-export function effortsOf(model: string): {
-  efforts: readonly ReasoningEffort[];
-  defaultEffort: ReasoningEffort | null;
-} {
-  const base = baseOf(model);
-  const [, efforts = [], defaultEffort = null] = EFFORTS.find(([names]) => names.test(base)) ?? [];
-  return isReasoner(model) ? { efforts, defaultEffort } : { efforts: [], defaultEffort: null };
+export function effortsOf(model: string): Efforts {
+  return openAiFacts(model).efforts?.value ?? NO_EFFORTS;
 }
 
 const LOW_TO_HIGH = ['LOW', 'MEDIUM', 'HIGH'] as const;
 const LOW_TO_MAX = [...LOW_TO_HIGH, 'XHIGH', 'MAX'] as const;
+const asOf = '2026-11-28'; // the page of each model, and the guide to reasoning
 
-/** OpenAI's list says nothing about efforts. The first entry that matches a name counts. */
-const EFFORTS: readonly (readonly [RegExp, readonly ReasoningEffort[], ReasoningEffort | null])[] = [
-  [/deep-research|^o1-(mini|preview)/, [], null],
-  [/^o\d/, LOW_TO_HIGH, 'MEDIUM'],
-  [/codex/, LOW_TO_HIGH, null],
-  [/^gpt-6-(sol|luna)/, ['NONE', ...LOW_TO_MAX], 'MEDIUM'],
-  [/^gpt-6/, LOW_TO_MAX, null],
-  [/^gpt-5-pro/, ['HIGH'], 'HIGH'],
-  [/^gpt-5\.\d-pro/, ['MEDIUM', 'HIGH', 'XHIGH'], 'MEDIUM'],
-  [/^gpt-5\.[6-9]/, ['NONE', ...LOW_TO_MAX], 'MEDIUM'],
-  [/^gpt-5\.[2-5]/, ['NONE', ...LOW_TO_HIGH, 'XHIGH'], 'NONE'],
-  [/^gpt-5\.1/, ['NONE', ...LOW_TO_HIGH], 'NONE'],
-  [/^gpt-5(-|$)/, ['MINIMAL', ...LOW_TO_HIGH], 'MEDIUM'],
+const FACTS: readonly ManualEntry[] = [
+  { models: /^(o\d|gpt-).*deep-research/, asOf, capabilities: ['REASONING', 'WEB_SEARCH'], efforts: [] },
+  { models: /^gpt-.*-chat/, asOf, capabilities: [], efforts: [] },
+  { models: /^(o\d|codex-|gpt-([5-9]|[1-9]\d))/, asOf, capabilities: ['REASONING'] },
+  { models: /^o1-(mini|preview)/, asOf, efforts: [] },
+  { models: /^o\d/, asOf, efforts: LOW_TO_HIGH, defaultEffort: 'MEDIUM' },
+  { models: /^(codex-|gpt-[5-9].*codex)/, asOf, efforts: LOW_TO_HIGH },
+  { models: /^gpt-6-(sol|luna)/, asOf, efforts: ['NONE', ...LOW_TO_MAX], defaultEffort: 'MEDIUM' },
+  { models: /^gpt-6/, asOf, efforts: LOW_TO_MAX },
+  { models: /^gpt-5-pro/, asOf, efforts: ['HIGH'], defaultEffort: 'HIGH' },
+  { models: /^gpt-5\.\d-pro/, asOf, efforts: ['MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'MEDIUM' },
+  { models: /^gpt-5\.[6-9]/, asOf, efforts: ['NONE', ...LOW_TO_MAX], defaultEffort: 'MEDIUM' },
+  { models: /^gpt-5\.[2-5]/, asOf, efforts: ['NONE', ...LOW_TO_HIGH, 'XHIGH'], defaultEffort: 'NONE' },
+  { models: /^gpt-5\.1/, asOf, efforts: ['NONE', ...LOW_TO_HIGH], defaultEffort: 'NONE' },
+  { models: /^gpt-5(-|$)/, asOf, efforts: ['MINIMAL', ...LOW_TO_HIGH], defaultEffort: 'MEDIUM' },
 ];

@@ -15,7 +15,7 @@ import {
   supportBy,
 } from '../wire/option-table.ts';
 import { answerByResponses, responsesInput, withoutEncryptedReasoning } from '../wire/responses.ts';
-import { baseOf, effortsOf, isReasoner, speaksOnlyChat } from './openai-models.ts';
+import { baseOf, effortsOf, isReasoner, openAiFacts, speaksOnlyChat } from './openai-models.ts';
 
 /** OpenAI: Responses, and chat completions for the models that speak nothing else. */
 export function createOpenAi(transport: Transport): Provider {
@@ -41,6 +41,7 @@ export function createOpenAi(transport: Transport): Provider {
     },
     listModels,
 
+    manualFacts: ({ name }) => openAiFacts(name),
     optionSupport(model) {
       const known = { ...effortsOf(model.name), canSample: canSample(model.name) };
       return supportBy(tableOf(model.name), model, known);
@@ -114,13 +115,7 @@ function modelsIn(json: unknown): ListedModel[] {
     const base = baseOf(name);
     const isChat = chatsByFields(entry) ?? (CHATS.test(base) && chatsByName(base, DOES_NOT_CHAT));
     if (!isChat) return [];
-    return listedModel(name, {
-      capabilities: [
-        ...(isReasoner(name) ? (['REASONING'] as const) : []),
-        ...(base.includes('deep-research') ? (['WEB_SEARCH'] as const) : []),
-      ],
-      shutdownAt: asDate(entry.shutdown_date),
-    });
+    return listedModel(name, { shutdownAt: asDate(entry.shutdown_date) });
   });
   return withoutDuplicates(models);
 }

@@ -3,8 +3,9 @@ import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Transport } from '../http/transport.ts';
 import { asText, type JsonObject } from '../json.ts';
 import { listedFacts } from '../listed-facts.ts';
+import { type ManualEntry, type ManualFacts, NO_EFFORTS, readManualFacts } from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
-import { effortWord, type ModelCapability } from '../options.ts';
+import { effortWord } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider } from '../provider.ts';
 import { fieldsBy, RESPONSES_OPTIONS, supportBy } from '../wire/option-table.ts';
 import { answerByResponses, responsesInput } from '../wire/responses.ts';
@@ -38,18 +39,14 @@ export function createPerplexity(transport: Transport): Provider {
       return withoutDuplicates([...(models.length > 0 ? models : [SONAR]), ...PRESET_MODELS]);
     },
 
-    optionSupport({ name, ...facts }) {
-      return supportBy(
-        RESPONSES_OPTIONS,
-        { name, ...facts },
-        {
-          efforts: isOpenAiReasoner(name) ? ['LOW', 'MEDIUM', 'HIGH'] : [],
-          defaultEffort: null,
-          // Behind Perplexity the rules of other vendors hold as well, and a preset may be any of their models.
-          canSample: isOwn(name),
-          supportsWebSearch: true,
-        },
-      );
+    manualFacts: ({ name }) => manualFacts(name),
+    optionSupport(model) {
+      return supportBy(RESPONSES_OPTIONS, model, {
+        ...(manualFacts(model.name).efforts?.value ?? NO_EFFORTS),
+        // Behind Perplexity the rules of other vendors hold as well, and a preset may be any of their models.
+        canSample: model.name.startsWith('perplexity/'),
+        supportsWebSearch: true,
+      });
     },
     findOptionConflict({ name }, { webSearch }) {
       if (webSearch !== false || !name.startsWith(PRESET_PREFIX)) return null;
@@ -68,31 +65,32 @@ export function createPerplexity(transport: Transport): Provider {
 function modelsIn(json: unknown): ListedModel[] {
   return listEntries(json).flatMap((entry) => {
     const name = asText(entry.id);
-    if (name === null || !doesItChat(entry, name)) return [];
-    // The list does not say which models accept images.
-    const capabilities: ModelCapability[] = isOwn(name) ? ['IMAGE_INPUT', 'WEB_SEARCH'] : ['WEB_SEARCH'];
-    return listedModel(name, { ...listedFacts(entry, name), capabilities });
+    return name !== null && doesItChat(entry, name) ? listedModel(name, listedFacts(entry, name)) : [];
   });
 }
 
-function isOwn(model: string): boolean {
-  return model.startsWith('perplexity/');
-}
-
-function isOpenAiReasoner(model: string): boolean {
+/** What Perplexity's documentation says about a model; its list says nothing of that. */
+function manualFacts(model: string): ManualFacts {
   const [vendor, name = ''] = model.split('/');
-  return vendor === 'openai' && isReasoner(name);
+  const isOpenAiReasoner = vendor === 'openai' && isReasoner(name);
+  const facts = readManualFacts(FACTS, model);
+  return isOpenAiReasoner ? facts : { ...facts, efforts: null };
 }
 
-const SONAR = listedModel('perplexity/sonar', { capabilities: ['IMAGE_INPUT', 'WEB_SEARCH'] });
+const asOf = '2026-11-28'; // the guides to images, tools and reasoning of the Agent API
+
+const FACTS: readonly ManualEntry[] = [
+  { models: /^(perplexity|preset)\//, asOf, capabilities: ['IMAGE_INPUT', 'WEB_SEARCH'] },
+  { models: /./, asOf, capabilities: ['WEB_SEARCH'] }, // which models of others take images it does not say
+  { models: /^openai\//, asOf, efforts: ['LOW', 'MEDIUM', 'HIGH'] }, // of those that reason
+];
+
+const SONAR = listedModel('perplexity/sonar');
 
 const PRESET_PREFIX = 'preset/';
 
 const PRESET_MODELS = ['fast', 'low', 'medium', 'high', 'xhigh'].map((preset) =>
-  listedModel(PRESET_PREFIX + preset, {
-    title: `Perplexity preset: ${preset}`,
-    capabilities: ['IMAGE_INPUT', 'WEB_SEARCH'],
-  }),
+  listedModel(PRESET_PREFIX + preset, { title: `Perplexity preset: ${preset}` }),
 );
 
 /** The server decodes strictly: one unknown field fails the request. */

@@ -1,10 +1,13 @@
+import { shiftPoint } from '../decimal.ts';
 import { doesItChat } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
+import { type Efforts, type ManualEntry, NO_EFFORTS, readManualFacts } from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
-import { type AskedModel, effortsIn, effortWord, type OptionSupport, optionFacts } from '../options.ts';
-import type { AnswerRequest, ListedModel, ListedPrice, Provider, ProviderCall } from '../provider.ts';
+import { type AskedModel, effortsIn, effortWord, optionFacts } from '../options.ts';
+import { type ModelPrice, readPrice, type StatedPrices } from '../price.ts';
+import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
 import { fieldsBy, RESPONSES_OPTIONS, supportBy } from '../wire/option-table.ts';
 import { answerByResponses, responsesInput, withoutEncryptedReasoning } from '../wire/responses.ts';
 
@@ -34,6 +37,7 @@ export function createXai(transport: Transport): Provider {
       return withoutDuplicates(listEntries(json).flatMap((entry) => modelIn(entry, extras) ?? []));
     },
 
+    manualFacts: ({ name }) => readManualFacts(FACTS, name),
     optionSupport: (model) => supportBy(RESPONSES_OPTIONS, model, { ...effortsOf(model), canSample: true }),
 
     answer(call, request, sink) {
@@ -84,32 +88,41 @@ function modelIn(entry: JsonObject, extras: Map<unknown, JsonObject>): ListedMod
 // A question to several agents is billed several times, which nobody expects of a model.
 const AGENTS = /\bmulti-agent\b/;
 
-/** Prices are stated in 1/10,000 of a dollar per million tokens. */
-function priceIn(entry: JsonObject): ListedPrice | null {
-  const input = asCount(entry.prompt_text_token_price);
-  const output = asCount(entry.completion_text_token_price);
-  const cached = asCount(entry.cached_prompt_text_token_price);
-  if (input === null || output === null) return null;
-  return {
-    input: input / 10_000,
-    output: output / 10_000,
-    cachedInput: cached === null ? null : cached / 10_000,
-    cacheWrite: null,
-  };
+/**
+ * Prices are stated in 1/10,000 of a dollar per million tokens; those for prompts of `long_context_threshold` tokens and more are
+ * zero where they do not differ.
+ */
+function priceIn(entry: JsonObject): ModelPrice | null {
+  const prices = (suffix: string): StatedPrices => ({
+    input: shiftPoint(entry[`prompt_text_token_price${suffix}`], UNITS_PER_DOLLAR),
+    output: shiftPoint(entry[`completion_text_token_price${suffix}`], UNITS_PER_DOLLAR),
+    cachedInput: shiftPoint(entry[`cached_prompt_text_token_price${suffix}`], UNITS_PER_DOLLAR),
+  });
+  const long = Object.entries(prices('_long_context')).filter(([, price]) => price !== null && price !== '0');
+  const fewest = asCount(entry.long_context_threshold) ?? 0;
+  const isTiered = fewest > 0 && long.length > 0;
+  return readPrice(prices(''), isTiered ? [{ ...Object.fromEntries(long), above: fewest - 1 }] : []);
 }
 
+const UNITS_PER_DOLLAR = -4; // as a power of ten
+
 /** By the list, else by name. Other models refuse every effort. */
-function effortsOf({
-  name,
-  optionFacts: facts,
-}: AskedModel): Pick<OptionSupport, 'efforts' | 'defaultEffort'> {
+function effortsOf({ name, optionFacts: facts }: AskedModel): Efforts {
   if (facts?.efforts) return { efforts: facts.efforts, defaultEffort: facts.defaultEffort };
-  if (/^grok-4\.3(-|$)/.test(name))
-    return { efforts: ['NONE', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'LOW' };
-  if (/^grok-4\.7(-|$)/.test(name))
-    return { efforts: ['LOW', 'MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'HIGH' };
-  return { efforts: [], defaultEffort: null };
+  return readManualFacts(FACTS, name).efforts?.value ?? NO_EFFORTS;
 }
+
+const asOf = '2026-11-28'; // the page of each model
+
+const FACTS: readonly ManualEntry[] = [
+  {
+    models: /^grok-4\.3(-|$)/,
+    asOf,
+    efforts: ['NONE', 'LOW', 'MEDIUM', 'HIGH', 'XHIGH'],
+    defaultEffort: 'LOW',
+  },
+  { models: /^grok-4\.7(-|$)/, asOf, efforts: ['LOW', 'MEDIUM', 'HIGH', 'XHIGH'], defaultEffort: 'HIGH' },
+];
 
 function bodyOf({ model, options, turns, cacheKey }: AnswerRequest): JsonObject {
   const { systemPrompt, effort } = options;
