@@ -5,7 +5,7 @@ import { listedModel } from '../src/providers/model-list.ts';
 import type { ListedModel } from '../src/providers/provider.ts';
 import { callOf, scriptedProviders } from './fixtures/ask.ts';
 import { json } from './fixtures/scripted-egress.ts';
-import { liftCheckLimits } from './kit/altered-provider.ts';
+import { liftCheckLimits, listInstead } from './kit/altered-provider.ts';
 import { follow } from './kit/answer.ts';
 import { newTeam, signUpCast, teamWorkspace } from './kit/people.ts';
 import { type AddedKey, type Person, post } from './kit/person.ts';
@@ -45,7 +45,7 @@ const named = (models: readonly Shown[], name: string) =>
 
 /** From now on, until mocks are restored, OpenAI lists these models. */
 function list(...models: ListedModel[]): void {
-  vi.spyOn(site.server.app.providers.OPENAI, 'checkKey').mockResolvedValue(models);
+  listInstead(site.server, 'OPENAI', models);
 }
 
 const check = (person: Person, { apiKey }: AddedKey) =>
