@@ -5,6 +5,7 @@ import { isOneOf } from '../db/is-one-of.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { workspaces } from '../db/tables/workspace.ts';
+import { shutdownPhase } from '../models/shutdown.ts';
 import { mayDo } from '../workspaces/permissions.ts';
 import { planOfKey } from '../workspaces/plan.ts';
 import type { Tenant } from '../workspaces/tenant.ts';
@@ -163,7 +164,7 @@ type KeyCandidate = Candidate & { status: KeyStatus; isShutDown: boolean };
  * provider has answered for it then.
  */
 function isShutDown({ shutdownAt, isAdded }: Candidate, now: Date): boolean {
-  return shutdownAt !== null && shutdownAt <= now && !isAdded;
+  return shutdownPhase(shutdownAt, now) === 'past' && !isAdded;
 }
 
 function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {

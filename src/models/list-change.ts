@@ -1,4 +1,4 @@
-import { isShutDownSoon } from './shutdown.ts';
+import { shutdownPhase } from './shutdown.ts';
 
 /** A model of a key's list, as far as a change of the list is about it. */
 export interface ListEntry {
@@ -29,7 +29,10 @@ export function compareLists(
     removed: before.filter(({ name }) => !names.has(name)).map(({ name }) => name),
     shutdowns: after.filter(({ name, shutdownAt }) => {
       const isSameDate = (known.get(name)?.getTime() ?? null) === (shutdownAt?.getTime() ?? null);
-      return !isSameDate || (isShutDownSoon(shutdownAt, now) && !isShutDownSoon(shutdownAt, since));
+      return (
+        !isSameDate ||
+        (shutdownPhase(shutdownAt, since) === 'none' && shutdownPhase(shutdownAt, now) !== 'none')
+      );
     }),
   };
   return Object.values(change).every((models) => models.length === 0) ? null : change;
