@@ -168,6 +168,7 @@ describe('an audit log', () => {
       Could not open the OpenAI key “Main”: it was changed outside Latchkey.
       Could not open the OpenAI key “Main”: this server does not have its root key.
       Could not open the OpenAI key “Main”: it was changed outside Latchkey.
+      The models of the OpenAI key “Main” changed. New: added. Gone: removed. To be shut down: shutdowns.
       Added the model “name” to the OpenAI key “Main”.
       Created the model “name” for the maker alone.
       Created the model “name” for everybody.

@@ -5,7 +5,7 @@ import { listedModel } from '../src/providers/model-list.ts';
 import type { ListedModel } from '../src/providers/provider.ts';
 import { callOf, scriptedProviders } from './fixtures/ask.ts';
 import { json } from './fixtures/scripted-egress.ts';
-import { liftCheckLimits } from './kit/altered-provider.ts';
+import { liftCheckLimits, listInstead } from './kit/altered-provider.ts';
 import { follow } from './kit/answer.ts';
 import { newTeam, signUpCast, teamWorkspace } from './kit/people.ts';
 import { type AddedKey, type Person, post } from './kit/person.ts';
@@ -45,8 +45,7 @@ const named = (models: readonly Shown[], name: string) =>
 
 /** From now on, until mocks are restored, OpenAI lists these models. */
 function list(...models: ListedModel[]): void {
-  for (const { providers } of site.server.apps)
-    vi.spyOn(providers.OPENAI, 'checkKey').mockResolvedValue(models);
+  listInstead(site.server, 'OPENAI', models);
 }
 
 const check = (person: Person, { apiKey }: AddedKey) =>
@@ -62,7 +61,7 @@ test('the shutdown and the replacement in the lists of OpenAI and Mistral are sh
   const models = await modelsShown(ada);
   const successor = named(models, 'mistral-medium-2604');
   expect(named(models, 'magistral-medium-latest')).toMatchObject({
-    shutdownAt: '2027-03-31T12:00:00.000Z',
+    shutdownAt: '2090-03-31T12:00:00.000Z',
     replacement: { id: successor.id },
     factSources: expect.arrayContaining([
       expect.objectContaining({ field: 'shutdownAt' }),
@@ -70,7 +69,7 @@ test('the shutdown and the replacement in the lists of OpenAI and Mistral are sh
     ]),
   });
   expect(named(models, 'o4-mini')).toMatchObject({
-    shutdownAt: '2027-04-30T00:00:00.000Z',
+    shutdownAt: '2090-04-30T00:00:00.000Z',
     replacement: null,
   });
   expect(successor).toMatchObject({ shutdownAt: null, replacement: null });
@@ -119,7 +118,7 @@ test('a variant in a workspace of a team has the replacement that the team knows
   const input = { workspaceId, baseModelId: idOf('magistral-medium-latest'), title: 'Mine' };
   const { model } = await cast.owner.run<{ model: { id: string } }>('create-model-variant', { input });
   expect(await cast.owner.run('model', { id: model.id })).toMatchObject({
-    shutdownAt: '2027-03-31T12:00:00.000Z',
+    shutdownAt: '2090-03-31T12:00:00.000Z',
     replacement: { id: idOf('mistral-medium-2604') },
   });
 });

@@ -1,6 +1,8 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { listedModel } from '../src/providers/model-list.ts';
 import { REASONING_EFFORTS } from '../src/providers/options.ts';
 import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts';
+import { liftCheckLimits, listInstead } from './kit/altered-provider.ts';
 import { recipe, tableBelow } from './kit/pages.ts';
 import { type AddedKey, type NamedModel, post } from './kit/person.ts';
 import { useSite } from './kit/site.ts';
@@ -184,6 +186,45 @@ test('the variant of the page is made, listed first as a favourite, asked, and s
     },
   });
 });
+
+test('the changes of a list are followed with the document of the page, and have the messages of its table', async () => {
+  const { server } = site;
+  liftCheckLimits(server);
+  const eve = await server.signUp('Eve');
+  const gpt5 = listedModel('gpt-5', { replacementName: 'gpt-6' });
+  const shutdownAt = new Date(Date.now() + 10 * 24 * 60 * 60_000);
+  const lists = [[gpt5], [gpt5, listedModel('gpt-6')], [{ ...gpt5, shutdownAt }, listedModel('gpt-6')]];
+  listInstead(server, 'OPENAI', lists[0] ?? []);
+  const { apiKey } = await eve.addKey('OPENAI');
+  const client = eve.socket();
+  const query = recipe('follow-models', server.url);
+  const events = client.iterate({ query, variables: { workspaceId: eve.workspaceId } });
+  await events.next();
+  const seen = new Map<string, string>();
+  for (const models of [...lists.slice(1), [listedModel('gpt-6')]]) {
+    listInstead(server, 'OPENAI', models);
+    await eve.run('check-api-key', { input: { id: apiKey.id } });
+    const { data } = (await events.next()).value ?? {};
+    const { workspaceEvents } = data as { workspaceEvents: ModelsUpdated };
+    for (const field of ['added', 'removed', 'shuttingDown'] as const)
+      if (workspaceEvents[field].length > 0) seen.set(`\`${field}\``, `${workspaceEvents.message}`);
+  }
+  await client.dispose();
+  vi.restoreAllMocks();
+  const rows = tableBelow('docs/models.md', 'How lists stay current').slice(0, 3);
+  const day = shutdownAt.toISOString().slice(0, 10);
+  const inTable = rows.map(([field = '', , message = '']) => [field, message.replaceAll('`', '')]);
+  expect(Object.fromEntries(inTable)).toEqual(
+    Object.fromEntries([...seen].map(([field, message]) => [field, message.replace(day, '2026-12-10')])),
+  );
+});
+
+interface ModelsUpdated {
+  added: object[];
+  removed: object[];
+  shuttingDown: object[];
+  message: string | null;
+}
 
 test('a model is added by its name, and one that the provider does not have is not', async () => {
   const apiKeyId = keys.get('OPENAI')?.apiKey.id;

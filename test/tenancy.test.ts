@@ -135,6 +135,8 @@ const ID_FIELDS = [
   'MemberRemoved.removedId',
   'MemberRemoved.userId',
   'MessageRemoved.removedId',
+  'ModelNotice.modelId',
+  'ModelNotice.replacementId',
   'RemoveApiKeyPayload.removedId',
   'RemoveMemberPayload.removedId',
   'RemoveModelVariantPayload.removedId',

@@ -21,6 +21,7 @@ const IN_ONE_PROCESS = [
   'document-cache',
   'event-stream',
   'front-page',
+  'hanging-lists',
   'key-health',
   'secrecy',
   'doors-corpus',

@@ -45,6 +45,13 @@ export const AUDIT_ACTIONS = {
     details: ['provider', 'label', 'failure'],
     sentence: 'Could not open the {provider} key “{label}”: {failure}.',
   },
+  MODELS_CHANGED: {
+    description:
+      'The list of models that a provider gives for a key gained or lost models, or the shutdown of one was announced, moved or withdrawn, or is less than 30 days away.',
+    details: ['provider', 'label', 'added', 'removed', 'shutdowns'],
+    sentence:
+      'The models of the {provider} key “{label}” changed. New: {added}. Gone: {removed}. To be shut down: {shutdowns}.',
+  },
   MODEL_ADDED: {
     description: 'A model was added to a key by its name.',
     details: ['provider', 'label', 'name'],
@@ -177,14 +184,20 @@ const ROLE_WORDS = { OWNER: 'owner', ADMIN: 'admin', MEMBER: 'member', VIEWER: '
 export const PLAN_WORDS = { FREE: 'Free', PREMIUM: 'Premium', BUSINESS: 'Business' } as const;
 
 /**
- * All details that an entry can have beside actor, action, subject and time: a name that a person gave (`text`), or one of a
- * few words with its form in a sentence. There is no place for a secret, an address or a provider's own text.
+ * All details that an entry can have beside actor, action, subject and time: names (`text`), which a person gave or under which
+ * a provider lists models, or one of a few words with its form in a sentence. There is no place for a secret, an address or any
+ * other text of a provider.
  */
 export const AUDIT_DETAILS = {
   provider: 'text',
   label: 'text',
   name: 'text',
   previousName: 'text',
+  /** Names of models, empty for none. */
+  added: 'text',
+  removed: 'text',
+  /** The same, each with the day. */
+  shutdowns: 'text',
   role: ROLE_WORDS,
   previousRole: ROLE_WORDS,
   plan: PLAN_WORDS,

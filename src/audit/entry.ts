@@ -137,10 +137,12 @@ export function describeAuditEntry(
 
 function wordFor(name: AuditDetailName, value = UNKNOWN): string {
   const words: 'text' | Readonly<Record<string, string>> = AUDIT_DETAILS[name];
+  if (value === '') return NOTHING;
   return words === 'text' || !Object.hasOwn(words, value) ? value : (words[value] ?? value);
 }
 
 const UNKNOWN = '…';
+const NOTHING = 'none';
 
 /** Never throws, so that one row that was written by hand leaves the rest of the log readable. */
 function readContent(content: string): Omit<AuditEntry, 'id' | 'position'> {

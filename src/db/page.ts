@@ -137,7 +137,7 @@ function noCursor(path: string): never {
 
 const DEFAULT_ROWS = 50;
 const CURSOR_ID = /^[a-z]{3}_[0-9a-z]{26}$/;
-const CURSOR_KEY = /^(?:\d{1,9} )?[a-z]{3}_[0-9a-z]{26}$/;
+const CURSOR_KEY = /^(?:\d{1,12} )?[a-z]{3}_[0-9a-z]{26}$/;
 const CURSOR_NUMBER = /^\d{1,9}$/;
 const CURSOR_TIME = /^(\d{1,14}) (.*)$/;
 const CURSOR_WORD = /^([A-Z]{1,20}) (.*)$/;

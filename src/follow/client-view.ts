@@ -1,18 +1,13 @@
-import { hash } from 'node:crypto';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
-import type { Page } from '../db/page.ts';
 import { type KeyState, readKeyStates } from '../keys/api-key.ts';
-import { findAvailability } from '../keys/availability.ts';
-import { type Model, readModelRevision } from '../models/catalogue.ts';
-import { listModelsOfAll } from '../models/list-models.ts';
+import { readModelRevision } from '../models/catalogue.ts';
 import { readPreferences } from '../models/preference.ts';
-import type { ProviderName } from '../providers/provider.ts';
 import { memberRoles } from '../workspaces/member.ts';
 import { mayDo } from '../workspaces/permissions.ts';
-import { findTeams } from '../workspaces/team.ts';
 import type { Tenant } from '../workspaces/tenant.ts';
-import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
+import type { Workspace } from '../workspaces/workspace.ts';
+import { fingerprint, offeredBy, readModelView, tenantsOf } from './model-view.ts';
 import type { CachedModelView, Fingerprints, ModelView } from './model-view-cache.ts';
 import type { WorkspaceEvent } from './workspace-event.ts';
 
@@ -20,7 +15,7 @@ import type { WorkspaceEvent } from './workspace-event.ts';
  * State of a workspace for one viewer, as fingerprints to compare: one for the workspace itself, and by id one for each key
  * that the viewer may manage, each model and each member.
  */
-export interface ClientView extends Omit<ModelView, 'owners'> {
+export interface ClientView extends ModelView {
   workspace: string;
   /** Fingerprint of the preferences with which the models are shown to the viewer. */
   preferences: string;
@@ -30,13 +25,9 @@ export interface ClientView extends Omit<ModelView, 'owners'> {
   changesAt: Date | null;
 }
 
-interface ReadDeps {
-  db: Database;
-}
-
 /** Reads the current state of a workspace; its models, which are many, only if they can differ from those `known`. */
 export async function readClientView(
-  deps: ReadDeps,
+  deps: { db: Database },
   viewer: Viewer,
   workspace: Workspace,
   { known, shared }: { known: ClientView | undefined; shared: CachedModelView },
@@ -55,22 +46,25 @@ export async function readClientView(
   const isKnown = known?.offered === offered && known.preferences === preferences;
   const {
     models,
-    unavailable,
+    facts,
     offered: offeredThen,
   } = isKnown
     ? known
-    : shownTo(viewer, preferred, await shared.read(offered, () => readModels(deps, viewer, workspace)));
+    : shownTo(viewer, preferred, await shared.read(offered, () => readModelView(deps, viewer, workspace)));
   return {
     workspace: fingerprint([workspace.name, tenants.map(({ plan, viewerRole }) => [plan, viewerRole])]),
     keys: new Map(
       keys.filter((key) => managed.has(key.tenantId)).map((key) => [key.id, fingerprint(shownOf(key))]),
     ),
     models,
-    unavailable,
+    facts,
     offered: offeredThen,
     preferences,
     members,
-    changesAt: keys.reduce<Date | null>((first, { changesAt }) => earlier(first, changesAt), null),
+    changesAt: [revision, ...keys].reduce<Date | null>(
+      (first, { changesAt }) => earlier(first, changesAt),
+      null,
+    ),
   };
 }
 
@@ -79,9 +73,9 @@ function shownTo(
   viewer: Viewer,
   preferred: Awaited<ReturnType<typeof readPreferences>>,
   view: ModelView,
-): Omit<ModelView, 'owners'> {
-  const others = view.owners.entries().filter(([, userId]) => userId !== viewer.id);
-  const hiddenIds = new Set(others.map(([modelId]) => modelId));
+): ModelView {
+  const others = view.facts.values().filter(({ userId }) => userId !== null && userId !== viewer.id);
+  const hiddenIds = new Set(others.map(({ id }) => id));
   if (hiddenIds.size === 0 && preferred.length === 0) return view;
   const models = new Map(view.models.entries().filter(([id]) => !hiddenIds.has(id)));
   for (const { modelId, ...preference } of preferred) {
@@ -128,75 +122,10 @@ function withPresence(known: Fingerprints, id: string, isPresent: boolean): Fing
 /** Differs from every fingerprint. */
 const UNREAD = '';
 
-/** The tenants whose keys the workspace uses: itself and its team. */
-async function tenantsOf(deps: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<Tenant[]> {
-  if (workspace.teamId === null) return [workspace];
-  return [workspace, ...(await findTeams(deps, viewer, [workspace.teamId]))];
-}
-
-/** In one snapshot: otherwise a key that is switched off and on between two reads could be missed for ever. */
-async function readModels({ db }: ReadDeps, viewer: Viewer, workspace: Workspace): Promise<ModelView> {
-  return await db.transaction(
-    async (tx) => {
-      const deps = { db: tx };
-      const [current = workspace] = await findWorkspaces(deps, viewer, [workspace.id]);
-      const tenants = await tenantsOf(deps, viewer, current);
-      const tenantIds = tenants.map(({ id }) => id);
-      const offered = offeredBy(await readKeyStates(deps, tenants), await readModelRevision(deps, tenantIds));
-      return { offered, ...(await readFingerprints(deps, current)) };
-    },
-    { isolationLevel: 'repeatable read', accessMode: 'read only' },
-  );
-}
-
-async function readFingerprints(deps: ReadDeps, workspace: Workspace): Promise<Omit<ModelView, 'offered'>> {
-  const models = new Map<string, string>();
-  const unavailable = new Map<string, ProviderName>();
-  const owners = new Map<string, string>();
-  for (let after: string | null = null; ; ) {
-    const page: Page<Model> = await listModelsOfAll(deps, workspace, { first: MODELS_AT_ONCE, after });
-    const offers = await findAvailability(
-      deps,
-      page.rows.map(({ id }) => id),
-    );
-    for (const model of page.rows) {
-      const offer = offers.get(model.id);
-      const use = offer?.isAvailable === true ? offer.paidBy : (offer?.code ?? null);
-      models.set(model.id, fingerprint([factsOf(model), use]));
-      if (offer?.isAvailable !== true) unavailable.set(model.id, model.provider);
-      if (model.userId !== null) owners.set(model.id, model.userId);
-    }
-    const last = page.rows.at(-1);
-    if (!page.hasNextPage || last === undefined) return { models, unavailable, owners };
-    after = page.cursorOf(last);
-  }
-}
-
 /** The visible fields of a key, without the times of its last use and fetch of models, which are no change. */
 function shownOf(key: KeyState) {
   const { createdBy, createdAt, lastUsedAt, modelsRefreshedAt, rateLimitedUntil, changesAt, ...shown } = key;
   return shown;
-}
-
-/**
- * The fingerprint of everything that decides which models there are and which can be asked, keys that the viewer may not manage
- * included.
- */
-function offeredBy(keys: readonly KeyState[], modelRevision: string): string {
-  return fingerprint([
-    modelRevision,
-    ...keys.map(({ id, position, status, baseUrl, modelsRefreshedAt }) => [
-      id,
-      position,
-      status,
-      baseUrl,
-      modelsRefreshedAt,
-    ]),
-  ]);
-}
-
-function factsOf({ id, tenantId, workspaceId, teamId, createdAt, ...facts }: Model) {
-  return facts;
 }
 
 function mayManageKeys({ viewerRole }: Tenant): boolean {
@@ -207,10 +136,3 @@ function earlier(left: Date | null, right: Date | null): Date | null {
   if (left === null || right === null) return left ?? right;
   return left < right ? left : right;
 }
-
-function fingerprint(facts: unknown): string {
-  return hash('sha256', JSON.stringify(facts), 'base64url').slice(0, FINGERPRINT_LENGTH);
-}
-
-const FINGERPRINT_LENGTH = 16; // 96 bits, so that collisions are negligible
-const MODELS_AT_ONCE = 500;

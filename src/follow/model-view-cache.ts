@@ -1,4 +1,4 @@
-import type { ProviderName } from '../providers/provider.ts';
+import type { Model } from '../models/catalogue.ts';
 
 /** Fingerprints, by id. */
 export type Fingerprints = ReadonlyMap<string, string>;
@@ -8,10 +8,31 @@ export interface ModelView {
   /** Fingerprint of the keys and models that decided which there are and which of them can be asked. */
   offered: string;
   models: Fingerprints;
-  /** Providers of the models that cannot be asked, by model id. */
-  unavailable: ReadonlyMap<string, ProviderName>;
-  /** The person whose own variant a model is, by model id. */
-  owners: ReadonlyMap<string, string>;
+  /** By model id; of others' own variants too. */
+  facts: ReadonlyMap<string, ModelFacts>;
+}
+
+/** What decides which news there is of a model. */
+export interface ModelFacts
+  extends Pick<
+    Model,
+    | 'id'
+    | 'provider'
+    | 'baseUrl'
+    | 'name'
+    | 'title'
+    | 'baseModelId'
+    | 'variantId'
+    | 'userId'
+    | 'shutdownAt'
+    | 'replacementName'
+  > {
+  isAvailable: boolean;
+  /** Whether a key lists it, or the model that it is made from, and it was not shut down. */
+  isOffered: boolean;
+  /** Whether no key lists it although there is one of its provider, whose list was read. */
+  isDelisted: boolean;
+  shutdown: 'none' | 'soon' | 'past';
 }
 
 /** One follower's reference to the cached models of a workspace. */

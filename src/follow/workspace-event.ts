@@ -3,10 +3,10 @@ import type { Database } from '../db/database.ts';
 import { memberIdOf, prefixOf } from '../db/id.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
-import type { ProviderName } from '../providers/provider.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
 import { findMember, type Member } from '../workspaces/member.ts';
 import { findWorkspaces, type Workspace } from '../workspaces/workspace.ts';
+import type { ModelNews } from './model-news.ts';
 import type { ModelView } from './model-view-cache.ts';
 
 /** An event for the followers of a workspace. */
@@ -29,8 +29,7 @@ export interface ModelsUpdate {
   workspace: Workspace;
   /** Null for many changes or removed models: the client then reads the list again. */
   models: Model[] | null;
-  /** Providers of the changed models that cannot be asked now. */
-  unavailable: ProviderName[];
+  news: ModelNews;
 }
 
 interface ReadDeps {
@@ -73,23 +72,22 @@ export async function readWorkspaceEvent(
 }
 
 /**
- * Reads the event for changed models, as the viewer may see them; undefined if the viewer is no longer a member. The models
- * themselves are left out if there are many, or if some are no longer in the list.
+ * Reads what the event for changed models shows of them, as the viewer may see it; undefined if the viewer is no longer a member.
+ * The models themselves are left out if there are many, or if some are no longer in the list.
  */
-export async function readModelsUpdate(
+export async function readChangedModels(
   deps: ReadDeps,
   viewer: Viewer,
   workspaceId: string,
-  { models: listed, unavailable }: Pick<ModelView, 'models' | 'unavailable'>,
+  { models: listed }: Pick<ModelView, 'models'>,
   ids: readonly string[],
-): Promise<ModelsUpdate | undefined> {
+): Promise<Pick<ModelsUpdate, 'workspace' | 'models'> | undefined> {
   const isListed = ids.length <= MAX_MODELS_SENT && ids.every((id) => listed.has(id));
   const [[workspace], models] = await Promise.all([
     findWorkspaces(deps, viewer, [workspaceId]),
     isListed ? findModels(deps, viewer, ids) : null,
   ]);
-  const providers = ids.map((id) => unavailable.get(id)).filter((provider) => provider !== undefined);
-  return workspace && { type: 'models-updated', workspace, models, unavailable: [...new Set(providers)] };
+  return workspace && { workspace, models };
 }
 
 const MAX_MODELS_SENT = 100; // the largest page of most lists; beyond it the client reads the list instead

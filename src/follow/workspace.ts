@@ -10,9 +10,10 @@ import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/
 import { type AccessLost, CHECK_AFTER_MS } from './access-watch.ts';
 import type { ChangeLooks } from './change-looks.ts';
 import { afterEvent, type ClientView, differing, readClientView } from './client-view.ts';
-import type { CachedModelView, Fingerprints, ModelViewCache } from './model-view-cache.ts';
+import { factsIn, findModelNews } from './model-news.ts';
+import type { CachedModelView, Fingerprints, ModelFacts, ModelViewCache } from './model-view-cache.ts';
 import type { SharedReads } from './shared-reads.ts';
-import { readModelsUpdate, readWorkspaceEvent, type WorkspaceEvent } from './workspace-event.ts';
+import { readChangedModels, readWorkspaceEvent, type WorkspaceEvent } from './workspace-event.ts';
 
 interface FollowDeps {
   db: Database;
@@ -60,7 +61,8 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   readonly #sentRevisions = new Map<string, number>();
   /** Ids to send, and whether the client was not sent them before. */
   readonly #pending = new Map<string, { isNew: boolean }>();
-  #pendingModelIds = new Set<string>();
+  /** Models that changed, as the client was last sent them; null for those that it does not have. */
+  #pendingModels = new Map<string, ModelFacts | null>();
   #timer: NodeJS.Timeout | undefined;
   #isDue = false;
   /** Shared reads that began before this, on the monotonic clock, are stale: a timer may have gone off since. */
@@ -82,7 +84,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
 
   take(): Step | Promise<Step> {
     if (this.#hasLostAccess) return DONE;
-    const hasPending = this.#pending.size + this.#pendingModelIds.size > 0;
+    const hasPending = this.#pending.size + this.#pendingModels.size > 0;
     const mustCompare = this.#view === undefined || this.#isDue || this.#changes.isDirty;
     return mustCompare ? this.#readChanges() : hasPending ? this.#readNext() : IDLE;
   }
@@ -125,7 +127,8 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     if (now.workspace !== before.workspace) this.#pending.set(workspace.id, { isNew: false });
     this.#addPending(before.keys, now.keys);
     this.#addPending(before.members, now.members);
-    for (const id of differing(before.models, now.models)) this.#pendingModelIds.add(id);
+    for (const id of differing(before.models, now.models))
+      if (!this.#pendingModels.has(id)) this.#pendingModels.set(id, factsIn(before, id));
     return IDLE;
   }
 
@@ -159,12 +162,14 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
       if (event?.type === 'thread-updated' && this.#wasSent(event.thread)) return await this.#readNext();
       return this.#stepOf(this.#asAdded(event));
     }
-    const ids = [...this.#pendingModelIds];
     const view = this.#view;
-    if (ids.length === 0 || view === undefined) return IDLE;
-    this.#pendingModelIds = new Set();
-    const load = () => readModelsUpdate(this.#deps, this.#viewer, this.#workspaceId, view, ids);
-    return this.#stepOf(await this.#read(`models ${view.offered} ${view.preferences} ${ids}`, load));
+    if (this.#pendingModels.size === 0 || view === undefined) return IDLE;
+    const news = findModelNews(this.#pendingModels, view);
+    const ids = [...this.#pendingModels.keys()];
+    this.#pendingModels = new Map();
+    const load = () => readChangedModels(this.#deps, this.#viewer, this.#workspaceId, view, ids);
+    const changed = await this.#read(`models ${view.offered} ${view.preferences} ${ids}`, load);
+    return this.#stepOf(changed && { type: 'models-updated', ...changed, news });
   }
 
   /** Turns the first update of a thread that is new to the client into `thread-added`. */

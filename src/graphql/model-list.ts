@@ -31,7 +31,7 @@ const ModelOrderField = builder.enumType('ModelOrderField', {
     ADDED: { description: 'Time at which the model became known, or the variant was made.' },
     RELEVANCE: {
       description:
-        'Relevance to a person who chooses a model: one that can be asked before one that cannot, then favourites, then variants, then the newest model of each family, then the others.',
+        'Relevance to a person who chooses a model: one that can be asked before one that cannot, then favourites, then variants, then the others provider by provider, newer versions first.',
     },
   } satisfies Record<(typeof MODEL_ORDER_FIELDS)[number], { description: string }>,
 });

@@ -114,7 +114,7 @@ Model.implement({
       type: 'DateTime',
       nullable: true,
       description:
-        'Time from which the provider no longer runs the model. Null if the provider’s list does not say.',
+        'Time from which the provider no longer runs the model, so that it cannot be asked. Null if the provider’s list does not say.',
     }),
     replacement: t.field({
       type: Model,

@@ -1,13 +1,13 @@
 import type { AccessLost } from '../follow/access-watch.ts';
 import { workspaceEvents } from '../follow/workspace.ts';
-import type { ModelsUpdate, WorkspaceEvent as WorkspaceEventShape } from '../follow/workspace-event.ts';
+import type { WorkspaceEvent as WorkspaceEventShape } from '../follow/workspace-event.ts';
 import type { ApiKey as ApiKeyShape } from '../keys/api-key.ts';
 import type { Member as MemberShape } from '../workspaces/member.ts';
 import { ApiKey } from './api-key.ts';
 import { builder } from './builder.ts';
-import { type Context, requireViewer } from './context.ts';
+import { requireViewer } from './context.ts';
 import { Member } from './member.ts';
-import { Model } from './model.ts';
+import { ModelsUpdated } from './models-updated.ts';
 import type { PayloadFields } from './mutation.ts';
 import { Thread } from './thread.ts';
 import { ThreadRemoved, ThreadUpdated } from './thread-events.ts';
@@ -52,28 +52,6 @@ const ApiKeyUpdated = builder.objectRef<Of<'api-key-updated'>>('ApiKeyUpdated').
 const ApiKeyRemoved = builder.objectRef<Of<'api-key-removed'>>('ApiKeyRemoved').implement({
   description: 'A key is gone, or the viewer may no longer manage it.',
   fields: (t) => ({ removedId: t.exposeID('removedId', { description: 'Id of the key that is gone.' }) }),
-});
-
-const ModelsUpdated = builder.objectRef<ModelsUpdate>('ModelsUpdated').implement({
-  description: 'Models are new, or can be asked, or not, or are paid for by another key than before.',
-  fields: (t) => ({
-    workspace: t.expose('workspace', {
-      type: Workspace,
-      description: 'Workspace in which the models are listed.',
-    }),
-    models: t.expose('models', {
-      type: [Model],
-      nullable: true,
-      description:
-        'Models that changed, as they are now. Null if they are more than a hundred, or if the list lost some: fetch `workspace.models` again.',
-    }),
-    message: t.string({
-      nullable: true,
-      description:
-        'Sentence for every member of the workspace if some of these models cannot be asked now, e.g. `Some OpenAI models cannot be used at the moment. Those who manage the keys can see why.` Null if all of them can.',
-      resolve: ({ unavailable }, _args, context) => unavailableMessage(unavailable, context),
-    }),
-  }),
 });
 
 const currentMember = (t: PayloadFields<{ member: MemberShape }>) => ({
@@ -138,15 +116,6 @@ builder.subscriptionField('workspaceEvents', (t) =>
     },
   }),
 );
-
-/** Says nothing of whose keys they are or what is wrong with them. */
-function unavailableMessage(providers: ModelsUpdate['unavailable'], { deps }: Context): string | null {
-  if (providers.length === 0) return null;
-  const titles = providers.map((provider) => deps.providers[provider].title);
-  return `Some ${LIST.format(titles)} models cannot be used at the moment. Those who manage the keys can see why.`;
-}
-
-const LIST = new Intl.ListFormat('en');
 
 function typeNameOf(event: WorkspaceEventShape): string {
   switch (event.type) {

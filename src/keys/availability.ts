@@ -5,6 +5,7 @@ import { isOneOf } from '../db/is-one-of.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import { workspaces } from '../db/tables/workspace.ts';
+import { shutdownPhase } from '../models/shutdown.ts';
 import { mayDo } from '../workspaces/permissions.ts';
 import { planOfKey } from '../workspaces/plan.ts';
 import type { Tenant } from '../workspaces/tenant.ts';
@@ -34,7 +35,8 @@ export interface FallbackKey {
 /**
  * Which key pays for each of these models, by model id: of the workspace's own keys the first healthy one that offers it,
  * else the first that may be tried; only if there is none, a key of its team in the same way. Never the key of another
- * tenant, or one for another place than the model's. A variant is paid for as its base model is.
+ * tenant, or one for another place than the model's. A variant is paid for as its base model is. None pays for a model whose
+ * shutdown has passed, unless a person added it by its name.
  */
 export async function findAvailability(
   { db }: { db: Database },
@@ -61,6 +63,7 @@ export function availabilityFrom(
       const keys = (candidates.get(modelId) ?? []).map((key) => ({
         ...key,
         status: statusOnPlan(key, key.plan, now),
+        isShutDown: isShutDown(key, now),
       }));
       return [modelId, choosePayingKey(keys)];
     }),
@@ -87,6 +90,8 @@ export function selectCandidates(db: Database, isWanted: SQL | undefined) {
       isEnabled: apiKeys.isEnabled,
       expiresAt: apiKeys.expiresAt,
       needsReentry: apiKeys.needsReentry,
+      shutdownAt: models.shutdownAt,
+      isAdded: apiKeyModels.isAdded,
     })
     .from(wanted)
     .innerJoin(
@@ -131,7 +136,9 @@ const isForPlaceOfModel = sql`(${apiKeys.tenantId}, ${apiKeys.provider}, ${apiKe
 /** What a key was chosen because of, as the placeholder of `areUnchanged`. */
 export function factsOf(chosen: readonly Candidate[]): string {
   return JSON.stringify(
-    chosen.map(({ teamId: _whose, tenantId: _by, kind: _of, rateLimitedUntil: _passing, ...facts }) => facts),
+    chosen.map(({ apiKeyId, listedModelId, version, plan, health, isEnabled, expiresAt, needsReentry }) => {
+      return { apiKeyId, listedModelId, version, plan, health, isEnabled, expiresAt, needsReentry };
+    }),
   );
 }
 
@@ -150,7 +157,15 @@ export function areUnchanged(facts: Placeholder): SQL {
         is distinct from (fact.version, fact.plan, fact.health, fact."isEnabled", fact."expiresAt", fact."needsReentry"))`;
 }
 
-type KeyCandidate = Candidate & { status: KeyStatus };
+type KeyCandidate = Candidate & { status: KeyStatus; isShutDown: boolean };
+
+/**
+ * Whether the provider no longer runs the model, as its list says. A person who adds such a model by its name knows better: the
+ * provider has answered for it then.
+ */
+function isShutDown({ shutdownAt, isAdded }: Candidate, now: Date): boolean {
+  return shutdownPhase(shutdownAt, now) === 'past' && !isAdded;
+}
 
 function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {
   const apiKeyIds = keys.map((key) => key.apiKeyId);
@@ -160,7 +175,7 @@ function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {
   ];
   const usable = inOrderToAsk(own);
   const [key, ...others] = usable.length > 0 ? usable : inOrderToAsk(ofTeam);
-  if (key === undefined) return { apiKeyIds, isAvailable: false, code: codeForStatus(keys[0]?.status) };
+  if (key === undefined) return { apiKeyIds, isAvailable: false, code: codeForNone(keys) };
   return {
     apiKeyIds,
     isAvailable: true,
@@ -174,11 +189,16 @@ function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {
 
 /** Those that may pay, the healthy ones first. */
 function inOrderToAsk(keys: readonly KeyCandidate[]): KeyCandidate[] {
-  const usable = keys.filter((key) => isUsable(key.status));
+  const usable = keys.filter((key) => isUsable(key.status) && !key.isShutDown);
   return [
     ...usable.filter((key) => key.status === 'ACTIVE'),
     ...usable.filter((key) => key.status !== 'ACTIVE'),
   ];
+}
+
+/** Why none of these keys may pay: the shutdown of the model if one could be used otherwise, else the status of the first. */
+function codeForNone(keys: readonly KeyCandidate[]): AnswerErrorCode {
+  return keys.some((key) => isUsable(key.status)) ? 'MODEL_UNAVAILABLE' : codeForStatus(keys[0]?.status);
 }
 
 /** The code with which an answer is refused for a key of this status; undefined for no key at all. */

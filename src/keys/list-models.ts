@@ -9,7 +9,7 @@ import {
   type PreferredModel,
   readPreferredModels,
 } from '../models/list-models.ts';
-import { type ListedForChoice, relevanceKeys } from '../models/relevance.ts';
+import { type ListedForChoice, rankModels, relevanceKeys } from '../models/relevance.ts';
 import type { ModelCapability } from '../providers/options.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Providers } from '../providers/registry.ts';
@@ -50,9 +50,10 @@ export async function listModels(
   const isByAge = order.field === 'ADDED';
   const direction = order.direction === 'ASC' ? 'ascending' : 'descending';
   if (isByAge && filter === null) return await listModelsByAge(deps, viewer, workspace, page, direction);
-  const wanted = (await readPreferredModels(deps, viewer, workspace)).filter(matcher(deps, filter ?? {}));
+  const listed = await readPreferredModels(deps, viewer, workspace);
+  const wanted = listed.filter(matcher(deps, filter ?? {}));
   const models = await withAvailability(deps, wanted, filter?.isAvailable ?? null);
-  const keys = isByAge ? null : relevanceKeys(models);
+  const keys = isByAge ? null : relevanceKeys(models, rankModels(listed));
   const keyOf = ({ id }: Model) => keys?.get(id) ?? id;
   // The keys of relevance begin with the most relevant.
   const isAscending = isByAge === (direction === 'ascending');

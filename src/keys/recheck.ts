@@ -37,22 +37,34 @@ export interface RecheckDeps extends KeyDeps {
   stopping: AbortSignal;
 }
 
-/** Checks every key that is due. Returns the milliseconds until the next one is; null if none will be. */
+/**
+ * Checks every key that is due, a few at a time: when one check ends, the next begins. Returns the milliseconds until the next key
+ * is due; null if none will be.
+ */
 export async function recheckDueKeys(deps: RecheckDeps): Promise<number | null> {
-  while (!deps.stopping.aborted) {
-    const next = await findNext(deps);
-    const now = Date.now();
-    const due = next.filter(({ recheckAt }) => recheckAt.getTime() <= now);
-    if (due.length === 0) return next[0] === undefined ? null : next[0].recheckAt.getTime() - now;
-    const ended = await Promise.allSettled(due.map((key) => recheck(deps, key)));
-    const failed = ended.find((end) => end.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+  const running = new Set<Promise<void>>();
+  try {
+    while (!deps.stopping.aborted) {
+      const next = await findNext(deps, AT_ONCE - running.size);
+      const now = Date.now();
+      const due = next.filter(({ recheckAt }) => recheckAt.getTime() <= now);
+      for (const key of due) {
+        if (!(await claim(deps, key))) continue;
+        const check = recheck(deps, key).finally(() => running.delete(check));
+        running.add(check);
+      }
+      if (due.length === 0 && running.size === 0)
+        return next[0] === undefined ? null : next[0].recheckAt.getTime() - now;
+      if (due.length === 0 || running.size === AT_ONCE) await Promise.race(running);
+    }
+    return null;
+  } finally {
+    await Promise.all(running);
   }
-  return null;
 }
 
 /** The keys that are or will be due first, without those that could not be used even if the provider accepts them. */
-async function findNext({ db }: { db: Database }): Promise<Due[]> {
+async function findNext({ db }: { db: Database }, count: number): Promise<Due[]> {
   const plansFor = (whose: 'workspace' | 'team') => PLANS.filter((each) => planAllowsKeys(each, whose));
   const rows = await db
     .select({ id: apiKeys.id, recheckAt: apiKeys.recheckAt, inconclusiveChecks: apiKeys.inconclusiveChecks })
@@ -70,7 +82,7 @@ async function findNext({ db }: { db: Database }): Promise<Due[]> {
       ),
     )
     .orderBy(asc(apiKeys.recheckAt))
-    .limit(AT_ONCE);
+    .limit(count);
   return rows.flatMap(({ recheckAt, ...key }) => (recheckAt === null ? [] : [{ ...key, recheckAt }]));
 }
 
@@ -80,17 +92,22 @@ interface Due {
   inconclusiveChecks: number;
 }
 
-/** Every server searches, and the one whose update finds the key still due checks it. */
-async function recheck(deps: RecheckDeps, { id, recheckAt, inconclusiveChecks }: Due): Promise<void> {
-  // Postponed before the check: one that fails unexpectedly must not be the next one due for ever.
-  const postponed = await deps.db
+/**
+ * Postpones a key that is due, before it is checked: one whose check fails unexpectedly must not be the next one due for ever. Every
+ * server searches, and the one whose update finds the key still due checks it.
+ */
+async function claim({ db }: { db: Database }, { id, recheckAt }: Due): Promise<boolean> {
+  const postponed = await db
     .update(apiKeys)
     .set({ recheckAt: new Date(Date.now() + POSTPONE_MS) })
     .where(and(eq(apiKeys.id, id), eq(apiKeys.recheckAt, recheckAt)))
     .returning({ id: apiKeys.id });
-  if (postponed.length === 0) return;
+  return postponed.length > 0;
+}
+
+async function recheck(deps: RecheckDeps, { id, inconclusiveChecks }: Due): Promise<void> {
   try {
-    const checked = await checkStoredKey(deps, id, deps.stopping);
+    const checked = await unlessStopped(checkStoredKey(deps, id, deps.stopping), deps.stopping);
     // The first check without a result was that of the person who added the key.
     const inconclusive = Math.max(inconclusiveChecks, 1) + 1;
     await saveCheckResult(deps, id, checked, { type: 'server', inconclusive });
@@ -101,11 +118,25 @@ async function recheck(deps: RecheckDeps, { id, recheckAt, inconclusiveChecks }:
   }
 }
 
+/** The result of a check, unless the server stops before: a check that a person began does not end with it, and may take long. */
+async function unlessStopped<Result>(check: Promise<Result>, stopping: AbortSignal): Promise<Result> {
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(stopping.reason);
+  stopping.addEventListener('abort', stop);
+  try {
+    return await Promise.race([check, stopped]);
+  } finally {
+    // The signal lives as long as the server.
+    stopping.removeEventListener('abort', stop);
+  }
+}
+
 function logFailure(error: unknown): null {
   log.warn({ failure: failureName(error) }, 'no keys could be checked');
   return null;
 }
 
-const AT_ONCE = 8; // or a few servers that never reply would delay the checks of all other keys
+// Eight providers that never reply delay the checks of all other keys by the 15 seconds after which a check is given up.
+const AT_ONCE = 8;
 const SEARCH_EVERY_MS = 60_000; // one small query; a key that became due meanwhile waits no longer
 const POSTPONE_MS = 60 * 60_000;

@@ -5,7 +5,6 @@ import { lockTenantForKeyShare } from '../db/lock-order.ts';
 import { prepared } from '../db/prepared.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
-import { saveKeyModels } from '../models/save-models.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import { type KeyDeps, requireApiKey } from './api-key.ts';
 import {
@@ -22,6 +21,7 @@ import {
   nextRecheckAt,
 } from './health.ts';
 import type { OpenedKey } from './open-secret.ts';
+import { saveList } from './save-list.ts';
 
 /**
  * Saves the result of a check of a stored key, and announces a visible change. Does nothing if the key was sealed again
@@ -49,12 +49,14 @@ export async function saveCheckResult(
       .update(apiKeys)
       .set(healthColumns(provider, after, result, inconclusive))
       .where(eq(apiKeys.id, id));
+    const actorId = by.type === 'person' ? by.viewer.id : null;
+    const listing = { ...before, id, tenantId, provider, baseUrl };
     const modelsChanged =
-      result.models !== null && (await saveKeyModels(tx, { id, tenantId, provider, baseUrl }, result.models));
+      result.models !== null && (await saveList(tx, deps, listing, result.models, actorId));
     if (by.type === 'person' || after.health !== before.health)
       await recordAudit(tx, deps, tenantId, {
         action: 'KEY_CHECKED',
-        actorId: by.type === 'person' ? by.viewer.id : null,
+        actorId,
         subjectId: id,
         details: {
           provider,

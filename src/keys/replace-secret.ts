@@ -3,11 +3,11 @@ import type { Viewer } from '../accounts/session.ts';
 import { recordAudit } from '../audit/record-audit.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
 import { NotFoundError } from '../errors.ts';
-import { saveKeyModels } from '../models/save-models.ts';
 import { requirePlanForKeys } from '../workspaces/plan.ts';
 import { requireTenant } from '../workspaces/tenant.ts';
 import { type ApiKey, changeApiKey, type KeyDeps, requireApiKey } from './api-key.ts';
 import { firstHealthColumns } from './record-outcome.ts';
+import { saveList } from './save-list.ts';
 import {
   checkKeyBaseUrl,
   checkSubmittedSecret,
@@ -57,7 +57,7 @@ export async function replaceApiKeySecret(
       .where(eq(apiKeys.id, key.id));
     // Models that another base URL listed are not offered at this one.
     const models = result.models ?? (baseUrl === before.baseUrl ? null : []);
-    if (models !== null) await saveKeyModels(tx, key, models);
+    if (models !== null) await saveList(tx, deps, { ...before, ...key }, models, viewer.id);
     await recordAudit(tx, deps, tenant.id, {
       action: 'KEY_REPLACED',
       actorId: viewer.id,

@@ -27,6 +27,7 @@ import { NotFoundError } from '../errors.ts';
 import type { AskedModel } from '../providers/options.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
+import { SOON_MS } from './shutdown.ts';
 
 /** A model that a workspace or team knows. Whether it can be called now depends on the keys. */
 export type Model = Omit<typeof models.$inferSelect, 'provider'> & { provider: ProviderName };
@@ -160,16 +161,41 @@ export function selectModelsInWorkspace(
     );
 }
 
-/** A text that changes whenever a person adds a model to these tenants, or a variant there is created, changed or removed. */
+/** What decides which models there are and what is shown of them, besides the keys. */
+export interface ModelRevision {
+  /** Changes whenever a person adds a model, a variant is created, changed or removed, or a shutdown comes near or passes. */
+  revision: string;
+  /** When the next shutdown comes near or passes; null for none ahead. */
+  changesAt: Date | null;
+}
+
+/** The revision of the models of these tenants. */
 export async function readModelRevision(
   { db }: { db: Database },
   tenantIds: readonly string[],
-): Promise<string> {
+): Promise<ModelRevision> {
+  const firstAfter = (moment: Date) =>
+    sql`min(${models.shutdownAt}) filter (where ${models.shutdownAt} > ${sql.param(moment, models.shutdownAt)})`.mapWith(
+      models.shutdownAt,
+    );
+  const now = new Date();
   const [row] = await db
-    .select({ total: count(), changedAt: max(models.updatedAt) })
+    .select({
+      total: count(),
+      changedAt: max(models.updatedAt),
+      nextToPass: firstAfter(now),
+      nextToComeNear: firstAfter(new Date(now.getTime() + SOON_MS)),
+    })
     .from(models)
     .where(inArray(models.tenantId, [...tenantIds]));
-  return JSON.stringify(row);
+  const { nextToPass = null, nextToComeNear = null } = row ?? {};
+  const ahead = [nextToPass, nextToComeNear && new Date(nextToComeNear.getTime() - SOON_MS)]
+    .filter((moment) => moment !== null)
+    .map((moment) => moment.getTime());
+  return {
+    revision: JSON.stringify(row),
+    changesAt: ahead.length === 0 ? null : new Date(Math.min(...ahead)),
+  };
 }
 
 /** The models that one key offers: those that the provider lists, in its order, then those that a person added. */

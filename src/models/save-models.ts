@@ -7,17 +7,17 @@ import type { ListedModel, ProviderName } from '../providers/provider.ts';
 import { cleanCount, cleanDate, sanitizeText } from '../providers/wire/clean-facts.ts';
 import { tenantColumns } from '../workspaces/tenant.ts';
 import { BASE_IDENTITY, updateVariants } from './base-facts.ts';
+import type { ListEntry } from './list-change.ts';
 
 /**
  * Saves the provider's list, cleaned by `cleanModels`, as the models of this key: known ones keep their id, missing ones are no
- * longer offered, apart from those that a person added. Writes nothing and returns false if the list is unchanged, as after
- * nearly every check.
+ * longer offered, apart from those that a person added. Writes nothing if the list is unchanged, as after nearly every check.
  */
 export async function saveKeyModels(
   tx: SavingTransaction,
   key: { id: string; tenantId: string; provider: ProviderName; baseUrl: string },
   listed: readonly ListedModel[],
-): Promise<boolean> {
+): Promise<SavedList> {
   const current = listed.map((model) => factsOf(key, model));
   const known = await tx
     .select(factColumns)
@@ -25,12 +25,12 @@ export async function saveKeyModels(
     .innerJoin(models, eq(models.id, apiKeyModels.modelId))
     .where(and(eq(apiKeyModels.apiKeyId, key.id), isNotNull(apiKeyModels.position)))
     .orderBy(asc(apiKeyModels.position));
-  if (isDeepStrictEqual(known, current)) return false;
+  if (isDeepStrictEqual(known, current)) return { hasChanged: false, before: known };
 
   const isOfKey = eq(apiKeyModels.apiKeyId, key.id);
   await tx.delete(apiKeyModels).where(and(isOfKey, eq(apiKeyModels.isAdded, false)));
   await tx.update(apiKeyModels).set({ position: null }).where(isOfKey);
-  if (current.length === 0) return true;
+  if (current.length === 0) return { hasChanged: true, before: known };
   const saved = await saveModels(tx, key.tenantId, current);
   const positions = new Map(current.map((model, position) => [model.name, position]));
   await tx
@@ -42,7 +42,15 @@ export async function saveKeyModels(
       target: [apiKeyModels.apiKeyId, apiKeyModels.modelId],
       set: { position: sql`excluded.position` },
     });
-  return true;
+  return { hasChanged: true, before: known };
+}
+
+/** What saving a list came upon. */
+export interface SavedList {
+  /** Whether the list differs from the one before, be it in the order or in a fact about a model. */
+  hasChanged: boolean;
+  /** The models of the list before; empty for the first list of a key. */
+  before: readonly ListEntry[];
 }
 
 type SavingTransaction = Pick<Database, 'select' | 'insert' | 'update' | 'delete'>;

@@ -62,7 +62,7 @@ export const mistral: SimulatedProvider = {
       title: 'magistral-medium-2509',
       reasons: true,
       readsImages: false,
-      shutdownDate: '2027-03-31T12:00:00Z',
+      shutdownDate: '2090-03-31T12:00:00Z',
       replacement: 'mistral-medium-2604',
     }),
     modelFacts('mistral-medium-2604', {

@@ -41,7 +41,7 @@ export const openai: SimulatedProvider = {
       ...REASONS,
       contextTokens: 200_000,
       efforts: LOW_TO_HIGH,
-      shutdownDate: '2027-04-30',
+      shutdownDate: '2090-04-30',
     }),
     modelFacts('gpt-5.6-pro', { ...REASONS, efforts: ['medium', 'high', 'xhigh'] }),
     modelFacts('gpt-5.3-codex', { ...REASONS, efforts: [...LOW_TO_HIGH, 'xhigh'] }),

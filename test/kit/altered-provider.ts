@@ -16,6 +16,11 @@ export function turn({ apps }: TestServer, provider: ProviderName, fault: string
   }
 }
 
+/** From now on, until mocks are restored, the provider lists these models whatever the key. */
+export function listInstead({ apps }: TestServer, provider: ProviderName, models: ListedModel[]): void {
+  for (const { providers } of apps) vi.spyOn(providers[provider], 'checkKey').mockResolvedValue(models);
+}
+
 /** The checks that the provider is asked for from now on, until mocks are restored. Each waits for how it ends. */
 export function holdChecks({ apps }: TestServer, provider: ProviderName) {
   const held: PromiseWithResolvers<ListedModel[] | null>[] = [];
