@@ -3,9 +3,7 @@ import { models as modelTable } from '../src/db/tables/model.ts';
 import { follow } from './kit/answer.ts';
 import { type Cast, sharedWorkspace, signUpCast } from './kit/people.ts';
 import { type AddedKey, type Person, post } from './kit/person.ts';
-import { say } from './kit/say.ts';
 import { useSite } from './kit/site.ts';
-import { recordStatements } from './kit/statements.ts';
 
 /** The list of models that a person chooses from: its order, its filters, and what a person or an ADMIN sets about it. */
 
@@ -197,32 +195,4 @@ describe('a preference', () => {
     const { models } = await cast.owner.addKey('GEMINI');
     expect(await prefer(cast.owner, models[0]?.id, { isHidden: true })).toMatchObject({ code: 'NOT_FOUND' });
   });
-});
-
-test('a list of two thousand models takes as many statements as one of two', {
-  timeout: 120_000,
-}, async () => {
-  const ids = await Promise.all(
-    [2, 2_000].map(async (count) => {
-      const person = await site.server.signUp();
-      const { workspaceId: id } = person;
-      const rows = Array.from({ length: count }, (_, index) => ({
-        ...{ workspaceId: id, provider: 'CUSTOM', baseUrl: 'https://many.example.com/v1' },
-        ...{ name: `vendor/model-${index % 40}.${index}`, title: `Model ${index}`, capabilities: [] },
-      }));
-      await site.server.app.db.insert(modelTable).values(rows);
-      return { person, id, count };
-    }),
-  );
-  const counts: number[] = [];
-  for (const { person, id, count } of ids) {
-    await list(person, `first: 500, ${BY_RELEVANCE}`, id);
-    using recorded = recordStatements();
-    const beganAtMs = performance.now();
-    expect((await list(person, `first: 500, ${BY_RELEVANCE}`, id)).nodes).toHaveLength(Math.min(count, 500));
-    const tookMs = performance.now() - beganAtMs;
-    counts.push(recorded.texts.filter((text) => text.includes('"models"')).length);
-    say(`${count} models by relevance: ${counts.at(-1)} statements, ${tookMs.toFixed(0)} ms for 500 of them`);
-  }
-  expect(counts[1]).toBe(counts[0]);
 });

@@ -1,6 +1,8 @@
-import type { MODEL_ORDER_FIELDS } from '../keys/list-models.ts';
+import type { ListedModels, MODEL_ORDER_FIELDS } from '../keys/list-models.ts';
+import type { Workspace } from '../workspaces/workspace.ts';
 import { builder } from './builder.ts';
 import { OrderDirection } from './connection.ts';
+import type { Loaders } from './context.ts';
 import { ModelCapability } from './model.ts';
 import { ProviderName } from './provider.ts';
 
@@ -51,3 +53,17 @@ export const ModelOrder = builder.inputType('ModelOrder', {
     }),
   }),
 });
+
+/** Lets the fields of the models of a page have what was read for the list. */
+export function rememberListed(
+  { offers, modelPreferences, tenants }: Loaders,
+  workspace: Workspace,
+  listed: ListedModels,
+): void {
+  tenants.remember(workspace.id, workspace);
+  for (const { id } of listed.page.rows) {
+    const [offer, preference] = [listed.offers.get(id), listed.preferences.get(id)];
+    if (offer !== undefined) offers.remember(id, offer);
+    if (preference !== undefined) modelPreferences.remember(id, preference);
+  }
+}

@@ -6,6 +6,7 @@ import type { Member as MemberShape } from '../workspaces/member.ts';
 import { ApiKey } from './api-key.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
+import { forgetAll } from './loader.ts';
 import { Member } from './member.ts';
 import { ModelsUpdated } from './models-updated.ts';
 import type { PayloadFields } from './mutation.ts';
@@ -110,7 +111,8 @@ builder.subscriptionField('workspaceEvents', (t) =>
     args: { workspaceId: t.arg.id({ required: true, description: 'Id of the workspace.' }) },
     subscribe: (_root, { workspaceId }, context) =>
       workspaceEvents(context.deps, requireViewer(context), workspaceId),
-    resolve: (event: WorkspaceEventShape | AccessLost) => {
+    resolve: (event: WorkspaceEventShape | AccessLost, _args, context) => {
+      forgetAll(context.loaders);
       if (event.type === 'access-lost') throw event.error;
       return event;
     },

@@ -21,7 +21,7 @@ import { requireViewer } from './context.ts';
 import { InvitationConnection } from './invitation.ts';
 import { MemberConnection } from './member.ts';
 import { ModelConnection } from './model.ts';
-import { ModelFilter, ModelOrder } from './model-list.ts';
+import { ModelFilter, ModelOrder, rememberListed } from './model-list.ts';
 import { LEFT_OUT, mutation, type PayloadFields, removedId } from './mutation.ts';
 import { Node } from './node.ts';
 import { Team } from './team.ts';
@@ -191,11 +191,12 @@ Workspace.implement({
             'Order of the models; those known longest first if absent. A list to choose from begins with the most relevant: `{ field: RELEVANCE, direction: DESC }`.',
         }),
       },
-      resolve: (workspace, { filter, orderBy, ...page }, context) =>
-        listModels(context.deps, requireViewer(context), workspace, page, {
-          filter: filter ?? null,
-          order: orderBy ?? OLDEST_FIRST,
-        }),
+      resolve: async (workspace, { filter, orderBy, ...input }, context) => {
+        const wanted = { filter: filter ?? null, order: orderBy ?? OLDEST_FIRST };
+        const listed = await listModels(context.deps, requireViewer(context), workspace, input, wanted);
+        rememberListed(context.loaders, workspace, listed);
+        return listed.page;
+      },
     }),
     threads: t.field({
       type: ThreadConnection,

@@ -58,15 +58,15 @@ export function availabilityFrom(
 ): Map<string, ModelAvailability> {
   const candidates = Map.groupBy(rows, (candidate) => candidate.modelId);
   const now = new Date();
+  // A key lists hundreds of models, and is in the same status for all of them.
+  const statuses = new Map<string, KeyStatus>();
+  const judge = (key: Candidate): KeyCandidate => {
+    const status = statuses.get(key.apiKeyId) ?? statusOnPlan(key, key.plan, now);
+    statuses.set(key.apiKeyId, status);
+    return { key, status, isShutDown: isShutDown(key, now) };
+  };
   return new Map(
-    modelIds.map((modelId) => {
-      const keys = (candidates.get(modelId) ?? []).map((key) => ({
-        ...key,
-        status: statusOnPlan(key, key.plan, now),
-        isShutDown: isShutDown(key, now),
-      }));
-      return [modelId, choosePayingKey(keys)];
-    }),
+    modelIds.map((modelId) => [modelId, choosePayingKey((candidates.get(modelId) ?? []).map(judge))]),
   );
 }
 
@@ -157,7 +157,11 @@ export function areUnchanged(facts: Placeholder): SQL {
         is distinct from (fact.version, fact.plan, fact.health, fact."isEnabled", fact."expiresAt", fact."needsReentry"))`;
 }
 
-type KeyCandidate = Candidate & { status: KeyStatus; isShutDown: boolean };
+interface KeyCandidate {
+  key: Candidate;
+  status: KeyStatus;
+  isShutDown: boolean;
+}
 
 /**
  * Whether the provider no longer runs the model, as its list says. A person who adds such a model by its name knows better: the
@@ -167,15 +171,13 @@ function isShutDown({ shutdownAt, isAdded }: Candidate, now: Date): boolean {
   return shutdownPhase(shutdownAt, now) === 'past' && !isAdded;
 }
 
-function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {
-  const apiKeyIds = keys.map((key) => key.apiKeyId);
-  const [own, ofTeam] = [
-    keys.filter((key) => key.teamId === null),
-    keys.filter((key) => key.teamId !== null),
-  ];
-  const usable = inOrderToAsk(own);
-  const [key, ...others] = usable.length > 0 ? usable : inOrderToAsk(ofTeam);
-  if (key === undefined) return { apiKeyIds, isAvailable: false, code: codeForNone(keys) };
+function choosePayingKey(candidates: readonly KeyCandidate[]): ModelAvailability {
+  const apiKeyIds = candidates.map(({ key }) => key.apiKeyId);
+  const usable = inOrderToAsk(candidates.filter(({ key }) => key.teamId === null));
+  const [first, ...others] =
+    usable.length > 0 ? usable : inOrderToAsk(candidates.filter(({ key }) => key.teamId !== null));
+  if (first === undefined) return { apiKeyIds, isAvailable: false, code: codeForNone(candidates) };
+  const { key } = first;
   return {
     apiKeyIds,
     isAvailable: true,
@@ -183,22 +185,26 @@ function choosePayingKey(keys: readonly KeyCandidate[]): ModelAvailability {
     keyTenantId: key.tenantId,
     chosen: key,
     paidBy: key.teamId !== null ? 'TEAM' : key.kind === 'PERSONAL' ? 'PERSONAL' : 'WORKSPACE',
-    fallbackKeys: others.map(({ apiKeyId, status }) => ({ apiKeyId, isActive: status === 'ACTIVE' })),
+    fallbackKeys: others.map(({ key: { apiKeyId }, status }) => ({
+      apiKeyId,
+      isActive: status === 'ACTIVE',
+    })),
   };
 }
 
 /** Those that may pay, the healthy ones first. */
-function inOrderToAsk(keys: readonly KeyCandidate[]): KeyCandidate[] {
-  const usable = keys.filter((key) => isUsable(key.status) && !key.isShutDown);
+function inOrderToAsk(candidates: readonly KeyCandidate[]): KeyCandidate[] {
+  const usable = candidates.filter(({ status, isShutDown }) => isUsable(status) && !isShutDown);
   return [
-    ...usable.filter((key) => key.status === 'ACTIVE'),
-    ...usable.filter((key) => key.status !== 'ACTIVE'),
+    ...usable.filter(({ status }) => status === 'ACTIVE'),
+    ...usable.filter(({ status }) => status !== 'ACTIVE'),
   ];
 }
 
 /** Why none of these keys may pay: the shutdown of the model if one could be used otherwise, else the status of the first. */
-function codeForNone(keys: readonly KeyCandidate[]): AnswerErrorCode {
-  return keys.some((key) => isUsable(key.status)) ? 'MODEL_UNAVAILABLE' : codeForStatus(keys[0]?.status);
+function codeForNone(candidates: readonly KeyCandidate[]): AnswerErrorCode {
+  if (candidates.some(({ status }) => isUsable(status))) return 'MODEL_UNAVAILABLE';
+  return codeForStatus(candidates[0]?.status);
 }
 
 /** The code with which an answer is refused for a key of this status; undefined for no key at all. */

@@ -1,20 +1,22 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
-import { type Page, type PageInput, pageOf } from '../db/page.ts';
+import { type Page, type PageInput, pageOf, type SortedList } from '../db/page.ts';
 import type { Model } from '../models/catalogue.ts';
 import { capabilitiesOf } from '../models/facts.ts';
 import {
+  type ChoosableModel,
   listModelsByAge,
   MAX_MODELS,
-  type PreferredModel,
-  readPreferredModels,
+  readChoosableModels,
+  readModelsById,
 } from '../models/list-models.ts';
-import { type ListedForChoice, rankModels, relevanceKeys } from '../models/relevance.ts';
+import type { ModelPreference } from '../models/preference.ts';
+import { rankModels, relevanceKey } from '../models/relevance.ts';
 import type { ModelCapability } from '../providers/options.ts';
 import type { ProviderName } from '../providers/provider.ts';
 import type { Providers } from '../providers/registry.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
-import { findAvailability } from './availability.ts';
+import { findAvailability, type ModelAvailability } from './availability.ts';
 
 export const MODEL_ORDER_FIELDS = ['ADDED', 'RELEVANCE'] as const;
 
@@ -36,6 +38,14 @@ export interface ModelFilter {
   includeHidden?: boolean | null | undefined;
 }
 
+/** A page of models, and what reading it has shown of them already. */
+export interface ListedModels {
+  page: Page<Model>;
+  /** By model id; empty if the list did not need them. */
+  offers: ReadonlyMap<string, ModelAvailability>;
+  preferences: ReadonlyMap<string, ModelPreference>;
+}
+
 /**
  * The models of a workspace that the viewer can choose from. Whether a model can be asked is no column, so all of them are read
  * where a filter or the order needs it: in as many statements for two thousand as for one.
@@ -44,47 +54,55 @@ export async function listModels(
   deps: { db: Database; providers: Providers },
   viewer: Viewer,
   workspace: Pick<Workspace, 'id' | 'teamId'>,
-  page: PageInput,
+  input: PageInput,
   { filter, order }: { filter: ModelFilter | null; order: ModelOrder },
-): Promise<Page<Model>> {
+): Promise<ListedModels> {
   const isByAge = order.field === 'ADDED';
-  const direction = order.direction === 'ASC' ? 'ascending' : 'descending';
-  if (isByAge && filter === null) return await listModelsByAge(deps, viewer, workspace, page, direction);
-  const listed = await readPreferredModels(deps, viewer, workspace);
+  if (isByAge && filter === null) {
+    const direction = order.direction === 'ASC' ? 'ascending' : 'descending';
+    const page = await listModelsByAge(deps, viewer, workspace, input, direction);
+    return { page, offers: new Map(), preferences: new Map() };
+  }
+  const listed = await readChoosableModels(deps, viewer, workspace);
   const wanted = listed.filter(matcher(deps, filter ?? {}));
-  const models = await withAvailability(deps, wanted, filter?.isAvailable ?? null);
-  const keys = isByAge ? null : relevanceKeys(models, rankModels(listed));
-  const keyOf = ({ id }: Model) => keys?.get(id) ?? id;
-  // The keys of relevance begin with the most relevant.
-  const isAscending = isByAge === (direction === 'ascending');
-  const rows = models.sort((left, right) => (keyOf(left) < keyOf(right) === isAscending ? -1 : 1));
-  return pageOf<Model>(page, {
-    rows,
-    keyOf,
-    order: isAscending ? 'ascending' : 'descending',
-    maxRows: MAX_MODELS,
-  });
+  const ids = wanted.map(({ id }) => id);
+  const isWanted = filter?.isAvailable ?? null;
+  const offers = isByAge && isWanted === null ? new Map() : await findAvailability(deps, ids);
+  const isAvailable = ({ id }: { id: string }) => offers.get(id)?.isAvailable === true;
+  const models = isWanted === null ? wanted : wanted.filter((model) => isAvailable(model) === isWanted);
+  const ranks = isByAge ? null : rankModels(listed);
+  const keyOf = (model: ChoosableModel) =>
+    ranks === null ? model.id : relevanceKey(model, isAvailable(model), ranks);
+  const found = pageOf(input, sortByKey(models, keyOf, order));
+  const shownIds = found.rows.map(({ id }) => id);
+  return {
+    page: { ...found, rows: await readModelsById(deps, shownIds) },
+    offers,
+    preferences: new Map(models.map((model) => [model.id, model])),
+  };
 }
 
-/** These models with whether they can be asked, those alone that can or cannot if one is wanted. */
-async function withAvailability(
-  deps: { db: Database },
-  models: readonly PreferredModel[],
-  isWanted: boolean | null,
-): Promise<ListedForChoice[]> {
-  const offers = await findAvailability(
-    deps,
-    models.map(({ id }) => id),
-  );
-  return models
-    .map((model) => ({ ...model, isAvailable: offers.get(model.id)?.isAvailable === true }))
-    .filter(({ isAvailable }) => isWanted === null || isAvailable === isWanted);
+/** The models in the order of their keys, each of which is made once. The keys of relevance begin with the most relevant. */
+function sortByKey(
+  models: readonly ChoosableModel[],
+  keyOf: (model: ChoosableModel) => string,
+  { field, direction }: ModelOrder,
+): SortedList<{ id: string }> {
+  const isAscending = (field === 'ADDED') === (direction === 'ASC');
+  const keys = new Map(models.map((model) => [model.id, keyOf(model)]));
+  const keyOfRow = ({ id }: { id: string }) => keys.get(id) ?? id;
+  return {
+    rows: models.toSorted((left, right) => (keyOfRow(left) < keyOfRow(right) === isAscending ? -1 : 1)),
+    keyOf: keyOfRow,
+    order: isAscending ? 'ascending' : 'descending',
+    maxRows: MAX_MODELS,
+  };
 }
 
 function matcher(
   { providers }: { providers: Providers },
   filter: ModelFilter,
-): (model: PreferredModel) => boolean {
+): (model: ChoosableModel) => boolean {
   const { provider, isFavorite, includeHidden } = filter;
   const wanted = filter.capabilities ?? [];
   const words = (filter.search ?? '').toLowerCase().split(/\s+/).filter(Boolean);

@@ -32,8 +32,11 @@ import { SOON_MS } from './shutdown.ts';
 /** A model that a workspace or team knows. Whether it can be called now depends on the keys. */
 export type Model = Omit<typeof models.$inferSelect, 'provider'> & { provider: ProviderName };
 
+/** The columns of a model that decide how it is asked. */
+export type AskedFacts = Pick<Model, 'name' | 'maxOutputTokens' | 'capabilities' | 'optionFacts'>;
+
 /** What decides how a model is asked. */
-export function toAskedModel({ name, maxOutputTokens, capabilities, optionFacts }: Model): AskedModel {
+export function toAskedModel({ name, maxOutputTokens, capabilities, optionFacts }: AskedFacts): AskedModel {
   return { name, maxOutputTokens, capabilities, optionFacts };
 }
 

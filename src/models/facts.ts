@@ -8,7 +8,7 @@ import type { ModelCapability } from '../providers/options.ts';
 import type { ModelPrice } from '../providers/price.ts';
 import type { Provider } from '../providers/provider.ts';
 import { optionSupportOf } from './answer-options.ts';
-import { type Model, toAskedModel } from './catalogue.ts';
+import { type AskedFacts, type Model, toAskedModel } from './catalogue.ts';
 import { findContextWindow, findPrice } from './price-list.ts';
 
 /** The number of tokens that fit into one request, by the provider's list, else by the price list; null if neither knows it. */
@@ -22,7 +22,7 @@ export function priceOf(model: Model, at: Date): ModelPrice | null {
 }
 
 /** The capabilities of a model: those that its provider's list states, then those that are stated by hand. */
-export function capabilitiesOf(provider: Provider, model: Model): ModelCapability[] {
+export function capabilitiesOf(provider: Provider, model: AskedFacts): ModelCapability[] {
   const byHand = manualFactsOf(provider, model).capabilities?.value ?? [];
   return [...new Set([...model.capabilities, ...byHand])];
 }
@@ -84,7 +84,7 @@ function originsOf(source: Origin['source'], stated: Stated<unknown> | null): Or
   return stated === null ? [] : [{ source, asOf: new Date(stated.asOf) }];
 }
 
-function manualFactsOf(provider: Provider, model: Model): ManualFacts {
+function manualFactsOf(provider: Provider, model: AskedFacts): ManualFacts {
   return provider.manualFacts(toAskedModel(model));
 }
 

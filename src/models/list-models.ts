@@ -2,11 +2,12 @@ import { and, eq, not, notExists, or, type SQL } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import { isOneOf } from '../db/is-one-of.ts';
 import { type Page, type PageInput, readPage } from '../db/page.ts';
 import { models } from '../db/tables/model.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
-import { isForViewer, type Model } from './catalogue.ts';
-import { isFavorite, isHidden } from './preference.ts';
+import { type AskedFacts, isForViewer, type Model } from './catalogue.ts';
+import { isFavorite, isHidden, type ModelPreference } from './preference.ts';
 
 /** The models of a workspace that its members can choose from: those of the workspace and of its team. */
 type ListingWorkspace = Pick<Workspace, 'id' | 'teamId'>;
@@ -36,21 +37,35 @@ export async function listModelsOfAll(
   return await readModels(db, isListedIn(db, workspace), page, 'ascending');
 }
 
-/** A model as it is shown to a viewer. */
-export type PreferredModel = Model & { isFavorite: boolean; isHidden: boolean };
+/** What decides whether a model is wanted in a list, and its place there. */
+export interface ChoosableModel
+  extends Pick<Model, 'id' | 'provider' | 'baseUrl' | 'title' | 'baseModelId'>,
+    AskedFacts,
+    ModelPreference {}
 
 /** All models of the list for a viewer, with those that are hidden, in the order they became known. */
-export async function readPreferredModels(
+export async function readChoosableModels(
   { db }: { db: Database },
   viewer: Viewer,
   workspace: ListingWorkspace,
-): Promise<PreferredModel[]> {
+): Promise<ChoosableModel[]> {
+  const { id, provider, baseUrl, title, baseModelId } = models;
+  const { name, maxOutputTokens, capabilities, optionFacts } = models;
+  const asked = { name, maxOutputTokens, capabilities, optionFacts };
+  const preference = { isFavorite: isFavorite(viewer), isHidden: isHidden(viewer) };
   const rows = await db
-    .select({ model: models, isFavorite: isFavorite(viewer), isHidden: isHidden(viewer) })
+    .select({ id, provider, baseUrl, title, baseModelId, ...asked, ...preference })
     .from(models)
     .where(and(isListedIn(db, workspace), isForViewer(viewer)))
     .orderBy(models.id);
-  return rows.map(({ model, ...preferred }) => ({ ...(model as Model), ...preferred }));
+  return rows as ChoosableModel[];
+}
+
+/** The models with these ids, in their order; those that are gone are left out. The caller has found them in a list. */
+export async function readModelsById({ db }: { db: Database }, ids: readonly string[]): Promise<Model[]> {
+  const rows = ids.length === 0 ? [] : await db.select().from(models).where(isOneOf(models.id, ids));
+  const byId = new Map(rows.map((row) => [row.id, row as Model]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
 async function readModels(

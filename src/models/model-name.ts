@@ -4,8 +4,8 @@ export interface ModelName {
   maker: string;
   /** The word that the maker's models of one kind begin with, e.g. `gemma` in `gemma-3-27b-it`. */
   line: string;
-  /** The numbers of the version, e.g. `[5, 6]` in `gpt-5.6-luna`; empty for a name without. */
-  version: readonly number[];
+  /** The version as a number that grows, e.g. 5_006_000 for the 5.6 of `gpt-5.6-luna`; zero for a name without. */
+  version: number;
   /** The name without its date and stage: that of the model of which it is a snapshot. */
   undated: string;
   /** The date of a snapshot, as a number that grows; null for a name without. */
@@ -18,33 +18,24 @@ export interface ModelName {
 export function readModelName(name: string): ModelName {
   const lower = name.toLowerCase();
   const slash = lower.lastIndexOf('/');
-  const [, ...date] = DATE.exec(lower) ?? [];
-  const words = lower
-    .slice(slash + 1)
-    .replace(DATE, '')
-    .split(/[-_:@ ]+/);
-  const version = words.flatMap((word) => {
-    const [, numbers] = VERSION.exec(word) ?? [];
-    return numbers === undefined ? [] : numbers.split('.').map(Number);
-  });
+  const date = DATE.exec(lower);
+  const own = date === null ? lower : lower.slice(0, date.index) + lower.slice(date.index + date[0].length);
+  const words = own.slice(slash + 1).split(/[-_:@ ]/);
   return {
     maker: lower.slice(0, Math.max(slash, 0)),
     line: /^[a-z]*/.exec(words[0] ?? '')?.[0] ?? '',
-    version,
+    version: versionNumber(words),
     undated: words.filter((word) => word !== LATEST && word !== PREVIEW).join('-'),
-    date: date.length === 0 ? null : dateNumber(date),
-    isPlain: date.length === 0 && !words.includes(PREVIEW),
+    date: date === null ? null : dateNumber(date.slice(1)),
+    isPlain: date === null && !words.includes(PREVIEW),
   };
 }
 
-/** Negative if the left version is newer, positive if the right one is, else zero. */
-export function compareVersions(left: readonly number[], right: readonly number[]): number {
-  const length = Math.max(left.length, right.length);
-  for (let index = 0; index < length; index++) {
-    const difference = (right[index] ?? 0) - (left[index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+/** The first three numbers of the version in the words of a name as one number. */
+function versionNumber(words: readonly string[]): number {
+  const numbers = words.flatMap((word) => VERSION.exec(word)?.[1]?.split('.') ?? []);
+  const [major = 0, minor = 0, patch = 0] = numbers.map(Number);
+  return major * 1_000_000 + minor * 1_000 + patch;
 }
 
 /** Year, month and day as one number; a part that the name leaves out is zero. */

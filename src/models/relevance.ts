@@ -1,23 +1,17 @@
-import type { PreferredModel } from './list-models.ts';
-import { compareVersions, type ModelName, readModelName } from './model-name.ts';
-
-/** A model of a list, and whether it can be asked now. */
-export type ListedForChoice = PreferredModel & { isAvailable: boolean };
+import type { ChoosableModel } from './list-models.ts';
+import { readModelName } from './model-name.ts';
 
 /**
- * The keys by which models are sorted for a person who chooses one, by model id: those that can be asked first; of these
- * favourites, then variants in the order in which they were made, then the others by their rank.
+ * The key by which a model is sorted for a person who chooses one: those that can be asked come first; of these favourites, then
+ * variants in the order in which they were made, then the others by their rank.
  */
-export function relevanceKeys(
-  models: readonly ListedForChoice[],
+export function relevanceKey(
+  { id, isFavorite, baseModelId }: ChoosableModel,
+  isAvailable: boolean,
   ranks: ReadonlyMap<string, string>,
-): Map<string, string> {
-  return new Map(
-    models.map((model) => {
-      const isLater = [!model.isAvailable, !model.isFavorite, model.baseModelId === null];
-      return [model.id, `${isLater.map(Number).join('')}${ranks.get(model.id) ?? NO_RANK} ${model.id}`];
-    }),
-  );
+): string {
+  const isLater = [!isAvailable, !isFavorite, baseModelId === null];
+  return `${isLater.map(Number).join('')}${ranks.get(id) ?? NO_RANK} ${id}`;
 }
 
 /**
@@ -25,7 +19,7 @@ export function relevanceKeys(
  * the order in which they became known, so that a filter or a favourite changes no other model's rank. Providers come in the
  * order in which their first key was added, and what each of them lists as `inOrder` sorts it. Variants have none.
  */
-export function rankModels(models: readonly PreferredModel[]): Map<string, string> {
+export function rankModels(models: readonly ChoosableModel[]): Map<string, string> {
   const bases = models.filter(({ baseModelId }) => baseModelId === null);
   const places = Map.groupBy(bases, ({ provider, baseUrl }) => JSON.stringify([provider, baseUrl]));
   return new Map(
@@ -41,57 +35,41 @@ export function rankModels(models: readonly PreferredModel[]): Map<string, strin
  * grouped by the word they begin with (`gpt`, `o`), the group with the newest version first; in it newer versions come before
  * older ones, and equal ones in the order in which they became known.
  */
-function inOrder(models: readonly PreferredModel[]): { id: string }[] {
-  const named = models.map(({ id, name }, index) => ({ id, index, ...readModelName(name) }));
-  const plain = new Set(named.filter(({ isPlain }) => isPlain).map(modelOf));
-  const makers = firstsOf(named, makerOf);
-  const lines = firstsOf(named, lineOf);
-  const undated = firstsOf(named, modelOf);
-  const newest = newestOf(named);
-  const sortable = named.map((model) => ({
-    ...model,
-    makerIndex: makers.get(makerOf(model)) ?? 0,
-    isSnapshot: Number(!model.isPlain && plain.has(modelOf(model))),
-    newestOfLine: newest.get(lineOf(model)) ?? [],
-    lineIndex: lines.get(lineOf(model)) ?? 0,
-    modelIndex: undated.get(modelOf(model)) ?? 0,
-  }));
-  return sortable.sort(
-    (left, right) =>
-      left.makerIndex - right.makerIndex ||
-      left.isSnapshot - right.isSnapshot ||
-      compareVersions(left.newestOfLine, right.newestOfLine) ||
-      left.lineIndex - right.lineIndex ||
-      compareVersions(left.version, right.version) ||
-      left.modelIndex - right.modelIndex ||
-      (right.date ?? UNDATED) - (left.date ?? UNDATED) ||
-      left.index - right.index,
-  );
+function inOrder(models: readonly ChoosableModel[]): { id: string }[] {
+  const makers = new Map<string, number>();
+  const lines = new Map<string, { index: number; newest: number }>();
+  const undated = new Map<string, { index: number; isListed: boolean }>();
+  const named = models.map(({ id, name }, index) => {
+    const { version, date, isPlain, ...read } = readModelName(name);
+    const { maker } = read;
+    const line = lines.get(`${maker}/${read.line}`) ?? { index, newest: version };
+    const model = undated.get(`${maker}/${read.undated}`) ?? { index, isListed: false };
+    if (!makers.has(maker)) makers.set(maker, index);
+    line.newest = Math.max(line.newest, version);
+    model.isListed ||= isPlain;
+    lines.set(`${maker}/${read.line}`, line);
+    undated.set(`${maker}/${read.undated}`, model);
+    return { id, index, maker, line, model, version, date, isPlain };
+  });
+  const sortable = named.map(({ id, index, maker, line, model, version, date, isPlain }) => {
+    const isSnapshot = Number(!isPlain && model.isListed);
+    const ofLine = [-line.newest, line.index, -version];
+    const ofModel = [model.index, -(date ?? Number.POSITIVE_INFINITY), index];
+    // Smaller ones come first.
+    return { id, places: [makers.get(maker) ?? 0, isSnapshot, ...ofLine, ...ofModel] };
+  });
+  return sortable.sort((left, right) => compare(left.places, right.places));
 }
 
-/** The index of the first model of each group. */
-function firstsOf(models: readonly ModelName[], groupOf: (model: ModelName) => string): Map<string, number> {
-  return new Map(models.map((model, index): [string, number] => [groupOf(model), index]).reverse());
+/** Compares lists of numbers by the first that differ. */
+function compare(left: readonly number[], right: readonly number[]): number {
+  let index = 0;
+  while (index < left.length && left[index] === right[index]) index += 1;
+  return (left[index] ?? 0) < (right[index] ?? 0) ? -1 : 1;
 }
-
-/** The newest version in each line. */
-function newestOf(models: readonly ModelName[]): Map<string, readonly number[]> {
-  const newest = new Map<string, readonly number[]>();
-  for (const model of models) {
-    const known = newest.get(lineOf(model));
-    if (known === undefined || compareVersions(model.version, known) < 0)
-      newest.set(lineOf(model), model.version);
-  }
-  return newest;
-}
-
-const makerOf = ({ maker }: ModelName) => maker;
-const lineOf = ({ maker, line }: ModelName) => `${maker}/${line}`;
-const modelOf = ({ maker, undated }: ModelName) => `${maker}/${undated}`;
 
 function digits(count: number, length: number): string {
   return String(count).padStart(length, '0');
 }
 
-const UNDATED = 99_999_999; // newer than every snapshot
 const NO_RANK = digits(0, 9);
