@@ -18,12 +18,13 @@ import { startServerProcess } from './kit/process.ts';
 import { say } from './kit/say.ts';
 
 const serverUrl = inject('postgresUrl') ?? '';
-const KILLS = 10;
+const KILLS = Number(process.env.LATCHKEY_TEST_ROUNDS ?? 4);
+const timeout = 120_000 + KILLS * 20_000;
 const UNFINISHED =
   'This database is an unfinished copy of an embedded one. Run database copy again until it says that the copy is finished, ' +
   'or use an empty database.';
 
-describe.runIf(serverUrl !== '')('a copy into a PostgreSQL database', { timeout: 240_000 }, () => {
+describe.runIf(serverUrl !== '')('a copy into a PostgreSQL database', { timeout }, () => {
   test('that is killed at any moment goes on where it was, holds every row as it was, and a server goes on with the chat', async () => {
     await using house = await prepareHouse();
     const before = await rowsIn({ dataDir: house.folder });
