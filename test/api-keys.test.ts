@@ -596,11 +596,12 @@ describe('a stored key', () => {
   test('refreshing the models of a key keeps those gone from the list, which cannot be asked', async () => {
     const ada = await server.signUp();
     const { apiKey, models } = await ada.addKey('MISTRAL');
-    const { MISTRAL } = server.app.providers;
-    const { checkKey } = MISTRAL;
-    vi.spyOn(MISTRAL, 'checkKey').mockImplementation(
-      async (call) => (await checkKey(call))?.slice(1) ?? null,
-    );
+    for (const { providers } of server.apps) {
+      const { checkKey } = providers.MISTRAL;
+      vi.spyOn(providers.MISTRAL, 'checkKey').mockImplementation(
+        async (call) => (await checkKey(call))?.slice(1) ?? null,
+      );
+    }
     const refreshed = await ada.run<KeyResult>('check-api-key', { input: { id: apiKey.id } });
     expect(refreshed.models.map(({ id }) => id)).toEqual(models.slice(1).map(({ id }) => id));
     expect((await modelsOf(ada)).find(({ id }) => id === models[0]?.id)).toMatchObject({
