@@ -12,7 +12,7 @@ main → require-node.js, command, demo, config, app, server, simulator, account
 command → fleet, answers/take-over, config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault, bus/redis-cluster-error
 demo → config, app, server, simulator, command/terminal
 app → bus, config, mail, accounts, workspaces, keys, models, threads, files, answers, follow, fleet, audit, graphql, providers, limits, db, changes, vault, single-flight, rounds
-server → app (type), config (type), execution, files, accounts, db/transient-failure, db (type)
+server → app (type), config (type), execution, files, accounts, db/transient-failure, db (type), vault/file-box (type)
 execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
 graphql → accounts, workspaces, keys, models, threads, files, answers, follow, audit, changes, providers/registry, providers/provider, providers/options, db/id, db/page (type), vault (type)
 follow → answers, threads, files, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
