@@ -19,7 +19,7 @@ import type { Config } from './config.ts';
 import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
 import type { FileDeps } from './files/file-deps.ts';
 import { FileUrls } from './files/file-urls.ts';
-import { openFolderStore } from './files/folder-store.ts';
+import { openFileStore } from './files/open-store.ts';
 import { startFileWork } from './files/start-file-work.ts';
 import { UploadLimits } from './files/upload-limits.ts';
 import { ServerLease } from './fleet/lease.ts';
@@ -144,6 +144,7 @@ async function openOn(
     value: config.operatorToken,
     file: config.operatorTokenFile,
   });
+  const fileStore = await openFileStore(config.files);
   const isShared = config.redis !== undefined || options.isShared === true;
   const facts = { rootIds: rootKeys.map(({ id }) => id), authSecret };
   if (isShared) await requireSameSecrets(db, facts);
@@ -170,7 +171,7 @@ async function openOn(
   const lease = await ServerLease.begin(db, facts, times, (serverId) => bus.setServerId(serverId));
   const work = new Set<Promise<void>>();
   const closingFiles = new AbortController();
-  if (isShared && config.files.isDefaultFolder) report(SHARE_FILES_SENTENCE);
+  if (isShared && config.files.isForOneServer) report(SHARE_FILES_SENTENCE);
   const deps: AnswerDeps & FileDeps & { heartbeatDb: Database } = {
     db,
     heartbeatDb,
@@ -188,7 +189,7 @@ async function openOn(
     checks: new SingleFlight(),
     requireSealedKeys: config.requireSealedKeys,
     allowedPrivateHosts: config.allowedPrivateHosts,
-    fileStore: openFolderStore(config.files.folder),
+    fileStore,
     fileUrls: new FileUrls(authSecret),
     fileNumbers: config.files.numbers,
     uploadLimits: new UploadLimits(config.files.numbers, limits.createWindow),
@@ -304,7 +305,7 @@ async function untilDelivered(ended: readonly LiveAnswer[]): Promise<void> {
 const SIGN_UP = { open: 'OPEN', invited: 'INVITED', closed: 'CLOSED' } as const;
 
 const SHARE_FILES_SENTENCE =
-  'Uploaded files are kept in the data folder of this server alone. Set LATCHKEY_FILES_DIR to a folder that all servers share.';
+  'Uploaded files are kept in the data folder of this server alone. Set LATCHKEY_FILES_DIR to a folder that all servers share, or LATCHKEY_S3_BUCKET.';
 
 const LONGEST_DRAIN_MS = 60 * 60_000; // longer than any answer
 const DELIVERY_STEP_MS = 2_000;

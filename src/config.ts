@@ -146,6 +146,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     files: readFileSettings(
       {
         folder: env.LATCHKEY_FILES_DIR,
+        bucket: env.LATCHKEY_S3_BUCKET,
+        endpoint: env.LATCHKEY_S3_ENDPOINT,
+        region: env.LATCHKEY_S3_REGION,
+        accessKeyIdFile: env.LATCHKEY_S3_ACCESS_KEY_ID_FILE,
+        secretAccessKeyFile: env.LATCHKEY_S3_SECRET_ACCESS_KEY_FILE,
         maxFileBytes: env.LATCHKEY_MAX_FILE_BYTES,
         maxWorkspaceBytes: env.LATCHKEY_MAX_WORKSPACE_BYTES,
         uploadsPerPerson: env.LATCHKEY_MAX_UPLOADS_PER_PERSON,
@@ -289,6 +294,11 @@ const SETTINGS = [
   'LATCHKEY_WRITE_TIMEOUT_SECONDS',
   'LATCHKEY_DRAIN_SECONDS',
   'LATCHKEY_FILES_DIR',
+  'LATCHKEY_S3_BUCKET',
+  'LATCHKEY_S3_ENDPOINT',
+  'LATCHKEY_S3_REGION',
+  'LATCHKEY_S3_ACCESS_KEY_ID_FILE',
+  'LATCHKEY_S3_SECRET_ACCESS_KEY_FILE',
   'LATCHKEY_MAX_FILE_BYTES',
   'LATCHKEY_MAX_WORKSPACE_BYTES',
   'LATCHKEY_MAX_UPLOADS_PER_PERSON',

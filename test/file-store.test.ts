@@ -6,8 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { newId } from '../src/db/id.ts';
 import { newFileKey } from '../src/files/file-key.ts';
 import { openFolderStore } from '../src/files/folder-store.ts';
+import { openS3Store } from '../src/files/s3-store.ts';
 import { type FileStore, MissingFileError, nameOf, namesOf } from '../src/files/store.ts';
 import { openPart, storePart } from '../src/files/stored-part.ts';
+import { startBucket } from './kit/bucket.ts';
 
 const signal = new AbortController().signal;
 const BOX = 64 * 1024;
@@ -30,7 +32,20 @@ async function folderStore(): Promise<StoreUnderTest> {
   };
 }
 
-const STORES = { 'a folder': folderStore };
+async function s3Store(): Promise<StoreUnderTest> {
+  const bucket = await startBucket();
+  const spool = await mkdtemp(join(tmpdir(), 'latchkey-spool-'));
+  return {
+    store: openS3Store({ ...bucket, bucket: bucket.name }, spool),
+    contents: async () => [...bucket.objects.keys(), ...(await readdir(spool))],
+    async [Symbol.asyncDispose]() {
+      await bucket[Symbol.asyncDispose]();
+      await rm(spool, { recursive: true });
+    },
+  };
+}
+
+const STORES = { 'a folder': folderStore, 'a bucket': s3Store };
 
 async function* chunksOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* chunks;
@@ -84,6 +99,12 @@ describe.each(Object.entries(STORES))('%s', (_name, make) => {
       yield randomBytes(BOX);
     }
     await expect(it.store.put('att_1.1', source(), abort.signal)).rejects.toThrow();
+    expect(await it.contents()).toEqual([]);
+  });
+
+  test('a check of a store that works leaves nothing in it', async () => {
+    await using it = await make();
+    await it.store.check(signal);
     expect(await it.contents()).toEqual([]);
   });
 

@@ -11,7 +11,7 @@ import { sweepFiles } from '../src/files/sweep.ts';
 import { bearer, postAccount } from './kit/account-request.ts';
 import { type Follower, follow, TRANSPORTS } from './kit/answer.ts';
 import { announce, put, type SeenAttachment, seen, storedNames, upload, whenRead } from './kit/attachment.ts';
-import { beforeNextTransaction, freshDatabase } from './kit/database.ts';
+import { beforeNextTransaction, failStatements, freshDatabase } from './kit/database.ts';
 import { eventually } from './kit/eventually.ts';
 import { nodesOf, type Page } from './kit/page.ts';
 import { change, letIn, newWorkspace } from './kit/people.ts';
@@ -364,6 +364,27 @@ describe('the sweep', () => {
     await sweepFiles(server.app);
     expect(storedOf(id)).toEqual([]);
     expect(await server.app.db.$count(removedAttachments, isRemoved)).toBe(0);
+  });
+
+  test('the sweep removes what a server has kept that died before it wrote the row, unless the upload was repeated', async () => {
+    const announced = [await announce(ada, 4), await announce(ada, 4)] as const;
+    const died = vi.spyOn(server.app.fileStore, 'remove').mockImplementation(async () => {});
+    for (const { upload: request } of announced) {
+      using _failing = failStatements(server.app.db, /^update "attachments" set "status"/, new Error('died'), 1);
+      expect((await put(request, Buffer.from('text'))).status).toBe(500);
+    }
+    died.mockRestore();
+    const [{ attachment: left }, { attachment: repeated, upload: request }] = announced;
+    expect([storedOf(left.id), storedOf(repeated.id)]).toEqual([[`${left.id}.1`], [`${repeated.id}.1`]]);
+    expect(await seen(ada, left.id)).toMatchObject({ status: 'WAITING' });
+
+    expect((await put(request, Buffer.from('text'))).status).toBe(204);
+    await whenRead(ada, repeated.id);
+    await eventually('what the first left is gone', () => storedOf(repeated.id).length === 2);
+    expect(storedOf(repeated.id).sort()).toEqual([`${repeated.id}.2`, `${repeated.id}.text`]);
+    await age(left.id, '27 minutes');
+    await sweepFiles(server.app);
+    expect([await isGone(left.id), storedOf(left.id)]).toEqual([true, []]);
   });
 
   test('the sweep takes up a file whose reading a crash has ended, and gives up in the end', async () => {

@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { failureCode } from '../log.ts';
+import { ConfigError } from '../read-setting.ts';
 import type { SealedBytes } from '../vault/file-box.ts';
-import { temporaryPath, writeNewFile } from './new-file.ts';
-import { type FileStore, MissingFileError } from './store.ts';
+import { clearOldFiles, temporaryPath, writeNewFile } from './new-file.ts';
+import { type FileStore, isOutOfRoom, MissingFileError } from './store.ts';
 
 /**
  * Keeps files in a folder, which several servers can share. A file is written beside its place and renamed, so that at any moment,
@@ -43,12 +44,19 @@ export function openFolderStore(folder: string): FileStore {
       for (const name of names) await rm(pathOf(name), { force: true });
     },
 
-    async clearLeftovers() {
-      const before = Date.now() - LEFTOVER_AFTER_MS;
-      for (const name of await namesIn(unfinished)) {
-        const path = join(unfinished, name);
-        const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() })); // an upload that has ended meanwhile
-        if (mtimeMs < before) await rm(path, { force: true });
+    clearLeftovers: () => clearOldFiles(unfinished),
+
+    async check(signal) {
+      const path = temporaryPath(unfinished);
+      try {
+        await writeNewFile(path, NOTHING, signal);
+        await rm(path);
+      } catch (error) {
+        // A full disk is no wrong setting: what is there can be read, and there may be room again.
+        if (isOutOfRoom(error)) return;
+        throw new ConfigError(
+          `Files cannot be kept in ${folder} (${failureCode(error)}). Let this user write there, or set LATCHKEY_FILES_DIR.`,
+        );
       }
     },
   };
@@ -58,13 +66,6 @@ export function openFolderStore(folder: string): FileStore {
 function folderOf(name: string): string {
   const [id = ''] = name.split('.');
   return id.slice(-2);
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return await readdir(folder).catch((error: unknown) => {
-    if (failureCode(error) === 'ENOENT') return []; // nothing was uploaded yet
-    throw error;
-  });
 }
 
 /** Makes a new name in a folder durable. Windows does not sync folders. */
@@ -78,5 +79,6 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** No upload takes as long, and another server that shares the folder may be at one. */
-const LEFTOVER_AFTER_MS = 24 * 60 * 60 * 1_000;
+const NOTHING: AsyncIterable<Uint8Array> = {
+  async *[Symbol.asyncIterator]() {},
+};

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { and, eq, inArray, isNull, lt, sql } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
@@ -6,6 +6,7 @@ import { attachments } from '../db/tables/attachment.ts';
 import { users } from '../db/tables/user.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
 import { failureName, log } from '../log.ts';
+import type { FileKey } from '../vault/file-box.ts';
 import { rolesThatMay } from '../workspaces/permissions.ts';
 import { type Attachment, announceAttachment, attachmentColumns } from './attachment.ts';
 import type { FileDeps } from './file-deps.ts';
@@ -60,30 +61,36 @@ export async function receiveUpload(
 async function receive(
   deps: FileDeps,
   attachment: Attachment & Stored,
-  { read, signal }: IncomingBytes,
+  incoming: IncomingBytes,
 ): Promise<UploadResult> {
   const key = newFileKey(attachment.id);
-  const hash = createHash('sha256');
   try {
-    const bytes = counted(read(), attachment.sizeBytes, hash);
-    await storePart(deps.fileStore, attachment, 'file', { key, bytes, signal });
+    const sha256 = await storeBytes(deps, attachment, key, incoming);
+    if (!(await giveToRow(deps, attachment, key, sha256)))
+      return (await findUpload(deps, attachment)) === null ? { type: 'gone' } : { type: 'already-there' };
+    announceAttachment(deps.changes, attachment);
+    deps.track(dropEarlier(deps, attachment));
+    deps.track(readUploaded(deps, { attachmentId: attachment.id, number: 1 }));
+    return { type: 'kept', sha256 };
   } catch (error) {
     if (error instanceof WrongSizeError) return { type: 'wrong-size', isTooLong: error.isTooLong };
     throw error;
-  }
-  const sha256 = hash.digest();
-  let isKept = false;
-  try {
-    isKept = await giveToRow(deps, attachment, await sealFileKey(deps, attachment, key, sha256));
   } finally {
-    if (!isKept) await drop(deps, [nameOf(attachment, 'file')]);
+    key.secret.fill(0);
   }
-  if (!isKept)
-    return (await findUpload(deps, attachment)) === null ? { type: 'gone' } : { type: 'already-there' };
-  announceAttachment(deps.changes, attachment);
-  deps.track(dropEarlier(deps, attachment));
-  deps.track(readUploaded(deps, { attachmentId: attachment.id, number: 1 }));
-  return { type: 'kept', sha256 };
+}
+
+/** Keeps the bytes and returns their SHA-256. Throws WrongSizeError. */
+async function storeBytes(
+  { fileStore }: FileDeps,
+  attachment: Attachment & Stored,
+  key: FileKey,
+  { read, signal }: IncomingBytes,
+): Promise<Uint8Array> {
+  const hash = createHash('sha256');
+  const bytes = counted(read(), attachment.sizeBytes, hash);
+  await storePart(fileStore, attachment, 'file', { key, bytes, signal });
+  return hash.digest();
 }
 
 /** The attachment of an upload, if its uploader may still write in the workspace and sign in. */
@@ -121,25 +128,36 @@ async function claim(db: Database, { id }: UploadTarget): Promise<Stored | null>
   return row ?? null;
 }
 
-/** False if the row is gone, a later upload has overtaken this one, or the uploader lost the right to write meanwhile. */
+/**
+ * Gives the bytes to the row, and removes them if that fails. False if the row is gone, a later upload has overtaken this one, or
+ * the uploader lost the right to write meanwhile.
+ */
 async function giveToRow(
   deps: FileDeps,
   attachment: Attachment & Stored,
-  sealed: Awaited<ReturnType<typeof sealFileKey>>,
+  key: FileKey,
+  sha256: Uint8Array,
 ): Promise<boolean> {
-  if ((await findUpload(deps, attachment)) === null) return false;
-  const updated = await deps.db
-    .update(attachments)
-    .set({ ...sealed, status: 'READING', readings: 1, readingSince: sql`now()` })
-    .where(
-      and(
-        eq(attachments.id, attachment.id),
-        eq(attachments.status, 'WAITING'),
-        eq(attachments.uploads, attachment.uploads),
-      ),
-    )
-    .returning({ id: attachments.id });
-  return updated.length > 0;
+  let isGiven = false;
+  try {
+    if ((await findUpload(deps, attachment)) === null) return false;
+    const sealed = await sealFileKey(deps, attachment, key, sha256);
+    const updated = await deps.db
+      .update(attachments)
+      .set({ ...sealed, status: 'READING', readings: 1, readingSince: sql`now()` })
+      .where(
+        and(
+          eq(attachments.id, attachment.id),
+          eq(attachments.status, 'WAITING'),
+          eq(attachments.uploads, attachment.uploads),
+        ),
+      )
+      .returning({ id: attachments.id });
+    isGiven = updated.length > 0;
+    return isGiven;
+  } finally {
+    if (!isGiven) await drop(deps, [nameOf(attachment, 'file')]);
+  }
 }
 
 /** Removes what earlier uploads of the same attachment have left, which a crash ended before they could. */
@@ -163,7 +181,7 @@ async function drop({ fileStore }: FileDeps, names: readonly string[]): Promise<
 async function* counted(
   source: AsyncIterable<Uint8Array>,
   size: number,
-  hash: ReturnType<typeof createHash>,
+  hash: Hash,
 ): AsyncGenerator<Uint8Array> {
   let total = 0;
   for await (const chunk of source) {

@@ -1,3 +1,4 @@
+import { failureCode } from '../log.ts';
 import type { FilePart, SealedBytes } from '../vault/file-box.ts';
 
 /** Where the sealed bytes of files are kept: a folder or a bucket. It can read none of them. */
@@ -13,6 +14,8 @@ export interface FileStore {
   remove(names: readonly string[], signal: AbortSignal): Promise<void>;
   /** Removes what a crash has left of uploads that were under way. */
   clearLeftovers(): Promise<void>;
+  /** Finds out whether files can be kept. Throws ConfigError, which says which setting to correct. */
+  check(signal: AbortSignal): Promise<void>;
 }
 
 /** The store has nothing under a name that a row refers to. */
@@ -22,6 +25,11 @@ export class MissingFileError extends Error {
   constructor() {
     super('The file store has no such file.');
   }
+}
+
+/** Whether something could not be kept because a disk, or one's share of it, is full. */
+export function isOutOfRoom(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(failureCode(error) ?? '');
 }
 
 /** An attachment as far as names in the store depend on it. */

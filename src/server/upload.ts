@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FileDeps } from '../files/file-deps.ts';
 import type { UploadTarget } from '../files/file-urls.ts';
 import { receiveUpload, type UploadResult } from '../files/receive-upload.ts';
+import { isOutOfRoom } from '../files/store.ts';
 import { uploadTimeMs } from '../files/upload-limits.ts';
-import { failureCode } from '../log.ts';
 import type { BodyDeadlines } from './body-deadlines.ts';
 import { LINGER_MS, UPLOAD_IDLE_MS } from './policy.ts';
 import { sendJson } from './response.ts';
@@ -52,10 +52,18 @@ async function receive(
     // Destroying the request when the reading ends early would take the connection from the answer.
     return request.iterator({ destroyOnReturn: false });
   };
+  const receiving = receiveUpload(deps, target, { read, signal: cut.signal });
+  // A shutdown waits until what it cut is removed.
+  deps.track(
+    receiving.then(
+      () => {},
+      () => {},
+    ),
+  );
   try {
-    return await receiveUpload(deps, target, { read, signal: cut.signal });
+    return await receiving;
   } catch (error) {
-    if (NO_ROOM.includes(failureCode(error) ?? '')) return { type: 'no-room' };
+    if (isOutOfRoom(error)) return { type: 'no-room' };
     throw error;
   }
 }
@@ -151,6 +159,3 @@ const ENCODED: Refusal = {
   code: 'UNSUPPORTED',
   message: 'Send the bytes of the file as they are, without a Content-Encoding.',
 };
-
-/** A full disk, and a full share of it. */
-const NO_ROOM = ['ENOSPC', 'EDQUOT'];
