@@ -17,7 +17,7 @@ const DAMAGED = {
 };
 const CLOSED = { status: 'rejected', reason: { name: 'ReadingFailedError', code: 'CLOSED' } };
 
-describe('the rights of the process that reads a file', () => {
+describe('rights', () => {
   const nothing = {
     environment: '{"TZ":"UTC"}',
     'connect to a port': 'ERR_ACCESS_DENIED',
@@ -38,15 +38,15 @@ describe('the rights of the process that reads a file', () => {
     'write beside its code': 'ERR_ACCESS_DENIED',
   };
 
-  test('it can do nothing but read its own code, compute and reply', async () => {
+  test('a reader can do nothing but read its own code, compute and reply', async () => {
     expect(await outcomes('curious')).toEqual(nothing);
   });
 
-  test('one that decodes pictures may load native code as well', async () => {
+  test('a reader of pictures may load native code as well', async () => {
     expect(await outcomes('curious-native')).toEqual({ ...nothing, 'load native code': 'ERR_DLOPEN_FAILED' });
   });
 
-  test('of the files and sockets of the server it gets none, only two pipes', async () => {
+  test('a reader gets two pipes, and none of the files and sockets of the server', async () => {
     const stopping = new AbortController();
     const reading = misbehave('wait', { signal: stopping.signal });
     const [id] = await untilReading();
@@ -73,29 +73,29 @@ describe('the rights of the process that reads a file', () => {
   }
 });
 
-describe('a file that takes the process over', () => {
-  test('takes no more memory than is allowed, and none of the server', async () => {
+describe('what a file can make its reader do', () => {
+  test('a file that takes ever more memory is refused, and takes none of the server', async () => {
     const before = process.memoryUsage().rss;
     expect(await misbehave('take memory', { limits: { memoryBytes: 300 * 2 ** 20 } })).toEqual(TOO_COMPLEX);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * 2 ** 20);
     expect(readers()).toEqual([]);
   });
 
-  test('takes no more processor time than is allowed', async () => {
+  test('a file that computes without an end is refused', async () => {
     expect(await misbehave('compute without an end', { limits: { cpuMs: 500 } })).toEqual(TOO_COMPLEX);
     expect(readers()).toEqual([]);
   });
 
-  test('takes no more time than is allowed', async () => {
+  test('a file that makes its reader wait without an end is refused', async () => {
     expect(await misbehave('wait', { limits: { wallMs: 500 } })).toEqual(TOO_COMPLEX);
     expect(readers()).toEqual([]);
   });
 
-  test('that crashes is refused', async () => {
+  test('a file that makes its reader crash is refused', async () => {
     expect(await misbehave('crash')).toEqual(TOO_COMPLEX);
   });
 
-  test('that writes without an end is ended', async () => {
+  test('a file that makes its reader write without an end is refused', async () => {
     expect(await misbehave('write without an end')).toEqual(DAMAGED);
     expect(readers()).toEqual([]);
   });
@@ -118,44 +118,44 @@ describe('a file that takes the process over', () => {
     'a picture without a size',
     'a picture of another format',
     'minus one page',
-  ])('is not believed when it replies with %s', async (order) => {
+  ])('a reply that is %s is not accepted', async (order) => {
     expect(await misbehave(order)).toEqual(DAMAGED);
   });
 });
 
-describe('a library that stumbles over a file', () => {
+describe('faults of libraries', () => {
   test.each([
     ['throws where nobody catches it', DAMAGED],
-    ['waits for what never comes', DAMAGED],
+    ['waits for nothing', DAMAGED],
     ['overflows the stack', TOO_COMPLEX],
-  ])('and %s leads to a refusal', async (order, refusal) => {
+  ])('a file over which a library %s is refused', async (order, refusal) => {
     expect(await read(`${order}\n`, 'a.txt', { program: 'stumbling' })).toEqual(refusal);
   });
 
-  test('and rejects what nobody waits for, does no harm', async () => {
+  test('a rejection that no code waits for does not keep a file from being read', async () => {
     const result = await read('rejects on the side\n', 'a.txt', { program: 'stumbling' });
     expect(result).toMatchObject({ kind: 'TEXT', text: 'read' });
   });
 
-  test('and cannot be loaded leaves the file to be read later', async () => {
+  test('a file whose reader cannot be loaded can be read later', async () => {
     const reading = read('is not there\n', 'a.txt', { program: 'stumbling' });
     await expect(reading).rejects.toMatchObject({ name: 'ReadingFailedError', code: 'ENDED' });
   });
 });
 
-describe('a process that ends for no fault of the file', () => {
-  test('leaves the file to be read later when it is killed from outside', async () => {
+describe('faults of the server', () => {
+  test('a file whose reader is killed from outside can be read later', async () => {
     const reading = misbehave('wait');
     const [id = 0] = await untilReading();
     process.kill(id, 'SIGKILL');
     await expect(reading).rejects.toMatchObject({ name: 'ReadingFailedError', code: 'ENDED' });
   });
 
-  test('leaves the file to be read later when it exits by itself', async () => {
+  test('a file whose reader exits by itself can be read later', async () => {
     await expect(misbehave('exit')).rejects.toMatchObject({ name: 'ReadingFailedError', code: 'ENDED' });
   });
 
-  test('rejects with what the source of the bytes throws', async () => {
+  test('a failure of the store is passed on', async () => {
     const failure = new Error('the bucket is away');
     async function* failing() {
       yield Buffer.from('the first half of the file');
@@ -165,12 +165,12 @@ describe('a process that ends for no fault of the file', () => {
     expect(readers()).toEqual([]);
   });
 
-  test.each([4, 6])('rejects when a file of 5 bytes is said to have %i', async (sizeBytes) => {
+  test.each([4, 6])('a file of 5 bytes that is said to have %i is not read', async (sizeBytes) => {
     await expect(read('12345', 'a.txt', { sizeBytes })).rejects.toMatchObject({ code: 'WRONG_LENGTH' });
     expect(readers()).toEqual([]);
   });
 
-  test('rejects when the source stops in the middle, without an end', async () => {
+  test('a file whose store stops in the middle can be read later', async () => {
     async function* stalled() {
       yield Buffer.from('the first half of the file');
       await new Promise(() => {});
@@ -181,8 +181,8 @@ describe('a process that ends for no fault of the file', () => {
   });
 });
 
-describe('a reading that is aborted', () => {
-  test('ends its process', async () => {
+describe('aborted readings', () => {
+  test('a reading that is aborted ends its process', async () => {
     const stopping = new AbortController();
     const reading = misbehave('wait', { signal: stopping.signal });
     await untilReading();
@@ -192,7 +192,7 @@ describe('a reading that is aborted', () => {
     expect(readers()).toEqual([]);
   });
 
-  test('ends also before the source has given its first byte', async () => {
+  test('a reading can be aborted before the store has sent a byte', async () => {
     const stopping = new AbortController();
     async function* silent(): AsyncGenerator<Uint8Array> {
       stopping.abort(new Error('no longer wanted'));
@@ -202,7 +202,7 @@ describe('a reading that is aborted', () => {
     await expect(reading).rejects.toThrow('no longer wanted');
   });
 
-  test('ends when the server closes, as do those that wait', async () => {
+  test('readings that run and that wait end when the server closes', async () => {
     const readingQueue = openQueue();
     const begun = ['usr_a', 'usr_b', 'usr_c'].map((userId) => misbehave('wait', { readingQueue, userId }));
     const readings = Promise.allSettled(begun);

@@ -14,8 +14,8 @@ import {
 } from './reply.ts';
 
 /**
- * Parses what a child process wrote. Null for everything that a sound one would not write: the file may have taken it over, so
- * nothing is believed of it.
+ * Parses what a child process wrote. Null if its size, its shape or its content is not that of a reply: a hostile file may have
+ * taken the process over.
  */
 export function parseReply(bytes: Buffer): Reply | null {
   try {
@@ -31,18 +31,18 @@ export const LARGEST_REPLY_BYTES =
 
 function parse(bytes: Buffer): Reply {
   const headerEnd = LENGTH_BYTES + bytes.readUInt32BE(0);
-  requireSound(headerEnd <= Math.min(bytes.length, LARGEST_HEADER_BYTES));
+  requireThat(headerEnd <= Math.min(bytes.length, LARGEST_HEADER_BYTES));
   const header = HEADER.parse(JSON.parse(bytes.toString('utf8', LENGTH_BYTES, headerEnd)));
   if (header.type === 'refused') return header;
   const { textBytes, picture, ...rest } = header;
   const textEnd = headerEnd + textBytes;
-  requireSound(textEnd + (picture?.lengthBytes ?? 0) === bytes.length);
+  requireThat(textEnd + (picture?.lengthBytes ?? 0) === bytes.length);
   const reply = {
     ...rest,
     text: textBytes === 0 ? null : parseText(bytes.subarray(headerEnd, textEnd)),
     picture: picture && { format: picture.format, bytes: new Uint8Array(bytes.subarray(textEnd)) },
   };
-  requireSound(isConsistent(reply));
+  requireThat(isConsistent(reply));
   return reply;
 }
 
@@ -79,7 +79,7 @@ function keysOf<Key extends string>(table: Record<Key, unknown>): Key[] {
 /** Throws if it is not UTF-8, too long, or holds NUL, which PostgreSQL does not store. */
 function parseText(bytes: Buffer): string {
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  requireSound(text.length <= LONGEST_TEXT + LONGEST_MARK && !text.includes('\0'));
+  requireThat(text.length <= LONGEST_TEXT + LONGEST_MARK && !text.includes('\0'));
   return text;
 }
 
@@ -91,6 +91,6 @@ function isConsistent({ format, width, height, pageCount, text, picture }: Ready
   return isWhole && text === null && hasSignature(picture.bytes, picture.format);
 }
 
-function requireSound(isSound: boolean): void {
-  if (!isSound) throw new Error('This reply is not one that a reader writes.');
+function requireThat(isValid: boolean): void {
+  if (!isValid) throw new Error('The reply of a reader is not valid.');
 }

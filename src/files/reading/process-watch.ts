@@ -29,7 +29,7 @@ export class ProcessWatch implements Disposable {
     this.#pid = pid;
     this.#limits = limits;
     this.#onExcess = onExcess;
-    sacrificeFirst(pid);
+    markForOutOfMemory(pid);
     this.#polling = setInterval(() => this.#look(), POLL_MS);
   }
 
@@ -65,8 +65,8 @@ function readUse(pid: number): { memoryBytes: number; cpuMs: number } {
   }
 }
 
-/** When the machine or its container runs out of memory, Linux shall end this process and not the server. */
-function sacrificeFirst(pid: number): void {
+/** Makes Linux end this process rather than the server when the machine or its container has no memory left. */
+function markForOutOfMemory(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
   } catch {

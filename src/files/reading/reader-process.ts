@@ -27,7 +27,7 @@ export interface ReaderProgram {
  * or crash, the file is refused as too complex. Throws the signal's reason, what the source throws, and ReadingFailedError for
  * whatever is not the fault of the file.
  *
- * A process reads one file. To start another takes 0.1 to 0.2 s of processor time; one that is kept would hold 80 to 250 MB, and
+ * A process reads one file. To start another takes 0.1 to 0.3 s of processor time; one that is kept would hold 80 to 250 MB, and
  * whatever the file of one person has left in it when that of another comes.
  */
 export async function runReader(
@@ -47,15 +47,12 @@ export async function runReader(
     return { type: 'refused', refusal: 'TOO_COMPLEX' };
   }
   if (ending.excess === null && ending.code !== 0) {
-    log.error(
-      { ...facts, exitCode: ending.code, signal: ending.signal },
-      'a reader of files ended by itself',
-    );
+    log.error({ ...facts, exitCode: ending.code, signal: ending.signal }, 'a file reader ended by itself');
     throw new ReadingFailedError('ENDED');
   }
   const reply = ending.excess === null ? parseReply(ending.output) : null;
   if (reply !== null) return reply;
-  log.error(facts, 'a reader of files gave a reply that is none');
+  log.error(facts, 'the reply of a file reader was not valid');
   return { type: 'refused', refusal: 'DAMAGED' };
 }
 

@@ -2,8 +2,8 @@ import { addAbortListener } from 'node:events';
 import { ReadingFailedError } from './reading-failed.ts';
 
 /**
- * Lets two files be read at a time, and never two of one person, so that nobody's files hold up those of others. The files of a
- * person are read in order, and persons take turns.
+ * A fair queue: two files are read at a time, never two of one person, and persons take turns. So files of one person, however
+ * many and slow, do not hold up those of others.
  */
 export class ReadingQueue {
   /** Beginnings of waiting reads by person; the person whose turn is next is first. */
@@ -79,7 +79,7 @@ export class ReadingQueue {
     return this.#reading.size < WIDTH && !this.#reading.has(userId);
   }
 
-  /** Whoever had a file read comes after everybody else who waits. */
+  /** A person who had a file read comes after all others who wait. */
   #moveToEnd(userId: string): void {
     const line = this.#waiting.get(userId);
     this.#waiting.delete(userId);

@@ -4,12 +4,12 @@ import { analyse } from 'chardet';
 /** Decodes a file as text, whatever its encoding; null if it is no text. */
 export function decodeText(bytes: Uint8Array): DecodedText | null {
   const encoding = unicodeEncodingOf(bytes);
-  if (encoding !== null) return found(decode(bytes, encoding), false);
+  if (encoding !== null) return unlessBinary(decode(bytes, encoding), false);
   if (bytes.includes(0)) return null;
   const lossy = new TextDecoder().decode(bytes);
-  if (isMostlyUtf8(lossy)) return found(lossy, true);
+  if (isMostlyUtf8(lossy)) return unlessBinary(lossy, true);
   for (const guess of [...guessEncodings(bytes), 'windows-1252']) {
-    const decoded = found(decode(bytes, guess), true);
+    const decoded = unlessBinary(decode(bytes, guess), true);
     if (decoded !== null) return decoded;
   }
   return null;
@@ -68,8 +68,8 @@ function isMostlyUtf8(lossy: string): boolean {
   return valid > wrong * 4;
 }
 
-/** Bytes of another kind decode to control characters: a tenth of them where they are compressed. */
-function found(text: string | null, isGuessed: boolean): DecodedText | null {
+/** Null for what is no text: a tenth of the characters that compressed data decodes to are control characters. */
+function unlessBinary(text: string | null, isGuessed: boolean): DecodedText | null {
   if (text === null) return null;
   const sample = text.slice(0, SAMPLE_OF_LETTERS_BYTES);
   let controls = 0;

@@ -5,7 +5,7 @@ import type { Zip } from './zip.ts';
 
 /** Reads the visible sheets of a workbook as CSV, with the results of formulas. */
 export async function readSheets(bytes: Uint8Array, zip: Zip): Promise<Reply> {
-  await zip.requireRealSize(); // the library unpacks without a limit
+  await zip.requireAtMost(LARGEST_UNPACKED_BYTES); // the library has no limit of its own
   const book = read(bytes, {
     type: 'buffer',
     dense: true,
@@ -72,6 +72,8 @@ function dateText(date: Date): string {
   return time === '00:00:00' ? day : `${day} ${time}`;
 }
 
+/** Over a million cells. The library needs up to seven times as much memory. */
+const LARGEST_UNPACKED_BYTES = 64 * 2 ** 20;
 const MOST_ROWS = 10_000; // of each sheet; fewer if they are long
 const MOST_COLUMNS = 500;
 const LONGEST_NAME = 100; // Excel itself allows 31

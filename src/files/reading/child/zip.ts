@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createInflateRaw, inflateRawSync } from 'node:zlib';
 import { Refusal } from './refusal.ts';
 
@@ -28,21 +27,13 @@ export class Zip {
     }
   }
 
-  /** Unpacks everything once and keeps nothing, since the directory may lie about sizes. Throws Refusal over the limit. */
-  async requireRealSize(): Promise<void> {
-    let total = 0;
+  /** Unpacks everything once and keeps nothing, since the directory may lie about sizes. Throws Refusal if it is more. */
+  async requireAtMost(mostBytes: number): Promise<void> {
+    let room = mostBytes;
     for (const entry of this.#entries) {
       const packed = this.#packed(entry);
-      if (entry.isDeflated) {
-        const inflate = createInflateRaw({ chunkSize: 64 * 2 ** 10 });
-        inflate.on('data', (chunk: Buffer) => {
-          total += chunk.length;
-          if (total > LARGEST_UNPACKED_BYTES) inflate.destroy(new Refusal('UNPACKS_TOO_LARGE'));
-        });
-        inflate.end(packed);
-        await once(inflate, 'end');
-      } else total += packed.length;
-      if (total > LARGEST_UNPACKED_BYTES) throw new Refusal('UNPACKS_TOO_LARGE');
+      room -= entry.isDeflated ? await countUnpacked(packed, room) : packed.length;
+      if (room < 0) throw new Refusal('UNPACKS_TOO_LARGE');
     }
   }
 
@@ -56,6 +47,18 @@ export class Zip {
     if (packed.length < packedBytes) throw new Refusal('DAMAGED');
     return packed;
   }
+}
+
+/** Counts no further than there is room. */
+async function countUnpacked(packed: Buffer, room: number): Promise<number> {
+  const inflate = createInflateRaw({ chunkSize: 64 * 2 ** 10 });
+  inflate.end(packed);
+  let bytes = 0;
+  for await (const chunk of inflate) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > room) break;
+  }
+  return bytes;
 }
 
 /** A file in an archive. */
@@ -117,7 +120,7 @@ const END_BYTES = 22;
 const STORED = 0;
 const DEFLATED = 8;
 
-/** A sheet of that size holds two to four million cells, and the spreadsheet reader needs about three times as much memory. */
+/** Mostly of pictures: of text, readers take less. */
 const LARGEST_UNPACKED_BYTES = 128 * 2 ** 20;
 const MOST_ENTRIES = 5_000;
 const LARGEST_TEXT_BYTES = 2 ** 20;
