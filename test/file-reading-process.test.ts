@@ -1,9 +1,10 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { ReadResult } from '../src/files/reading/read-file.ts';
 import { openQueue, type ReadOptions, read, readers, untilReading } from './kit/file-reader.ts';
+import { captureLog } from './kit/log.ts';
 
 const TOO_COMPLEX = {
   type: 'refused',
@@ -181,6 +182,23 @@ describe('faults of the server', () => {
   });
 });
 
+test('the log says that a reader ended and how, and nothing of the file', async () => {
+  const lines = captureLog();
+  await misbehave('crash\nCANARY', { fileName: 'CANARY.txt' });
+  await misbehave('exit\nCANARY', { fileName: 'CANARY.txt' }).catch(() => {});
+  await misbehave('a word\nCANARY', { fileName: 'CANARY.txt' });
+  vi.restoreAllMocks();
+  const messages = lines.map((line) => {
+    const { time: _time, peakBytes: _peakBytes, level: _level, name: _name, ...rest } = JSON.parse(line);
+    return rest;
+  });
+  expect(messages).toEqual([
+    { sizeBytes: 13, excess: null, signal: 'SIGABRT', msg: 'a file was too complex to read' },
+    { sizeBytes: 12, exitCode: 3, signal: null, msg: 'a file reader ended by itself' },
+    { sizeBytes: 14, msg: 'the reply of a file reader was not valid' },
+  ]);
+});
+
 describe('aborted readings', () => {
   test('a reading that is aborted ends its process', async () => {
     const stopping = new AbortController();
@@ -225,6 +243,9 @@ test("one person's file that takes long does not hold up another person's", asyn
 });
 
 /** Has a file "read" by a process that does what the file says. */
-function misbehave(order: string, options: ReadOptions = {}): Promise<ReadResult> {
-  return read(`${order}\n`, 'a.txt', { ...options, program: 'misbehaving' });
+function misbehave(
+  order: string,
+  { fileName = 'a.txt', ...options }: ReadOptions & { fileName?: string } = {},
+): Promise<ReadResult> {
+  return read(`${order}\n`, fileName, { ...options, program: 'misbehaving' });
 }
