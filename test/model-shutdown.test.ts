@@ -69,7 +69,7 @@ test('the shutdown and the replacement in the lists of OpenAI and Mistral are sh
     ]),
   });
   expect(named(models, 'o4-mini')).toMatchObject({
-    shutdownAt: '2090-04-30T00:00:00.000Z',
+    shutdownAt: '2090-04-30T23:59:59.000Z',
     replacement: null,
   });
   expect(successor).toMatchObject({ shutdownAt: null, replacement: null });
@@ -179,7 +179,7 @@ test('the replacements of 250 models take as many statements as that of one', as
 });
 
 test.for([
-  ['2027-05-01', '2027-05-01T00:00:00.000Z'],
+  ['2027-05-01', '2027-05-01T23:59:59.000Z'],
   ['2027-05-01T12:30:00', '2027-05-01T12:30:00.000Z'],
   ['2027-05-01T12:30:00.123456+02:00', '2027-05-01T10:30:00.123Z'],
   ['2027-05-01 12:30', '2027-05-01T12:30:00.000Z'],
@@ -227,6 +227,6 @@ test('a server like OpenRouter says when a model expires', async () => {
     json({ data: [{ id: 'a/b', expiration_date: '2027-05-01' }] }),
   );
   expect(await providers.CUSTOM.listModels(callOf(providers, 'CUSTOM'))).toMatchObject([
-    { shutdownAt: SOON },
+    { shutdownAt: new Date('2027-05-01T23:59:59Z') },
   ]);
 });

@@ -12,9 +12,10 @@ import type { ModelViewCache } from '../follow/model-view-cache.ts';
 import type { SharedReads } from '../follow/shared-reads.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findAvailability, type ModelAvailability } from '../keys/availability.ts';
-import { findModels, findReplacementIds, type Model } from '../models/catalogue.ts';
+import { findModels, type Model } from '../models/catalogue.ts';
 import { findListTimes } from '../models/facts.ts';
 import { findPreferences, type ModelPreference } from '../models/preference.ts';
+import { findReplacementIds } from '../models/shutdown.ts';
 import {
   findMessages,
   type Message,

@@ -7,7 +7,6 @@ import {
   inArray,
   isNull,
   max,
-  ne,
   or,
   type SQL,
   type SQLWrapper,
@@ -80,34 +79,6 @@ export async function requireModelIn(
   const isListed = model?.tenantId === workspace.id || model?.tenantId === workspace.teamId;
   if (model === undefined || !isListed) throw new NotFoundError('model in this workspace');
   return model;
-}
-
-/**
- * Ids of the models that the provider's list names as replacements of these, by model id: of the same tenant and place. Absent
- * where none is named or the named one is not known.
- */
-export async function findReplacementIds(
-  { db }: { db: Database },
-  modelIds: readonly string[],
-): Promise<Map<string, string>> {
-  const rows = await db
-    .select({ id: replaced.id, replacementId: models.id })
-    .from(replaced)
-    // A variant is of a workspace, and the model that it is made from may be of its team.
-    .innerJoin(base, eq(base.id, sql`coalesce(${replaced.baseModelId}, ${replaced.id})`))
-    .innerJoin(
-      models,
-      and(
-        eq(models.tenantId, base.tenantId),
-        eq(models.provider, base.provider),
-        eq(models.baseUrl, base.baseUrl),
-        eq(models.name, base.replacementName),
-        sql`${models.variantId} = ''`,
-        ne(models.id, base.id),
-      ),
-    )
-    .where(isOneOf(replaced.id, modelIds));
-  return new Map(rows.map(({ id, replacementId }) => [id, replacementId]));
 }
 
 /** Whether a model is no variant of another person's own. */
@@ -213,6 +184,4 @@ export async function modelsOfKey({ db }: { db: Database }, apiKeyId: string): P
 }
 
 const asked = alias(models, 'asked');
-const base = alias(models, 'base');
-const replaced = alias(models, 'replaced');
 const own = alias(models, 'own');

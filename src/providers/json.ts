@@ -109,12 +109,15 @@ export function asCount(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
 }
 
-/** The value if it is a date, a date with a time, or a Unix time in seconds, else null. Without a time zone it is in UTC. */
-export function asDate(value: unknown): Date | null {
+/**
+ * The time of an end that is stated as a date, a date with a time, or a Unix time in seconds, else null: that of a date alone is the
+ * end of the day, until which it may still be there. Without a time zone it is in UTC.
+ */
+export function asEnd(value: unknown): Date | null {
   const seconds = asCount(value);
   const written = DATE.exec(asText(value) ?? '');
   if (seconds === null && written === null) return null;
-  const [, day, time = '00:00', zone = 'Z'] = written ?? [];
+  const [, day, time = '23:59:59', zone = 'Z'] = written ?? [];
   const date = new Date(seconds === null ? `${day}T${time}${zone}` : seconds * 1_000);
   return Number.isNaN(date.getTime()) ? null : date;
 }

@@ -1,5 +1,5 @@
 import { modalitiesOf, wordsIn } from './does-it-chat.ts';
-import { asCount, asDate, asObject, asText, type JsonObject } from './json.ts';
+import { asCount, asEnd, asObject, asText, type JsonObject } from './json.ts';
 import { priceIn } from './listed-price.ts';
 import { type ModelCapability, type OptionFacts, optionFacts } from './options.ts';
 import type { ListedModel } from './provider.ts';
@@ -14,7 +14,7 @@ export function listedFacts(entry: JsonObject, name: string): Partial<ListedMode
     capabilities: capabilitiesIn(entry),
     price: priceIn(entry),
     optionFacts: optionFactsIn(entry),
-    shutdownAt: asDate(entry.expiration_date), // OpenRouter
+    shutdownAt: asEnd(entry.expiration_date), // OpenRouter
   };
 }
 

@@ -1,6 +1,6 @@
 import { anyWord, chatsByName, type NameWords } from '../does-it-chat.ts';
 import { bearer, type Transport } from '../http/transport.ts';
-import { asArray, asCount, asDate, asObject, asText, type JsonObject } from '../json.ts';
+import { asArray, asCount, asEnd, asObject, asText, type JsonObject } from '../json.ts';
 import {
   type ManualEntry,
   type ManualFacts,
@@ -94,7 +94,7 @@ function modelIn(entry: JsonObject, name: string): ListedModel {
       ...(capabilities?.vision === true ? (['IMAGE_INPUT'] as const) : []),
       ...(capabilities?.reasoning === true ? (['REASONING'] as const) : []),
     ],
-    shutdownAt: asDate(entry.deprecation),
+    shutdownAt: asEnd(entry.deprecation),
     replacementName: asText(entry.deprecation_replacement_model),
   });
 }

@@ -1,7 +1,7 @@
 import { anyWord, chatsByFields, chatsByName, type NameWords } from '../does-it-chat.ts';
 import { ProviderError } from '../failure/failure.ts';
 import { bearer, type Correction, type Transport } from '../http/transport.ts';
-import { asDate, asObject, asText, type JsonObject } from '../json.ts';
+import { asEnd, asObject, asText, type JsonObject } from '../json.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { effortWord } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
@@ -115,7 +115,7 @@ function modelsIn(json: unknown): ListedModel[] {
     const base = baseOf(name);
     const isChat = chatsByFields(entry) ?? (CHATS.test(base) && chatsByName(base, DOES_NOT_CHAT));
     if (!isChat) return [];
-    return listedModel(name, { shutdownAt: asDate(entry.shutdown_date) });
+    return listedModel(name, { shutdownAt: asEnd(entry.shutdown_date) });
   });
   return withoutDuplicates(models);
 }
