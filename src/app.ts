@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import packageFile from '../package.json' with { type: 'json' };
-import { startSessionSweeps } from './accounts/sweep-sessions.ts';
+import { SWEEP_SESSIONS_EVERY_MS, sweepExpired } from './accounts/sweep-sessions.ts';
 import { interruptAbandoned } from './answers/abandoned.ts';
 import { startCheckpoints } from './answers/checkpoint.ts';
 import type { AnswerDeps } from './answers/commit-answers.ts';
@@ -17,6 +17,11 @@ import { loadRedisAccess } from './bus/redis-access.ts';
 import { Changes } from './changes.ts';
 import type { Config } from './config.ts';
 import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
+import type { FileDeps } from './files/file-deps.ts';
+import { FileUrls } from './files/file-urls.ts';
+import { openFileStore } from './files/open-store.ts';
+import { startFileWork } from './files/start-file-work.ts';
+import { UploadLimits } from './files/upload-limits.ts';
 import { ServerLease } from './fleet/lease.ts';
 import { isOldestServer, readInstallationId, requireSameSecrets } from './fleet/running-servers.ts';
 import { FLEET_TIMES, type FleetTimes } from './fleet/times.ts';
@@ -36,6 +41,7 @@ import { log } from './log.ts';
 import { Mailer } from './mail.ts';
 import { createEgress } from './providers/http/egress.ts';
 import { createProviders } from './providers/registry.ts';
+import { startRounds } from './rounds.ts';
 import { SingleFlight } from './single-flight.ts';
 import { loadRootKeys } from './vault/root-key.ts';
 import { loadOptionalSecret, loadSecret, madeSecretFile } from './vault/secret-source.ts';
@@ -46,7 +52,7 @@ import { isInvited } from './workspaces/invite.ts';
 import { saveDefaultPlan } from './workspaces/plan.ts';
 
 /** The server without its sockets: everything that resolvers work with. */
-export interface App extends SendDeps {
+export interface App extends SendDeps, FileDeps {
   engine: string;
   /** Signs sessions. */
   authSecret: string;
@@ -138,6 +144,7 @@ async function openOn(
     value: config.operatorToken,
     file: config.operatorTokenFile,
   });
+  const fileStore = await openFileStore(config.files);
   const isShared = config.redis !== undefined || options.isShared === true;
   const facts = { rootIds: rootKeys.map(({ id }) => id), authSecret };
   if (isShared) await requireSameSecrets(db, facts);
@@ -163,7 +170,9 @@ async function openOn(
   const remoteFollowers = new RemoteFollowers({ bus, running }, times);
   const lease = await ServerLease.begin(db, facts, times, (serverId) => bus.setServerId(serverId));
   const work = new Set<Promise<void>>();
-  const deps: AnswerDeps & { heartbeatDb: Database } = {
+  const closingFiles = new AbortController();
+  if (isShared && config.files.isForOneServer) report(SHARE_FILES_SENTENCE);
+  const deps: AnswerDeps & FileDeps & { heartbeatDb: Database } = {
     db,
     heartbeatDb,
     bus,
@@ -180,6 +189,11 @@ async function openOn(
     checks: new SingleFlight(),
     requireSealedKeys: config.requireSealedKeys,
     allowedPrivateHosts: config.allowedPrivateHosts,
+    fileStore,
+    fileUrls: new FileUrls(authSecret),
+    fileNumbers: config.files.numbers,
+    uploadLimits: new UploadLimits(config.files.numbers, limits.createWindow),
+    filesClosing: closingFiles.signal,
     track(promise) {
       work.add(promise);
       void promise.finally(() => work.delete(promise));
@@ -197,7 +211,14 @@ async function openOn(
   const stopCheckpoints = startCheckpoints(checkpointDeps, { beatMs: times.beatMs, renewMs, giveUpMs });
   const stopTakeOvers = isShared ? startTakeOvers(deps, times) : async () => {};
   const stopRechecks = startRechecks(deps, recheckEveryMs);
-  const stopSweeps = startSessionSweeps(deps, () => isOldestServer(db, lease));
+  const isTurn = () => isOldestServer(db, lease);
+  const stopSessionSweeps = startRounds({
+    isTurn,
+    work: () => sweepExpired(deps),
+    everyMs: SWEEP_SESSIONS_EVERY_MS,
+    whenItFails: 'expired sessions could not be deleted',
+  });
+  const stopFileWork = await startFileWork(deps, { isAlone: !isShared, isTurn });
 
   async function drain(until: AbortSignal): Promise<void> {
     await Promise.race([running.drain(), waited(LONGEST_DRAIN_MS, until)]);
@@ -236,6 +257,7 @@ async function openOn(
       version: packageFile.version,
       signUp: SIGN_UP[config.signUp],
       canResetPassword: mailer !== null,
+      maxFileBytes: config.files.numbers.maxFileBytes,
       maxAnswersAtOnce: config.answerLimits.perPerson,
     },
     isInvited: (token) => isInvited({ db }, token),
@@ -244,7 +266,9 @@ async function openOn(
     endAnswers,
     async close() {
       await stopRechecks();
-      await stopSweeps();
+      await stopSessionSweeps();
+      await stopFileWork();
+      closingFiles.abort();
       await endAnswers();
       await Promise.all(work);
       await stopTakeOvers();
@@ -279,6 +303,9 @@ async function untilDelivered(ended: readonly LiveAnswer[]): Promise<void> {
 }
 
 const SIGN_UP = { open: 'OPEN', invited: 'INVITED', closed: 'CLOSED' } as const;
+
+const SHARE_FILES_SENTENCE =
+  'Uploaded files are kept in the data folder of this server alone. Set LATCHKEY_FILES_DIR to a folder that all servers share, or LATCHKEY_S3_BUCKET.';
 
 const LONGEST_DRAIN_MS = 60 * 60_000; // longer than any answer
 const DELIVERY_STEP_MS = 2_000;

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { MailSettings } from './mail.ts';
 import { isLoopbackHost, type Networks } from './networks.ts';
 import { PLANS, type Plan } from './plans-and-roles.ts';
+import { type FileSettings, readFileSettings } from './read-file-settings.ts';
 import { readMailSettings } from './read-mail-settings.ts';
 import { checkPrivateHost, readProviderUrls } from './read-provider-settings.ts';
 import { type RedisSettings, readRedisSettings } from './read-redis-settings.ts';
@@ -64,6 +65,7 @@ export interface Config {
   };
   /** How many bytes may wait until clients read them, and for how long. */
   unreadLimits: { perPerson: number; perServer: number; timeoutMs: number };
+  files: FileSettings;
   /** How long a server that is being stopped goes on with the answers it has begun. */
   drainMs: number;
   /** Lines below it are not logged. */
@@ -91,6 +93,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     env.LATCHKEY_PUBLIC_URL === undefined
       ? undefined
       : readOrigin('LATCHKEY_PUBLIC_URL', env.LATCHKEY_PUBLIC_URL, false);
+  const dataDir = resolve(env.LATCHKEY_DATA_DIR ?? './data');
   const isLoopback = isLoopbackHost(host);
   const isPublic = !isLoopback || (publicUrl !== undefined && !isLoopbackHost(new URL(publicUrl).hostname));
   return {
@@ -103,7 +106,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       { url: env.REDIS_URL, file: env.REDIS_URL_FILE, caFile: env.LATCHKEY_REDIS_CA_FILE },
       env.DATABASE_URL,
     ),
-    dataDir: resolve(env.LATCHKEY_DATA_DIR ?? './data'),
+    dataDir,
     copyTo: readUrl('LATCHKEY_COPY_TO', env.LATCHKEY_COPY_TO, ['postgres:', 'postgresql:']),
     publicUrl,
     rootKey: env.LATCHKEY_ROOT_KEY,
@@ -140,6 +143,21 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     answerLimits: readAnswerLimits(env),
     personLimits: readPersonLimits(env),
     unreadLimits: readUnreadLimits(env),
+    files: readFileSettings(
+      {
+        folder: env.LATCHKEY_FILES_DIR,
+        bucket: env.LATCHKEY_S3_BUCKET,
+        endpoint: env.LATCHKEY_S3_ENDPOINT,
+        region: env.LATCHKEY_S3_REGION,
+        accessKeyIdFile: env.LATCHKEY_S3_ACCESS_KEY_ID_FILE,
+        secretAccessKeyFile: env.LATCHKEY_S3_SECRET_ACCESS_KEY_FILE,
+        maxFileBytes: env.LATCHKEY_MAX_FILE_BYTES,
+        maxWorkspaceBytes: env.LATCHKEY_MAX_WORKSPACE_BYTES,
+        uploadsPerPerson: env.LATCHKEY_MAX_UPLOADS_PER_PERSON,
+        uploads: env.LATCHKEY_MAX_UPLOADS,
+      },
+      dataDir,
+    ),
     drainMs: readDrainSeconds(env) * 1_000,
     logLevel: readChoice(
       'LATCHKEY_LOG_LEVEL',
@@ -275,6 +293,16 @@ const SETTINGS = [
   'LATCHKEY_MAX_UNREAD_MIB',
   'LATCHKEY_WRITE_TIMEOUT_SECONDS',
   'LATCHKEY_DRAIN_SECONDS',
+  'LATCHKEY_FILES_DIR',
+  'LATCHKEY_S3_BUCKET',
+  'LATCHKEY_S3_ENDPOINT',
+  'LATCHKEY_S3_REGION',
+  'LATCHKEY_S3_ACCESS_KEY_ID_FILE',
+  'LATCHKEY_S3_SECRET_ACCESS_KEY_FILE',
+  'LATCHKEY_MAX_FILE_BYTES',
+  'LATCHKEY_MAX_WORKSPACE_BYTES',
+  'LATCHKEY_MAX_UPLOADS_PER_PERSON',
+  'LATCHKEY_MAX_UPLOADS',
   'LATCHKEY_SIGN_INS_PER_ACCOUNT',
   'LATCHKEY_SIGN_INS_PER_ADDRESS',
   'LATCHKEY_SIGN_UPS_PER_ADDRESS',

@@ -11,14 +11,17 @@ const RULES = `
 main → require-node.js, command, demo, config, app, server, simulator, accounts
 command → fleet, answers/take-over, config, read-setting, app, server, simulator, audit, accounts, workspaces, keys, db, changes, vault, bus/redis-cluster-error
 demo → config, app, server, simulator, command/terminal
-app → bus, config, mail, accounts, workspaces, keys, models, threads, answers, follow, fleet, audit, graphql, providers, limits, db, changes, vault, single-flight
-server → app (type), config (type), execution, accounts, db/transient-failure, db (type)
+app → bus, config, mail, accounts, workspaces, keys, models, threads, files, answers, follow, fleet, audit, graphql, providers, limits, db, changes, vault, single-flight, rounds
+server → app (type), config (type), execution, files, accounts, db/transient-failure, db (type), vault/file-box (type)
 execution → app (type), config (type), graphql, accounts, follow (type), threads (type), answers (type), db/transient-failure, pollable
-graphql → accounts, workspaces, keys, models, threads, answers, follow, audit, changes, providers/registry, providers/provider, providers/options, providers/price (type), db/id, db/page (type), vault (type)
-follow → answers, threads, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
-answers → threads, models, keys, workspaces, fleet, bus (type), providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
+graphql → accounts, workspaces, keys, models, threads, files, answers, follow, audit, changes, providers/registry, providers/provider, providers/options, providers/price (type), db/id, db/page (type), vault (type)
+follow → answers, threads, files, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
+answers → threads, files, models, keys, workspaces, fleet, bus (type), providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
+files → threads, workspaces, audit (type), limits/sliding-window (type), db, changes, accounts (type), vault, rounds, read-setting, read-file-settings (type)
+files/file-key → db, vault
+files/upload-limits → limits/sliding-window (type)
 threads → workspaces, db, changes, accounts (type)
-keys → models, workspaces, providers, audit, limits/sliding-window (type), db, changes, vault, single-flight (type), accounts (type)
+keys → files/file-key, models, workspaces, providers, audit, limits/sliding-window (type), db, changes, vault, single-flight (type), accounts (type)
 models → workspaces, audit, providers, db, changes, accounts (type)
 workspaces → accounts, audit, limits/sliding-window (type), db, changes
 accounts → limits/sliding-window (type), db, changes (type), mail (type)
@@ -31,13 +34,15 @@ providers →
 db →
 changes →
 simulator →
-config → read-setting, read-provider-settings, read-mail-settings, read-redis-settings, mail (type)
+config → read-setting, read-provider-settings, read-mail-settings, read-redis-settings, read-file-settings, mail (type)
+read-file-settings → read-setting, files/upload-limits (type)
 read-mail-settings → read-setting, mail (type)
 read-redis-settings → read-setting
 read-provider-settings → read-setting
 read-setting →
 mail →
 single-flight →
+rounds →
 pollable →
 errors →
 plans-and-roles →
@@ -78,6 +83,7 @@ const OWNERS: Record<string, string[]> = {
   'drizzle-orm/postgres-js': ['db'],
   nodemailer: ['mail'],
   redis: ['bus'],
+  aws4fetch: ['files/s3-client'],
   pino: ['log'],
   // No packages of a server: what they say is in a file.
   '@pydantic/genai-prices': ['models/generate-price-list'],

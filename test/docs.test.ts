@@ -9,11 +9,12 @@ import type { Client } from 'graphql-ws';
 import { createElement, type FunctionComponent } from 'react';
 import { renderToStaticMarkup } from 'react-dom/server';
 import { transformWithOxc } from 'vite';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ANSWER_ERRORS } from '../src/answer-error.ts';
 import { ERROR_CODES } from '../src/errors.ts';
 import { startSimulator } from '../src/simulator/simulator.ts';
 import { askHeld } from './kit/answer.ts';
+import { seen, upload, whenRead } from './kit/attachment.ts';
 import { freshDatabase } from './kit/database.ts';
 import { nodesOf, type Page } from './kit/page.ts';
 import { importRecipe, PAGES, page, recipe, recipeFolder } from './kit/pages.ts';
@@ -172,6 +173,74 @@ interface Seal {
   ): Promise<object>;
 }
 
+test('the recipe for a terminal uploads a file unchanged', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  using folder = recipeFolder();
+  folder.write('notes.txt', 'What is in it.');
+  const script = recipe('files-curl', server.url);
+  const { stdout, stderr } = await run('bash', ['--norc', '-euo', 'pipefail', '-c', script], {
+    cwd: folder.path,
+    env: { ...process.env, token: ada.token, workspace: ada.workspaceId },
+  });
+  expect(stderr).toBe('');
+  const { url } = JSON.parse(stdout.trim()).data.node as { url: string };
+  expect(await (await fetch(url)).text()).toBe('What is in it.');
+});
+
+test('the recipe for a page uploads a file and says how far it is', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  const { uploadFile } = await importRecipe<{ uploadFile: UploadFile }>('upload-file', server.url);
+  const send = async (query: string, variables: object): Promise<object> =>
+    (await post(server.url, ada.token, { query, variables })).data ?? {};
+  vi.stubGlobal('XMLHttpRequest', RequestOfPage);
+  const parts: number[] = [];
+  const { signal } = new AbortController();
+  const uploadOne = (file: File) => uploadFile(send, ada.workspaceId, file, (part) => parts.push(part), signal);
+  const id = await uploadOne(new File(['What is in it.'], 'notes.txt'));
+  expect(parts).toEqual([1]);
+  const { url } = await whenRead(ada, id);
+  expect(await (await fetch(url ?? '')).text()).toBe('What is in it.');
+  await expect(uploadOne(new File([], 'empty.txt'))).rejects.toThrow('"empty.txt" is empty. Choose another file.');
+  vi.unstubAllGlobals();
+});
+
+type UploadFile = (
+  run: (query: string, variables: object) => Promise<object>,
+  workspaceId: string,
+  file: File,
+  onProgress: (part: number) => void,
+  signal: AbortSignal,
+) => Promise<string>;
+
+/** What the recipe needs of a browser's XMLHttpRequest. */
+class RequestOfPage {
+  readonly upload: { onprogress?: (event: { loaded: number }) => void } = {};
+  onload?: () => void;
+  status = 0;
+  responseText = '';
+  readonly #headers = new Headers();
+  #target: [method: string, url: string] = ['', ''];
+
+  open(...target: [method: string, url: string]): void {
+    this.#target = target;
+  }
+
+  setRequestHeader(name: string, value: string): void {
+    this.#headers.set(name, value);
+  }
+
+  async send(body: File): Promise<void> {
+    const [method, url] = this.#target;
+    const response = await fetch(url, { method, headers: this.#headers, body });
+    this.upload.onprogress?.({ loaded: body.size });
+    this.status = response.status;
+    this.responseText = await response.text();
+    this.onload?.();
+  }
+}
+
 test('after a lost root key, the statement of docs/operations.md lets keys be pasted again', async () => {
   const database = await freshDatabase();
   const kept = { ...database, close: async () => {} };
@@ -180,6 +249,7 @@ test('after a lost root key, the statement of docs/operations.md lets keys be pa
   const withOldRoot = await startTestServer(settings, { database: kept });
   const ada = await withOldRoot.signUp();
   const { apiKey } = await ada.addKey();
+  const { id } = await upload(ada, 'A file that is lost with the root key.');
   await withOldRoot.close();
 
   const newRoot = { ...settings, LATCHKEY_ROOT_KEY: newSecret() };
@@ -191,6 +261,7 @@ test('after a lost root key, the statement of docs/operations.md lets keys be pa
     workspaceId: ada.workspaceId,
   });
   expect(nodesOf(listed.apiKeys)).toMatchObject([{ status: 'NEEDS_REENTRY' }]);
+  expect(await seen(again, id)).toBeNull();
   const input = { id: apiKey.id, secret: 'sk-sim-pasted-once-more' };
   expect(await again.run('replace-api-key-secret', { input })).toMatchObject({
     apiKey: { status: 'ACTIVE' },
@@ -209,6 +280,7 @@ test('the recipes in TypeScript pass the compiler in strict mode', async () => {
     'graphcache.ts',
     'react.tsx',
     'in-tests.ts',
+    'upload-file.ts',
   ];
   const simulator = fileURLToPath(new URL('../src/simulator/simulator.ts', import.meta.url));
   for (const file of files) {

@@ -196,7 +196,7 @@ test('a client without a session can read the server info', async () => {
       version: packageFile.version,
       signUp: 'OPEN',
       canResetPassword: false,
-      maxFileBytes: null,
+      maxFileBytes: 20 * 1024 * 1024,
       maxAnswersAtOnce: 16,
     },
   });

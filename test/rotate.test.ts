@@ -11,13 +11,15 @@ import { verifyAudit } from '../src/audit/verify-audit.ts';
 import { rotateRootCommand, rotateTenantCommand, verifyCommand } from '../src/command/keys.ts';
 import type { Database, OpenDatabase } from '../src/db/database.ts';
 import { newId } from '../src/db/id.ts';
+import { tenantGeneration } from '../src/db/sealing-generation.ts';
 import { apiKeys, sealingGenerations } from '../src/db/tables/api-key.ts';
+import { attachments } from '../src/db/tables/attachment.ts';
 import { auditChains, auditEntries } from '../src/db/tables/audit.ts';
 import { teams } from '../src/db/tables/team.ts';
 import { users } from '../src/db/tables/user.ts';
 import { workspaces } from '../src/db/tables/workspace.ts';
+import { newFileKey, openFileKey, type SealedFileKey, sealFileKey } from '../src/files/file-key.ts';
 import { rotateRoot, rotateTenant, rowsByRootId, verifyKeys } from '../src/keys/rotate.ts';
-import { tenantGeneration } from '../src/keys/sealing-key.ts';
 import { openRecord, RootKey, sealRecord } from '../src/vault/seal.ts';
 import { freshDatabase } from './kit/database.ts';
 import { say } from './kit/say.ts';
@@ -47,6 +49,7 @@ beforeEach(async () => {
   await db.delete(sealingGenerations);
   await db.delete(auditEntries);
   await db.delete(auditChains);
+  await db.delete(attachments);
 });
 
 afterEach(() => vi.restoreAllMocks());
@@ -69,6 +72,7 @@ describe('rotating the root', () => {
     expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toEqual({
       resealed: 2,
       resealedLogs: 0,
+      resealedFiles: 0,
       skipped: 0,
       failures: [],
     });
@@ -156,7 +160,7 @@ describe('rotating the root', () => {
       return await run();
     });
     const rotation = await rotateRoot({ db: crowded, rootKeys: [newRoot, oldRoot] });
-    expect(rotation).toEqual({ resealed: 1, resealedLogs: 0, skipped: 0, failures: [] });
+    expect(rotation).toEqual({ resealed: 1, resealedLogs: 0, resealedFiles: 0, skipped: 0, failures: [] });
     expect(await secrets([newRoot])).toEqual(
       new Map([
         [first, 'sk-canary-old-root'],
@@ -183,6 +187,7 @@ describe('rotating the root', () => {
     expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toEqual({
       resealed: 2,
       resealedLogs: 0,
+      resealedFiles: 0,
       skipped: 1,
       failures: [
         { id: tampered?.id, type: 'tampered' },
@@ -230,6 +235,7 @@ describe('rotating the root under an audit log', () => {
     expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toEqual({
       resealed: 0,
       resealedLogs: 1,
+      resealedFiles: 0,
       skipped: 0,
       failures: [],
     });
@@ -276,6 +282,68 @@ describe('rotating the root under an audit log', () => {
   });
 });
 
+describe('rotating with files', () => {
+  test('rotating the root seals the key of every file again, and its bytes need not change', async () => {
+    const before = await addFiles([
+      { owner: owners[0], root: oldRoot },
+      { owner: owners[1], root: newRoot },
+      { owner: owners[2], root: oldRoot },
+    ]);
+    expect(await rowsByRootId(db)).toEqual(
+      new Map([
+        [oldRoot.id, 2],
+        [newRoot.id, 1],
+      ]),
+    );
+    expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toEqual({
+      resealed: 0,
+      resealedLogs: 0,
+      resealedFiles: 2,
+      skipped: 0,
+      failures: [],
+    });
+    expect(await rowsByRootId(db)).toEqual(new Map([[newRoot.id, 3]]));
+    expect(await fileKeys([newRoot])).toEqual(before);
+  });
+
+  test('rotating a tenant seals the keys of its files with the new generation, and finishes what a kill left', async () => {
+    await addFiles([{ owner: owners[0], root: newRoot }]);
+    await addFiles([{ owner: owners[1], root: newRoot }]);
+    const before = await fileKeys([newRoot]);
+    const deps = { db, rootKeys: [newRoot] as const };
+    expect(await rotateTenant(deps, owners[0])).toMatchObject({ type: 'begun', resealedFiles: 1 });
+    expect((await storedFiles()).map(({ generation }) => generation)).toEqual([2, 1]);
+    await db.update(sealingGenerations).set({ generation: 3 });
+    expect(await rotateTenant(deps, owners[0])).toMatchObject({ type: 'finished-earlier', resealedFiles: 1 });
+    expect(await rotateTenant(deps, owners[0])).toMatchObject({ type: 'begun', generation: 4 });
+    expect(await fileKeys([newRoot])).toEqual(before);
+  });
+
+  test('a file whose row was changed is named and left as it is, and so is one that was moved to another workspace', async () => {
+    await addFiles(owners.map((owner) => ({ owner, root: oldRoot })));
+    const [tampered, moved] = await storedFiles();
+    const ids = [tampered?.id ?? '', moved?.id ?? ''] as const;
+    await db
+      .update(attachments)
+      .set({ tag: new Uint8Array(32) })
+      .where(eq(attachments.id, ids[0]));
+    await db.update(attachments).set({ workspaceId: owners[0] }).where(eq(attachments.id, ids[1]));
+    expect(await rotateRoot({ db, rootKeys: [newRoot, oldRoot] })).toMatchObject({
+      resealedFiles: 1,
+      failures: ids.map((id) => ({ id, type: 'tampered' })),
+    });
+    const said = await printed((printLine) => verifyCommand({ db, rootKeys: [newRoot, oldRoot], printLine }));
+    expect(said.replaceAll(ids[0], '<file 1>').replaceAll(ids[1], '<file 2>')).toMatchInlineSnapshot(`
+      "Root key <new root>, generation 1: 1 file opened.
+      The file <file 1> does not open: tampered.
+      The file <file 2> does not open: tampered.
+      2 files left as found.
+      tampered: the row was changed outside Latchkey. Restore it from a backup; a key can also be replaced or removed.
+      exit code 1"
+    `);
+  });
+});
+
 describe('rotating an owner', () => {
   test('rotating a tenant leaves the key of its audit log as it is', async () => {
     await addKeys([{ owner: owners[0], root: newRoot }]);
@@ -302,6 +370,7 @@ describe('rotating an owner', () => {
       type: 'begun',
       generation: 2,
       resealed: 2,
+      resealedFiles: 0,
       skipped: 0,
       failures: [],
     });
@@ -656,6 +725,30 @@ async function secrets(rootKeys: readonly RootKey[]): Promise<Map<string, string
       return [row.id, Buffer.from(bytes).toString()];
     }),
   );
+}
+
+/** Adds one uploaded file per item, in the order of their ids, and returns their keys by id. */
+async function addFiles(items: { owner: string; root: RootKey }[]): Promise<Map<string, string>> {
+  const keys = new Map<string, string>();
+  for (const { owner, root } of items) {
+    const place = { id: newId('att'), workspaceId: owner };
+    const key = newFileKey(place.id);
+    keys.set(place.id, Buffer.from(key.secret).toString('hex'));
+    const sealed = await sealFileKey({ db, rootKeys: [root] }, place, key, new Uint8Array(32));
+    const facts = { fileName: 'notes.txt', sizeBytes: 1, uploads: 1, status: 'READY' as const };
+    await db.insert(attachments).values({ ...place, ...facts, ...sealed });
+  }
+  return keys;
+}
+
+function storedFiles() {
+  return db.select().from(attachments).orderBy(asc(attachments.id));
+}
+
+/** The key of every file by its id, opened with these roots only. */
+async function fileKeys(rootKeys: readonly RootKey[]): Promise<Map<string, string>> {
+  const rows = (await storedFiles()) as SealedFileKey[];
+  return new Map(rows.map((row) => [row.id, Buffer.from(openFileKey(rootKeys, row).secret).toString('hex')]));
 }
 
 /** Records three things in the audit log of an owner. */

@@ -216,6 +216,7 @@ describe('a list', () => {
     );
     expect(whole.map(({ name }) => name)).toEqual([
       'AddApiKeyPayload.models',
+      'Answer.attachments',
       'Answer.attempts',
       'Answer.citations',
       'Answer.siblings',
@@ -223,6 +224,7 @@ describe('a list', () => {
       'AnswerOptions.stop',
       'CheckApiKeyPayload.models',
       'InvalidInputError.fields',
+      'Message.attachments',
       'Message.siblings',
       'Model.apiKeys',
       'Model.capabilities',
@@ -240,6 +242,8 @@ describe('a list', () => {
       'RemoveApiKeyPayload.models',
       'SendMessagePayload.answers',
       'ThreadSnapshot.writing',
+      'Upload.headers',
+      'UserMessage.attachments',
       'UserMessage.siblings',
     ]);
   });
@@ -343,6 +347,13 @@ enum Role: OWNER ADMIN MEMBER VIEWER
 enum KeyScope: PERSONAL WORKSPACE TEAM
 enum KeyStatus: UNVERIFIED ACTIVE RATE_LIMITED EXHAUSTED INVALID EXPIRED DISABLED SUSPENDED NEEDS_REENTRY
 enum MessageRole: USER ASSISTANT
+enum AttachmentKind: IMAGE PDF TEXT DOCUMENT
+enum AttachmentStatus: WAITING READING READY REFUSED
+enum AttachmentRefusal: TOO_LARGE UNSUPPORTED ENCRYPTED DAMAGED TOO_COMPLEX
+type Attachment: id workspace fileName kind mediaType sizeBytes status refusal refusalCode width height pageCount
+type Attachment: url urlExpiresAt createdBy createdAt
+type Upload: url method headers expiresAt
+type UploadHeader: name value
 enum AnswerStatus: WRITING COMPLETE STOPPED FAILED INTERRUPTED
 enum DeltaPart: TEXT REASONING
 enum FinishReason: STOP LENGTH CONTENT_FILTER OTHER
@@ -391,9 +402,9 @@ type Money: amount currency
 enum CurrencyCode: USD
 type Thread: id title workspace visibility revision messages createdBy createdAt canGenerate cannotGenerateReason viewerCanSend
 type Thread: updatedAt lastMessageAt viewerCanRename viewerCanDelete
-interface Message: id thread parent role text author createdAt siblings siblingIndex siblingCount viewerCanEdit viewerCanRemove
-type UserMessage: id thread parent role text author createdAt siblings siblingIndex siblingCount viewerCanEdit viewerCanRemove
-type Answer: id thread parent role text author createdAt siblings siblingIndex siblingCount viewerCanEdit viewerCanRemove
+interface Message: id thread parent role text attachments author createdAt siblings siblingIndex siblingCount viewerCanEdit viewerCanRemove
+type UserMessage: id thread parent role text attachments author createdAt siblings siblingIndex siblingCount viewerCanEdit viewerCanRemove
+type Answer: id thread parent role text attachments author createdAt siblings siblingIndex siblingCount viewerCanEdit viewerCanRemove
 type Answer: status model modelName provider paidBy apiKey error usage citations reasoning finishReason providerFinishReason
 type Usage: inputTokens outputTokens cachedInputTokens reasoningTokens isEstimated
 type Citation: url title startOffset endOffset
@@ -403,6 +414,12 @@ type Mutation: createTeam updateTeam deleteTeam leaveTeam transferTeam addMember
 type Mutation: createInvitation revokeInvitation acceptInvitation
 type Mutation: setPlan disableUser enableUser signOutUser createPasswordReset
 type Mutation: createThread updateThread deleteThread sendMessage stopAnswer regenerateAnswer
+type Mutation: createAttachment removeAttachment
+input CreateAttachmentInput: workspaceId fileName sizeBytes
+input RemoveAttachmentInput: id
+type CreateAttachmentPayload: attachment upload
+type RemoveAttachmentPayload: removedId
+type AttachmentUpdated: attachment
 input AddApiKeyInput: workspaceId teamId provider label secret sealed baseUrl expiresAt
 input SealedSecretInput: keyId box
 input CheckApiKeyInput: id
@@ -434,7 +451,7 @@ type Account: id userId email name createdAt disabledAt openSessionCount
 input CreateThreadInput: workspaceId title visibility
 input UpdateThreadInput: id title visibility
 input DeleteThreadInput: id
-input SendMessageInput: threadId text modelIds parentId idempotencyKey
+input SendMessageInput: threadId text attachmentIds modelIds parentId idempotencyKey
 input StopAnswerInput: answerId
 input RegenerateAnswerInput: answerId modelId
 type AddApiKeyPayload: apiKey workspace team models warning
@@ -467,7 +484,7 @@ type StopAnswerPayload: answer
 type RegenerateAnswerPayload: answer
 type Subscription: answerEvents threadEvents workspaceEvents
 union WorkspaceEvent: WorkspaceSnapshot WorkspaceUpdated ApiKeyAdded ApiKeyUpdated ApiKeyRemoved ModelsUpdated
-union WorkspaceEvent: MemberAdded MemberUpdated MemberRemoved ThreadUpdated ThreadRemoved
+union WorkspaceEvent: MemberAdded MemberUpdated MemberRemoved ThreadUpdated ThreadRemoved AttachmentUpdated
 type ApiKeyAdded: apiKey
 type ApiKeyUpdated: apiKey
 type ApiKeyRemoved: removedId
@@ -602,6 +619,9 @@ describe('the contract', () => {
       'AddModelInput.name',
       'AnswerRequestInput.modelId',
       'CheckApiKeyInput.id',
+      'CreateAttachmentInput.fileName',
+      'CreateAttachmentInput.sizeBytes',
+      'CreateAttachmentInput.workspaceId',
       'CreateInvitationInput.role',
       'CreateModelVariantInput.baseModelId',
       'CreateModelVariantInput.title',
@@ -618,13 +638,13 @@ describe('the contract', () => {
       'ModelOrder.field',
       'RegenerateAnswerInput.answerId',
       'RemoveApiKeyInput.id',
+      'RemoveAttachmentInput.id',
       'RemoveMemberInput.userId',
       'RemoveModelVariantInput.id',
       'ReplaceApiKeySecretInput.id',
       'RevokeInvitationInput.id',
       'SealedSecretInput.box',
       'SealedSecretInput.keyId',
-      'SendMessageInput.text',
       'SendMessageInput.threadId',
       'SetModelPreferenceInput.modelId',
       'SetModelPreferenceInput.workspaceId',

@@ -1,11 +1,13 @@
 import type { Viewer } from '../accounts/session.ts';
 import { newId } from '../db/id.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
+import type { Attachment } from '../files/attachment.ts';
 import type { Turn } from '../providers/provider.ts';
 import { type Message, newMessage } from '../threads/message.ts';
 import { requireSiblingLimit } from '../threads/siblings.ts';
 import type { Thread } from '../threads/thread.ts';
 import { requireAnswersLeft } from './answers-of-person.ts';
+import { requireAttachments } from './attached-files.ts';
 import { chooseOptions } from './choose-options.ts';
 import { type AnswerDeps, commitAnswers } from './commit-answers.ts';
 import { measureConversation, readConversation, requireContextWindows } from './conversation.ts';
@@ -17,7 +19,7 @@ import { readSendState, type SendRequest, type SendState } from './send-state.ts
 /** Answers to begin. */
 export interface BeginRequest extends SendRequest {
   /** The person's new message; null if the parent is answered again. */
-  message: { text: string; inputHash: string | null } | null;
+  message: { text: string; inputHash: string | null; attachmentIds: readonly string[] } | null;
 }
 
 /** Answers that have begun, and everything that was read and written for them. */
@@ -32,7 +34,10 @@ export interface Begun {
 }
 
 /** What was read about the place of the new messages, without the conversation and the sealed keys. */
-export type SendFacts = Pick<SendState, 'parent' | 'siblingIds' | 'models' | 'offers'>;
+export interface SendFacts extends Pick<SendState, 'parent' | 'siblingIds' | 'models' | 'offers'> {
+  /** The files of the new message, in its order. */
+  attachments: Attachment[];
+}
 
 /**
  * Begins answers: one statement reads everything, the rules are applied to that, and one transaction writes all rows if nothing
@@ -47,12 +52,13 @@ export async function beginAnswers(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const state = await readSendState(deps.db, viewer, request);
     if (state.repeatedId !== null) return { type: 'repeated', userMessageId: state.repeatedId };
-    const prepared = await prepareAnswers(deps, viewer, request, state);
     const { message, idempotencyKey } = request;
+    const attachments = await requireAttachments(deps, viewer, state.thread, message?.attachmentIds ?? []);
+    const prepared = await prepareAnswers(deps, viewer, request, state);
     const userMessage = message === null ? null : { id: newId('msg'), ...message, idempotencyKey };
     const rows = { userMessage, answers: prepared, mostOfPerson: deps.mostOfPerson };
     const inserted = await insertAndAsk(deps, viewer, request, state, rows);
-    if (inserted !== null) return begunFrom(viewer, state, rows, inserted);
+    if (inserted !== null) return begunFrom(viewer, { ...state, attachments }, rows, inserted);
     if (deps.mostOfPerson !== null)
       await requireAnswersLeft(deps.db, viewer.id, { most: deps.mostOfPerson, wanted: prepared.length });
   }
@@ -109,14 +115,15 @@ async function insertAndAsk(
 /** The rows as they were inserted. */
 function begunFrom(
   viewer: Viewer,
-  state: SendState,
+  state: SendState & Pick<SendFacts, 'attachments'>,
   { userMessage, answers }: NewMessages,
   inserted: Inserted,
 ): Begun {
   const { createdAt, ...threadChanges } = inserted;
+  const { parent, siblingIds, models, offers, attachments } = state;
   const { lastPosition } = inserted;
   const written = { threadId: state.thread.id, authorId: viewer.id, createdAt };
-  const parentId = state.parent?.id ?? null;
+  const parentId = parent?.id ?? null;
   return {
     type: 'begun',
     userMessage:
@@ -148,7 +155,7 @@ function begunFrom(
       }),
     ),
     thread: { ...state.thread, ...threadChanges },
-    facts: { parent: state.parent, siblingIds: state.siblingIds, models: state.models, offers: state.offers },
+    facts: { parent, siblingIds, models, offers, attachments },
   };
 }
 

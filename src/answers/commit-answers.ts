@@ -3,10 +3,11 @@ import { eq } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Bus } from '../bus/bus.ts';
 import { idList } from '../db/is-one-of.ts';
-import { lockAnswersOfPerson, lockThreadAndKeys } from '../db/lock-order.ts';
+import { lockAnswersOfPerson, lockAttachments, lockThreadAndKeys } from '../db/lock-order.ts';
 import { messages } from '../db/tables/thread.ts';
 import { transactionAtOnce } from '../db/transaction-at-once.ts';
 import { isUnreachable } from '../db/transient-failure.ts';
+import { attachFiles, fileList } from '../files/attach.ts';
 import type { ServerLease } from '../fleet/lease.ts';
 import { failureCode, failureName, log } from '../log.ts';
 import { toAnswerOptions } from '../models/answer-options.ts';
@@ -49,17 +50,25 @@ export async function commitAnswers(
   rows: NewMessages,
   turns: readonly Turn[],
 ): Promise<Inserted | null> {
-  const { answers } = rows;
+  const { answers, userMessage } = rows;
+  const attachmentIds = userMessage?.attachmentIds ?? [];
   const apiKeyIds = idList(answers.flatMap((answer) => answer.apiKeyIds));
   const modelIds = idList(answers.map(({ model }) => model.id));
-  const { replies, committed } = transactionAtOnce(deps.db, [
+  const locks = [
     lockThreadAndKeys({ threadId: state.thread.id, modelIds, apiKeyIds }),
     ...(rows.mostOfPerson === null ? [] : [lockAnswersOfPerson({ personId: viewer.id })]),
+    ...(attachmentIds.length === 0 ? [] : [lockAttachments({ attachmentIds: idList(attachmentIds) })]),
+  ];
+  const { replies, committed } = transactionAtOnce(deps.db, [
+    ...locks,
     insertMessages(viewer, state, rows),
+    ...(userMessage === null || attachmentIds.length === 0
+      ? []
+      : [attachFiles({ messageId: userMessage.id, files: fileList(attachmentIds) })]),
   ]);
   let inserted: Inserted | undefined;
   try {
-    const [row] = (await replies.at(-1)) ?? [];
+    const [row] = (await replies[locks.length]) ?? [];
     inserted = row && readInserted(row);
   } catch (error) {
     // The whole transaction was sent: it may have been committed, and only the replies been lost. No other process would write

@@ -7,6 +7,7 @@ import { models, type StoredOptions } from '../db/tables/model.ts';
 import { messages, threads } from '../db/tables/thread.ts';
 import { workspaceMembers } from '../db/tables/workspace.ts';
 import type { Row } from '../db/transaction-at-once.ts';
+import { fileList, HAS_FILES } from '../files/attach.ts';
 import { areUnchanged, factsOf } from '../keys/availability.ts';
 import type { SealedKey } from '../keys/open-secret.ts';
 import type { Role } from '../plans-and-roles.ts';
@@ -26,7 +27,14 @@ export type PreparedAnswer = PaidModel & {
 /** The rows to insert: a person's message, unless an earlier one is answered again, and its answers. */
 export interface NewMessages {
   /** Null if the parent itself is answered. */
-  userMessage: { id: string; text: string; idempotencyKey: string | null; inputHash: string | null } | null;
+  userMessage: {
+    id: string;
+    text: string;
+    /** Ids of its files. */
+    attachmentIds: readonly string[];
+    idempotencyKey: string | null;
+    inputHash: string | null;
+  } | null;
   answers: readonly PreparedAnswer[];
   /** How many answers all servers together may write for the viewer; null if that is not for the database to count. */
   mostOfPerson: number | null;
@@ -53,8 +61,9 @@ export function insertMessages(
     mostBefore: mostOfPerson === null ? null : mostOfPerson - answers.length,
   };
   if (userMessage === null) return insertAnswers(values);
-  const { id, text, idempotencyKey, inputHash } = userMessage;
-  return insertMessageAndAnswers({ ...values, messageId: id, text, idempotencyKey, inputHash });
+  const { id, text, attachmentIds, idempotencyKey, inputHash } = userMessage;
+  const files = fileList(attachmentIds);
+  return insertMessageAndAnswers({ ...values, messageId: id, text, files, idempotencyKey, inputHash });
 }
 
 /** The thread after messages were inserted, and when they were. */
@@ -102,18 +111,19 @@ const insertAnswers = statement<InsertValues>((builder) =>
   insertRows(builder, 0, (unchanged) => sql`select ${parentId} as id from ${unchanged}`),
 );
 
-const insertMessageAndAnswers = statement<InsertValues & Record<'messageId' | 'text', string>>((builder) =>
-  insertRows(
-    builder,
-    1,
-    (unchanged) => sql`
+const insertMessageAndAnswers = statement<InsertValues & Record<'messageId' | 'text' | 'files', string>>(
+  (builder) =>
+    insertRows(
+      builder,
+      1,
+      (unchanged) => sql`
       insert into ${messages} (id, thread_id, position, parent_id, role, status, text, author_id, idempotency_key, input_hash)
       select ${given.messageId}, ${given.threadId}, last_position + 1, ${parentId}, 'USER', 'COMPLETE', ${given.text},
         ${given.viewerId}, ${sql.placeholder('idempotencyKey')}, ${sql.placeholder('inputHash')}
-      from ${unchanged}
+      from ${unchanged} where ${HAS_FILES}
       on conflict (thread_id, author_id, idempotency_key) do nothing
       returning id`,
-  ),
+    ),
 );
 
 /** `question` gives the id of the message that is answered, and inserts it if it is new. */

@@ -8,6 +8,7 @@ import type { SingleFlight } from '../single-flight.ts';
 import { type Message, messageColumns } from '../threads/message.ts';
 import { announceThread, requireThread, type Thread } from '../threads/thread.ts';
 import { type AnswerInput, checkAnswers, hashedOf } from './answer-input.ts';
+import { checkAttachmentIds } from './attached-files.ts';
 import { beginAnswers, type SendFacts } from './begin-answers.ts';
 import type { AnswerDeps } from './commit-answers.ts';
 import type { RequestedAnswer } from './send-state.ts';
@@ -21,22 +22,27 @@ export async function sendMessage(
   viewer: Viewer,
   input: {
     threadId: string;
-    text: string;
+    text?: string | null | undefined;
+    attachmentIds?: readonly string[] | null | undefined;
     modelIds?: readonly string[] | null | undefined;
     answers?: readonly AnswerInput[] | null | undefined;
     parentId?: string | null | undefined;
     idempotencyKey?: string | null | undefined;
   },
 ): Promise<SentMessage> {
-  const text = checkText(input.text);
+  const attachmentIds = checkAttachmentIds(input.attachmentIds ?? []);
+  const text = checkText(input.text ?? '', attachmentIds);
   const answers = checkAnswers(input);
   const idempotencyKey = input.idempotencyKey ?? null;
   checkIdempotencyKey(idempotencyKey);
   const { threadId } = input;
   const parentId = input.parentId ?? null;
-  const send = { threadId, text, answers, parentId };
+  const send = { threadId, text, attachmentIds, answers, parentId };
   if (idempotencyKey === null) return await sendNow(deps, viewer, { ...send, repeatable: null });
-  const inputHash = hashOf([text, input.modelIds ?? input.answers?.map(hashedOf), parentId]);
+  const asked = input.modelIds ?? input.answers?.map(hashedOf);
+  // A message without files has the hash that it had before there were files.
+  const files = attachmentIds.length === 0 ? [] : [attachmentIds];
+  const inputHash = hashOf([text, asked, parentId, ...files]);
   const repeatable = { idempotencyKey, inputHash };
   // A repeated send that arrives meanwhile waits for the first and counts against no limit.
   const id = JSON.stringify([viewer.id, threadId, repeatable]);
@@ -61,6 +67,7 @@ export interface SentMessage {
 interface Send {
   threadId: string;
   text: string;
+  attachmentIds: readonly string[];
   answers: readonly RequestedAnswer[];
   parentId: string | null;
   /** Null if the send has no idempotency key, so that a retry adds a second message. */
@@ -75,10 +82,16 @@ interface Repeatable {
 async function sendNow(
   deps: SendDeps,
   viewer: Viewer,
-  { threadId, text, answers, parentId, repeatable }: Send,
+  { threadId, text, attachmentIds, answers, parentId, repeatable }: Send,
 ): Promise<SentMessage> {
   const { idempotencyKey, inputHash } = repeatable ?? { idempotencyKey: null, inputHash: null };
-  const request = { threadId, parentId, answers, idempotencyKey, message: { text, inputHash } };
+  const request = {
+    threadId,
+    parentId,
+    answers,
+    idempotencyKey,
+    message: { text, inputHash, attachmentIds },
+  };
   const beganAtMs = performance.now();
   const { revision } = deps.changes;
   const begun = await beginAnswers(deps, viewer, request);
@@ -127,9 +140,10 @@ function hashOf(inputs: readonly unknown[]): string {
   return hash('sha256', JSON.stringify(inputs), 'base64url');
 }
 
-function checkText(input: string): string {
+function checkText(input: string, attachmentIds: readonly string[]): string {
   const text = input.replaceAll('\0', '').toWellFormed();
-  if (text.trim() === '') throw new InvalidInputError('text', 'Write something: the text is empty.');
+  if (text.trim() === '' && attachmentIds.length === 0)
+    throw new InvalidInputError('text', 'Write something: the text is empty.');
   if (Buffer.byteLength(text) > MAX_TEXT_BYTES)
     throw new InvalidInputError('text', 'The text is longer than 256 KiB. Shorten it, or send it in parts.');
   return text;

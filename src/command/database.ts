@@ -135,7 +135,7 @@ function printComparison(expected: readonly TableDigest[], found: readonly Table
   return different.length === 0;
 }
 
-function printNextSteps({ rootKey, rootKeyFile, authSecret, authSecretFile, dataDir }: Config): void {
+function printNextSteps({ rootKey, rootKeyFile, authSecret, authSecretFile, dataDir, files }: Config): void {
   printLine(
     'The copy is finished. No row of the embedded database was changed. To serve from the copy, set:',
   );
@@ -146,6 +146,7 @@ function printNextSteps({ rootKey, rootKeyFile, authSecret, authSecretFile, data
   printLine(
     `  ${secretStep('LATCHKEY_AUTH_SECRET', authSecret, authSecretFile ?? madeSecretFile(dataDir, 'auth.secret'))}`,
   );
+  if (files.isForOneServer) printLine(`  LATCHKEY_FILES_DIR to ${files.folder}, where uploaded files stay`);
   printLine(
     'Keep the data folder as a backup, and start no server on it again: the two would differ from then on.',
   );

@@ -45,8 +45,8 @@ export async function rotateRootCommand(deps: KeysCommandDeps): Promise<0 | 1> {
   const [first, ...others] = rootKeys;
   if (await isBlocked(deps)) return 1;
   printLine(`Sealing every key with root ${first.id}. If this is interrupted, run it again.`);
-  const { resealed, resealedLogs } = await rotateRoot(deps);
-  printLine(`${countedRows({ keys: resealed, logs: resealedLogs })} sealed again.`);
+  const { resealed, resealedLogs, resealedFiles } = await rotateRoot(deps);
+  printLine(`${countedRows({ keys: resealed, logs: resealedLogs, files: resealedFiles })} sealed again.`);
 
   const { opened, skipped, failures } = await verifyKeys(deps);
   printSkipped(printLine, skipped);
@@ -56,7 +56,7 @@ export async function rotateRootCommand(deps: KeysCommandDeps): Promise<0 | 1> {
     return 1;
   }
   const behind = total(opened.filter(({ rootId }) => rootId !== first.id));
-  if (behind.keys + behind.logs > 0) {
+  if (behind.keys + behind.logs + behind.files > 0) {
     printLine(
       `${countedRows(behind)} sealed with another root meanwhile, by a server that still runs with the old order of roots.`,
     );
@@ -86,8 +86,12 @@ export async function rotateTenantCommand(deps: KeysCommandDeps, tenantId: strin
   }
   if (await isBlocked(deps)) return 1;
   printLine(`Sealing the keys of ${tenant.id} again. If this is interrupted, run it again.`);
-  const { type, generation, resealed, skipped, failures } = await rotateTenant(deps, tenant.id);
-  printLine(`${countedRows({ keys: resealed, logs: 0 })} sealed again with generation ${generation}.`);
+  const { type, generation, resealed, resealedFiles, skipped, failures } = await rotateTenant(
+    deps,
+    tenant.id,
+  );
+  const rows = countedRows({ keys: resealed, logs: 0, files: resealedFiles });
+  printLine(`${rows} sealed again with generation ${generation}.`);
   printSkipped(printLine, skipped);
   if (type === 'finished-earlier')
     printLine('This finished a rotation that was begun earlier. Run it again to begin a further generation.');
@@ -132,20 +136,20 @@ const OLD_ROOT_SENTENCE =
 const NEW_ROOT_SENTENCE =
   'It is the only root key given. To change it, put a new one and a comma before it in LATCHKEY_ROOT_KEY or its file, restart the server and run this again.';
 
-type Counts = Pick<OpenedKeys, 'keys' | 'logs'>;
+type Counts = Pick<OpenedKeys, 'keys' | 'logs' | 'files'>;
 
 function printSkipped(printLine: KeysCommandDeps['printLine'], skipped: number): void {
   if (skipped > 0)
     printLine(
-      `${countedRows({ keys: skipped, logs: 0 })} skipped, waiting for the secret to be pasted again.`,
+      `${countedRows({ keys: skipped, logs: 0, files: 0 })} skipped, waiting for the secret to be pasted again.`,
     );
 }
 
 function printFailures(printLine: KeysCommandDeps['printLine'], failures: readonly SealFailure[]): void {
-  const logs = failures.filter(({ id }) => prefixOf(id) !== 'key').length;
-  for (const { id, type } of failures)
-    printLine(`${prefixOf(id) === 'key' ? id : `The audit log of ${id}`} does not open: ${type}.`);
-  printLine(`${countedRows({ keys: failures.length - logs, logs })} left as found.`);
+  const keys = failures.filter(({ id }) => prefixOf(id) === 'key').length;
+  const files = failures.filter(({ id }) => prefixOf(id) === 'att').length;
+  for (const { id, type } of failures) printLine(`${nameOf(id)} does not open: ${type}.`);
+  printLine(`${countedRows({ keys, logs: failures.length - keys - files, files })} left as found.`);
   if (failures.some(({ type }) => type === 'unknown-root'))
     printLine(
       'unknown-root: add the root key that sealed it to LATCHKEY_ROOT_KEY or its file, after the first one.',
@@ -156,17 +160,33 @@ function printFailures(printLine: KeysCommandDeps['printLine'], failures: readon
     );
 }
 
+function nameOf(id: string): string {
+  switch (prefixOf(id)) {
+    case 'key':
+      return id;
+    case 'att':
+      return `The file ${id}`;
+    default:
+      return `The audit log of ${id}`;
+  }
+}
+
 function total(groups: readonly Counts[]): Counts {
   return {
     keys: groups.reduce((sum, { keys }) => sum + keys, 0),
     logs: groups.reduce((sum, { logs }) => sum + logs, 0),
+    files: groups.reduce((sum, { files }) => sum + files, 0),
   };
 }
 
-/** E.g. `3 keys and 1 audit log`. A count of zero is left out, unless both are zero. */
-function countedRows({ keys, logs }: Counts): string {
-  const ofKeys = counted(keys, 'key');
-  if (logs === 0) return ofKeys;
-  const ofLogs = counted(logs, 'audit log');
-  return keys === 0 ? ofLogs : `${ofKeys} and ${ofLogs}`;
+/** E.g. `3 keys and 1 audit log`. A count of zero is left out, unless all are zero. */
+function countedRows({ keys, logs, files }: Counts): string {
+  const parts = [
+    ...(keys > 0 || logs + files === 0 ? [counted(keys, 'key')] : []),
+    ...(logs > 0 ? [counted(logs, 'audit log')] : []),
+    ...(files > 0 ? [counted(files, 'file')] : []),
+  ];
+  return LIST.format(parts);
 }
+
+const LIST = new Intl.ListFormat('en');

@@ -16,6 +16,7 @@ export type TablePrefix =
   | 'mdl'
   | 'thr'
   | 'msg'
+  | 'att'
   | 'run';
 
 /** Prefixes of ids that no table holds: each is made of the ids or numbers by which the thing is found. */
@@ -91,7 +92,7 @@ function tenantOf(text: string): string {
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const DIGITS = 26;
 const POSITION_DIGITS = 9; // more than a log will ever have
-const RANDOM_ID = /^(usr|ses|acc|ver|wsp|tem|inv|key|mdl|thr|msg|run|vwr)_[0-9a-hjkmnp-tv-z]{26}$/;
+const RANDOM_ID = /^(usr|ses|acc|ver|wsp|tem|inv|key|mdl|thr|msg|att|run|vwr)_[0-9a-hjkmnp-tv-z]{26}$/;
 const MEMBER_ID = /^mem_([tw][0-9a-hjkmnp-tv-z]{26})([0-9a-hjkmnp-tv-z]{26})$/;
 const AUDIT_ENTRY_ID = /^aud_([tw][0-9a-hjkmnp-tv-z]{26})(\d{9})$/;
 const IDS = [RANDOM_ID, MEMBER_ID, AUDIT_ENTRY_ID];

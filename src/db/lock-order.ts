@@ -4,6 +4,7 @@ import { prefixOf } from './id.ts';
 import { isOneOf } from './is-one-of.ts';
 import { statement } from './statement.ts';
 import { apiKeys } from './tables/api-key.ts';
+import { attachments } from './tables/attachment.ts';
 import { models } from './tables/model.ts';
 import { teamMemberships, teams } from './tables/team.ts';
 import { threads } from './tables/thread.ts';
@@ -14,12 +15,13 @@ import { memberships, workspaces } from './tables/workspace.ts';
  * The order in which every transaction takes row locks, so that one waits for the other and they never deadlock:
  *
  *   1. teams        2. workspaces   3. threads      4. models       5. api_keys
- *   6. messages     7. users        8. audit_chains, those of workspaces before those of teams
+ *   6. attachments  7. messages     8. users        9. audit_chains, those of workspaces before those of teams
  *
  * and rows of one table in the order of their ids. A lock lasts until its transaction ends. `for update` conflicts with every
  * other lock, also with inserting a row that refers to the locked one; `for no key update` allows such inserts; `for key share`
  * only prevents the row from being deleted. Messages are locked by the UPDATE that saves them, with their thread before them
- * (`answers/end-answer`) or the key that goes on with them (`answers/failover`), audit chains by `audit/record-audit`.
+ * (`answers/end-answer`) or the key that goes on with them (`answers/failover`), audit chains by `audit/record-audit`. Deleting a
+ * message locks the attachments of it alone after it, by a trigger; only with the lock of its thread is a message deleted.
  *
  * Some statements cannot keep the order: the checkpoint of answers locks many messages and skips locked rows, and deleting a key
  * or a variant nulls `api_key_id` or `model_id` on answers in another order. Transactions that can meet those run under
@@ -43,6 +45,15 @@ export async function lockTenantForKeyShare(tx: Locking, tenantId: string): Prom
   const table = prefixOf(tenantId) === 'tem' ? teams : workspaces;
   const rows = await tx.select({ id: table.id }).from(table).where(eq(table.id, tenantId)).for('key share');
   return rows.length > 0;
+}
+
+/** Locks a workspace so that what it holds is counted by one transaction at a time; inserting threads need not wait. */
+export async function lockWorkspaceForNoKeyUpdate(tx: Locking, workspaceId: string): Promise<void> {
+  await tx
+    .select({ id: workspaces.id })
+    .from(workspaces)
+    .where(eq(workspaces.id, workspaceId))
+    .for('no key update');
 }
 
 /** Locks every team and workspace that a user owns or is a member of, so that no membership of the user changes meanwhile. */
@@ -101,6 +112,16 @@ export const lockThreadAndKeys = statement<{
       .for('key share')
   );
 });
+
+/** Prevents these attachments from being deleted, so that a message can refer to them. */
+export const lockAttachments = statement<{ attachmentIds: string }>((builder) =>
+  builder
+    .select({ id: attachments.id })
+    .from(attachments)
+    .where(isOneOf(attachments.id, sql.placeholder('attachmentIds')))
+    .orderBy(asc(attachments.id))
+    .for('no key update'),
+);
 
 /**
  * Counts a person's running answers for one transaction at a time, on all servers: an advisory lock, taken after the thread's row.

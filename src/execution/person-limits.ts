@@ -30,9 +30,14 @@ export class PersonLimits {
     this.#operations = new TokenBucket(numbers.operationsPerSecond, numbers.operationBurst);
   }
 
+  /** Counts an operation, or another request as one. Null if it may go on, else the time to wait in milliseconds. */
+  tryOperation(subject: string): number | null {
+    return this.#operations.take(subject);
+  }
+
   /** Counts an operation. Throws RATE_LIMITED over the limit. */
   takeOperation(subject: string): void {
-    const waitMs = this.#operations.take(subject);
+    const waitMs = this.tryOperation(subject);
     if (waitMs === null) return;
     const { operationsPerSecond } = this.#numbers;
     throw rateLimited(

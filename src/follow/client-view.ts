@@ -1,5 +1,7 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import type { Page } from '../db/page.ts';
+import { readUploadStatuses } from '../files/attachment.ts';
 import { type KeyState, readKeyStates } from '../keys/api-key.ts';
 import { readModelRevision } from '../models/catalogue.ts';
 import { readPreferences } from '../models/preference.ts';
@@ -21,6 +23,8 @@ export interface ClientView extends ModelView {
   preferences: string;
   keys: Fingerprints;
   members: Fingerprints;
+  /** Status of each file that the viewer has uploaded and not sent. */
+  uploads: Fingerprints;
   /** Next time at which the state changes without an announcement, e.g. a rate limit ends; null for never. */
   changesAt: Date | null;
 }
@@ -34,11 +38,12 @@ export async function readClientView(
 ): Promise<ClientView> {
   const tenants = await tenantsOf(deps, viewer, workspace);
   const tenantIds = tenants.map(({ id }) => id);
-  const [keys, revision, preferred, members] = await Promise.all([
+  const [keys, revision, preferred, members, uploads] = await Promise.all([
     readKeyStates(deps, tenants),
     readModelRevision(deps, tenantIds),
     readPreferences(deps, viewer, tenantIds),
     memberRoles(deps, workspace),
+    readUploadStatuses(deps, viewer, workspace),
   ]);
   const managed = new Set(tenants.filter(mayManageKeys).map(({ id }) => id));
   const offered = offeredBy(keys, revision);
@@ -61,6 +66,7 @@ export async function readClientView(
     offered: offeredThen,
     preferences,
     members,
+    uploads,
     changesAt: [revision, ...keys].reduce<Date | null>(
       (first, { changesAt }) => earlier(first, changesAt),
       null,
@@ -92,12 +98,22 @@ export function differing(before: Fingerprints, now: Fingerprints): string[] {
   return [...ids].filter((id) => before.get(id) !== now.get(id));
 }
 
+/** The ids of uploads whose status the client was not sent. A new one is no news before its bytes have arrived. */
+export function changedUploads(before: ClientView, now: ClientView): string[] {
+  const isNews = ([id, status]: [string, string]) =>
+    status !== 'WAITING' && before.uploads.get(id) !== status;
+  return [...now.uploads].filter(isNews).map(([id]) => id);
+}
+
 /**
  * The view after the client was sent an event about this id. The event was read later than the view, so it may add or remove an
  * id: the next comparison must start from what the client knows.
  */
-export function afterEvent(view: ClientView, id: string, { type }: WorkspaceEvent): ClientView {
+export function afterEvent(view: ClientView, id: string, event: WorkspaceEvent): ClientView {
+  const { type } = event;
   switch (type) {
+    case 'attachment-updated':
+      return { ...view, uploads: new Map(view.uploads).set(id, event.attachment.status) };
     case 'api-key-added':
     case 'api-key-updated':
     case 'api-key-removed':

@@ -1,6 +1,7 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
 import { memberIdOf, prefixOf } from '../db/id.ts';
+import { type Attachment, findAttachments } from '../files/attachment.ts';
 import { type ApiKey, findApiKeys } from '../keys/api-key.ts';
 import { findModels, type Model } from '../models/catalogue.ts';
 import { findThreads, type Thread } from '../threads/thread.ts';
@@ -22,7 +23,8 @@ export type WorkspaceEvent =
   | { type: 'thread-removed'; removedId: string }
   | { type: 'member-added'; member: Member }
   | { type: 'member-updated'; member: Member }
-  | { type: 'member-removed'; removedId: string; userId: string };
+  | { type: 'member-removed'; removedId: string; userId: string }
+  | { type: 'attachment-updated'; attachment: Attachment };
 
 export interface ModelsUpdate {
   type: 'models-updated';
@@ -38,8 +40,8 @@ interface ReadDeps {
 
 /**
  * Reads the event for a changed id, in a workspace or of the workspace itself: its current state, or its removal, which is the
- * same as that the viewer may no longer see it. `isNew` if the client was not sent it before. Undefined if the viewer is no
- * longer a member.
+ * same as that the viewer may no longer see it. `isNew` if the client was not sent it before. `nothing` for a file that is gone,
+ * which was its uploader's alone. Undefined if the viewer is no longer a member.
  */
 export async function readWorkspaceEvent(
   deps: ReadDeps,
@@ -47,8 +49,12 @@ export async function readWorkspaceEvent(
   workspaceId: string,
   id: string,
   isNew: boolean,
-): Promise<WorkspaceEvent | undefined> {
+): Promise<WorkspaceEvent | { type: 'nothing' } | undefined> {
   switch (prefixOf(id)) {
+    case 'att': {
+      const [attachment] = await findAttachments(deps, viewer, [id]);
+      return attachment ? { type: 'attachment-updated', attachment } : { type: 'nothing' };
+    }
     case 'thr': {
       const [thread] = await findThreads(deps, viewer, [id]);
       return thread ? { type: 'thread-updated', thread } : { type: 'thread-removed', removedId: id };

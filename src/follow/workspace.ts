@@ -9,7 +9,7 @@ import { memberRoles } from '../workspaces/member.ts';
 import { findWorkspaces, requireWorkspace, type Workspace } from '../workspaces/workspace.ts';
 import { type AccessLost, CHECK_AFTER_MS } from './access-watch.ts';
 import type { ChangeLooks } from './change-looks.ts';
-import { afterEvent, type ClientView, differing, readClientView } from './client-view.ts';
+import { afterEvent, type ClientView, changedUploads, differing, readClientView } from './client-view.ts';
 import { factsIn, findModelNews } from './model-news.ts';
 import type { CachedModelView, Fingerprints, ModelFacts, ModelViewCache } from './model-view-cache.ts';
 import type { SharedReads } from './shared-reads.ts';
@@ -24,8 +24,8 @@ interface FollowDeps {
 }
 
 /**
- * Follows a workspace: first a snapshot, then every change of its keys, models, threads and members that the viewer may
- * see, each in its current state. Ends with AccessLost when the viewer is no longer in it.
+ * Follows a workspace: first a snapshot, then every change of its keys, models, threads, members and files that the viewer
+ * may see, each in its current state. Ends with AccessLost when the viewer is no longer in it.
  */
 export async function workspaceEvents(
   deps: FollowDeps,
@@ -100,8 +100,9 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
   /** Reads only what may have changed, since a busy workspace with many followers calls this often. */
   async #readChanges(): Promise<Step> {
     const changed = Map.groupBy(this.#changes.take(), prefixOf);
-    for (const id of changed.get('thr') ?? []) this.#pending.set(id, { isNew: false });
-    const isOther = (prefix: IdPrefix | undefined) => prefix !== 'thr' && prefix !== 'usr';
+    for (const prefix of READ_ONE_BY_ONE)
+      for (const id of changed.get(prefix) ?? []) this.#pending.set(id, { isNew: false });
+    const isOther = (prefix: IdPrefix | undefined) => prefix !== 'usr' && !isReadAlone(prefix);
     const before = this.#view;
     let step: Step = IDLE;
     if (before === undefined || this.#isDue || changed.keys().some(isOther))
@@ -129,6 +130,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     this.#addPending(before.members, now.members);
     for (const id of differing(before.models, now.models))
       if (!this.#pendingModels.has(id)) this.#pendingModels.set(id, factsIn(before, id));
+    for (const id of changedUploads(before, now)) this.#pending.set(id, { isNew: false });
     return IDLE;
   }
 
@@ -158,6 +160,7 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
       this.#pending.delete(id);
       const load = () => readWorkspaceEvent(this.#deps, this.#viewer, this.#workspaceId, id, isNew);
       const event = await this.#read(`event ${id} ${isNew ? 'new' : 'known'}`, load);
+      if (event?.type === 'nothing') return await this.#readNext();
       if (event !== undefined && this.#view !== undefined) this.#view = afterEvent(this.#view, id, event);
       if (event?.type === 'thread-updated' && this.#wasSent(event.thread)) return await this.#readNext();
       return this.#stepOf(this.#asAdded(event));
@@ -232,6 +235,13 @@ class WorkspaceFollower implements Pollable<WorkspaceEvent | AccessLost> {
     this.#hasLostAccess = true;
     return polled({ type: 'access-lost', error: new NotFoundError('workspace') });
   }
+}
+
+/** Ids whose event takes no comparison with what the client was sent. */
+const READ_ONE_BY_ONE = ['thr', 'att'] as const satisfies readonly IdPrefix[];
+
+function isReadAlone(prefix: IdPrefix | undefined): boolean {
+  return READ_ONE_BY_ONE.some((each) => each === prefix);
 }
 
 /** Beyond it a thread may be sent twice in the same revision. */

@@ -6,6 +6,8 @@ import { withLiveText } from '../answers/live-text.ts';
 import type { SendDeps } from '../answers/send-message.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { NotPermittedError } from '../errors.ts';
+import { type Attachment, attachmentsOfMessages, findAttachments } from '../files/attachment.ts';
+import type { FileDeps } from '../files/file-deps.ts';
 import type { AccessBatch } from '../follow/access-watch.ts';
 import type { ChangeLooks } from '../follow/change-looks.ts';
 import type { ModelViewCache } from '../follow/model-view-cache.ts';
@@ -47,20 +49,22 @@ export interface Context {
   reserve?: (characters: number) => void;
 }
 
-type Deps = SendDeps & {
-  invitationLimits: InvitationLimits;
-  modelViewCache: ModelViewCache;
-  accessBatch: AccessBatch;
-  changeLooks: ChangeLooks;
-  sharedReads: SharedReads;
-  serverInfo: ServerInfo;
-};
+type Deps = SendDeps &
+  FileDeps & {
+    invitationLimits: InvitationLimits;
+    modelViewCache: ModelViewCache;
+    accessBatch: AccessBatch;
+    changeLooks: ChangeLooks;
+    sharedReads: SharedReads;
+    serverInfo: ServerInfo;
+  };
 
 /** Facts about this server that clients may read without a session. */
 export interface ServerInfo {
   version: string;
   signUp: 'OPEN' | 'INVITED' | 'CLOSED';
   canResetPassword: boolean;
+  maxFileBytes: number;
   maxAnswersAtOnce: number;
 }
 
@@ -112,6 +116,9 @@ function createLoaders(deps: SendDeps, viewer: Viewer | null) {
     models: byId<Model>((person, ids) => findModels(deps, person, ids)),
     threads: byId<Thread>((person, ids) => findThreads(deps, person, ids)),
     messages: byId<Message>(async (person, ids) => withLiveText(deps, await findMessages(deps, person, ids))),
+    attachments: byId<Attachment>((person, ids) => findAttachments(deps, person, ids)),
+    /** Attachments by the id of a message that the viewer may see. */
+    attachmentsOf: new Loader<Attachment[]>((messageIds) => attachmentsOfMessages(deps, messageIds)),
     /** Roles of messages in threads that the viewer may see. */
     messageRoles: new Loader<MessageRole>((ids) => readRoles(deps, ids)),
     /** By what they reply to: see `siblingKey`. */

@@ -2,6 +2,7 @@ import * as errors from '../errors.ts';
 import type { Message as MessageShape } from '../threads/message.ts';
 import { siblingKey } from '../threads/siblings.ts';
 import { mayEdit, mayRemove } from '../threads/thread-permissions.ts';
+import { Attachment } from './attachment.ts';
 import { builder } from './builder.ts';
 import { connectionOf } from './connection.ts';
 import { Node, typeNameOfNode } from './node.ts';
@@ -51,6 +52,12 @@ Message.implement({
     text: t.exposeString('text', {
       description:
         'Text of the message, usually Markdown; while an answer is being written, the text so far.',
+    }),
+    attachments: t.field({
+      type: [Attachment],
+      description: 'Files that the message refers to, in the order of its sender. Empty for an answer.',
+      resolve: async ({ id, role }, _args, { loaders }) =>
+        role === 'USER' ? ((await loaders.attachmentsOf.load(id)) ?? []) : [],
     }),
     author: t.field({
       type: User,

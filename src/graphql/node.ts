@@ -72,6 +72,7 @@ const NODE_TYPES: Readonly<Record<string, NodeType | undefined>> = {
     typeName: (node) => ((node as Message).role === 'USER' ? 'UserMessage' : 'Answer'),
     loader: (loaders) => loaders.messages,
   },
+  att: { typeName: 'Attachment', loader: (loaders) => loaders.attachments },
   usr: { typeName: 'User', loader: (loaders) => loaders.fellows },
   mem: { typeName: 'Member', loader: (loaders) => loaders.members },
   inv: { typeName: 'Invitation', loader: (loaders) => loaders.invitations },

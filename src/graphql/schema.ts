@@ -6,6 +6,7 @@ import './answer-events.ts';
 import './api-key.ts';
 import './api-key-change.ts';
 import './api-key-secret.ts';
+import './attachment.ts';
 import { builder } from './builder.ts';
 import './invitation.ts';
 import './member.ts';

@@ -13,7 +13,14 @@ mutation('sendMessage', {
   inputRule: 'Give either `modelIds` or `answers`.',
   input: (t) => ({
     threadId: t.id({ required: true, description: 'Id of the thread.' }),
-    text: t.string({ required: true, description: 'Text of the message, up to 256 KiB of UTF-8.' }),
+    text: t.string({
+      description:
+        'Text of the message, up to 256 KiB of UTF-8. It may be empty or absent if there are files.',
+    }),
+    attachmentIds: t.idList({
+      description:
+        'Ids of up to 20 files of the workspace that are READY, in the order in which they are shown. Several messages may refer to one file.',
+    }),
     modelIds: t.idList({
       description:
         'Ids of one to eight different models; each writes an answer of its own. Not together with `answers`.',

@@ -15,6 +15,7 @@ export function rememberSent(
   loaders.users.remember(viewer.id, viewer);
   loaders.threads.remember(thread.id, thread);
   for (const message of [userMessage, ...answers]) loaders.messages.remember(message.id, message);
+  loaders.attachmentsOf.remember(userMessage.id, facts.attachments);
   loaders.siblingIds.remember(siblingKey(userMessage), [...facts.siblingIds, userMessage.id]);
   loaders.siblingIds.remember(
     userMessage.id,

@@ -19,11 +19,7 @@ const ServerInfo = builder.objectRef<ServerInfoShape>('ServerInfo').implement({
       description:
         'True if the server sends mail, so that a person who forgot their password can ask for a link.',
     }),
-    maxFileBytes: t.int({
-      nullable: true,
-      description: 'Largest size of one file, in bytes. Null as long as this server takes no files.',
-      resolve: () => null,
-    }),
+    maxFileBytes: t.exposeInt('maxFileBytes', { description: 'Largest size of one file, in bytes.' }),
     maxAnswersAtOnce: t.exposeInt('maxAnswersAtOnce', {
       description:
         'Largest number of answers that are written for one person at a time. A busy server may allow fewer for a while.',

@@ -4,6 +4,7 @@ import type { WorkspaceEvent as WorkspaceEventShape } from '../follow/workspace-
 import type { ApiKey as ApiKeyShape } from '../keys/api-key.ts';
 import type { Member as MemberShape } from '../workspaces/member.ts';
 import { ApiKey } from './api-key.ts';
+import { Attachment } from './attachment.ts';
 import { builder } from './builder.ts';
 import { requireViewer } from './context.ts';
 import { forgetAll } from './loader.ts';
@@ -84,6 +85,14 @@ const ThreadAdded = builder.objectRef<Of<'thread-added'>>('ThreadAdded').impleme
   }),
 });
 
+const AttachmentUpdated = builder.objectRef<Of<'attachment-updated'>>('AttachmentUpdated').implement({
+  description:
+    'A file that the viewer is uploading has another status: its bytes have arrived, or it is READY or REFUSED. Sent to its uploader only.',
+  fields: (t) => ({
+    attachment: t.expose('attachment', { type: Attachment, description: 'The file as it is now.' }),
+  }),
+});
+
 const WorkspaceEvent = builder.unionType('WorkspaceEvent', {
   description: 'An event in a workspace. May grow: ignore unknown members.',
   types: [
@@ -99,6 +108,7 @@ const WorkspaceEvent = builder.unionType('WorkspaceEvent', {
     MemberAdded,
     MemberUpdated,
     MemberRemoved,
+    AttachmentUpdated,
   ],
   resolveType: typeNameOf,
 });
@@ -107,7 +117,7 @@ builder.subscriptionField('workspaceEvents', (t) =>
   t.field({
     type: WorkspaceEvent,
     description:
-      'Follows a workspace: first WorkspaceSnapshot, then the changes of its keys, models, threads and members that the viewer may see. Several changes of one thing may come as one event. Ends with NOT_FOUND when the viewer is no longer a member.',
+      'Follows a workspace: first WorkspaceSnapshot, then the changes of its keys, models, threads, members and files that the viewer may see. Several changes of one thing may come as one event. Ends with NOT_FOUND when the viewer is no longer a member.',
     args: { workspaceId: t.arg.id({ required: true, description: 'Id of the workspace.' }) },
     subscribe: (_root, { workspaceId }, context) =>
       workspaceEvents(context.deps, requireViewer(context), workspaceId),
@@ -145,6 +155,8 @@ function typeNameOf(event: WorkspaceEventShape): string {
       return 'MemberUpdated';
     case 'member-removed':
       return 'MemberRemoved';
+    case 'attachment-updated':
+      return 'AttachmentUpdated';
     default:
       return event satisfies never;
   }

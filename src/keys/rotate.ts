@@ -1,9 +1,12 @@
-import { and, asc, count, eq, gt, lt, ne, type SQL } from 'drizzle-orm';
+import { and, asc, count, eq, gt, isNotNull, lt, ne, type SQL, sql } from 'drizzle-orm';
 import { openChainKey, readSealedChains, resealChain, type SealedChain } from '../audit/chain.ts';
 import type { Database } from '../db/database.ts';
 import { readInBatches } from '../db/read-in-batches.ts';
+import { beginGeneration, tenantGeneration } from '../db/sealing-generation.ts';
 import { apiKeys } from '../db/tables/api-key.ts';
+import { attachments } from '../db/tables/attachment.ts';
 import { auditChains } from '../db/tables/audit.ts';
+import { openFileKey, readSealedFileKeys, resealFileKey, type SealedFileKey } from '../files/file-key.ts';
 import {
   type ResealableRows,
   type Resealed,
@@ -15,18 +18,23 @@ import {
 } from '../vault/reseal.ts';
 import { type RootKey, resealRecord } from '../vault/seal.ts';
 import { contextOf, openSealedKey, type SealedKey, sealedKeyColumns } from './open-secret.ts';
-import { beginGeneration, tenantGeneration } from './sealing-key.ts';
 
-/** Seals all provider keys and keys of audit logs that another root key sealed again with the first one. */
+/** Seals all provider keys, keys of audit logs and keys of files that another root key sealed again with the first one. */
 export async function rotateRoot(deps: RotateDeps): Promise<RootRotation> {
   const rootId = deps.rootKeys[0].id;
   const keys = await resealRows(keyRows(deps, ne(apiKeys.rootId, rootId)));
   const logs = await resealRows(chainRows(deps, ne(auditChains.rootId, rootId)));
-  return { ...keys, resealedLogs: logs.resealed, failures: [...keys.failures, ...logs.failures] };
+  const files = await resealRows(fileRows(deps, ne(attachments.rootId, rootId)));
+  return {
+    ...keys,
+    resealedLogs: logs.resealed,
+    resealedFiles: files.resealed,
+    failures: [...keys.failures, ...logs.failures, ...files.failures],
+  };
 }
 
 /**
- * Begins a new generation of a tenant's sealing key and seals the tenant's keys with it.
+ * Begins a new generation of a tenant's sealing key and seals the tenant's keys with it, those of its files too.
  *
  * A run that was killed leaves keys on an older generation. The next run only finishes that rotation and begins no generation
  * of its own, or every kill would use one up. Keys that do not open stay on the old generation for ever and so do not count as
@@ -34,33 +42,43 @@ export async function rotateRoot(deps: RotateDeps): Promise<RootRotation> {
  */
 export async function rotateTenant(deps: RotateDeps, tenantId: string): Promise<TenantRotation> {
   const newest = await tenantGeneration(deps.db, tenantId);
-  const rest = await resealRows(keyRows(deps, olderThan(tenantId, newest)));
-  if (rest.resealed > 0) return { ...rest, type: 'finished-earlier', generation: newest };
+  const rest = await resealOlder(deps, tenantId, newest);
+  if (rest.resealed + rest.resealedFiles > 0)
+    return { ...rest, type: 'finished-earlier', generation: newest };
 
   const generation = await beginGeneration(deps.db, tenantId, newest);
-  const rotation = await resealRows(keyRows(deps, olderThan(tenantId, generation)));
-  return { ...rotation, type: 'begun', generation };
+  return { ...(await resealOlder(deps, tenantId, generation)), type: 'begun', generation };
 }
 
-/** Opens every saved key and the key of every audit log with the given root keys, without changing any. */
+async function resealOlder(deps: RotateDeps, tenantId: string, generation: number): Promise<ResealedAll> {
+  const isOlderKey = and(eq(apiKeys.tenantId, tenantId), lt(apiKeys.generation, generation));
+  const isOlderFile = and(eq(attachments.workspaceId, tenantId), lt(attachments.generation, generation));
+  const keys = await resealRows(keyRows(deps, isOlderKey));
+  const files = await resealRows(fileRows(deps, isOlderFile));
+  return { ...keys, resealedFiles: files.resealed, failures: [...keys.failures, ...files.failures] };
+}
+
+/** Opens every saved key and the key of every audit log and file with the given root keys, without changing any. */
 export async function verifyKeys(deps: RotateDeps): Promise<Verification> {
   const keys = await verifyRows(keyRows(deps, undefined));
   const logs = await verifyRows(chainRows(deps, undefined));
+  const files = await verifyRows(fileRows(deps, undefined));
   const opened = [
-    ...keys.opened.map(({ rows, ...by }) => ({ ...by, keys: rows, logs: 0 })),
-    ...logs.opened.map(({ rows, ...by }) => ({ ...by, keys: 0, logs: rows })),
+    ...keys.opened.map(({ rows, ...by }) => ({ ...by, keys: rows, logs: 0, files: 0 })),
+    ...logs.opened.map(({ rows, ...by }) => ({ ...by, keys: 0, logs: rows, files: 0 })),
+    ...files.opened.map(({ rows, ...by }) => ({ ...by, keys: 0, logs: 0, files: rows })),
   ];
   const groups = Map.groupBy(opened, ({ rootId, generation }) => `${rootId}.${generation}`);
   return {
     opened: [...groups.values()].map((group) => group.reduce(addUp)).sort(byRootThenGeneration),
     skipped: keys.skipped,
-    failures: [...keys.failures, ...logs.failures],
+    failures: [...keys.failures, ...logs.failures, ...files.failures],
   };
 }
 
 /**
- * Counts the saved keys under each root id, those of audit logs included and without those that have to be entered again
- * anyway.
+ * Counts the saved keys under each root id, those of audit logs and files included and without those that have to be entered
+ * again anyway.
  */
 export async function rowsByRootId(db: Pick<Database, 'select'>): Promise<Map<string, number>> {
   const keys = await db
@@ -72,8 +90,14 @@ export async function rowsByRootId(db: Pick<Database, 'select'>): Promise<Map<st
     .select({ rootId: auditChains.rootId, rows: count() })
     .from(auditChains)
     .groupBy(auditChains.rootId);
+  const files = await db
+    .select({ rootId: sql<string>`${attachments.rootId}`, rows: count() })
+    .from(attachments)
+    .where(isNotNull(attachments.rootId))
+    .groupBy(attachments.rootId);
   const total = new Map<string, number>();
-  for (const { rootId, rows } of [...keys, ...logs]) total.set(rootId, (total.get(rootId) ?? 0) + rows);
+  for (const { rootId, rows } of [...keys, ...logs, ...files])
+    total.set(rootId, (total.get(rootId) ?? 0) + rows);
   return total;
 }
 
@@ -83,12 +107,17 @@ export interface RotateDeps {
   rootKeys: readonly [RootKey, ...RootKey[]];
 }
 
-export interface RootRotation extends Resealed {
+interface ResealedAll extends Resealed {
+  /** Number of files whose key was sealed again. */
+  resealedFiles: number;
+}
+
+export interface RootRotation extends ResealedAll {
   /** Number of audit logs whose key was sealed again. */
   resealedLogs: number;
 }
 
-export interface TenantRotation extends Resealed {
+export interface TenantRotation extends ResealedAll {
   /** Whether this run began the generation or only finished what an earlier one had begun. */
   type: 'begun' | 'finished-earlier';
   generation: number;
@@ -99,7 +128,7 @@ export interface Verification {
   opened: OpenedKeys[];
   /** How many were not tried because their secret has to be entered again anyway. */
   skipped: number;
-  /** Rows that do not open: a provider key by its id, the key of an audit log by the id of its tenant. */
+  /** Rows that do not open: a provider key or file by its id, the key of an audit log by the id of its tenant. */
   failures: SealFailure[];
 }
 
@@ -108,6 +137,8 @@ export interface OpenedKeys extends SealedBy {
   keys: number;
   /** How many audit logs. */
   logs: number;
+  /** How many files. */
+  files: number;
 }
 
 function keyRows(deps: RotateDeps, condition: SQL | undefined): Rows<SealedKey> {
@@ -127,6 +158,16 @@ function chainRows(deps: RotateDeps, condition: SQL | undefined): Rows<SealedCha
     needsReentry: () => false,
     open: (chain) => openChainKey(deps.rootKeys, chain),
     reseal: (chain) => resealChain(deps, chain),
+  };
+}
+
+function fileRows(deps: RotateDeps, condition: SQL | undefined): Rows<SealedFileKey> {
+  return {
+    read: () => readSealedFileKeys(deps.db, condition),
+    idOf: ({ id }) => id,
+    needsReentry: () => false,
+    open: (file) => openFileKey(deps.rootKeys, file).secret,
+    reseal: (file) => resealFileKey(deps, file),
   };
 }
 
@@ -159,12 +200,13 @@ async function resealKey({ db, rootKeys }: RotateDeps, key: SealedKey): Promise<
   return updated.length > 0;
 }
 
-function olderThan(tenantId: string, generation: number): SQL | undefined {
-  return and(eq(apiKeys.tenantId, tenantId), lt(apiKeys.generation, generation));
-}
-
 function addUp(left: OpenedKeys, right: OpenedKeys): OpenedKeys {
-  return { ...left, keys: left.keys + right.keys, logs: left.logs + right.logs };
+  return {
+    ...left,
+    keys: left.keys + right.keys,
+    logs: left.logs + right.logs,
+    files: left.files + right.files,
+  };
 }
 
 function byRootThenGeneration(left: OpenedKeys, right: OpenedKeys): number {

@@ -1,6 +1,7 @@
 import { and, eq, lt } from 'drizzle-orm';
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
+import { tenantGeneration } from '../db/sealing-generation.ts';
 import { usedBoxes } from '../db/tables/api-key.ts';
 import { InvalidInputError, StaleSealingKeyError } from '../errors.ts';
 import { checkBaseUrl, ForbiddenAddressError } from '../providers/http/address.ts';
@@ -20,7 +21,6 @@ import { checkSecret, requireAccepted } from './check.ts';
 import type { CheckResult } from './health.ts';
 import { encodeKeyContent } from './key-content.ts';
 import { checkHeaders } from './key-headers.ts';
-import { tenantGeneration } from './sealing-key.ts';
 
 /**
  * Opens a submitted secret and checks it with its provider. The caller then records its box with `useBox`. Throws

@@ -73,6 +73,7 @@ const PLACE = {
   variant: 'id of a variant',
   thread: 'id of a thread',
   answer: 'id of an answer',
+  attachment: 'id of a file',
   invitation: 'id of an invitation',
   token: 'token of an invitation',
 } as const;
@@ -96,6 +97,8 @@ const VARIABLES: Readonly<Record<string, object>> = {
   'stop-answer': { input: { answerId: PLACE.answer } },
   'regenerate-answer': { input: { answerId: PLACE.answer } },
   'update-thread': { input: { id: PLACE.thread, title: 'A better title' } },
+  'create-attachment': { input: { workspaceId: PLACE.workspace, fileName: 'notes.txt', sizeBytes: 1000 } },
+  attachment: { id: PLACE.attachment },
   model: { id: PLACE.model },
   'create-model-variant': {
     input: {
@@ -144,6 +147,7 @@ const VARIABLES: Readonly<Record<string, object>> = {
   'leave-workspace': { input: { id: PLACE.shared } },
   'leave-team': { input: { id: PLACE.team } },
   'remove-model-variant': { input: { id: PLACE.variant } },
+  'remove-attachment': { input: { id: PLACE.attachment } },
   'delete-thread': { input: { id: PLACE.thread } },
   'remove-api-key': { input: { id: PLACE.key } },
   'delete-workspace': { input: { id: PLACE.shared } },

@@ -20,17 +20,20 @@ import { createPipeline, type Pipeline } from '../execution/pipeline.ts';
 import type { Shares } from '../execution/turns.ts';
 import { type Place, UnreadBytes } from '../execution/unread-bytes.ts';
 import { addressOf, restsOnCookie } from '../execution/viewer.ts';
+import { FILES_PATH } from '../files/file-urls.ts';
 import { failureName, log, logScope } from '../log.ts';
 import { serveAccount } from './account-requests.ts';
+import { BodyDeadlines } from './body-deadlines.ts';
+import { serveFiles } from './files.ts';
 import { createLiveness, isReady } from './liveness.ts';
 import { moveClients } from './move-clients.ts';
 import { allowOrigin, hasUsableHost, type Origins } from './origins.ts';
 import { createPages } from './pages.ts';
 import {
+  BODY_TIMEOUT_MS,
   CLOSE_TIMEOUT_MS,
   HEADERS_TIMEOUT_MS,
   MAX_HEADER_BYTES,
-  REQUEST_TIMEOUT_MS,
   TIMEOUT_CHECK_MS,
 } from './policy.ts';
 import { SAFE_HEADERS, sendJson, sendText } from './response.ts';
@@ -47,8 +50,12 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Listens and serves the API over HTTP, server-sent events and WebSocket. */
-export async function startServer(app: App, config: Config, hashes?: PasswordHashes): Promise<RunningServer> {
+/** Listens and serves the API over HTTP, server-sent events and WebSocket, and files over HTTP. */
+export async function startServer(
+  app: App,
+  config: Config,
+  { hashes, bodyTimeoutMs = BODY_TIMEOUT_MS }: ServeOptions = {},
+): Promise<RunningServer> {
   const server = createServer({ ...REQUEST_LIMITS, shouldUpgradeCallback: isForWebSocket });
   await listen(server, config);
   const { port } = server.address() as AddressInfo;
@@ -79,8 +86,15 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
   const isLive = createLiveness(app.db, config.databaseUrl === undefined);
   const servePage = createPages(app, config, publicUrl);
   const inFlight = new Set<ServerResponse>();
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  const deadlines = new BodyDeadlines(TIMEOUT_CHECK_MS);
+  const fileRoute = { app, limits: shares.limits, deadlines, origins };
+  server.on('request', (request, response) => begin(request, response, false));
+  // Without a listener Node would ask every client for its body, before anything is known of it.
+  server.on('checkContinue', (request, response) => begin(request, response, true));
+
+  function begin(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const { socket } = request;
+    deadlines.watch(request, response, { totalMs: bodyTimeoutMs, idleMs: bodyTimeoutMs });
     const place = shares.unread.open({
       socket,
       waitingBytes: () => response.writableLength,
@@ -91,13 +105,15 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     const scope = { requestId, startedAtMs: performance.now() };
     response.once('close', () => {
       inFlight.delete(response);
+      deadlines.forget(request);
       place.close();
       logScope.run(scope, () => logEnd(request, response, isDraining));
     });
     response.setHeaders(new Map(Object.entries({ ...SAFE_HEADERS, 'x-request-id': requestId })));
     if (isDraining) response.setHeader('connection', 'close');
-    void logScope.run(scope, () => answer(request, response, place));
-  });
+    void logScope.run(scope, () => answer(request, response, { place, expectsContinue }));
+  }
+
   const { sharedReads } = app;
   const sockets = serveWebSocket(server, {
     pipeline,
@@ -114,11 +130,18 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
     else sendText(response, 503, 'The embedded database does not answer any more. Start the server again.');
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse, place: Place): Promise<void> {
+  async function answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { place, expectsContinue }: { place: Place; expectsContinue: boolean },
+  ): Promise<void> {
     const path = request.url?.split('?')[0] ?? '/';
     try {
-      if (!hasUsableHost(request)) sendText(response, 400, 'The Host header names no host.');
-      else if (path.startsWith('/api/auth/')) {
+      if (!hasUsableHost(request)) return sendText(response, 400, 'The Host header names no host.');
+      if (path.startsWith(FILES_PATH))
+        return await serveFiles(fileRoute, request, response, { place, expectsContinue });
+      if (expectsContinue) response.writeContinue();
+      if (path.startsWith('/api/auth/')) {
         response.setHeader('cache-control', 'no-store');
         if (allowOrigin(request, response, origins)) return;
         const address = addressOf(request, config.trustedProxies);
@@ -165,6 +188,7 @@ export async function startServer(app: App, config: Config, hashes?: PasswordHas
       clearTimeout(giveUp);
       sessionWatch.close();
       shares.unread.close();
+      deadlines.close();
     },
   };
 }
@@ -191,7 +215,7 @@ function loggedPath(path: string): string | undefined {
   return LOGGED_PATHS.find((known) => path === known || (known.endsWith('/') && path.startsWith(known)));
 }
 
-const LOGGED_PATHS = ['/graphql', '/health/live', '/health/ready', '/seal.js', '/api/auth/'];
+const LOGGED_PATHS = ['/graphql', '/health/live', '/health/ready', '/seal.js', '/api/auth/', FILES_PATH];
 
 /** Whether a response is an event stream, which ends only when its client leaves. */
 function isStream(response: ServerResponse): boolean {
@@ -229,11 +253,18 @@ async function serveReadiness(app: App, isDraining: boolean, response: ServerRes
   else sendText(response, 503, 'The database does not answer, or takes no writes.');
 }
 
-/** Limits on the time and size of a request. */
+/** What tests set. */
+export interface ServeOptions {
+  hashes?: PasswordHashes | undefined;
+  /** Longest time for the body of a request that is no upload. */
+  bodyTimeoutMs?: number | undefined;
+}
+
+/** Limits on the time and size of a request. Bodies have their own: see BodyDeadlines. */
 export const REQUEST_LIMITS: ServerOptions = {
   maxHeaderSize: MAX_HEADER_BYTES,
   headersTimeout: HEADERS_TIMEOUT_MS,
-  requestTimeout: REQUEST_TIMEOUT_MS,
+  requestTimeout: 0,
   connectionsCheckingInterval: TIMEOUT_CHECK_MS,
 };
 

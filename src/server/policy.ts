@@ -6,11 +6,15 @@
 /** An email and two passwords. */
 export const MAX_ACCOUNT_REQUEST_BYTES = 64 * 1024;
 export const MAX_HEADER_BYTES = 16 * 1024;
-/** Longest times for the headers of a request and for the whole of it: no honest client needs longer. */
+/** Longest times for the headers of a request and for its body, but that of an upload: no honest client needs longer. */
 export const HEADERS_TIMEOUT_MS = 10_000;
-export const REQUEST_TIMEOUT_MS = 60_000;
-/** How often the two are checked. Node's default is every 30 seconds, which would let 10 seconds last 40. */
+export const BODY_TIMEOUT_MS = 60_000;
+/** Longest time without a byte of an upload: a client that is gone keeps one of few places. */
+export const UPLOAD_IDLE_MS = 30_000;
+/** How often they are checked. Node's default is every 30 seconds, which would let 10 seconds last 40. */
 export const TIMEOUT_CHECK_MS = 1_000;
+/** How long the rest of a refused upload is read, until the client has read the answer. */
+export const LINGER_MS = 2_000;
 
 // WebSocket
 

@@ -253,7 +253,8 @@ function visibleThreads(db: Database, viewerId: Given) {
     .$dynamic();
 }
 
-function isVisibleTo(userId: Given | typeof workspaceMembers.userId) {
+/** Whether a row of `threads` is visible to a member of its workspace. */
+export function isVisibleTo(userId: Given | typeof workspaceMembers.userId) {
   return sql`(${threads.visibility} = 'WORKSPACE' or ${threads.createdBy} = ${userId})`;
 }
 

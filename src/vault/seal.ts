@@ -212,7 +212,7 @@ function hash(bytes: Uint8Array): Uint8Array {
 }
 
 /** Joins parts so that no two lists of parts give the same bytes: "ab" + "c" differs from "a" + "bc". */
-function lengthPrefixed(...parts: (string | number | Uint8Array)[]): Uint8Array {
+export function lengthPrefixed(...parts: (string | number | Uint8Array)[]): Uint8Array {
   const chunks = parts.map((part) => (part instanceof Uint8Array ? part : encode(part)));
   const joined = new Uint8Array(chunks.reduce((total, chunk) => total + LENGTH_BYTES + chunk.length, 0));
   let offset = 0;

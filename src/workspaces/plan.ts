@@ -55,10 +55,19 @@ export function requirePlanForKeys(plan: Plan, of: keyof typeof PLAN_FOR_KEYS): 
 
 /** Throws PlanRequiredError unless variants of models are part of the plan, as the keys of a workspace are. */
 export function requirePlanForVariants(plan: Plan): void {
+  requirePlanOfWorkspace(plan, 'Variants of models');
+}
+
+/** Throws PlanRequiredError unless files are part of the plan, as the keys of a workspace are. */
+export function requirePlanForFiles(plan: Plan): void {
+  requirePlanOfWorkspace(plan, 'Files');
+}
+
+function requirePlanOfWorkspace(plan: Plan, what: string): void {
   if (planAllowsKeys(plan, 'workspace')) return;
   throw new PlanRequiredError(
     PLAN_FOR_KEYS.workspace,
-    `Variants of models need the ${PLAN_WORDS[PLAN_FOR_KEYS.workspace]} plan. The owner of the workspace can ask the operator of this server for it.`,
+    `${what} need the ${PLAN_WORDS[PLAN_FOR_KEYS.workspace]} plan. The owner of the workspace can ask the operator of this server for it.`,
     'WORKSPACE_ADMIN',
   );
 }

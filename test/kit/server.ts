@@ -41,6 +41,7 @@ export interface TestServerOptions {
   fleet?: Pick<AppOptions, 'isShared' | 'times' | 'bus'>;
   /** Without it passwords are hashed so fast that a thousand sign-ups cost seconds, not minutes. */
   hashes?: PasswordHashes;
+  bodyTimeoutMs?: number;
 }
 
 /**
@@ -154,7 +155,8 @@ async function startOne(
     recheckEveryMs: options.recheckEveryMs ?? NEVER_MS,
     ...options.fleet,
   });
-  const server = await startServer(app, config, options.hashes ?? fastHashes());
+  const { hashes = fastHashes(), bodyTimeoutMs } = options;
+  const server = await startServer(app, config, { hashes, bodyTimeoutMs });
   async function close(): Promise<void> {
     await server.close();
     await app.close();

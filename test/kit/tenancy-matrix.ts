@@ -2,6 +2,7 @@ import { is } from 'drizzle-orm';
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, vi } from 'vitest';
 import * as keyTables from '../../src/db/tables/api-key.ts';
+import * as attachmentTables from '../../src/db/tables/attachment.ts';
 import * as auditTables from '../../src/db/tables/audit.ts';
 import * as invitationTables from '../../src/db/tables/invitation.ts';
 import * as modelTables from '../../src/db/tables/model.ts';
@@ -292,6 +293,7 @@ export async function dump(): Promise<string[]> {
 }
 
 const TABLES = [
+  attachmentTables,
   auditTables,
   keyTables,
   modelTables,

@@ -6,6 +6,7 @@ import {
   addInvitation,
   addJunkKey,
   addThread,
+  addUpload,
   addVariant,
   copyPlace,
   hostOf,
@@ -157,6 +158,7 @@ export function rulesOf(world: World): Rule[] {
         }),
       ),
     },
+    ...ofFiles(world),
     {
       path: 'regenerateAnswer.input.answerId',
       cases: inputs(ofThreads(world, 'chat', ({ answerId }) => ({ answerId }))),
@@ -333,6 +335,59 @@ function ofOwner(
 function ofKeys(name: string, field: string, more: object): Rule[] {
   const make: Make = (_id, { world }, place) => ({ [field]: world.keys[place], ...more });
   return [{ path: `${name}.input.${field}`, cases: inputs(ofPlaces(KEY_PLACES, 'manageKeys', make)) }];
+}
+
+/** Announcing, sending and removing files. */
+function ofFiles(world: World): Rule[] {
+  const { threads, models, uploads } = world;
+  const [here] = threads.filter(({ place }) => place === 'shared');
+  if (here === undefined) throw new Error('there is no shared thread');
+  const unsent = uploads.filter(({ place }) => place === 'shared');
+  const isOwn = (actor: ActorName, creator: ActorName) => actor === creator && actor !== 'removed';
+  const own = (title: string, make: (attachmentId: string) => object): Case[] =>
+    unsent.map(({ place, creator, attachmentId }) => ({
+      title: `${title} of ${creator}`,
+      expect: (actor) => (isOwn(actor, creator) ? byRole(actor, 'shared', 'chat', 'ok') : 'NOT_FOUND'),
+      variables: async ({ isAllowed }) =>
+        make(isAllowed ? (await addUpload(world, place, creator)).attachmentId : attachmentId),
+    }));
+  return [
+    {
+      path: 'createAttachment.input.workspaceId',
+      cases: inputs(
+        ofPlaces(WORKSPACE_PLACES, 'chat', (workspaceId) => {
+          return { workspaceId, fileName: 'notes.txt', sizeBytes: 1 };
+        }),
+      ),
+    },
+    {
+      path: 'removeAttachment.input.id',
+      cases: inputs([
+        ...own('file', (id) => ({ id })),
+        ...ofThreads(
+          world,
+          'chat',
+          ({ attachmentId }) => ({ id: attachmentId }),
+          () => 'CONFLICT',
+        ),
+      ]),
+    },
+    {
+      path: 'sendMessage.input.attachmentIds',
+      cases: inputs([
+        // One id is a list of one.
+        ...elsewhere(world, ({ attachmentId }) => (thread) => {
+          return { ...message(thread, models), attachmentIds: attachmentId };
+        }),
+        ...own('file', (attachmentId) => ({ ...message(here, models), attachmentIds: attachmentId })).map(
+          (each): Case => ({
+            ...each,
+            expect: (actor) => byRole(actor, 'shared', 'chat', () => each.expect(actor)),
+          }),
+        ),
+      ]),
+    },
+  ];
 }
 
 /** Making variants, and changing one's own and those for everybody. */
@@ -542,8 +597,13 @@ function objectCases(world: World): ObjectCase[] {
       expect: (actor) => (actor === 'member' ? 'ok' : 'NOT_FOUND'),
     },
     { title: 'variant for everybody', id: world.variants.everybody, expect: of('shared', 'read') },
-    ...threads.flatMap(({ threadId, questionId, answerId, ...thread }) =>
-      [threadId, questionId, answerId].map((id) => ({
+    ...world.uploads.map(({ place, creator, attachmentId }) => ({
+      title: `file of ${creator} in ${place} that was not sent`,
+      id: attachmentId,
+      expect: (actor: ActorName) => (actor === creator ? of(place, 'read')(actor) : 'NOT_FOUND'),
+    })),
+    ...threads.flatMap(({ threadId, questionId, attachmentId, answerId, ...thread }) =>
+      [threadId, questionId, attachmentId, answerId].map((id) => ({
         title: `${prefixOf(id)} ${thread.visibility} of ${thread.creator} in ${thread.place}`,
         id,
         expect: (actor: ActorName) =>

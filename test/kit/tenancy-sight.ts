@@ -1,6 +1,7 @@
 import type { Database } from '../../src/db/database.ts';
 import { prefixOf, readAuditEntryId, readMemberId, viewerIdOf } from '../../src/db/id.ts';
 import { apiKeys } from '../../src/db/tables/api-key.ts';
+import { attachments, messageAttachments } from '../../src/db/tables/attachment.ts';
 import { invitations } from '../../src/db/tables/invitation.ts';
 import { models } from '../../src/db/tables/model.ts';
 import { teamMemberships, teams } from '../../src/db/tables/team.ts';
@@ -52,6 +53,8 @@ export async function readSight(
         .from(messages),
     ),
     invitations: byId(await db.select().from(invitations)),
+    attachments: byId(await db.select().from(attachments)),
+    messageAttachments: await db.select().from(messageAttachments),
   };
 
   function roleInTeam(userId: string, teamId: string): Role | null {
@@ -95,6 +98,14 @@ export async function readSight(
     return message?.role === role && seesThread(userId, message.threadId);
   }
 
+  function seesAttachment(userId: string, id: string): boolean {
+    const file = rows.attachments.get(id);
+    if (file === undefined || !may(userId, file.workspaceId, 'read')) return false;
+    const sent = rows.messageAttachments.filter(({ attachmentId }) => attachmentId === id);
+    const threadIds = sent.map(({ messageId }) => rows.messages.get(messageId)?.threadId);
+    return file.createdBy === userId || threadIds.some((threadId) => seesThread(userId, threadId));
+  }
+
   function knows(userId: string, otherId: string | null): boolean {
     if (otherId === null) return false;
     const places = [...rows.workspaces.keys(), ...rows.teams.keys()];
@@ -116,6 +127,7 @@ export async function readSight(
     Thread: (userId, { id }) => seesThread(userId, id ?? ''),
     UserMessage: (userId, { id }) => seesMessage(userId, id, 'USER'),
     Answer: (userId, { id }) => seesMessage(userId, id, 'ASSISTANT'),
+    Attachment: (userId, { id }) => seesAttachment(userId, id ?? ''),
     Member: (userId, { id, tenantId }) => {
       const names = readMemberId(id ?? '');
       if (names === undefined || (tenantId !== null && tenantId !== names.tenantId)) return false;
@@ -156,7 +168,7 @@ export async function readSight(
  * one. What a new type is has to be said here or above.
  */
 export const INHERITING =
-  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|ModelPriceTier|Money|AnswerOptions|OptionSupport|FloatRange|IntRange|FactSource|ServerInfo|RemovalImpact|(Answer(Attempt|Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Added|Updated|Removed)|ModelsUpdated|ModelNotice|Member(Added|Updated|Removed))$/;
+  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|ModelPriceTier|Money|AnswerOptions|OptionSupport|FloatRange|IntRange|FactSource|ServerInfo|Upload|UploadHeader|AttachmentUpdated|RemovalImpact|(Answer(Attempt|Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Added|Updated|Removed)|ModelsUpdated|ModelNotice|Member(Added|Updated|Removed))$/;
 
 /** Types that `maySee` judges by a rule of their own. */
 export const JUDGED = [
@@ -169,6 +181,7 @@ export const JUDGED = [
   'Thread',
   'UserMessage',
   'Answer',
+  'Attachment',
   'Member',
   'Invitation',
   'AuditEntry',

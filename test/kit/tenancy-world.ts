@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { eq } from 'drizzle-orm';
 import { newId } from '../../src/db/id.ts';
 import { apiKeys } from '../../src/db/tables/api-key.ts';
+import { attachments, messageAttachments } from '../../src/db/tables/attachment.ts';
 import { invitations } from '../../src/db/tables/invitation.ts';
 import { models } from '../../src/db/tables/model.ts';
 import { teamMemberships, teams } from '../../src/db/tables/team.ts';
@@ -69,6 +70,8 @@ export interface World {
   /** Variants in the shared workspace: the member's own, and one for everybody. */
   variants: Readonly<Record<'own' | 'everybody', string>>;
   threads: readonly PlacedThread[];
+  /** Files that were uploaded and not sent. */
+  uploads: readonly PlacedUpload[];
   invitations: Readonly<Partial<Record<PlaceName, MadeInvitation>>>;
   /** Those that have run out. */
   expired: Readonly<Partial<Record<PlaceName, MadeInvitation>>>;
@@ -76,13 +79,21 @@ export interface World {
 
 export type SignedIn = Exclude<ActorName, 'anonymous'>;
 
-/** A thread with a question and an answer. */
+/** A file that no message refers to. */
+export interface PlacedUpload {
+  place: PlaceName;
+  creator: SignedIn;
+  attachmentId: string;
+}
+
+/** A thread with a question, of which a file is a part, and an answer. */
 export interface PlacedThread {
   place: PlaceName;
   creator: SignedIn;
   visibility: 'PRIVATE' | 'WORKSPACE';
   threadId: string;
   questionId: string;
+  attachmentId: string;
   answerId: string;
 }
 
@@ -146,7 +157,7 @@ export async function buildWorld(server: TestServer): Promise<World> {
       .values({ workspaceId: places[name], userId: subjectId, role: 'MEMBER' });
 
   const variants = { own: '', everybody: '' };
-  const nothing = { keys: {}, models: {}, variants, threads: [], invitations: {}, expired: {} };
+  const nothing = { keys: {}, models: {}, variants, threads: [], uploads: [], invitations: {}, expired: {} };
   const empty: World = { server, people, subjectId, idleId, places, ...nothing };
   const keyed = { ...empty, ...(await addKeys(empty)) };
   const own = await addVariant(keyed, people.member.id);
@@ -155,6 +166,11 @@ export async function buildWorld(server: TestServer): Promise<World> {
   for (const place of WORKSPACE_PLACES)
     for (const [creator, visibility] of threadsIn(place))
       threads.push(await addThread(withKeys, place, creator, visibility));
+  const uploads = [
+    await addUpload(withKeys, 'shared', 'member'),
+    await addUpload(withKeys, 'shared', 'removed'),
+    await addUpload(withKeys, 'rivalRoom', 'stranger'),
+  ];
   for (const id of [places.shared, team])
     await change(owner, 'remove-member', { ...ownerInput(id), userId: removed.id });
   // Had their membership of the room outlived that of the team, they would still have no role there.
@@ -167,7 +183,7 @@ export async function buildWorld(server: TestServer): Promise<World> {
     invitations[place] = await addInvitation(withKeys, places[place], place);
     expired[place] = await addInvitation(withKeys, places[place], place, -1);
   }
-  return { ...withKeys, threads, invitations, expired };
+  return { ...withKeys, threads, uploads, invitations, expired };
 }
 
 async function addUser({ app }: TestServer, name: string): Promise<string> {
@@ -234,7 +250,12 @@ export async function addThread(
   creator: SignedIn,
   visibility: 'PRIVATE' | 'WORKSPACE',
 ): Promise<PlacedThread> {
-  const ids = { threadId: newId('thr'), questionId: newId('msg'), answerId: newId('msg') };
+  const ids = {
+    threadId: newId('thr'),
+    questionId: newId('msg'),
+    attachmentId: newId('att'),
+    answerId: newId('msg'),
+  };
   const made = { place, creator, visibility, ...ids };
   const authorId = people[creator].id;
   const { threadId } = made;
@@ -265,7 +286,39 @@ export async function addThread(
       isUsageEstimated: false,
     },
   ]);
+  await addFile(server, {
+    id: made.attachmentId,
+    workspaceId: places[place],
+    createdBy: authorId,
+    isSent: true,
+  });
+  await server.app.db
+    .insert(messageAttachments)
+    .values({ messageId: made.questionId, attachmentId: made.attachmentId, position: 1 });
   return made;
+}
+
+/** Adds a file that no message refers to. */
+export async function addUpload(
+  { server, people, places }: World,
+  place: PlaceName,
+  creator: SignedIn,
+): Promise<PlacedUpload> {
+  const attachmentId = newId('att');
+  const createdBy = people[creator].id;
+  await addFile(server, { id: attachmentId, workspaceId: places[place], createdBy, isSent: false });
+  return { place, creator, attachmentId };
+}
+
+/** A row as that of a file that can be sent. There are no bytes behind it. */
+async function addFile(
+  { app }: TestServer,
+  row: { id: string; workspaceId: string; createdBy: string; isSent: boolean },
+): Promise<void> {
+  const place = { rootId: app.rootKeys[0].id, generation: 1, version: 1 };
+  const key = { ...place, ciphertext: randomBytes(32), tag: randomBytes(32) };
+  const facts = { fileName: 'notes.txt', sizeBytes: 1, kind: 'TEXT', mediaType: 'text/plain' } as const;
+  await app.db.insert(attachments).values({ ...row, ...key, ...facts, status: 'READY' });
 }
 
 /** Adds an invitation by the owner of a place. */

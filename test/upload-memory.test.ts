@@ -1,0 +1,64 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { announce, put } from './kit/attachment.ts';
+import { signUp } from './kit/person.ts';
+import { newPlace, startServerProcess } from './kit/process.ts';
+import { say } from './kit/say.ts';
+
+const UPLOADS = 20;
+const MIB = 2 ** 20;
+const FILE_BYTES = 20 * MIB;
+
+/** Of the process of a server, where the system tells. */
+function residentMiB(pid: number | undefined): number {
+  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
+  return (pages * 4_096) / MIB;
+}
+
+/** The same piece again and again, which is no text, so that no reader holds it. */
+function fileOf(bytes: number): ReadableStream<Uint8Array> {
+  const piece = new Uint8Array(64 * 1024).fill(0xff);
+  let left = bytes;
+  return new ReadableStream({
+    pull(controller) {
+      if (left === 0) return controller.close();
+      controller.enqueue(piece.subarray(0, Math.min(left, piece.length)));
+      left -= Math.min(left, piece.length);
+    },
+  });
+}
+
+test.runIf(existsSync('/proc/self/statm'))(
+  'twenty uploads of twenty mebibytes at once take little memory',
+  { timeout: 240_000 },
+  async () => {
+    const server = await startServerProcess({
+      ...(await newPlace()),
+      LATCHKEY_MAX_UPLOADS_PER_PERSON: String(UPLOADS),
+    });
+    const ada = await signUp(server.url);
+    const send = async () => {
+      const { upload } = await announce(ada, FILE_BYTES);
+      const sized = { ...upload, headers: [{ name: 'content-length', value: String(FILE_BYTES) }] };
+      return (await put(sized, fileOf(FILE_BYTES))).status;
+    };
+    expect(await send()).toBe(204);
+    const before = residentMiB(server.process.pid);
+    let most = before;
+    const watch = setInterval(() => {
+      most = Math.max(most, residentMiB(server.process.pid));
+    }, 20);
+    const beganAtMs = performance.now();
+    const statuses = await Promise.all(Array.from({ length: UPLOADS }, send));
+    const seconds = (performance.now() - beganAtMs) / 1_000;
+    clearInterval(watch);
+    expect(new Set(statuses)).toEqual(new Set([204]));
+    say(
+      `${UPLOADS} uploads of 20 MiB at once: ${seconds.toFixed(1)} s, resident memory ${Math.round(before)} MiB before, ` +
+        `${Math.round(most)} MiB at most (+${Math.round(most - before)})`,
+    );
+    expect(most - before).toBeLessThan(64);
+    server.process.kill('SIGTERM');
+    expect((await server.ended).exitCode).toBe(0);
+  },
+);
