@@ -20,6 +20,7 @@ import { type Database, type OpenDatabase, openDatabase } from './db/database.ts
 import type { FileDeps } from './files/file-deps.ts';
 import { FileUrls } from './files/file-urls.ts';
 import { openFileStore } from './files/open-store.ts';
+import { ReadingQueue } from './files/reading/reading-queue.ts';
 import { startFileWork } from './files/start-file-work.ts';
 import { UploadLimits } from './files/upload-limits.ts';
 import { ServerLease } from './fleet/lease.ts';
@@ -171,6 +172,7 @@ async function openOn(
   const lease = await ServerLease.begin(db, facts, times, (serverId) => bus.setServerId(serverId));
   const work = new Set<Promise<void>>();
   const closingFiles = new AbortController();
+  const readingQueue = new ReadingQueue();
   if (isShared && config.files.isForOneServer) report(SHARE_FILES_SENTENCE);
   const deps: AnswerDeps & FileDeps & { heartbeatDb: Database } = {
     db,
@@ -194,6 +196,7 @@ async function openOn(
     fileNumbers: config.files.numbers,
     uploadLimits: new UploadLimits(config.files.numbers, limits.createWindow),
     filesClosing: closingFiles.signal,
+    readingQueue,
     track(promise) {
       work.add(promise);
       void promise.finally(() => work.delete(promise));
@@ -269,6 +272,7 @@ async function openOn(
       await stopSessionSweeps();
       await stopFileWork();
       closingFiles.abort();
+      await readingQueue.close();
       await endAnswers();
       await Promise.all(work);
       await stopTakeOvers();

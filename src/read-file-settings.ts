@@ -69,7 +69,8 @@ function readBucket({
   secretAccessKeyFile,
 }: GivenFileSettings): BucketSettings | null {
   if (bucket === undefined) {
-    if (endpoint === undefined && accessKeyIdFile === undefined && secretAccessKeyFile === undefined) return null;
+    if (endpoint === undefined && accessKeyIdFile === undefined && secretAccessKeyFile === undefined)
+      return null;
     throw new ConfigError('LATCHKEY_S3_BUCKET is not set, but other settings of a bucket are. Set it too.');
   }
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket))

@@ -197,12 +197,15 @@ test('the recipe for a page uploads a file and says how far it is', async () => 
   vi.stubGlobal('XMLHttpRequest', RequestOfPage);
   const parts: number[] = [];
   const { signal } = new AbortController();
-  const uploadOne = (file: File) => uploadFile(send, ada.workspaceId, file, (part) => parts.push(part), signal);
+  const uploadOne = (file: File) =>
+    uploadFile(send, ada.workspaceId, file, (part) => parts.push(part), signal);
   const id = await uploadOne(new File(['What is in it.'], 'notes.txt'));
   expect(parts).toEqual([1]);
   const { url } = await whenRead(ada, id);
   expect(await (await fetch(url ?? '')).text()).toBe('What is in it.');
-  await expect(uploadOne(new File([], 'empty.txt'))).rejects.toThrow('"empty.txt" is empty. Choose another file.');
+  await expect(uploadOne(new File([], 'empty.txt'))).rejects.toThrow(
+    '"empty.txt" is empty. Choose another file.',
+  );
   vi.unstubAllGlobals();
 });
 

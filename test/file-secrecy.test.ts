@@ -20,7 +20,9 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test('the words of a file and the signatures of its links are in no log, no error, no row and no stored byte', { timeout: 60_000 }, async () => {
+test('the words of a file and the signatures of its links are in no log, no error, no row and no stored byte', {
+  timeout: 60_000,
+}, async () => {
   log.level = 'debug';
   const lines = captureLog();
   const folder = join(await mkdtemp(join(tmpdir(), 'latchkey-canary-')), 'files');

@@ -67,7 +67,10 @@ describe('a failure of the bucket', () => {
   ])('a put into a bucket that %s fails, and nothing is left', async (_title, faults, failure) => {
     const lines = captureLog();
     bucket.faults.push(...faults);
-    await expect(store.put('att_1.1', source(), signal)).rejects.toMatchObject({ name: 'BucketError', ...failure });
+    await expect(store.put('att_1.1', source(), signal)).rejects.toMatchObject({
+      name: 'BucketError',
+      ...failure,
+    });
     expect([...bucket.objects.keys()]).toEqual([]);
     expect(await readdir(spool)).toEqual([]);
     expect(lines.join()).not.toMatch(/secret|AKIA/i);
@@ -94,15 +97,30 @@ describe('a failure of the bucket', () => {
 describe('the check at the start', () => {
   test.each([
     ['the bucket', { bucket: 'another-bucket' }, /There is no bucket "another-bucket" .* LATCHKEY_S3_BUCKET/],
-    ['the access key', { accessKeyId: 'AKIAOTHER' }, /does not know the access key.* LATCHKEY_S3_ACCESS_KEY_ID_FILE/],
-    ['the secret', { secretAccessKey: 'wrong' }, /secret does not belong .* LATCHKEY_S3_SECRET_ACCESS_KEY_FILE/],
+    [
+      'the access key',
+      { accessKeyId: 'AKIAOTHER' },
+      /does not know the access key.* LATCHKEY_S3_ACCESS_KEY_ID_FILE/,
+    ],
+    [
+      'the secret',
+      { secretAccessKey: 'wrong' },
+      /secret does not belong .* LATCHKEY_S3_SECRET_ACCESS_KEY_FILE/,
+    ],
     ['the region', { region: 'us-east-1' }, /not in the region "us-east-1".* LATCHKEY_S3_REGION/],
-    ['the endpoint', { endpoint: 'http://127.0.0.1:1' }, /cannot be reached \(ECONNREFUSED\).* LATCHKEY_S3_ENDPOINT/],
+    [
+      'the endpoint',
+      { endpoint: 'http://127.0.0.1:1' },
+      /cannot be reached \(ECONNREFUSED\).* LATCHKEY_S3_ENDPOINT/,
+    ],
   ])('the check at the start says that %s is wrong', async (_title, wrong, sentence) => {
     captureLog();
     const access = { ...bucket, bucket: bucket.name, ...wrong };
     const failure = openS3Store(access, spool).check(signal);
-    await expect(failure).rejects.toMatchObject({ name: 'ConfigError', message: expect.stringMatching(sentence) });
+    await expect(failure).rejects.toMatchObject({
+      name: 'ConfigError',
+      message: expect.stringMatching(sentence),
+    });
     await expect(failure).rejects.not.toThrow(/AKIA|secret message|wrong$/);
   });
 });

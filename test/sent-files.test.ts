@@ -370,7 +370,12 @@ describe('the sweep', () => {
     const announced = [await announce(ada, 4), await announce(ada, 4)] as const;
     const died = vi.spyOn(server.app.fileStore, 'remove').mockImplementation(async () => {});
     for (const { upload: request } of announced) {
-      using _failing = failStatements(server.app.db, /^update "attachments" set "status"/, new Error('died'), 1);
+      using _failing = failStatements(
+        server.app.db,
+        /^update "attachments" set "status"/,
+        new Error('died'),
+        1,
+      );
       expect((await put(request, Buffer.from('text'))).status).toBe(500);
     }
     died.mockRestore();

@@ -87,7 +87,9 @@ async function keepUploading(
   acknowledged: Set<string>,
 ): Promise<void> {
   for (;;) {
-    const bytes = Buffer.from(randomBytes(1 + Math.floor((Math.random() * LARGEST_BYTES) / 2)).toString('hex'));
+    const bytes = Buffer.from(
+      randomBytes(1 + Math.floor((Math.random() * LARGEST_BYTES) / 2)).toString('hex'),
+    );
     const created = await announce(person, bytes.length).catch(() => undefined);
     if (created?.attachment === undefined) return;
     const { id } = created.attachment;

@@ -1,6 +1,5 @@
 import type { Viewer } from '../accounts/session.ts';
 import type { Database } from '../db/database.ts';
-import type { Page } from '../db/page.ts';
 import { readUploadStatuses } from '../files/attachment.ts';
 import { type KeyState, readKeyStates } from '../keys/api-key.ts';
 import { readModelRevision } from '../models/catalogue.ts';

@@ -111,7 +111,8 @@ async function answer(
 function refusalOf(request: IncomingMessage, access: Access): Refusal | null {
   const { headers, method } = request;
   if (/chunked/.test(headers['transfer-encoding'] ?? '')) return [501, 'NotImplemented'];
-  if (Object.keys(headers).some((name) => /^x-amz-(trailer|checksum)/.test(name))) return [501, 'NotImplemented'];
+  if (Object.keys(headers).some((name) => /^x-amz-(trailer|checksum)/.test(name)))
+    return [501, 'NotImplemented'];
   if (method === 'PUT' && headers['content-length'] === undefined) return [411, 'MissingContentLength'];
   const [, keyId, date, region, service, names = '', signature] =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d+)\/([^/]+)\/([^/]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=(\w+)$/.exec(
@@ -134,8 +135,16 @@ function refusalOf(request: IncomingMessage, access: Access): Refusal | null {
     headers['x-amz-content-sha256'],
   ].join('\n');
   const scope = [date, region, service, 'aws4_request'];
-  const key = scope.reduce<string | Buffer>((parent, part) => mac(parent, String(part)), `AWS4${access.secretAccessKey}`);
-  const signed = ['AWS4-HMAC-SHA256', headers['x-amz-date'], scope.join('/'), hex(Buffer.from(canonical))].join('\n');
+  const key = scope.reduce<string | Buffer>(
+    (parent, part) => mac(parent, String(part)),
+    `AWS4${access.secretAccessKey}`,
+  );
+  const signed = [
+    'AWS4-HMAC-SHA256',
+    headers['x-amz-date'],
+    scope.join('/'),
+    hex(Buffer.from(canonical)),
+  ].join('\n');
   return mac(key, signed).toString('hex') === signature ? null : [403, 'SignatureDoesNotMatch'];
 }
 
@@ -162,7 +171,10 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
 }
 
 function encode(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function mac(key: string | Buffer, text: string): Buffer {
