@@ -16,7 +16,7 @@ export interface BucketAccess {
 export interface BucketRequest {
   method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
   headers?: Readonly<Record<string, string>>;
-  body?: () => ReadableStream<Uint8Array>;
+  body?: () => ReadableStream;
   /** Longest time until the response begins. */
   timeoutMs: number;
 }

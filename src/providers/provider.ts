@@ -94,6 +94,30 @@ export interface Turn {
   text: string;
   /** The reasoning state of the model that wrote the turn, for that model only. */
   kept?: KeptReasoning;
+  /** The files of a person's turn, in their order, each in a form that the model takes. They stand before its text. Absent for none. */
+  files?: readonly SentFile[];
+}
+
+/** A file as one model is sent it. `text` stands for the file where the model does not take its bytes. */
+export type SentFile = FileAsText | FileAsBytes;
+
+export interface FileAsText {
+  form: 'text';
+  name: string;
+  mediaType: string;
+  /** What of the file this is, e.g. `text only, pages 1–212 of 1,000`. The same in every turn. Null if it is all. */
+  note: string | null;
+  text: string;
+}
+
+/** A picture, or a document that the provider reads itself. */
+export interface FileAsBytes {
+  form: 'image' | 'document';
+  name: string;
+  mediaType: string;
+  sizeBytes: number;
+  /** Begins to read the bytes, from their beginning at every call. */
+  open(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 /** Receives an answer as it arrives, in order, synchronously. */
