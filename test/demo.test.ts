@@ -7,17 +7,20 @@ test('demo --once performs the main job, fits 80 columns and ends', async () => 
   expect({ exitCode, error }).toEqual({ exitCode: 0, error: '' });
   for (const heading of [
     '1  Ada signs up',
-    '2  Connects OpenAI and Anthropic',
+    '2  Connects three providers',
     '3  Sees what can be asked',
     '4  Makes a variant of Claude Sonnet 5',
     '5  Asks Patient coach',
     '6  Asks two models at once',
-    '7  Looks back',
+    '7  Attaches a PDF and a picture',
+    '8  Looks back',
   ])
     expect(out).toContain(`\n${heading}`);
   expect(out).toContain('You asked: “How do I begin something new?”');
   expect(out).toMatch(/Thinking\n.*should say that this answer is simulated.*\n\n {3}Good question\./s);
   expect(out).toMatch(/Good question\..* {4}Good question\./);
+  expect(out).toMatch(/Claude Haiku 4\.5 +first-week\.pdf +NATIVE\n +desk\.png +NATIVE\n/);
+  expect(out).toMatch(/Grok 4\.7 +first-week\.pdf +AS_TEXT.*\n +desk\.png +NATIVE\n/);
   expect(out).toMatch(/Patient coach +\d+ tokens in, \d+ out/);
   expect(out).toMatch(/gpt-4\.1-nano +\d+ tokens in, \d+ out/);
   expect(out.split('\n').filter((line) => Array.from(line).length > 80)).toEqual([]);

@@ -10,6 +10,8 @@ export interface DemoClient {
   run<Result>(operation: string, variables?: object): Promise<Result>;
   /** The events of one answer until it has ended. */
   follow(answerId: string): AsyncIterable<AnswerEvent>;
+  /** Uploads a file into a workspace and returns it once it has been read. Throws if it is refused. */
+  upload(workspaceId: string, file: { fileName: string; bytes: Buffer<ArrayBuffer> }): Promise<Attachment>;
   close(): Promise<void>;
 }
 
@@ -17,6 +19,16 @@ export type AnswerEvent =
   | { __typename: 'AnswerDelta'; part: 'TEXT' | 'REASONING'; offset: number; text: string }
   | { __typename: 'AnswerFinished'; answer: { text: string; reasoning: string } }
   | { __typename: 'AnswerRetrying' | 'AnswerFailed'; error: { message: string } };
+
+/** A file that can be sent. */
+export interface Attachment {
+  id: string;
+  fileName: string;
+  mediaType: string;
+  width: number | null;
+  height: number | null;
+  pageCount: number | null;
+}
 
 export interface Usage {
   inputTokens: number | null;
@@ -41,22 +53,43 @@ export async function signUp(
     webSocketImpl: WebSocket,
     connectionParams: { authorization },
   });
+  async function run<Result>(operation: string, variables = {}): Promise<Result> {
+    const answer = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization },
+      body: JSON.stringify({ query: documentOf(operation), variables }),
+    });
+    const result = onlyField((await answer.json()) as GraphQLResult);
+    if (typeof result === 'object' && result !== null && 'code' in result && 'message' in result)
+      throw new Error(`${operation}: ${result.message}`);
+    return result as Result;
+  }
+
+  async function* subscribe<Event>(operation: string, variables: object): AsyncGenerator<Event> {
+    for await (const result of socket.iterate({ query: documentOf(operation), variables }))
+      yield onlyField(result) as Event;
+  }
+
   return {
-    async run<Result>(operation: string, variables = {}) {
-      const answer = await fetch(`${url}/graphql`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', authorization },
-        body: JSON.stringify({ query: documentOf(operation), variables }),
-      });
-      const result = onlyField((await answer.json()) as GraphQLResult);
-      if (typeof result === 'object' && result !== null && 'code' in result && 'message' in result)
-        throw new Error(`${operation}: ${result.message}`);
-      return result as Result;
-    },
-    async *follow(answerId) {
-      const query = documentOf('answer-events');
-      for await (const result of socket.iterate({ query, variables: { answerId } }))
-        yield onlyField(result) as AnswerEvent;
+    run,
+    follow: (answerId) => subscribe<AnswerEvent>('answer-events', { answerId }),
+    async upload(workspaceId, { fileName, bytes }) {
+      const input = { workspaceId, fileName, sizeBytes: bytes.length };
+      const { attachment, upload } = await run<{
+        attachment: Attachment;
+        upload: { url: string; method: string; headers: { name: string; value: string }[] };
+      }>('create-attachment', { input });
+      const headers = Object.fromEntries(upload.headers.map(({ name, value }) => [name, value]));
+      const events = subscribe<WorkspaceEvent>('workspace-events', { workspaceId });
+      await events.next(); // from here on nothing is missed
+      const { status } = await fetch(upload.url, { method: upload.method, headers, body: bytes });
+      if (status !== 204) throw new Error(`The upload of ${fileName} failed with status ${status}.`);
+      for await (const event of events) {
+        if (event.__typename !== 'AttachmentUpdated' || event.attachment.id !== attachment.id) continue;
+        if (event.attachment.status === 'REFUSED') throw new Error(event.attachment.refusal ?? fileName);
+        if (event.attachment.status === 'READY') return event.attachment;
+      }
+      throw new Error(`${fileName} was never read.`);
     },
     async close() {
       await socket.dispose();
@@ -74,6 +107,10 @@ export async function seal(
   const { id: owner, sealingKey } = workspace;
   return sealApiKey(sodium, { sealingKey, owner, provider, baseUrl: null, secret });
 }
+
+type WorkspaceEvent =
+  | { __typename: 'AttachmentUpdated'; attachment: Attachment & { status: string; refusal: string | null } }
+  | { __typename: 'WorkspaceSnapshot' | 'ApiKeyUpdated' | 'ModelsUpdated' };
 
 interface GraphQLResult {
   data?: Record<string, unknown> | null | undefined;

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { printAnswer, printSideBySide } from './answer.ts';
-import { type DemoClient, seal, type Usage } from './client.ts';
+import { type Attachment, type DemoClient, seal, type Usage } from './client.ts';
 import { faint, heading, line, pair, strong } from './paper.ts';
 
-/** Connects two providers, makes a model and asks it, then asks two at once, and prints each step as it happens. */
+/**
+ * Connects three providers, makes a model and asks it, asks two at once, and two about files, and prints each step as it happens.
+ */
 export async function performMainJob(client: DemoClient, name: string): Promise<void> {
   heading(1, `${name} signs up`, 'POST /api/auth/sign-up/email');
   const viewer = await client.run<Viewer>('viewer');
@@ -11,11 +14,12 @@ export async function performMainJob(client: DemoClient, name: string): Promise<
   pair('Account', viewer.email);
   pair('Workspace', `${workspace.id} (${workspace.plan.toLowerCase()} plan)`);
 
-  heading(2, 'Connects OpenAI and Anthropic', 'mutation addApiKey');
+  heading(2, 'Connects three providers', 'mutation addApiKey');
   line('Each key is sealed on this side first. Only the server can open the box, and');
   line('only for this workspace and this provider.');
   const openai = await connect(client, workspace, 'OPENAI', 'sk-proj-');
   const anthropic = await connect(client, workspace, 'ANTHROPIC', 'sk-ant-api03-');
+  const xai = await connect(client, workspace, 'XAI', 'xai-');
 
   heading(3, 'Sees what can be asked', 'query models');
   line('Each with its context window, and the price of a million tokens in and out.');
@@ -36,16 +40,36 @@ export async function performMainJob(client: DemoClient, name: string): Promise<
   });
   heading(5, `Asks ${coach.title}`, 'subscription answerEvents');
   const question = 'How do I begin something new?';
-  const [answer = ''] = await ask(client, thread.id, question, [coach]);
-  await printAnswer(client, answer);
+  const [answer] = await ask(client, thread.id, question, [coach]);
+  await printAnswer(client, answer?.id ?? '');
 
   const nano = named(openai, 'gpt-4.1-nano');
   const haiku = named(anthropic, 'claude-haiku-4-5-20251001');
   heading(6, 'Asks two models at once', 'two answerEvents on one socket');
   const answers = await ask(client, thread.id, 'And when I get stuck?', [nano, haiku]);
-  await printSideBySide(client, [nano.title, haiku.title], answers);
+  await printSideBySide(
+    client,
+    [nano.title, haiku.title],
+    answers.map(({ id }) => id),
+  );
 
-  heading(7, 'Looks back', 'query thread');
+  const grok = named(xai, 'grok-4.7');
+  heading(7, 'Attaches a PDF and a picture', 'PUT, then sendMessage');
+  const attachments: Attachment[] = [];
+  for (const fileName of ['first-week.pdf', 'desk.png'])
+    attachments.push(await upload(client, workspace, fileName));
+  line();
+  const told = await ask(client, thread.id, 'What do these say?', [haiku, grok], attachments);
+  await printSideBySide(
+    client,
+    [haiku.title, grok.title],
+    told.map(({ id }) => id),
+  );
+  line();
+  for (const [index, { title }] of [haiku, grok].entries())
+    printUses(title, told[index]?.attachmentUses ?? []);
+
+  heading(8, 'Looks back', 'query thread');
   const { messages } = await client.run<{ messages: Page<SavedMessage> }>('thread', { id: thread.id });
   for (const { node } of messages.edges) printSaved(node);
 }
@@ -126,19 +150,50 @@ function named(models: readonly Model[], name: string): Model {
   return model;
 }
 
-/** Sends a message to the models and returns the ids of the answers that are being written. */
+async function upload(client: DemoClient, { id }: Workspace, fileName: string): Promise<Attachment> {
+  const bytes = await readFile(new URL(`files/${fileName}`, import.meta.url));
+  const file = await client.upload(id, { fileName, bytes });
+  const { mediaType, pageCount, width, height } = file;
+  const size = pageCount === null ? `${width} × ${height} pixels` : `${pageCount} pages`;
+  pair(fileName, `${mediaType.padEnd(18)}${faint(`${size}, ${bytes.length.toLocaleString('en-US')} bytes`)}`);
+  return file;
+}
+
+/** Sends a message to the models and returns the answers that are being written. */
 async function ask(
   client: DemoClient,
   threadId: string,
   text: string,
   models: readonly Model[],
-): Promise<string[]> {
+  attachments: readonly Attachment[] = [],
+): Promise<Answer[]> {
   line(strong(`“${text}”`));
   line();
-  const { answers } = await client.run<{ answers: { id: string }[] }>('send-message', {
-    input: { threadId, text, modelIds: models.map(({ id }) => id) },
+  const modelIds = models.map(({ id }) => id);
+  const attachmentIds = attachments.map(({ id }) => id);
+  const { answers } = await client.run<{ answers: Answer[] }>('send-message', {
+    input: { threadId, text, modelIds, attachmentIds },
   });
-  return answers.map(({ id }) => id);
+  return answers;
+}
+
+interface Answer {
+  id: string;
+  attachmentUses: AttachmentUse[];
+}
+
+interface AttachmentUse {
+  attachment: { fileName: string } | null;
+  use: 'NATIVE' | 'AS_TEXT' | 'LEFT_OUT';
+  note: string | null;
+}
+
+/** Prints in which form a model was sent each file. */
+function printUses(title: string, uses: readonly AttachmentUse[]): void {
+  for (const [index, { attachment, use, note }] of uses.entries()) {
+    const name = attachment?.fileName ?? '';
+    line(`${(index === 0 ? title : '').padEnd(19)}${name.padEnd(16)}${use.padEnd(9)}${faint(note ?? '')}`);
+  }
 }
 
 function printSaved({ role, text, model, usage }: SavedMessage): void {
