@@ -65,7 +65,10 @@ export async function signUp(
     return result as Result;
   }
 
-  async function* subscribe<Event>(operation: string, variables: object): AsyncGenerator<Event> {
+  async function* subscribe<Event>(
+    operation: string,
+    variables: Record<string, unknown>,
+  ): AsyncGenerator<Event> {
     for await (const result of socket.iterate({ query: documentOf(operation), variables }))
       yield onlyField(result) as Event;
   }
