@@ -119,6 +119,11 @@ export const ANSWER_ERRORS: Record<
     sentence: () =>
       'The stored key could not be opened on this server. Enter it again, or ask the operator of this server.',
   },
+  FILE_UNAVAILABLE: {
+    fixableBy: 'YOU',
+    sentence: () =>
+      'A file of this conversation could not be read on this server. Ask again: a file that is lost is then left out.',
+  },
   PLAN_REQUIRED: {
     fixableBy: 'WORKSPACE_ADMIN',
     sentence: () =>

@@ -37,6 +37,9 @@ export const ErrorCode = builder.enumType('ErrorCode', {
     NO_KEY: { description: 'No usable key offers the model here.' },
     KEY_REMOVED: { description: 'The key was removed or switched off in mid-answer.' },
     KEY_UNAVAILABLE: { description: 'The stored key cannot be opened on this server.' },
+    FILE_UNAVAILABLE: {
+      description: 'A file of the conversation is missing or damaged on this server, or out of reach.',
+    },
     PLAN_REQUIRED: { description: 'The plan does not include this.' },
     NOT_PERMITTED: {
       description:

@@ -9,6 +9,8 @@ export interface FileRules {
   documents: readonly DocumentRules[];
   /** Bytes of all files of a request, in base64; null for no known limit. */
   maxRequestBytes: number | null;
+  /** Pages of all documents of a request that are sent as bytes; null for no known limit. */
+  maxRequestPages: number | null;
   /** For an estimate of the tokens of a text that is sent: UTF-16 code units per token. */
   charactersPerToken: number;
 }
@@ -31,11 +33,11 @@ export interface DocumentRules {
   maxBytes: number | null;
   /** Null for no known limit, or for documents without pages. */
   maxPages: number | null;
-  /** Estimated tokens of a page, whatever is on it. */
-  tokensPerPage: number;
+  /** Estimated tokens of a page, whatever is on it. Null for documents without pages, of which the provider takes the text. */
+  tokensPerPage: number | null;
 }
 
 /** The rules of a model, by its provider and what is known about it. */
 export function fileRulesOf(_provider: ProviderName, _model: AskedModel): FileRules {
-  return { images: null, documents: [], maxRequestBytes: null, charactersPerToken: 4 };
+  return { images: null, documents: [], maxRequestBytes: null, maxRequestPages: null, charactersPerToken: 4 };
 }
