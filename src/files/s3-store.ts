@@ -1,7 +1,6 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { openAsBlob } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { ConfigError } from '../read-setting.ts';
 import type { ByteRange, SealedBytes } from '../vault/file-box.ts';
 import { clearOldFiles, temporaryPath, writeNewFile } from './new-file.ts';
@@ -39,8 +38,8 @@ export function openS3Store(access: BucketAccess, spoolFolder: string): FileStor
     const { size } = await stat(path);
     const request: BucketRequest = {
       method: 'PUT',
-      headers: { 'content-length': String(size), 'x-amz-content-sha256': hash.digest('hex') },
-      body: () => Readable.toWeb(createReadStream(path)),
+      headers: { 'x-amz-content-sha256': hash.digest('hex') },
+      body: () => openAsBlob(path), // streams, and knows its length
       timeoutMs: SHORT_MS + size / SLOWEST_BYTES_PER_MS,
     };
     try {
