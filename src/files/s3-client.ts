@@ -80,7 +80,10 @@ export class BucketClient {
         redirect: 'manual', // the answer then says which region the bucket is in
         signal: AbortSignal.any([signal, begun.signal]),
       });
-      if (response.ok) return response;
+      if (response.ok) {
+        if (method !== 'GET') await response.body?.cancel(); // so that the connection is free again
+        return response;
+      }
       const code = await codeIn(response);
       if (response.status === 404 && code !== 'NoSuchBucket') return null;
       throw new BucketError(response.status, code);
