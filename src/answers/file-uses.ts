@@ -139,8 +139,8 @@ function needsOf(
 ): Needs {
   const pages = pageCount ?? 0;
   const ofText = Math.ceil((textLength ?? 0) / charactersPerToken);
-  const perPage = rules?.tokensPerPage ?? null;
-  return { bytes: base64Length(sizeBytes), pages, tokens: perPage === null ? ofText : pages * perPage };
+  const tokens = pages === 0 ? ofText : pages * (rules?.tokensPerPage ?? 0);
+  return { bytes: base64Length(sizeBytes), pages, tokens };
 }
 
 /** Why a model is not sent a document as it is, as a clause; null if it is. */

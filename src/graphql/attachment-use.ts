@@ -10,10 +10,10 @@ const AttachmentUseKind = builder.enumType('AttachmentUseKind', {
   values: {
     NATIVE: {
       description:
-        'The file itself, or of an image the copy for models: upright, at most 2,000 pixels wide and high, and without what else such files hold.',
+        'File as it is, or of an image the copy for models: upright, at most 2,000 pixels wide and high, and without what else such files hold.',
     },
-    AS_TEXT: { description: 'The text of the file, in whole or its beginning.' },
-    LEFT_OUT: { description: 'Nothing of the file; the model was told its name and why.' },
+    AS_TEXT: { description: 'Text of the file, in whole or its beginning.' },
+    LEFT_OUT: { description: 'Name of the file alone, with the reason: nothing of its content was sent.' },
   } satisfies Record<AttachmentUseShape['use'], { description: string }>,
 });
 
