@@ -11,7 +11,7 @@ import type { AnswerEnd, Credentials } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import type { GenerateDeps, GenerationJob } from './generation-job.ts';
 import type { LiveAnswer } from './live-answer.ts';
-import { FileUnavailableError, type SentConversation } from './sent-conversation.ts';
+import { FileUnreadableError, type SentConversation } from './sent-conversation.ts';
 
 /** One key's turn to write an answer. */
 export interface KeyTurn {
@@ -53,7 +53,7 @@ export async function askKey(deps: GenerateDeps, job: GenerationJob, turn: KeyTu
   } catch (error) {
     if (turn.signal.aborted) return { type: 'failed', failure: failureOf('PROVIDER_ERROR') };
     const failure = keyLost.aborted ? failureOf('KEY_REMOVED') : failureFrom(live, error);
-    if (error instanceof FileUnavailableError && error.isLost) await rememberLost(deps, error);
+    if (error instanceof FileUnreadableError && error.isLost) await rememberLost(deps, error);
     return { type: 'failed', failure, ...lastUse };
   }
 }
@@ -95,7 +95,7 @@ async function askWithRetries(
   }
 }
 
-/** Throws FileUnavailableError if a file could not be read, whatever became of the call for want of its bytes. */
+/** Throws FileUnreadableError if a file could not be read, whatever became of the call for want of its bytes. */
 function requireFilesRead({ failure }: SentConversation, lastUse: LastKeyUse): void {
   if (failure === null) return;
   // The call has ended for a reason of ours, which says nothing about the key.
@@ -153,17 +153,17 @@ function failureFrom(live: LiveAnswer, error: unknown): KeyFailure {
   }
   if (error instanceof UnusableKeyError) return failureOf(error.code);
   if (error instanceof NotFoundError) return failureOf('KEY_REMOVED');
-  if (error instanceof FileUnavailableError) {
+  if (error instanceof FileUnreadableError) {
     const { attachmentId, isLost } = error;
     log.error({ answerId: live.id, attachmentId, isLost }, 'a file could not be read for an answer');
-    return failureOf('FILE_UNAVAILABLE');
+    return failureOf('FILE_UNREADABLE');
   }
   log.error({ answerId: live.id, failure: failureName(error) }, 'an answer failed');
   return failureOf(error instanceof SealError ? 'KEY_UNAVAILABLE' : 'PROVIDER_ERROR');
 }
 
 /** From now on the file is left out, so that the thread can go on. Never throws: the answer has failed already. */
-async function rememberLost({ db }: GenerateDeps, { attachmentId }: FileUnavailableError): Promise<void> {
+async function rememberLost({ db }: GenerateDeps, { attachmentId }: FileUnreadableError): Promise<void> {
   await markUnreadable({ db }, attachmentId).catch((error: unknown) => {
     log.error({ attachmentId, failure: failureName(error) }, 'a lost file could not be marked');
   });

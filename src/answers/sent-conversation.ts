@@ -12,7 +12,7 @@ import { type BranchFile, LONGEST_READ_MS, type UsedFile } from './sent-files.ts
 export class SentConversation {
   readonly #turns: readonly ConversationTurn[];
   readonly #files: readonly UsedFile[];
-  #failure: FileUnavailableError | null = null;
+  #failure: FileUnreadableError | null = null;
 
   constructor(turns: readonly ConversationTurn[], files: readonly UsedFile[]) {
     this.#turns = turns;
@@ -20,11 +20,11 @@ export class SentConversation {
   }
 
   /** Why a file could not be read for a call, while its texts were read or its bytes were sent; null if none has failed. */
-  get failure(): FileUnavailableError | null {
+  get failure(): FileUnreadableError | null {
     return this.#failure;
   }
 
-  /** The turns with their files. Throws FileUnavailableError. */
+  /** The turns with their files. Throws FileUnreadableError. */
   async readTurns(signal: AbortSignal): Promise<readonly Turn[]> {
     this.#failure = null;
     if (this.#files.length === 0) return this.#turns;
@@ -102,15 +102,15 @@ export class SentConversation {
       return await read();
     } catch (error) {
       if (signal.aborted) throw error;
-      this.#failure = new FileUnavailableError(attachment.id, error);
+      this.#failure = new FileUnreadableError(attachment.id, error);
       throw this.#failure;
     }
   }
 }
 
 /** A file could not be read for a model. */
-export class FileUnavailableError extends Error {
-  override readonly name = 'FileUnavailableError';
+export class FileUnreadableError extends Error {
+  override readonly name = 'FileUnreadableError';
   readonly attachmentId: string;
   /** Whether its bytes are missing or damaged, and not only out of reach for the moment. */
   readonly isLost: boolean;

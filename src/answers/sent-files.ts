@@ -84,7 +84,10 @@ async function namePart(
     const text = await readText(AbortSignal.timeout(LONGEST_READ_MS));
     const { part } = cutText(text ?? '', use.maxCharacters, attachment);
     if (part === null) return use;
-    return { ...use, note: joinNotes(use.note, `Only ${part} is sent, because the whole text is too long.`) };
+    return {
+      ...use,
+      note: joinNotes(use.note, `The whole text is too long, so only this part is sent: ${part}.`),
+    };
   } catch (error) {
     log.warn({ attachmentId: attachment.id, failure: failureName(error) }, 'a file could not be read');
     return UNREADABLE;

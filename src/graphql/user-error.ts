@@ -32,14 +32,12 @@ export const ErrorCode = builder.enumType('ErrorCode', {
     STREAM_CUT: { description: 'The provider broke off in mid-answer.' },
     OUTPUT_TOO_LARGE: { description: 'The answer grew too large to keep.' },
     EMPTY_ANSWER: { description: 'The provider ended the answer without any text.' },
+    FILE_UNREADABLE: { description: 'A file of the conversation could not be read on this server.' },
     INTERRUPTED: { description: 'The server stopped in mid-answer.' },
     NO_MODELS: { description: 'The provider lists no model that can chat for the key.' },
     NO_KEY: { description: 'No usable key offers the model here.' },
     KEY_REMOVED: { description: 'The key was removed or switched off in mid-answer.' },
     KEY_UNAVAILABLE: { description: 'The stored key cannot be opened on this server.' },
-    FILE_UNAVAILABLE: {
-      description: 'A file of the conversation is missing or damaged on this server, or out of reach.',
-    },
     PLAN_REQUIRED: { description: 'The plan does not include this.' },
     NOT_PERMITTED: {
       description:
