@@ -93,7 +93,7 @@ async function prepareAnswers(
   });
   const paid = await requirePayingKeys(deps, viewer, thread, requested, offers);
   const withFiles = await Promise.all(
-    paid.map(async (each) => ({ ...each, files: await useFiles(branchFiles, each) })),
+    paid.map(async (each) => ({ ...each, files: await useFiles(deps, branchFiles, each) })),
   );
   if (request.message !== null) await requireFilesTaken(deps, thread, request.message.text, withFiles);
   return withFiles.map((each) => {

@@ -4,7 +4,9 @@ import { type FileReaderDeps, type MessageFile, readMessageFiles } from '../file
 import { isUnreadable } from '../files/unreadable.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
-import { fileRulesOf } from '../providers/file-rules.ts';
+import { capabilitiesOf, contextWindowOf } from '../models/facts.ts';
+import { type FileRules, fileRulesOf } from '../providers/file-rules.ts';
+import type { Providers } from '../providers/registry.ts';
 import { cutText } from './cut-text.ts';
 import { decideFileUses, type FileFacts, type FileUse, joinNotes, UNREADABLE } from './file-uses.ts';
 
@@ -45,19 +47,29 @@ export async function readBranchFiles(
  * sent; all others are read for the call of the provider.
  */
 export async function useFiles(
+  deps: { providers: Providers },
   files: readonly BranchFile[],
   { model, options }: { model: Model; options: StoredOptions | null },
 ): Promise<UsedFile[]> {
   const byMessage = Map.groupBy(files, ({ messageId }) => messageId);
   const decided = decideFileUses([...byMessage.values()], {
-    rules: fileRulesOf(model.provider, model),
-    contextWindow: model.contextWindow,
+    rules: rulesOf(deps, model),
+    contextWindow: contextWindowOf(model),
     maxOutputTokens: options?.maxOutputTokens ?? model.maxOutputTokens,
   });
   const used: UsedFile[] = [];
   for (const { file, use } of decided)
     used.push({ file, use: use.use === 'AS_TEXT' && use.isCut ? await namePart(file, use) : use });
   return used;
+}
+
+/** The rules of a model, by everything that is known about it. */
+export function rulesOf({ providers }: { providers: Providers }, model: Model): FileRules {
+  return fileRulesOf(model.provider, {
+    name: model.name,
+    capabilities: capabilitiesOf(providers[model.provider], model),
+    contextWindow: contextWindowOf(model),
+  });
 }
 
 /** How the files are shown beside the answer; null for none. */

@@ -1,10 +1,9 @@
 import { InvalidInputError } from '../errors.ts';
 import type { KeyDeps } from '../keys/api-key.ts';
 import type { Model } from '../models/catalogue.ts';
-import { fileRulesOf } from '../providers/file-rules.ts';
 import type { Thread } from '../threads/thread.ts';
 import { suggestedModels } from './find-paying-keys.ts';
-import type { UsedFile } from './sent-files.ts';
+import { rulesOf, type UsedFile } from './sent-files.ts';
 
 /** An answer to a new message, and the input field that names its model. */
 interface AskedAnswer {
@@ -18,7 +17,7 @@ interface AskedAnswer {
  * files of which it gets none. In older messages both are left out, so that a thread can go on with any model.
  */
 export async function requireFilesTaken(
-  deps: Pick<KeyDeps, 'db'>,
+  deps: Pick<KeyDeps, 'db' | 'providers'>,
   thread: Thread,
   text: string,
   answers: readonly AskedAnswer[],
@@ -26,7 +25,7 @@ export async function requireFilesTaken(
   for (const { model, files, path } of answers) {
     const own = files.filter(({ file }) => file.messageId === null);
     const image = own.find(({ file }) => file.attachment.kind === 'IMAGE');
-    if (image !== undefined && !readsImages(model))
+    if (image !== undefined && !readsImages(deps, model))
       throw new InvalidInputError(
         path,
         `"${image.file.attachment.fileName}" is an image, and ${model.title} reads no images. ${await othersThatSee(deps, thread, model)}`,
@@ -40,15 +39,21 @@ export async function requireFilesTaken(
   }
 }
 
-async function othersThatSee(deps: Pick<KeyDeps, 'db'>, thread: Thread, model: Model): Promise<string> {
-  const others = await suggestedModels(deps, thread, model, { suits: readsImages });
+async function othersThatSee(
+  deps: Pick<KeyDeps, 'db' | 'providers'>,
+  thread: Thread,
+  model: Model,
+): Promise<string> {
+  const others = await suggestedModels(deps, thread, model, {
+    suits: (other) => readsImages(deps, other),
+  });
   const titles = [...new Set(others.map(({ title }) => title))];
   if (titles.length === 0) return 'No model here does: leave the image out.';
   return `Choose one that does, such as ${LIST.format(titles.slice(0, MOST_TITLES))}, or leave the image out.`;
 }
 
-function readsImages(model: Model): boolean {
-  return fileRulesOf(model.provider, model).images !== null;
+function readsImages(deps: Pick<KeyDeps, 'providers'>, model: Model): boolean {
+  return rulesOf(deps, model).images !== null;
 }
 
 const LIST = new Intl.ListFormat('en', { type: 'disjunction' });
