@@ -94,6 +94,11 @@ export const ANSWER_ERRORS: Record<
     sentence: (provider) =>
       `${provider} ended the answer without any text. Ask again, or rephrase the message.`,
   },
+  FILE_UNREADABLE: {
+    fixableBy: 'OPERATOR',
+    sentence: () =>
+      'A file of this conversation could not be read on this server. Ask again: a file that is lost is then left out. If that does not help, ask the operator of this server.',
+  },
   INTERRUPTED: {
     fixableBy: 'YOU',
     sentence: () =>

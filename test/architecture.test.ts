@@ -25,7 +25,6 @@ keys → files/file-key, models, workspaces, providers, audit, limits/sliding-wi
 models → workspaces, audit, providers, db, changes, accounts (type)
 workspaces → accounts, audit, limits/sliding-window (type), db, changes
 accounts → limits/sliding-window (type), db, changes (type), mail (type)
-files →
 fleet → db
 audit → db, vault
 limits → bus, read-redis-settings (type)

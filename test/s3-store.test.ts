@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openS3Store } from '../src/files/s3-store.ts';
 import type { FileStore } from '../src/files/store.ts';
 import { announce, put, seen, upload } from './kit/attachment.ts';
-import { type Bucket, type Fault, startBucket } from './kit/bucket.ts';
+import { type Bucket, bucketSettings, type Fault, startBucket } from './kit/bucket.ts';
+import { freePort } from './kit/free-port.ts';
 import { captureLog } from './kit/log.ts';
 import { startTestServer } from './kit/server.ts';
 
@@ -14,6 +15,7 @@ import { startTestServer } from './kit/server.ts';
 
 const signal = new AbortController().signal;
 const bytes = randomBytes(100_000);
+const nowhere = `http://127.0.0.1:${await freePort()}`;
 
 let bucket: Bucket;
 let spool: string;
@@ -92,6 +94,19 @@ describe('a failure of the bucket', () => {
     bucket.faults.push('fine', 'no-range');
     await expect(read('att_1.1')).rejects.toMatchObject({ code: 'NO_RANGE' });
   });
+
+  test('a put and a read that the bucket does not go on with end by themselves', async () => {
+    captureLog();
+    const impatient = openS3Store({ ...bucket, bucket: bucket.name }, spool, 100);
+    bucket.faults.push('stall', 'stall', 'stall');
+    await expect(impatient.put('att_1.1', source(), signal)).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect([...bucket.objects.keys(), ...(await readdir(spool))]).toEqual([]);
+    await impatient.put('att_1.1', source(), signal);
+    bucket.faults.push('fine', 'stop');
+    const { read: open } = await impatient.open('att_1.1', signal);
+    const reading = Array.fromAsync(open({ start: 0, end: bytes.length }));
+    await expect(reading).rejects.toMatchObject({ code: 'TIMEOUT' });
+  });
 });
 
 describe('the check at the start', () => {
@@ -108,11 +123,7 @@ describe('the check at the start', () => {
       /secret does not belong .* LATCHKEY_S3_SECRET_ACCESS_KEY_FILE/,
     ],
     ['the region', { region: 'us-east-1' }, /not in the region "us-east-1".* LATCHKEY_S3_REGION/],
-    [
-      'the endpoint',
-      { endpoint: 'http://127.0.0.1:1' },
-      /cannot be reached \(ECONNREFUSED\).* LATCHKEY_S3_ENDPOINT/,
-    ],
+    ['the endpoint', { endpoint: nowhere }, /cannot be reached \(ECONNREFUSED\).* LATCHKEY_S3_ENDPOINT/],
   ])('the check at the start says that %s is wrong', async (_title, wrong, sentence) => {
     captureLog();
     const access = { ...bucket, bucket: bucket.name, ...wrong };
@@ -126,18 +137,7 @@ describe('the check at the start', () => {
 });
 
 test('a server keeps its files in a bucket, and an upload that the bucket refuses can be repeated', async () => {
-  const secrets = await mkdtemp(join(tmpdir(), 'latchkey-bucket-'));
-  const keyFile = join(secrets, 'id');
-  const secretFile = join(secrets, 'secret');
-  await writeFile(keyFile, bucket.accessKeyId, { mode: 0o600 });
-  await writeFile(secretFile, `${bucket.secretAccessKey}\n`, { mode: 0o600 });
-  await using server = await startTestServer({
-    LATCHKEY_S3_BUCKET: bucket.name,
-    LATCHKEY_S3_ENDPOINT: bucket.endpoint,
-    LATCHKEY_S3_REGION: bucket.region,
-    LATCHKEY_S3_ACCESS_KEY_ID_FILE: keyFile,
-    LATCHKEY_S3_SECRET_ACCESS_KEY_FILE: secretFile,
-  });
+  await using server = await startTestServer(await bucketSettings(bucket));
   const ada = await server.signUp();
   const words = 'The words of a file. '.repeat(10_000);
   const { id, url } = await upload(ada, words);

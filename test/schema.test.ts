@@ -216,6 +216,7 @@ describe('a list', () => {
     );
     expect(whole.map(({ name }) => name)).toEqual([
       'AddApiKeyPayload.models',
+      'Answer.attachmentUses',
       'Answer.attachments',
       'Answer.attempts',
       'Answer.citations',
@@ -349,6 +350,7 @@ enum KeyStatus: UNVERIFIED ACTIVE RATE_LIMITED EXHAUSTED INVALID EXPIRED DISABLE
 enum MessageRole: USER ASSISTANT
 enum AttachmentKind: IMAGE PDF TEXT DOCUMENT
 enum AttachmentStatus: WAITING READING READY REFUSED
+enum AttachmentUseKind: NATIVE AS_TEXT LEFT_OUT
 enum AttachmentRefusal: TOO_LARGE UNSUPPORTED ENCRYPTED DAMAGED TOO_COMPLEX
 type Attachment: id workspace fileName kind mediaType sizeBytes status refusal refusalCode width height pageCount
 type Attachment: url urlExpiresAt createdBy createdAt

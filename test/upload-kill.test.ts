@@ -10,7 +10,7 @@ import { readConfig } from '../src/config.ts';
 import { attachments, removedAttachments } from '../src/db/tables/attachment.ts';
 import { nameOf } from '../src/files/store.ts';
 import { sweepFiles } from '../src/files/sweep.ts';
-import { announce, put, seen, storedNames, whenRead } from './kit/attachment.ts';
+import { announce, put, READ_WITHIN_MS, seen, storedNames, whenRead } from './kit/attachment.ts';
 import { eventually } from './kit/eventually.ts';
 import { type Person, personOf, signUp } from './kit/person.ts';
 import { newPlace, ROUNDS, startServerProcess } from './kit/process.ts';
@@ -103,10 +103,11 @@ async function keepUploading(
 
 /** A file whose upload was cut: it waits for another one, or had arrived all the same. */
 async function whenAtRest(person: Person, id: string) {
-  return await eventually(`${id} is at rest`, async () => {
+  const look = async () => {
     const found = await seen(person, id);
     return found !== null && found.status !== 'READING' && found;
-  });
+  };
+  return await eventually(`${id} is at rest`, look, READ_WITHIN_MS);
 }
 
 function hashOf(bytes: Uint8Array): string {

@@ -1,6 +1,7 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
 import type { StoredAttempt } from '../db/tables/thread.ts';
 import { NotFoundError } from '../errors.ts';
+import { markUnreadable } from '../files/unreadable.ts';
 import { keyFailureCode } from '../keys/availability.ts';
 import { type OpenedKey, type SealedKey, withSecret, withSecretOf } from '../keys/open-secret.ts';
 import { failureName, log } from '../log.ts';
@@ -10,6 +11,7 @@ import type { AnswerEnd, Credentials } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import type { GenerateDeps, GenerationJob } from './generation-job.ts';
 import type { LiveAnswer } from './live-answer.ts';
+import { FileUnreadableError, type SentConversation } from './sent-conversation.ts';
 
 /** One key's turn to write an answer. */
 export interface KeyTurn {
@@ -51,6 +53,7 @@ export async function askKey(deps: GenerateDeps, job: GenerationJob, turn: KeyTu
   } catch (error) {
     if (turn.signal.aborted) return { type: 'failed', failure: failureOf('PROVIDER_ERROR') };
     const failure = keyLost.aborted ? failureOf('KEY_REMOVED') : failureFrom(live, error);
+    if (error instanceof FileUnreadableError && error.isLost) await rememberLost(deps, error);
     return { type: 'failed', failure, ...lastUse };
   }
 }
@@ -62,22 +65,25 @@ async function askWithRetries(
   { attempt: { apiKeyId }, sealedKey, longestLimitMs, signal }: KeyTurn,
   lastUse: LastKeyUse,
 ): Promise<AnswerEnd> {
-  const { live, model, keyTenantId, request } = job;
-  const ask = (credentials: Credentials, key: OpenedKey) => {
-    requireSealedFor(key, keyTenantId, model);
-    lastUse.key = key;
-    return deps.providers[key.provider].answer(
-      { ...credentials, baseUrl: key.baseUrl, tenantId: key.tenantId, signal },
-      { ...request, model: toAskedModel(model), cacheKey: deps.cachesPrompts ? live.threadId : null },
-      live,
-    );
-  };
+  const { live, model, keyTenantId, options, conversation } = job;
+  const cacheKey = deps.cachesPrompts ? live.threadId : null;
   for (let tries = 1; ; tries++) {
     try {
+      const turns = await conversation.readTurns(signal);
+      const ask = (credentials: Credentials, key: OpenedKey) => {
+        requireSealedFor(key, keyTenantId, model);
+        lastUse.key = key;
+        return deps.providers[key.provider].answer(
+          { ...credentials, baseUrl: key.baseUrl, tenantId: key.tenantId, signal },
+          { model: toAskedModel(model), options, turns, cacheKey },
+          live,
+        );
+      };
       return tries === 1 && sealedKey !== null
         ? await withSecretOf(deps, sealedKey, ask)
         : await withSecret(deps, apiKeyId, ask);
     } catch (error) {
+      requireFilesRead(conversation, lastUse);
       const delayMs = retryDelayMs(error, tries, longestLimitMs);
       if (delayMs === undefined || live.hasOutput || signal.aborted) throw error;
       const { code } = error as ProviderError;
@@ -87,6 +93,14 @@ async function askWithRetries(
       await requireUsableStill(deps, apiKeyId, lastUse);
     }
   }
+}
+
+/** Throws FileUnreadableError if a file could not be read, whatever became of the call for want of its bytes. */
+function requireFilesRead({ failure }: SentConversation, lastUse: LastKeyUse): void {
+  if (failure === null) return;
+  // The call has ended for a reason of ours, which says nothing about the key.
+  delete lastUse.key;
+  throw failure;
 }
 
 /** Throws UnusableKeyError if the key may not be used again, e.g. because the plan was lowered during a rate limit. */
@@ -139,8 +153,20 @@ function failureFrom(live: LiveAnswer, error: unknown): KeyFailure {
   }
   if (error instanceof UnusableKeyError) return failureOf(error.code);
   if (error instanceof NotFoundError) return failureOf('KEY_REMOVED');
+  if (error instanceof FileUnreadableError) {
+    const { attachmentId, isLost } = error;
+    log.error({ answerId: live.id, attachmentId, isLost }, 'a file could not be read for an answer');
+    return failureOf('FILE_UNREADABLE');
+  }
   log.error({ answerId: live.id, failure: failureName(error) }, 'an answer failed');
   return failureOf(error instanceof SealError ? 'KEY_UNAVAILABLE' : 'PROVIDER_ERROR');
+}
+
+/** From now on the file is left out, so that the thread can go on. Never throws: the answer has failed already. */
+async function rememberLost({ db }: GenerateDeps, { attachmentId }: FileUnreadableError): Promise<void> {
+  await markUnreadable({ db }, attachmentId).catch((error: unknown) => {
+    log.error({ attachmentId, failure: failureName(error) }, 'a lost file could not be marked');
+  });
 }
 
 function failureOf(code: AnswerErrorCode): KeyFailure {

@@ -2,7 +2,6 @@ import type { Viewer } from '../accounts/session.ts';
 import { newId } from '../db/id.ts';
 import { ConflictError, NotFoundError } from '../errors.ts';
 import type { Attachment } from '../files/attachment.ts';
-import type { Turn } from '../providers/provider.ts';
 import { type Message, newMessage } from '../threads/message.ts';
 import { requireSiblingLimit } from '../threads/siblings.ts';
 import type { Thread } from '../threads/thread.ts';
@@ -10,11 +9,18 @@ import { requireAnswersLeft } from './answers-of-person.ts';
 import { requireAttachments } from './attached-files.ts';
 import { chooseOptions } from './choose-options.ts';
 import { type AnswerDeps, commitAnswers } from './commit-answers.ts';
-import { measureConversation, readConversation, requireContextWindows } from './conversation.ts';
+import {
+  type ConversationTurn,
+  measureConversation,
+  readConversation,
+  requireContextWindows,
+} from './conversation.ts';
 import { requirePayingKeys } from './find-paying-keys.ts';
 import type { Inserted, NewMessages, PreparedAnswer } from './insert-messages.ts';
 import { LiveAnswer } from './live-answer.ts';
 import { readSendState, type SendRequest, type SendState } from './send-state.ts';
+import { type BranchFile, heldBytes, readBranchFiles, storedUses, useFiles } from './sent-files.ts';
+import { requireFilesTaken } from './untaken-files.ts';
 
 /** Answers to begin. */
 export interface BeginRequest extends SendRequest {
@@ -37,6 +43,8 @@ export interface Begun {
 export interface SendFacts extends Pick<SendState, 'parent' | 'siblingIds' | 'models' | 'offers'> {
   /** The files of the new message, in its order. */
   attachments: Attachment[];
+  /** All files of the branch, those of the new message included. */
+  branchFiles: Attachment[];
 }
 
 /**
@@ -54,32 +62,41 @@ export async function beginAnswers(
     if (state.repeatedId !== null) return { type: 'repeated', userMessageId: state.repeatedId };
     const { message, idempotencyKey } = request;
     const attachments = await requireAttachments(deps, viewer, state.thread, message?.attachmentIds ?? []);
-    const prepared = await prepareAnswers(deps, viewer, request, state);
+    const newIds = attachments.map(({ id }) => id);
+    const files = await readBranchFiles(deps, state.branch.fileMessageIds, newIds);
+    const prepared = await prepareAnswers(deps, viewer, request, state, files);
     const userMessage = message === null ? null : { id: newId('msg'), ...message, idempotencyKey };
     const rows = { userMessage, answers: prepared, mostOfPerson: deps.mostOfPerson };
     const inserted = await insertAndAsk(deps, viewer, request, state, rows);
-    if (inserted !== null) return begunFrom(viewer, { ...state, attachments }, rows, inserted);
+    const branchFiles = files.map(({ attachment }) => attachment);
+    if (inserted !== null) return begunFrom(viewer, { ...state, attachments, branchFiles }, rows, inserted);
     if (deps.mostOfPerson !== null)
       await requireAnswersLeft(deps.db, viewer.id, { most: deps.mostOfPerson, wanted: prepared.length });
   }
   throw new ConflictError('The keys or members of this workspace are being changed. Try again in a moment.');
 }
 
-/** Applies the rules to what was read, and chooses the key that pays for each model. */
+/** Applies the rules to what was read, and chooses the key that pays for each model and the form in which it is sent each file. */
 async function prepareAnswers(
   deps: AnswerDeps,
   viewer: Viewer,
   request: BeginRequest,
   { thread, parent, siblingIds, models, offers, sealedKeys }: SendState,
+  branchFiles: readonly BranchFile[],
 ): Promise<PreparedAnswer[]> {
   requireSiblingLimit(parent?.id ?? null, siblingIds.length);
   const requested = request.answers.map((answer) => {
     const model = models.get(answer.modelId);
     if (model === undefined) throw new NotFoundError('model in this workspace');
-    return { model, options: chooseOptions(deps.providers[model.provider], model, answer) };
+    const options = chooseOptions(deps.providers[model.provider], model, answer);
+    return { model, options, path: answer.path.modelId };
   });
   const paid = await requirePayingKeys(deps, viewer, thread, requested, offers);
-  return paid.map((each) => {
+  const withFiles = await Promise.all(
+    paid.map(async (each) => ({ ...each, files: await useFiles(deps, branchFiles, each) })),
+  );
+  if (request.message !== null) await requireFilesTaken(deps, thread, request.message.text, withFiles);
+  return withFiles.map((each) => {
     const sealedKey = sealedKeys.get(each.apiKeyId);
     if (sealedKey === undefined) throw new Error('a key was chosen whose record was not read');
     const { provider } = each.model;
@@ -98,15 +115,20 @@ async function insertAndAsk(
   rows: NewMessages,
 ): Promise<Inserted | null> {
   const { thread, parent, branch } = state;
-  const question = { thread, leafId: parent?.id ?? null, text: request.message?.text ?? null };
-  const lives = rows.answers.map(({ live }) => live);
-  deps.running.add(viewer.id, lives, await measureConversation(deps.db, question, branch));
-  let turns: Turn[];
+  const { message } = request;
+  const hasFiles = message !== null && message.attachmentIds.length > 0;
+  const question = { thread, leafId: parent?.id ?? null, text: message?.text ?? null, hasFiles };
+  const conversationBytes = await measureConversation(deps.db, question, branch);
+  deps.running.add(
+    viewer.id,
+    rows.answers.map(({ live, files }) => ({ live, heldBytes: conversationBytes + heldBytes(files) })),
+  );
+  let turns: ConversationTurn[];
   try {
     turns = await readConversation(deps, question, branch);
     await requireContextWindows(deps, thread, turns, rows.answers);
   } catch (error) {
-    for (const live of lives) deps.running.remove(live);
+    for (const { live } of rows.answers) deps.running.remove(live);
     throw error;
   }
   return await commitAnswers(deps, viewer, state, rows, turns);
@@ -115,12 +137,12 @@ async function insertAndAsk(
 /** The rows as they were inserted. */
 function begunFrom(
   viewer: Viewer,
-  state: SendState & Pick<SendFacts, 'attachments'>,
+  state: SendState & Pick<SendFacts, 'attachments' | 'branchFiles'>,
   { userMessage, answers }: NewMessages,
   inserted: Inserted,
 ): Begun {
   const { createdAt, ...threadChanges } = inserted;
-  const { parent, siblingIds, models, offers, attachments } = state;
+  const { parent, siblingIds, models, offers, attachments, branchFiles } = state;
   const { lastPosition } = inserted;
   const written = { threadId: state.thread.id, authorId: viewer.id, createdAt };
   const parentId = parent?.id ?? null;
@@ -137,7 +159,7 @@ function begunFrom(
         status: 'COMPLETE',
         text: userMessage.text,
       }),
-    answers: answers.map(({ live, model, apiKeyId, paidBy, options }, index) =>
+    answers: answers.map(({ live, model, apiKeyId, paidBy, options, files }, index) =>
       newMessage({
         ...written,
         id: live.id,
@@ -152,10 +174,11 @@ function begunFrom(
         apiKeyId,
         paidBy,
         options,
+        attachmentUses: storedUses(files),
       }),
     ),
     thread: { ...state.thread, ...threadChanges },
-    facts: { parent, siblingIds, models, offers, attachments },
+    facts: { parent, siblingIds, models, offers, attachments, branchFiles },
   };
 }
 

@@ -8,10 +8,11 @@ import { messages } from '../db/tables/thread.ts';
 import { transactionAtOnce } from '../db/transaction-at-once.ts';
 import { isUnreachable } from '../db/transient-failure.ts';
 import { attachFiles, fileList } from '../files/attach.ts';
+import type { FileReaderDeps } from '../files/message-files.ts';
 import type { ServerLease } from '../fleet/lease.ts';
 import { failureCode, failureName, log } from '../log.ts';
 import { toAnswerOptions } from '../models/answer-options.ts';
-import type { Turn } from '../providers/provider.ts';
+import type { ConversationTurn } from './conversation.ts';
 import { discardAnswer, endAnswer } from './end-answer.ts';
 import { generateAnswer } from './generate.ts';
 import type { GenerateDeps } from './generation-job.ts';
@@ -24,9 +25,10 @@ import {
 } from './insert-messages.ts';
 import type { LiveTextDeps } from './live-text.ts';
 import type { SendState } from './send-state.ts';
+import { SentConversation } from './sent-conversation.ts';
 
 /** What beginning and generating answers needs. */
-export interface AnswerDeps extends GenerateDeps, LiveTextDeps {
+export interface AnswerDeps extends GenerateDeps, LiveTextDeps, FileReaderDeps {
   bus: Bus;
   /** The lease under which this server writes. */
   lease: ServerLease;
@@ -48,7 +50,7 @@ export async function commitAnswers(
   viewer: Viewer,
   state: SendState,
   rows: NewMessages,
-  turns: readonly Turn[],
+  turns: readonly ConversationTurn[],
 ): Promise<Inserted | null> {
   const { answers, userMessage } = rows;
   const attachmentIds = userMessage?.attachmentIds ?? [];
@@ -94,11 +96,11 @@ export async function commitAnswers(
 /** Starts the provider calls for one conversation, which no request awaits: `track` registers them. */
 function startAnswers(
   deps: AnswerDeps,
-  turns: readonly Turn[],
+  turns: readonly ConversationTurn[],
   answers: readonly PreparedAnswer[],
   isCommitted: Promise<boolean>,
 ): void {
-  for (const { live, model, apiKeyId, keyTenantId, sealedKey, fallbackKeys, options } of answers)
+  for (const { live, model, apiKeyId, keyTenantId, sealedKey, fallbackKeys, options, files } of answers)
     deps.track(
       generateAnswer(deps, {
         live,
@@ -107,7 +109,8 @@ function startAnswers(
         keyTenantId,
         sealedKey,
         fallbackKeys,
-        request: { options: toAnswerOptions(options), turns },
+        options: toAnswerOptions(options),
+        conversation: new SentConversation(turns, files),
         isCommitted,
       }),
     );
@@ -122,7 +125,7 @@ function startAnswers(
 
 async function startIfCommitted(
   deps: AnswerDeps,
-  turns: readonly Turn[],
+  turns: readonly ConversationTurn[],
   answers: readonly PreparedAnswer[],
 ): Promise<void> {
   if (await areCommitted(deps, answers)) startAnswers(deps, turns, answers, Promise.resolve(true));

@@ -1,6 +1,7 @@
 import { asc, count, type SQL, type SQLWrapper, sql, sum } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { fromJson } from '../db/json-rows.ts';
+import { messageAttachments } from '../db/tables/attachment.ts';
 import type { StoredOptions } from '../db/tables/model.ts';
 import { messages } from '../db/tables/thread.ts';
 import { ModelUnavailableError } from '../errors.ts';
@@ -12,6 +13,7 @@ import { readMessages } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
 import { suggestModels } from './find-paying-keys.ts';
 import { type LiveTextDeps, withLiveText } from './live-text.ts';
+import type { UsedFile } from './sent-files.ts';
 
 /** What is to be answered: the branch that ends with a message, and the new text after it. */
 export interface Question {
@@ -20,6 +22,14 @@ export interface Question {
   leafId: string | null;
   /** Null if the last message of the branch is answered again. */
   text: string | null;
+  /** Whether the new message has files, which makes it one without a text too. */
+  hasFiles: boolean;
+}
+
+/** A turn as every model is sent it; its files are sent to each in a form of its own. */
+export interface ConversationTurn extends Omit<Turn, 'files'> {
+  /** The messages whose files are the turn’s, null for the new one. Absent for none. */
+  fileMessageIds?: readonly (string | null)[];
 }
 
 /** The branch of a question as the statement that begins its answers reads it. */
@@ -27,6 +37,8 @@ export interface Branch {
   /** Length of all texts in bytes of UTF-8. The walk ends a little above what can be sent. */
   bytes: number;
   messages: number;
+  /** Ids of the messages that have files, oldest first. */
+  fileMessageIds: string[];
   /** The messages, oldest first; null if they are many or long, and are read only once there is room for them. */
   said: Said[] | null;
 }
@@ -41,9 +53,12 @@ export function branchColumn(leafId: SQLWrapper): SQL<Branch> {
       from ${messages} as parent join branch on parent.id = branch.parent_id
       where branch.length <= ${sql.raw(`${MAX_MESSAGES}`)} and branch.bytes <= ${sql.raw(`${MAX_BYTES}`)}
     ), size as (select coalesce(max(bytes), 0) as bytes, count(*) as messages from branch),
-    kept as (select coalesce(sum(octet_length(said.kept_reasoning)), 0) as bytes
+    kept as (select coalesce(sum(octet_length(said.kept_reasoning)), 0) as bytes,
+        json_agg(said.id order by said.position) filter (
+          where exists (select from ${messageAttachments} where message_id = said.id)) as ids_with_files
       from branch join ${messages} as said on said.id = branch.id)
-    select json_build_object('bytes', size.bytes, 'messages', size.messages, 'said',
+    select json_build_object('bytes', size.bytes, 'messages', size.messages,
+      'fileMessageIds', (select coalesce(kept.ids_with_files, '[]') from kept), 'said',
       case when size.bytes <= ${sql.raw(`${SHORT_BYTES}`)} and size.messages <= ${sql.raw(`${SHORT_MESSAGES}`)} then (
         select coalesce(json_agg(json_build_object('id', said.id, 'role', said.role, 'status', said.status,
           'text', said.text, 'finishReason', said.finish_reason,
@@ -76,10 +91,11 @@ export async function readConversation(
   deps: LiveTextDeps,
   question: Question,
   branch: Branch,
-): Promise<Turn[]> {
+): Promise<ConversationTurn[]> {
   const said = await withTextSoFar(deps, branch.said ?? (await readBranch(deps.db, question)));
-  const { text } = question;
-  const turns = turnsOf(text === null ? said : [...said, { ...SAID_BY_PERSON, text }]);
+  const { text, hasFiles } = question;
+  const withFiles = new Set<string | null>([...branch.fileMessageIds, ...(hasFiles ? [null] : [])]);
+  const turns = turnsOf(text === null ? said : [...said, { ...SAID_BY_PERSON, text }], withFiles);
   // Answers still being written had no length in the database, and some characters take several bytes of JSON.
   const size = {
     bytes: turns.reduce((total, turn) => total + jsonBytes(turn.text), 0),
@@ -104,33 +120,44 @@ function jsonBytes(text: string): number {
 }
 
 /**
- * The turns that a model is sent: the person's come first and last, roles alternate, and none is blank. Some chat templates
- * refuse anything else, so one failed answer between two questions would make every later question of the thread fail.
+ * The turns that a model is sent: the person's come first and last, roles alternate, and none is blank, unless it has files. Some
+ * chat templates refuse anything else, so one failed answer between two questions would make every later question of the thread
+ * fail.
  */
 function turnsOf(
-  conversation: readonly Pick<Said, 'role' | 'status' | 'text' | 'finishReason' | 'kept'>[],
-): Turn[] {
-  const turns: Turn[] = [];
+  conversation: readonly (Pick<Said, 'role' | 'status' | 'text' | 'finishReason' | 'kept'> & {
+    id: string | null;
+  })[],
+  withFiles: ReadonlySet<string | null>,
+): ConversationTurn[] {
+  const turns: ConversationTurn[] = [];
   let isCutOff = false;
   for (const said of conversation) {
-    if (!/\S/.test(said.text)) continue;
+    const hasFiles = withFiles.has(said.id);
+    const isBlank = !/\S/.test(said.text);
+    if (isBlank && !hasFiles) continue;
     const last = turns.at(-1);
     const role = said.role === 'USER' ? 'user' : 'assistant';
     if (last === undefined && role === 'assistant') continue;
     // The note is part of the next question, because models copy such a note from an answer into their own answers.
-    const text = role === 'user' && isCutOff ? `${CUT_OFF}\n\n${said.text}` : said.text;
+    const parts = [...(role === 'user' && isCutOff ? [CUT_OFF] : []), ...(isBlank ? [] : [said.text])];
     isCutOff = isPart(said);
     const kept = parseKept(said.kept);
-    if (last?.role === role) joinTo(last, text);
-    else turns.push({ role, text, ...(kept !== null && { kept }) });
+    const turn = { role, text: parts.join('\n\n'), ...(hasFiles && { fileMessageIds: [said.id] }) } as const;
+    if (last?.role === role) turns.splice(-1, 1, joined(last, turn));
+    else turns.push({ ...turn, ...(kept !== null && { kept }) });
   }
   return turns;
 }
 
 /** What was kept of one answer does not belong to the text of two. */
-function joinTo(turn: Turn, text: string): void {
-  turn.text = `${turn.text}\n\n${text}`;
-  delete turn.kept;
+function joined(
+  { role, text, fileMessageIds: ids = [] }: ConversationTurn,
+  { text: more, fileMessageIds: moreIds = [] }: ConversationTurn,
+): ConversationTurn {
+  const fileMessageIds = [...ids, ...moreIds];
+  const parts = [text, more].filter((part) => part !== '');
+  return { role, text: parts.join('\n\n'), ...(fileMessageIds.length > 0 && { fileMessageIds }) };
 }
 
 /** A message as far as a model is concerned. */
@@ -147,7 +174,13 @@ const saidColumns = {
   finishReason: messages.finishReason,
 };
 
-const SAID_BY_PERSON = { role: 'USER', status: 'COMPLETE', finishReason: null, kept: null } as const;
+const SAID_BY_PERSON = {
+  id: null,
+  role: 'USER',
+  status: 'COMPLETE',
+  finishReason: null,
+  kept: null,
+} as const;
 
 /**
  * Whether a message is on the branch of the question. The recursion ends one message above the maximum, which is enough to
@@ -208,22 +241,26 @@ interface ConversationSize {
 }
 
 /**
- * Throws ModelUnavailableError if a conversation with the system prompt is clearly too long for the context window of a model.
+ * Throws ModelUnavailableError if a conversation with the system prompt and its files is clearly too long for the context window of
+ * a model.
  */
 export async function requireContextWindows(
   deps: Pick<KeyDeps, 'db'>,
   thread: Question['thread'],
-  turns: readonly Turn[],
-  answers: readonly { model: Model; options: StoredOptions | null }[],
+  turns: readonly ConversationTurn[],
+  answers: readonly { model: Model; options: StoredOptions | null; files: readonly UsedFile[] }[],
 ): Promise<void> {
   const characters = turns.reduce((total, { text }) => total + text.length, 0);
-  for (const { model, options } of answers) {
+  for (const { model, options, files } of answers) {
     const { title, contextWindow } = model;
     const promptLength = options?.systemPrompt?.length ?? 0;
-    const tokens = Math.ceil((characters + promptLength) / MOST_CHARACTERS_PER_TOKEN);
+    const tokensOfText = Math.ceil((characters + promptLength) / MOST_CHARACTERS_PER_TOKEN);
+    const tokensOfFiles = files.reduce((total, { use }) => total + use.tokens, 0);
+    const tokens = tokensOfText + tokensOfFiles;
     if (contextWindow === null || tokens <= contextWindow) continue;
+    const ofFiles = tokensOfFiles === 0 ? '' : `, ${NUMBER.format(tokensOfFiles)} of them in files`;
     throw tooLong(
-      `This conversation is about ${NUMBER.format(tokens)} tokens long, and ${title} takes ${NUMBER.format(contextWindow)}. Shorten the message, reply to an earlier one, or choose a model with a larger context.`,
+      `This conversation is about ${NUMBER.format(tokens)} tokens long${ofFiles}, and ${title} takes ${NUMBER.format(contextWindow)}. Shorten the message, reply to an earlier one, or choose a model with a larger context.`,
       await suggestModels(deps, thread, model, tokens),
     );
   }

@@ -44,16 +44,33 @@ async function unavailable(
   return new ModelUnavailableError(code, message, ANSWER_ERRORS[code].fixableBy, suggestions);
 }
 
-/** Models to ask in place of an unavailable one, its replacement first, then by nearest name. None that is known to have room for fewer `tokens`. */
+/** Ids of models to ask in place of another one: see `suggestedModels`. */
 export async function suggestModels(
   deps: Pick<KeyDeps, 'db'>,
-  { workspaceId, teamId }: Pick<Thread, 'workspaceId' | 'teamId'>,
+  thread: Pick<Thread, 'workspaceId' | 'teamId'>,
   model: Model,
   tokens = 0,
 ): Promise<string[]> {
+  return (await suggestedModels(deps, thread, model, { tokens })).map(({ id }) => id);
+}
+
+/**
+ * Models to ask in place of another one, its replacement first, then by nearest name. None that is known to have room for fewer
+ * `tokens`, and only those that suit.
+ */
+export async function suggestedModels(
+  deps: Pick<KeyDeps, 'db'>,
+  { workspaceId, teamId }: Pick<Thread, 'workspaceId' | 'teamId'>,
+  model: Model,
+  { tokens = 0, suits = () => true }: { tokens?: number; suits?: (other: Model) => boolean },
+): Promise<Model[]> {
   const nearest = await nearestModels(deps, { id: workspaceId, teamId }, model, tokens);
-  const offers = await findAvailability(deps, nearest);
-  return nearest.filter((modelId) => offers.get(modelId)?.isAvailable).slice(0, MAX_SUGGESTIONS);
+  const suitable = nearest.filter(suits);
+  const offers = await findAvailability(
+    deps,
+    suitable.map(({ id }) => id),
+  );
+  return suitable.filter(({ id }) => offers.get(id)?.isAvailable).slice(0, MAX_SUGGESTIONS);
 }
 
 /** Models to ask in place of one that turned out not to be there, by the id of its answer; empty for other answers. */

@@ -16,12 +16,15 @@ import { answersOf } from './answers-of-person.ts';
 import type { PaidModel } from './find-paying-keys.ts';
 import type { LiveAnswer } from './live-answer.ts';
 import type { SendState } from './send-state.ts';
+import { storedUses, type UsedFile } from './sent-files.ts';
 
 /** An answer that is about to begin, and the key that will pay for it. */
 export type PreparedAnswer = PaidModel & {
   live: LiveAnswer;
   sealedKey: SealedKey;
   options: StoredOptions | null;
+  /** The files of the branch. */
+  files: readonly UsedFile[];
 };
 
 /** The rows to insert: a person's message, unless an earlier one is answered again, and its answers. */
@@ -97,10 +100,11 @@ interface InsertValues extends Record<string, unknown> {
   mostBefore: number | null;
 }
 
-function rowOf({ live, model, apiKeyId, paidBy, options }: PreparedAnswer, index: number) {
+function rowOf({ live, model, apiKeyId, paidBy, options, files }: PreparedAnswer, index: number) {
   const { id: modelId, name: modelName, provider } = model;
   const { id, writerId } = live;
-  return { id, writerId, place: index + 1, modelId, modelName, provider, apiKeyId, paidBy, options };
+  const asked = { modelId, modelName, provider, apiKeyId, paidBy, options };
+  return { id, writerId, place: index + 1, ...asked, attachmentUses: storedUses(files) };
 }
 
 const given = placeholders(['threadId', 'viewerId', 'viewerRole', 'count', 'text', 'messageId'] as const);
@@ -141,13 +145,13 @@ function insertRows(builder: QueryBuilder, newQuestions: 0 | 1, question: (uncha
     returning last_position, revision, updated_at, last_message_at, now()::timestamptz(3) as created_at`);
   const begun = builder.$with('begun', { id: messages.id }).as(sql`
     insert into ${messages} (id, thread_id, position, parent_id, role, status, text, author_id,
-      model_id, model_name, provider, api_key_id, paid_by, options, writer_id)
+      model_id, model_name, provider, api_key_id, paid_by, options, attachment_uses, writer_id)
     select answer.id, ${given.threadId}, ${unchanged.lastPosition} + ${sql.raw(`${newQuestions}`)} + answer.place, ${asked.id},
       'ASSISTANT', 'WRITING', '', ${given.viewerId}, answer."modelId", answer."modelName", answer.provider, answer."apiKeyId",
-      answer."paidBy", answer.options, answer."writerId"
+      answer."paidBy", answer.options, answer."attachmentUses", answer."writerId"
     from ${unchanged}, ${asked}, jsonb_to_recordset(${sql.placeholder('answers')}::text::jsonb) as answer(id text,
       "writerId" text, place integer, "modelId" text, "modelName" text, provider text, "apiKeyId" text, "paidBy" text,
-      options jsonb)
+      options jsonb, "attachmentUses" jsonb)
     returning id`);
   return builder
     .with(unchanged, asked, counted, begun)

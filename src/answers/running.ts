@@ -40,17 +40,17 @@ export class RunningAnswers {
 
   /**
    * Adds answers before they are committed, so that one that is being written in the database is always found here too.
-   * `conversationBytes` is counted for each. Throws BusyError when the person or the server has too many, and ShuttingDownError.
+   * Throws BusyError when the person or the server has too many, and ShuttingDownError.
    */
-  add(personId: string, answers: readonly LiveAnswer[], conversationBytes: number): void {
+  add(personId: string, answers: readonly Added[]): void {
     if (this.#isDraining) throw new ShuttingDownError(soon());
     const all = [...this.#live.values()];
     const own = all.filter((running) => running.personId === personId);
     this.#requireAnswers(all.length, own.length, answers.length);
-    if (conversationBytes > SHORT_BYTES)
-      requireBytes(bytesOf(all), bytesOf(own), answers.length * conversationBytes);
-    for (const answer of answers)
-      this.#live.set(answer.id, { answer, personId, conversationBytes, isBegun: false });
+    const long = answers.filter(({ heldBytes }) => heldBytes > SHORT_BYTES);
+    if (long.length > 0) requireBytes(bytesOf(all), bytesOf(own), bytesOf(long));
+    for (const { live, heldBytes } of answers)
+      this.#live.set(live.id, { answer: live, personId, heldBytes, isBegun: false });
   }
 
   /** Marks these answers as committed. */
@@ -110,10 +110,16 @@ export function tooManyOfPerson(most: number): BusyError {
   );
 }
 
+/** An answer to be added, and how many bytes of its conversation are held in memory for it. */
+interface Added {
+  live: LiveAnswer;
+  heldBytes: number;
+}
+
 interface Running {
   answer: LiveAnswer;
   personId: string;
-  conversationBytes: number;
+  heldBytes: number;
   isBegun: boolean;
 }
 
@@ -125,8 +131,8 @@ function requireBytes(all: number, own: number, wanted: number): void {
     );
 }
 
-function bytesOf(running: readonly Running[]): number {
-  return running.reduce((sum, { conversationBytes }) => sum + conversationBytes, 0);
+function bytesOf(answers: readonly Pick<Added, 'heldBytes'>[]): number {
+  return answers.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
 }
 
 /** An estimate, since answers end at any moment. */

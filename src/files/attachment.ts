@@ -101,6 +101,7 @@ export const attachmentColumns = {
   pictureBytes: attachments.pictureBytes,
   pictureMediaType: attachments.pictureMediaType,
   note: attachments.note,
+  unreadableAt: attachments.unreadableAt,
   refusalCode: attachments.refusalCode,
   refusal: attachments.refusal,
 };

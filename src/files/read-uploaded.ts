@@ -122,12 +122,14 @@ function refusedColumns({ code, reason }: Extract<ReadResult, { type: 'refused' 
   };
 }
 
-/** Leaves the file to the next sweep, on whichever server. A reading that a shutdown ended is not held against it. */
-async function giveUp({ db, filesClosing }: FileDeps, reading: Reading): Promise<void> {
-  const readings = filesClosing.aborted ? reading.number - 1 : reading.number;
+/**
+ * Leaves the file to the next sweep, on whichever server. The reading does not count: a full queue, a store that is away or a
+ * shutdown says nothing about the file. Those that count are the ones that ended their server.
+ */
+async function giveUp({ db }: FileDeps, reading: Reading): Promise<void> {
   await db
     .update(attachments)
-    .set({ readingSince: null, readings })
+    .set({ readingSince: null, readings: reading.number - 1 })
     .where(isAt(reading))
     .catch((error: unknown) =>
       log.warn({ failure: failureName(error) }, 'a reading could not be given up at once'),
@@ -167,5 +169,5 @@ const UNREADABLE: ReadResult = {
 
 /** A file that ended a server each time would go on ending it. */
 const MAX_READINGS = 3;
-/** For reading and keeping what was found. Also the wait for the readings before it counts. */
+/** For reading and keeping what was found, and the wait for the readings before it. */
 const TIMEOUT_MS = 5 * 60 * 1_000;

@@ -16,7 +16,7 @@ export interface BucketAccess {
 export interface BucketRequest {
   method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
   headers?: Readonly<Record<string, string>>;
-  body?: () => ReadableStream;
+  body?: () => Promise<Blob>;
   /** Longest time until the response begins. */
   timeoutMs: number;
 }
@@ -74,13 +74,16 @@ export class BucketClient {
       const signed = await this.#signer.sign(`${endpoint}/${bucket}/${name}`, {
         method,
         headers: { ...headers },
-        ...(body !== undefined && { body: body() }),
+        ...(body !== undefined && { body: await body() }),
       });
       const response = await fetch(signed, {
         redirect: 'manual', // the answer then says which region the bucket is in
         signal: AbortSignal.any([signal, begun.signal]),
       });
-      if (response.ok) return response;
+      if (response.ok) {
+        if (method !== 'GET') await response.body?.cancel(); // so that the connection is free again
+        return response;
+      }
       const code = await codeIn(response);
       if (response.status === 404 && code !== 'NoSuchBucket') return null;
       throw new BucketError(response.status, code);

@@ -1,7 +1,6 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { openAsBlob } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { ConfigError } from '../read-setting.ts';
 import type { ByteRange, SealedBytes } from '../vault/file-box.ts';
 import { clearOldFiles, temporaryPath, writeNewFile } from './new-file.ts';
@@ -13,42 +12,49 @@ import { type FileStore, MissingFileError } from './store.ts';
  * never reaches the bucket, one that the bucket refuses can be sent again, and its length and hash are known before, which spares
  * the trailers that not every service understands.
  */
-export function openS3Store(access: BucketAccess, spoolFolder: string): FileStore {
+export function openS3Store(
+  access: BucketAccess,
+  spoolFolder: string,
+  answerWithinMs: number = ANSWER_WITHIN_MS,
+): FileStore {
   const client = new BucketClient(access);
 
   async function lengthOf(name: string, signal: AbortSignal): Promise<number> {
-    const response = await client.send(name, { method: 'HEAD', timeoutMs: SHORT_MS }, signal);
+    const response = await client.send(name, { method: 'HEAD', timeoutMs: answerWithinMs }, signal);
     if (response === null) throw new MissingFileError();
     return Number(response.headers.get('content-length'));
   }
 
   async function* read(name: string, range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const headers = { range: `bytes=${range.start}-${range.end - 1}` };
-    const response = await client.send(name, { method: 'GET', headers, timeoutMs: SHORT_MS }, signal);
+    const stalled = new AbortController();
+    const either = AbortSignal.any([signal, stalled.signal]);
+    const response = await client.send(name, { method: 'GET', headers, timeoutMs: answerWithinMs }, either);
     if (response === null) throw new MissingFileError();
     // A service that ignores the range would send other bytes.
     if (response.status !== 206 || response.body === null) throw new BucketError(response.status, 'NO_RANGE');
-    yield* response.body;
+    const onStall = () => stalled.abort(new BucketError(response.status, 'TIMEOUT'));
+    yield* watched(response.body, { longestMs: answerWithinMs, onStall });
   }
 
   async function remove(name: string, signal: AbortSignal): Promise<void> {
-    await client.send(name, { method: 'DELETE', timeoutMs: SHORT_MS }, signal);
+    await client.send(name, { method: 'DELETE', timeoutMs: answerWithinMs }, signal);
   }
 
   async function send(name: string, path: string, hash: Hash, signal: AbortSignal): Promise<void> {
     const { size } = await stat(path);
     const request: BucketRequest = {
       method: 'PUT',
-      headers: { 'content-length': String(size), 'x-amz-content-sha256': hash.digest('hex') },
-      body: () => Readable.toWeb(createReadStream(path)),
-      timeoutMs: SHORT_MS + size / SLOWEST_BYTES_PER_MS,
+      headers: { 'x-amz-content-sha256': hash.digest('hex') },
+      body: () => openAsBlob(path), // streams, and knows its length
+      timeoutMs: answerWithinMs + size / SLOWEST_BYTES_PER_MS,
     };
     try {
       await client.send(name, request, signal);
       // Some services keep a stump of a body that was cut, and say that all is well.
       if ((await lengthOf(name, signal)) !== size) throw new BucketError(200, 'WRONG_LENGTH');
     } catch (error) {
-      await remove(name, AbortSignal.timeout(SHORT_MS)).catch(() => {}); // whatever of it may be there
+      await remove(name, AbortSignal.timeout(answerWithinMs)).catch(() => {}); // whatever of it may be there
       throw error;
     }
   }
@@ -113,6 +119,24 @@ function sentenceFor({ code, status }: BucketError, { endpoint, bucket, region }
   }
 }
 
+/** Passes on what comes, and calls `onStall` if nothing comes for too long. The time that its reader takes does not count. */
+async function* watched(
+  source: AsyncIterable<Uint8Array>,
+  { longestMs, onStall }: { longestMs: number; onStall: () => void },
+): AsyncGenerator<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const timer = setTimeout(onStall, longestMs);
+      const { done, value } = await chunks.next().finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await chunks.return?.();
+  }
+}
+
 async function* hashed(source: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
   for await (const chunk of source) {
     hash.update(chunk);
@@ -124,5 +148,5 @@ async function* inOne(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-const SHORT_MS = 15_000;
+const ANSWER_WITHIN_MS = 15_000;
 const SLOWEST_BYTES_PER_MS = 256; // a server has a better line than a person

@@ -7,6 +7,7 @@ import type { FINISH_REASONS, ProviderName as ProviderNameShape } from '../provi
 import type { Message as MessageShape } from '../threads/message.ts';
 import { AnswerOptions, AnswerOptionsInput } from './answer-options.ts';
 import { ApiKey, KeyScope } from './api-key.ts';
+import { AttachmentUse } from './attachment-use.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { Message } from './message.ts';
@@ -146,6 +147,12 @@ export const Answer = builder.objectRef<MessageShape>('Answer').implement({
       type: AnswerOptions,
       description: 'Options with which the model was asked, those of a variant included.',
       resolve: ({ options }) => toAnswerOptions(options),
+    }),
+    attachmentUses: t.field({
+      type: [AttachmentUse],
+      description:
+        'Files of the conversation up to the answer, oldest first, each with the form in which the model was sent it. Decided for each answer before it begins, and never changed. Empty if there were none.',
+      resolve: ({ attachmentUses }) => attachmentUses ?? [],
     }),
     paidBy: t.expose('paidBy', {
       type: KeyScope,

@@ -16,6 +16,7 @@ export function rememberSent(
   loaders.threads.remember(thread.id, thread);
   for (const message of [userMessage, ...answers]) loaders.messages.remember(message.id, message);
   loaders.attachmentsOf.remember(userMessage.id, facts.attachments);
+  for (const attachment of facts.branchFiles) loaders.attachments.remember(attachment.id, attachment);
   loaders.siblingIds.remember(siblingKey(userMessage), [...facts.siblingIds, userMessage.id]);
   loaders.siblingIds.remember(
     userMessage.id,

@@ -32,6 +32,7 @@ export const ErrorCode = builder.enumType('ErrorCode', {
     STREAM_CUT: { description: 'The provider broke off in mid-answer.' },
     OUTPUT_TOO_LARGE: { description: 'The answer grew too large to keep.' },
     EMPTY_ANSWER: { description: 'The provider ended the answer without any text.' },
+    FILE_UNREADABLE: { description: 'A file of the conversation could not be read on this server.' },
     INTERRUPTED: { description: 'The server stopped in mid-answer.' },
     NO_MODELS: { description: 'The provider lists no model that can chat for the key.' },
     NO_KEY: { description: 'No usable key offers the model here.' },

@@ -1,10 +1,10 @@
-import { and, eq, gte, inArray, isNull, or } from 'drizzle-orm';
+import { and, eq, exists, gte, inArray, isNull, or } from 'drizzle-orm';
 import type { Database } from '../db/database.ts';
 import { apiKeyModels, models } from '../db/tables/model.ts';
 import type { Model } from './catalogue.ts';
 
 /**
- * Ids of the other models in a workspace that some key offers: the replacement that the provider names, then those with the most
+ * The other models in a workspace that some key offers: the replacement that the provider names, then those with the most
  * similar name first, without those whose context window is known to be smaller than `tokens`.
  */
 export async function nearestModels(
@@ -12,34 +12,29 @@ export async function nearestModels(
   workspace: { id: string; teamId: string | null },
   requested: Model,
   tokens: number,
-): Promise<string[]> {
+): Promise<Model[]> {
   const tenantIds = workspace.teamId === null ? [workspace.id] : [workspace.id, workspace.teamId];
   const offered = await db
-    .selectDistinct({
-      id: models.id,
-      name: models.name,
-      provider: models.provider,
-      baseUrl: models.baseUrl,
-    })
+    .select()
     .from(models)
-    .innerJoin(apiKeyModels, eq(apiKeyModels.modelId, models.id))
     .where(
       and(
+        exists(db.select().from(apiKeyModels).where(eq(apiKeyModels.modelId, models.id))),
         inArray(models.tenantId, tenantIds),
         or(isNull(models.contextWindow), gte(models.contextWindow, tokens)),
       ),
     );
   const pairs = pairsOf(requested.name);
-  return offered
+  return (offered as Model[])
     .filter((model) => model.id !== requested.id)
     .map((model) => ({
-      id: model.id,
+      model,
       distance: isReplacement(model, requested)
         ? -1
         : distanceBetween(pairs, pairsOf(model.name)) + (model.provider === requested.provider ? 0 : 1),
     }))
     .sort((left, right) => left.distance - right.distance)
-    .map((model) => model.id);
+    .map(({ model }) => model);
 }
 
 /** Whether the provider's list names the model as the replacement of the other. */

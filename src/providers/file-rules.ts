@@ -1,3 +1,12 @@
+import { speaksOnlyChat } from './adapters/openai-models.ts';
+import {
+  CHARACTERS_PER_TOKEN,
+  type FamilyLimits,
+  FILE_LIMITS,
+  type FileFamily,
+  LARGE_CONTEXT_TOKENS,
+  PDF,
+} from './file-limits.ts';
 import type { AskedModel } from './options.ts';
 import type { ProviderName } from './provider.ts';
 
@@ -9,6 +18,8 @@ export interface FileRules {
   documents: readonly DocumentRules[];
   /** Bytes of all files of a request, in base64; null for no known limit. */
   maxRequestBytes: number | null;
+  /** Pages of all documents of a request that are sent as bytes; null for no known limit. */
+  maxRequestPages: number | null;
   /** For an estimate of the tokens of a text that is sent: UTF-16 code units per token. */
   charactersPerToken: number;
 }
@@ -31,11 +42,50 @@ export interface DocumentRules {
   maxBytes: number | null;
   /** Null for no known limit, or for documents without pages. */
   maxPages: number | null;
-  /** Estimated tokens of a page, whatever is on it. */
+  /** Estimated tokens of a page, whatever is on it; 0 for documents without pages, of which the provider takes the text alone. */
   tokensPerPage: number;
 }
 
+/** What rules depend on. A context window that is absent or null is taken for one of less than a million tokens. */
+export type FileReader = Pick<AskedModel, 'name' | 'capabilities'> & { contextWindow?: number | null };
+
 /** The rules of a model, by its provider and what is known about it. */
-export function fileRulesOf(_provider: ProviderName, _model: AskedModel): FileRules {
-  return { images: null, documents: [], maxRequestBytes: null, charactersPerToken: 4 };
+export function fileRulesOf(provider: ProviderName, model: FileReader): FileRules {
+  const { name, capabilities, contextWindow } = model;
+  const limits = FILE_LIMITS[fileFamily(provider, name)];
+  const isLarge = (contextWindow ?? 0) >= LARGE_CONTEXT_TOKENS;
+  const requestPages = (isLarge ? limits.requestPagesOfLargeContext : limits.requestPages).value;
+  return {
+    images: capabilities.includes('IMAGE_INPUT') ? imageRules(limits) : null,
+    documents: limits.pdfWith.value.some((each) => capabilities.includes(each))
+      ? documentRules(limits, requestPages)
+      : [],
+    maxRequestBytes: limits.requestBytes.value,
+    maxRequestPages: requestPages,
+    charactersPerToken: CHARACTERS_PER_TOKEN.find(({ models }) => models.test(name))?.value ?? 4,
+  };
+}
+
+/** The row of the table of limits that counts for a model. */
+export function fileFamily(provider: ProviderName, model: string): FileFamily {
+  if (provider !== 'OPENAI') return provider;
+  return speaksOnlyChat(model) ? 'OPENAI_CHAT' : 'OPENAI_RESPONSES';
+}
+
+function imageRules(limits: FamilyLimits): ImageRules {
+  return {
+    mediaTypes: limits.imageTypes.value,
+    maxBytes: limits.imageBytes.value,
+    maxCount: limits.imageCount.value,
+    maxSide: limits.imageSide.value,
+    estimateTokens: limits.tokensPerImage.value,
+  };
+}
+
+function documentRules(limits: FamilyLimits, requestPages: number | null): DocumentRules[] {
+  const maxBytes = limits.documentBytes.value;
+  const maxPages = limits.documentPages.value ?? requestPages;
+  const pdf = { mediaTypes: [PDF], maxBytes, maxPages, tokensPerPage: limits.tokensPerPage.value };
+  const mediaTypes = limits.officeTypes.value;
+  return mediaTypes.length === 0 ? [pdf] : [pdf, { mediaTypes, maxBytes, maxPages: null, tokensPerPage: 0 }];
 }

@@ -83,7 +83,10 @@ export interface AnswerRequest {
   model: AskedModel;
   /** Only options that `findRefusedOption` lets pass. */
   options: AnswerOptions;
-  /** The conversation, oldest first. Roles alternate, the first and the last turn are the user's, and no text is blank. */
+  /**
+   * The conversation, oldest first. Roles alternate, the first and the last turn are the user's, and no text is blank unless the
+   * turn has files.
+   */
   turns: readonly Turn[];
   /** Names the conversation to the provider's prompt cache; the same for every turn. Null switches caching off. */
   cacheKey: string | null;

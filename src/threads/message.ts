@@ -119,7 +119,12 @@ export function newMessage(
     Message,
     'id' | 'threadId' | 'position' | 'parentId' | 'role' | 'status' | 'text' | 'authorId' | 'createdAt'
   > &
-    Partial<Pick<Message, 'modelId' | 'modelName' | 'provider' | 'apiKeyId' | 'paidBy' | 'options'>>,
+    Partial<
+      Pick<
+        Message,
+        'modelId' | 'modelName' | 'provider' | 'apiKeyId' | 'paidBy' | 'options' | 'attachmentUses'
+      >
+    >,
 ): Message {
   return {
     reasoning: '',
@@ -130,6 +135,7 @@ export function newMessage(
     apiKeyId: null,
     paidBy: null,
     options: null,
+    attachmentUses: null,
     attempts: [],
     finishReason: null,
     providerFinishReason: null,
@@ -163,6 +169,7 @@ export const messageColumns = {
   apiKeyId: messages.apiKeyId,
   paidBy: messages.paidBy,
   options: messages.options,
+  attachmentUses: messages.attachmentUses,
   attempts: messages.attempts,
   finishReason: messages.finishReason,
   providerFinishReason: messages.providerFinishReason,

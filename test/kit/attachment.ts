@@ -11,6 +11,9 @@ export interface SeenAttachment {
   kind: string | null;
   mediaType: string | null;
   sizeBytes: number;
+  width: number | null;
+  height: number | null;
+  pageCount: number | null;
   status: string;
   refusal: string | null;
   refusalCode: string | null;
@@ -72,11 +75,15 @@ export async function upload(
 
 /** The attachment once it is READY or REFUSED. */
 export async function whenRead(person: Person, id: string): Promise<SeenAttachment> {
-  return await eventually(`${id} is read`, async () => {
+  const look = async () => {
     const found = await seen(person, id);
     return found !== null && found.status !== 'WAITING' && found.status !== 'READING' && found;
-  });
+  };
+  return await eventually(`${id} is read`, look, READ_WITHIN_MS);
 }
+
+/** On a busy machine. The process that reads a file starts for it. */
+export const READ_WITHIN_MS = 60_000;
 
 /** The attachment as this person sees it; null if they do not. */
 export async function seen(person: Person, id: string): Promise<SeenAttachment | null> {

@@ -1,7 +1,10 @@
 import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** A bucket in memory, which knows of S3 what a store needs of it, and checks what a true one would. */
 export interface Bucket extends AsyncDisposable {
@@ -25,6 +28,10 @@ export type Fault =
   | 'stall'
   /** Closes the connection in the middle of the body. */
   | 'cut'
+  /** Sends half of the body and then nothing until the client leaves. */
+  | 'stop'
+  /** Sends half of what was asked for as if it were all. */
+  | 'shorten'
   /** Says that all is well, and keeps a stump. */
   | 'stump'
   /** Ignores the Range header. */
@@ -71,6 +78,21 @@ export async function startBucket(): Promise<Bucket> {
   };
 }
 
+/** The settings with which a server keeps its files in this bucket. */
+export async function bucketSettings(bucket: Bucket): Promise<Record<string, string>> {
+  const secrets = await mkdtemp(join(tmpdir(), 'latchkey-bucket-'));
+  const [keyFile, secretFile] = [join(secrets, 'id'), join(secrets, 'secret')];
+  await writeFile(keyFile, bucket.accessKeyId, { mode: 0o600 });
+  await writeFile(secretFile, `${bucket.secretAccessKey}\n`, { mode: 0o600 });
+  return {
+    LATCHKEY_S3_BUCKET: bucket.name,
+    LATCHKEY_S3_ENDPOINT: bucket.endpoint,
+    LATCHKEY_S3_REGION: bucket.region,
+    LATCHKEY_S3_ACCESS_KEY_ID_FILE: keyFile,
+    LATCHKEY_S3_SECRET_ACCESS_KEY_FILE: secretFile,
+  };
+}
+
 type Refusal = readonly [status: number, code: string];
 
 const NO_BUCKET: Refusal = [404, 'NoSuchBucket'];
@@ -99,10 +121,13 @@ async function answer(
       if (found === undefined) return await refuse(request, response, 404, 'NoSuchKey');
       const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
       const isWhole = first === undefined || fault === 'no-range';
-      const bytes = isWhole ? found : found.subarray(Number(first), Number(last) + 1);
+      const asked = isWhole ? found : found.subarray(Number(first), Number(last) + 1);
+      const half = asked.subarray(0, asked.length / 2);
+      const bytes = fault === 'shorten' ? half : asked;
       response.writeHead(isWhole ? 200 : 206, { 'content-length': bytes.length });
+      if (fault === 'stop') return void response.write(half);
       if (fault !== 'cut') return void response.end(bytes);
-      response.write(bytes.subarray(0, bytes.length / 2), () => response.destroy());
+      response.write(half, () => response.destroy());
     }
   }
 }

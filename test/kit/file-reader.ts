@@ -80,7 +80,8 @@ function isReader(id: string): boolean {
   }
 }
 
-function programOf(name: string): ReaderProgram {
+/** A child process in `fixtures/readers` in the place of the one that reads files. */
+export function programOf(name: NonNullable<ReadOptions['program']>): ReaderProgram {
   const file = name.replace('-native', '');
   const path = fileURLToPath(new URL(`../fixtures/readers/${file}.ts`, import.meta.url));
   return { path, mayLoadNative: name.endsWith('-native') };

@@ -168,7 +168,7 @@ export async function readSight(
  * one. What a new type is has to be said here or above.
  */
 export const INHERITING =
-  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|ModelPriceTier|Money|AnswerOptions|OptionSupport|FloatRange|IntRange|FactSource|ServerInfo|Upload|UploadHeader|AttachmentUpdated|RemovalImpact|(Answer(Attempt|Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Added|Updated|Removed)|ModelsUpdated|ModelNotice|Member(Added|Updated|Removed))$/;
+  /^(\w+(Connection|Edge|Payload|Error)|PageInfo|InvalidField|Usage|Citation|ModelPrice|ModelPriceTier|Money|AnswerOptions|OptionSupport|FloatRange|IntRange|FactSource|ServerInfo|Upload|UploadHeader|AttachmentUse|AttachmentUpdated|RemovalImpact|(Answer(Attempt|Delta|Retrying|Finished|Failed))|Message(Added|Removed)|Thread(Snapshot|Added|Updated|Removed)|Workspace(Snapshot|Updated)|ApiKey(Added|Updated|Removed)|ModelsUpdated|ModelNotice|Member(Added|Updated|Removed))$/;
 
 /** Types that `maySee` judges by a rule of their own. */
 export const JUDGED = [

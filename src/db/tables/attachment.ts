@@ -37,6 +37,8 @@ export const attachments = pgTable(
     /** How often a server has begun to read its content, and when the last one did. */
     readings: integer('readings').notNull().default(0),
     readingSince: instant('reading_since'),
+    /** When its bytes were last found missing or damaged as a model was to be sent them; null for never. */
+    unreadableAt: instant('unreadable_at'),
 
     rootId: text('root_id'),
     generation: integer('generation'),

@@ -90,6 +90,8 @@ export const messages = pgTable(
     paidBy: text('paid_by', { enum: ['PERSONAL', 'WORKSPACE', 'TEAM'] }),
     /** The options with which the model was asked, those of a variant included; null for none. */
     options: jsonb('options').$type<StoredOptions>(),
+    /** How the model was sent each file of its branch, oldest first; null for none. */
+    attachmentUses: jsonb('attachment_uses').$type<StoredAttachmentUse[]>(),
     /** Saved when the key changes and when the answer ends. */
     attempts: jsonb('attempts').$type<StoredAttempt[]>().notNull().default([]),
 
@@ -129,6 +131,13 @@ export interface StoredCitation {
   title: string | null;
   startOffset: number | null;
   endOffset: number | null;
+}
+
+/** How a model was sent a file. `note` is for people; null if there is nothing to say. */
+export interface StoredAttachmentUse {
+  attachmentId: string;
+  use: 'NATIVE' | 'AS_TEXT' | 'LEFT_OUT';
+  note: string | null;
 }
 
 /** The calls with one key, retries included. `errorCode` is null unless the key's last call failed. */

@@ -42,6 +42,9 @@ export const LONGEST_MARK = 300;
  */
 export const LARGEST_PICTURE_BYTES = 3.5 * 2 ** 20;
 
+/** Longest side of a picture for models, in pixels. Models scale down what is larger. */
+export const LONGEST_PICTURE_SIDE = 2_000;
+
 /** Longest description of a reply, in bytes: `encodeReply` writes less than a fifth of it. */
 export const LARGEST_HEADER_BYTES = 2_048;
 

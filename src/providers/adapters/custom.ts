@@ -13,7 +13,7 @@ import {
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { type AskedModel, effortWord, type OptionSupport } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
-import { answerByChat, chatMessages } from '../wire/chat.ts';
+import { answerByChat, chatMessages, OPEN_FORMS } from '../wire/chat.ts';
 import { CHAT_OPTIONS, fieldsBy, SAMPLES_ONLY, supportBy } from '../wire/option-table.ts';
 
 /** Any server that speaks OpenAI chat: Ollama, vLLM, LM Studio, llama.cpp, gateways. */
@@ -47,7 +47,7 @@ export function createCustom(transport: Transport): Provider {
       return answerByChat(transport, call, sink, {
         body: {
           model: request.model.name,
-          messages: chatMessages(request, 'system'),
+          messages: chatMessages(request, OPEN_FORMS),
           stream: true,
           ...fieldsBy(CHAT_OPTIONS, request.options),
           ...effortFields(request),

@@ -5,6 +5,7 @@ import { withoutKept } from '../kept-reasoning.ts';
 import { listEntries, listedModel, readPages, withoutDuplicates } from '../model-list.ts';
 import { optionFacts } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
+import { hasWords } from '../wire/file-parts.ts';
 import { answerByGenerateContent, geminiContents } from '../wire/generate-content.ts';
 import { fieldsBy, GENERATE_CONTENT_OPTIONS, supportBy } from '../wire/option-table.ts';
 import { effortsOf, geminiFacts, thinkingFields } from './gemini-models.ts';
@@ -104,7 +105,8 @@ function contentsOf({ model, options: { systemPrompt }, turns }: AnswerRequest):
   if (!isGemma(model.name) || systemPrompt === null || first === undefined) {
     return geminiContents(turns, model.name);
   }
-  return geminiContents([{ ...first, text: `${systemPrompt}\n\n${first.text}` }, ...rest], model.name);
+  const text = hasWords(first.text) ? `${systemPrompt}\n\n${first.text}` : systemPrompt;
+  return geminiContents([{ ...first, text }, ...rest], model.name);
 }
 
 function isGemma(model: string): boolean {

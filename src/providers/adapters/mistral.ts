@@ -11,7 +11,7 @@ import {
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { type AskedModel, effortWord } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
-import { answerByChat, chatMessages } from '../wire/chat.ts';
+import { answerByChat, chatMessages, MISTRAL_FORMS } from '../wire/chat.ts';
 import { fieldsBy, MISTRAL_OPTIONS, supportBy } from '../wire/option-table.ts';
 
 /** Mistral: OpenAI chat, but an unknown field fails the request. */
@@ -113,7 +113,7 @@ function bodyOf(request: AnswerRequest): JsonObject & { model: string } {
   const { model, options, cacheKey } = request;
   return {
     model: model.name,
-    messages: chatMessages(request, 'system'),
+    messages: chatMessages(request, MISTRAL_FORMS),
     stream: true,
     ...fieldsBy(MISTRAL_OPTIONS, options),
     ...(options.effort !== null && { reasoning_effort: effortWord(options.effort) }),

@@ -7,7 +7,7 @@ import { NO_MANUAL_FACTS } from '../manual-facts.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { type ModelPrice, readPrice, type StatedPrices } from '../price.ts';
 import type { AnswerRequest, ListedModel, Provider } from '../provider.ts';
-import { answerByChat, chatMessages } from '../wire/chat.ts';
+import { answerByChat, chatMessages, OPEN_FORMS } from '../wire/chat.ts';
 import { CHAT_OPTIONS, fieldsBy, SAMPLES_ONLY, supportBy } from '../wire/option-table.ts';
 
 /** Novita AI: OpenAI chat for open models. */
@@ -106,7 +106,7 @@ function dollars(units: unknown): string | null {
 function bodyOf(request: AnswerRequest): JsonObject & { model: string } {
   return {
     model: request.model.name,
-    messages: chatMessages(request, 'system'),
+    messages: chatMessages(request, OPEN_FORMS),
     stream: true,
     stream_options: { include_usage: true },
     separate_reasoning: true,

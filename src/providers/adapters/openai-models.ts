@@ -34,12 +34,17 @@ export function effortsOf(model: string): Efforts {
 
 const LOW_TO_HIGH = ['LOW', 'MEDIUM', 'HIGH'] as const;
 const LOW_TO_MAX = [...LOW_TO_HIGH, 'XHIGH', 'MAX'] as const;
-const asOf = '2026-11-28'; // the page of each model, and the guide to reasoning
+const asOf = '2026-11-28'; // the page of each model, and the guides to reasoning, images and files
+
+const SEES = ['IMAGE_INPUT', 'PDF_INPUT'] as const;
 
 const FACTS: readonly ManualEntry[] = [
   { models: /^(o\d|gpt-).*deep-research/, asOf, capabilities: ['REASONING', 'WEB_SEARCH'], efforts: [] },
-  { models: /^gpt-.*-chat/, asOf, capabilities: [], efforts: [] },
-  { models: /^(o\d|codex-|gpt-([5-9]|[1-9]\d))/, asOf, capabilities: ['REASONING'] },
+  { models: /^gpt-.*-chat/, asOf, capabilities: SEES, efforts: [] },
+  { models: /^(o1-(mini|preview)|o3-mini|codex-|.*-spark)/, asOf, capabilities: ['REASONING'] },
+  { models: /^(o\d|gpt-([5-9]|[1-9]\d))/, asOf, capabilities: ['REASONING', ...SEES] },
+  { models: /^(gpt-4o|gpt-4\.[15]|chatgpt-)/, asOf, capabilities: SEES },
+  { models: /^gpt-4-turbo(?!-preview)/, asOf, capabilities: ['IMAGE_INPUT'] },
   { models: /^o1-(mini|preview)/, asOf, efforts: [] },
   { models: /^o\d/, asOf, efforts: LOW_TO_HIGH, defaultEffort: 'MEDIUM' },
   { models: /^(codex-|gpt-[5-9].*codex)/, asOf, efforts: LOW_TO_HIGH },

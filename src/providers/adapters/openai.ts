@@ -5,7 +5,7 @@ import { asEnd, asObject, asText, type JsonObject } from '../json.ts';
 import { listEntries, listedModel, withoutDuplicates } from '../model-list.ts';
 import { effortWord } from '../options.ts';
 import type { AnswerRequest, ListedModel, Provider, ProviderCall } from '../provider.ts';
-import { answerByChat, chatMessages } from '../wire/chat.ts';
+import { answerByChat, chatMessages, OPENAI_FORMS } from '../wire/chat.ts';
 import {
   fieldsBy,
   findSampling,
@@ -124,7 +124,10 @@ function chatBody(request: AnswerRequest): JsonObject & { model: string } {
   const { model, options, cacheKey } = request;
   return {
     model: model.name,
-    messages: chatMessages(request, isReasoner(model.name) ? 'developer' : 'system'),
+    messages: chatMessages(request, {
+      ...OPENAI_FORMS,
+      system: isReasoner(model.name) ? 'developer' : 'system',
+    }),
     stream: true,
     // The padding against traffic analysis costs bytes on every token and is left off.
     stream_options: { include_usage: true, include_obfuscation: false },

@@ -37,6 +37,7 @@ export const PROVIDER_FAILURE_CODES = [
   'STREAM_CUT',
   'OUTPUT_TOO_LARGE',
   'EMPTY_ANSWER',
+  'FILE_UNREADABLE',
 ] as const satisfies readonly ErrorCode[];
 
 export type ProviderFailureCode = (typeof PROVIDER_FAILURE_CODES)[number];

@@ -1,10 +1,11 @@
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
 import { classifyNetworkError, ProviderError } from '../failure/failure.ts';
 import { checkUrl, ForbiddenAddressError, isAllowedPrivateHost, isPublicAddress } from './address.ts';
 import { DEADLINES } from './deadlines.ts';
+import type { StreamedBody } from './json-body.ts';
 import type { ResponseHeaders } from './retry-after.ts';
 import { SpareConnection } from './spare-connection.ts';
 
@@ -34,10 +35,10 @@ export interface EgressRequest extends EgressPlace {
   method: 'GET' | 'POST';
   /** By lower-case name. The only others sent are `host`, `connection`, `content-length` and OWN_HEADERS. */
   headers: Readonly<Record<string, string>>;
-  body?: string;
+  body?: string | StreamedBody;
   /** Ends the request, and the response body after it, when aborted. */
   signal: AbortSignal;
-  /** How long to wait for the response's headers. */
+  /** How long to wait for the response's headers. While a body is streamed, the wait begins again with every piece of it. */
   headersTimeoutMs?: number;
 }
 
@@ -89,23 +90,27 @@ export function createEgress(options: EgressOptions): Egress {
       signal.throwIfAborted();
       if (isClosed) throw new ProviderError('NETWORK');
       const url = urlOf(place);
-      const silence = new AbortController();
-      const timer = setTimeout(() => silence.abort(), headersTimeoutMs ?? DEADLINES.silenceBeforeTextMs);
+      const silence = startSilence(headersTimeoutMs ?? DEADLINES.silenceBeforeTextMs);
+      const limits = AbortSignal.any([signal, silence.signal]);
+      const upload = typeof body === 'object' ? startUpload(body, limits, silence.restart) : null;
       try {
         const response = await connectionsTo(url, place).pool.request({
           method,
           path: `${url.pathname}${url.search}`,
-          headers: { ...headers, ...OWN_HEADERS },
-          body: body ?? null,
-          signal: AbortSignal.any([signal, silence.signal]),
+          headers: { ...headers, ...OWN_HEADERS, ...upload?.headers },
+          body: typeof body === 'string' ? body : (upload?.stream ?? null),
+          signal: limits,
         });
+        // A server may answer before it has read everything, and may never read the rest.
+        if (upload !== null) response.body.once('close', upload.end);
         return { status: response.statusCode, headers: response.headers, body: response.body };
       } catch (error) {
+        upload?.end();
         if (signal.aborted) throw signal.reason;
         if (silence.signal.aborted) throw new ProviderError('TIMEOUT');
         throw classifyNetworkError(error);
       } finally {
-        clearTimeout(timer);
+        silence.end();
       }
     },
     connectAhead(place) {
@@ -130,6 +135,48 @@ export function createEgress(options: EgressOptions): Egress {
     },
   };
 }
+
+/** Aborts its signal unless it is restarted again and again until it is ended. */
+function startSilence(ms: number) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), ms);
+  let isEnded = false;
+  return {
+    signal: controller.signal,
+    restart() {
+      if (!isEnded) timer.refresh();
+    },
+    end() {
+      isEnded = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** A streamed body as the HTTP client takes it. `end` closes what it has opened, however much of it was sent. */
+function startUpload({ lengthBytes, read }: StreamedBody, signal: AbortSignal, onPiece: () => void) {
+  const ending = new AbortController();
+  async function* pieces() {
+    for await (const piece of read(AbortSignal.any([signal, ending.signal]))) {
+      onPiece();
+      yield piece;
+    }
+  }
+  const stream = Readable.from(pieces(), { objectMode: false, highWaterMark: UPLOAD_BUFFER_BYTES });
+  // The request fails with the same error; without a listener here it would end the process.
+  stream.on('error', () => {});
+  return {
+    stream,
+    headers: { 'content-length': String(lengthBytes) },
+    end() {
+      ending.abort();
+      stream.destroy();
+    },
+  };
+}
+
+// A piece is read while the one before it is sent.
+const UPLOAD_BUFFER_BYTES = 65_536;
 
 /** `identity`, because responses are not decompressed here; a user agent, because some providers refuse requests without one. */
 const OWN_HEADERS = { 'accept-encoding': 'identity', 'user-agent': 'latchkey' };

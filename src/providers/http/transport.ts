@@ -3,6 +3,7 @@ import { asObject, DOCUMENT_LIMITS, type JsonObject, parseJson } from '../json.t
 import { type ProviderCall, type ProviderName, type ProviderPlace, secretsOf } from '../provider.ts';
 import { CUSTOM_DEADLINES, DEADLINES, type Deadlines, XAI_DEADLINES } from './deadlines.ts';
 import type { Egress, EgressPlace, EgressResponse } from './egress.ts';
+import { encodeJson } from './json-body.ts';
 import { readBody, readFailure } from './read-body.ts';
 
 /** HTTP client of one adapter. Paths are below the key's base URL; every failure is a ProviderError. */
@@ -11,7 +12,10 @@ export interface Transport {
   deadlines: Deadlines;
   /** Reads a JSON document. Throws for a status other than 2xx, for an error sent with status 200, and for other text than JSON. */
   getJson(call: ProviderCall, path: string, headers: HeaderFields): Promise<unknown>;
-  /** Sends a JSON document and resolves with a response of status 2xx, whose body the caller reads or destroys. */
+  /**
+   * Sends a JSON document, in which `Base64Text` stands for files, and resolves with a response of status 2xx, whose body the caller
+   * reads or destroys.
+   */
   post(call: ProviderCall, post: Post): Promise<EgressResponse>;
   /** Connects to the server of a key that is likely to be called soon. */
   connectAhead(place: ProviderPlace): void;
@@ -86,7 +90,7 @@ export function createTransport(
           'content-type': 'application/json',
           accept: 'text/event-stream',
         },
-        body: JSON.stringify(body),
+        body: encodeJson(body),
         headersTimeoutMs: deadlines.silenceBeforeTextMs,
       });
       if (isSuccess(response)) return response;

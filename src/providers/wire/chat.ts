@@ -1,7 +1,16 @@
 import { bearer, type Correction, type Transport } from '../http/transport.ts';
 import { asArray, asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
-import type { AnswerEnd, AnswerRequest, AnswerSink, ProviderCall, TokenUsage } from '../provider.ts';
+import type {
+  AnswerEnd,
+  AnswerRequest,
+  AnswerSink,
+  FileAsBytes,
+  ProviderCall,
+  TokenUsage,
+  Turn,
+} from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
+import { fileDataUrl, fileText, hasWords, leftOutText } from './file-parts.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { streamAnswer, type WireReader } from './stream-answer.ts';
 import { createThinkTagReader, mayThinkInTags, type ThinkTagReader } from './think-tags.ts';
@@ -19,14 +28,65 @@ export function answerByChat(
   );
 }
 
-/** The conversation as chat messages; the system prompt goes first, in the given role. */
-export function chatMessages(
-  { turns, options }: AnswerRequest,
-  systemRole: 'system' | 'developer',
-): JsonObject[] {
-  const messages = turns.map(({ role, text }) => ({ role, content: text }));
+/** How a server is sent the files of a turn. */
+export interface ChatForms {
+  system: 'system' | 'developer';
+  /** The part for an image or a document. */
+  filePart(file: FileAsBytes): JsonObject;
+  /** Whether a turn of texts alone is written as one text, since not every server takes a list of parts. */
+  joinsTexts: boolean;
+}
+
+/** The conversation as chat messages; the system prompt goes first. */
+export function chatMessages({ turns, options }: AnswerRequest, forms: ChatForms): JsonObject[] {
+  const messages = turns.map((turn) => ({ role: turn.role, content: contentOf(turn, forms) }));
   const { systemPrompt } = options;
-  return systemPrompt === null ? messages : [{ role: systemRole, content: systemPrompt }, ...messages];
+  return systemPrompt === null ? messages : [{ role: forms.system, content: systemPrompt }, ...messages];
+}
+
+/** The text of a turn, after its files if it has any. */
+function contentOf({ text, files = [] }: Turn, { filePart, joinsTexts }: ChatForms): unknown {
+  if (files.length === 0) return text;
+  const parts = files.map((file) => (file.form === 'text' ? textPart(fileText(file)) : filePart(file)));
+  const all = hasWords(text) ? [...parts, textPart(text)] : parts;
+  const isText = joinsTexts && files.every(({ form }) => form === 'text');
+  return isText ? all.map((part) => part.text).join('\n\n') : all;
+}
+
+/** OpenAI's own parts. Of documents its chat completions take PDF alone. */
+export const OPENAI_FORMS: Omit<ChatForms, 'system'> = {
+  filePart(file) {
+    if (file.form === 'image')
+      return { type: 'image_url', image_url: { url: fileDataUrl(file), detail: 'auto' } };
+    if (file.mediaType !== 'application/pdf') return textPart(leftOutText(file));
+    return { type: 'file', file: { filename: file.name, file_data: fileDataUrl(file) } };
+  },
+  joinsTexts: false,
+};
+
+/** Of documents Mistral takes PDF, which its OCR reads. */
+export const MISTRAL_FORMS: ChatForms = {
+  system: 'system',
+  filePart: (file) =>
+    file.form === 'image'
+      ? imagePart(file)
+      : { type: 'document_url', document_url: fileDataUrl(file), document_name: file.name },
+  joinsTexts: false,
+};
+
+/** What servers of open models have in common: images. */
+export const OPEN_FORMS: ChatForms = {
+  system: 'system',
+  filePart: (file) => (file.form === 'image' ? imagePart(file) : textPart(leftOutText(file))),
+  joinsTexts: true,
+};
+
+function imagePart(file: FileAsBytes): JsonObject {
+  return { type: 'image_url', image_url: { url: fileDataUrl(file) } };
+}
+
+function textPart(text: string): JsonObject {
+  return { type: 'text', text };
 }
 
 function createChatReader(writer: AnswerWriter, withTags: boolean): WireReader {

@@ -1,8 +1,9 @@
 import type { Correction, Transport } from '../http/transport.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
 import { type Piece, piecesOf } from '../kept-reasoning.ts';
-import type { AnswerEnd, AnswerSink, ProviderCall, TokenUsage, Turn } from '../provider.ts';
+import type { AnswerEnd, AnswerSink, ProviderCall, SentFile, TokenUsage, Turn } from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
+import { fileBase64, fileText } from './file-parts.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { readGrounding } from './grounding.ts';
 import { streamAnswer, type WireReader } from './stream-answer.ts';
@@ -11,8 +12,13 @@ import { streamAnswer, type WireReader } from './stream-answer.ts';
 export function geminiContents(turns: readonly Turn[], model: string): JsonObject[] {
   return turns.map((turn) => ({
     role: turn.role === 'assistant' ? 'model' : 'user',
-    parts: partsOf(piecesOf(turn, 'GEMINI', model)),
+    parts: [...(turn.files ?? []).map(filePart), ...partsOf(piecesOf(turn, 'GEMINI', model))],
   }));
+}
+
+function filePart(file: SentFile): JsonObject {
+  if (file.form === 'text') return { text: fileText(file) };
+  return { inlineData: { mimeType: file.mediaType, data: fileBase64(file) } };
 }
 
 function partsOf(pieces: readonly Piece[]): JsonObject[] {

@@ -1,8 +1,9 @@
 import type { Correction, Transport } from '../http/transport.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
 import { piecesOf } from '../kept-reasoning.ts';
-import type { AnswerEnd, AnswerSink, ProviderCall, Turn } from '../provider.ts';
+import type { AnswerEnd, AnswerSink, ProviderCall, SentFile, Turn } from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
+import { fileBase64, fileText, hasWords } from './file-parts.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
 
@@ -24,11 +25,27 @@ export function answerByMessages(
 /** The conversation as messages, with the model's own signed thinking where it stood. */
 export function messagesOf(turns: readonly Turn[], model: string): JsonObject[] {
   return turns.map((turn) => {
+    const { role, text, files = [] } = turn;
+    if (files.length > 0) {
+      const blocks = files.map(fileBlock);
+      return { role, content: hasWords(text) ? [...blocks, { type: 'text', text }] : blocks };
+    }
     const pieces = piecesOf(turn, 'ANTHROPIC', model);
     const isPlain = pieces.every(({ type }) => type === 'text');
     const blocks = pieces.map((piece) => (piece.type === 'item' ? piece.item : piece));
-    return { role: turn.role, content: isPlain ? turn.text : blocks };
+    return { role, content: isPlain ? text : blocks };
   });
+}
+
+function fileBlock(file: SentFile): JsonObject {
+  if (file.form === 'text') {
+    // A document without text is refused.
+    if (!hasWords(file.text)) return { type: 'text', text: fileText(file) };
+    const source = { type: 'text', media_type: 'text/plain', data: file.text };
+    return { type: 'document', title: file.name, ...(file.note !== null && { context: file.note }), source };
+  }
+  const source = { type: 'base64', media_type: file.mediaType, data: fileBase64(file) };
+  return file.form === 'image' ? { type: 'image', source } : { type: 'document', title: file.name, source };
 }
 
 function createMessagesReader(writer: AnswerWriter): WireReader {

@@ -1,9 +1,18 @@
 import { bearer, type Correction, type Transport } from '../http/transport.ts';
 import { asCount, asObject, asObjects, asText, type JsonObject } from '../json.ts';
 import { piecesOf } from '../kept-reasoning.ts';
-import type { AnswerEnd, AnswerSink, ProviderCall, ProviderName, TokenUsage, Turn } from '../provider.ts';
+import type {
+  AnswerEnd,
+  AnswerSink,
+  ProviderCall,
+  ProviderName,
+  SentFile,
+  TokenUsage,
+  Turn,
+} from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { citedPlace } from './cited-place.ts';
+import { fileDataUrl, fileText, hasWords } from './file-parts.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { type FailureIn, type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
 
@@ -19,11 +28,26 @@ export function answerByResponses(
 
 /** The conversation as input items, with the model's own encrypted reasoning; the system prompt goes into `instructions`. */
 export function responsesInput(turns: readonly Turn[], provider: ProviderName, model: string): JsonObject[] {
-  return turns.flatMap((turn) =>
-    piecesOf(turn, provider, model).map((piece) =>
-      piece.type === 'item' ? piece.item : { type: 'message', role: turn.role, content: piece.text },
-    ),
-  );
+  return turns.flatMap((turn) => {
+    const { role, text, files = [] } = turn;
+    if (files.length > 0) {
+      const parts = files.map((file) => filePart(file, provider));
+      const content = hasWords(text) ? [...parts, { type: 'input_text', text }] : parts;
+      return { type: 'message', role, content };
+    }
+    return piecesOf(turn, provider, model).map((piece) =>
+      piece.type === 'item' ? piece.item : { type: 'message', role, content: piece.text },
+    );
+  });
+}
+
+function filePart(file: SentFile, provider: ProviderName): JsonObject {
+  if (file.form === 'text') return { type: 'input_text', text: fileText(file) };
+  if (file.form === 'document')
+    return { type: 'input_file', filename: file.name, file_data: fileDataUrl(file) };
+  const image = { type: 'input_image', image_url: fileDataUrl(file) };
+  // Perplexity refuses fields that it does not know.
+  return provider === 'PERPLEXITY' ? image : { ...image, detail: 'auto' };
 }
 
 /**

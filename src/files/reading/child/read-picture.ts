@@ -1,5 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
-import { LARGEST_PICTURE_BYTES, type Reply } from '../reply.ts';
+import { LARGEST_PICTURE_BYTES, LONGEST_PICTURE_SIDE, type Reply } from '../reply.ts';
 import { Refusal } from './refusal.ts';
 
 // libvips has decoders for SVG, PDF and many other formats, and can read files by their path. None of them is needed.
@@ -19,8 +19,8 @@ export async function readPicture(bytes: Uint8Array): Promise<Reply> {
   }
   if (width * height > MOST_PIXELS) throw new Refusal('TOO_MANY_PIXELS');
   const upright = original.autoOrient().resize({
-    width: LONGEST_EDGE,
-    height: LONGEST_EDGE,
+    width: LONGEST_PICTURE_SIDE,
+    height: LONGEST_PICTURE_SIDE,
     fit: 'inside',
     withoutEnlargement: true,
   });
@@ -49,9 +49,6 @@ async function encode(picture: Sharp, isPhotograph: boolean) {
   }
   throw new Refusal('TOO_COMPLEX');
 }
-
-/** Models scale down what is larger. */
-const LONGEST_EDGE = 2_000;
 
 /** 8,192 in the square. Some files must be decoded as a whole, and take 4 bytes for each. */
 const MOST_PIXELS = 2 ** 26;

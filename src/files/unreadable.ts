@@ -1,0 +1,26 @@
+import { eq, sql } from 'drizzle-orm';
+import type { Database } from '../db/database.ts';
+import { attachments } from '../db/tables/attachment.ts';
+import { SealError } from '../vault/seal.ts';
+import type { Attachment } from './attachment.ts';
+import { MissingFileError } from './store.ts';
+
+/** Whether a store has failed to give a file because it is missing or damaged there, and not for the moment. */
+export function isLost(error: unknown): boolean {
+  return error instanceof MissingFileError || error instanceof SealError;
+}
+
+/** Remembers that the bytes of a file are missing or damaged. */
+export async function markUnreadable({ db }: { db: Database }, id: string): Promise<void> {
+  await db.update(attachments).set({ unreadableAt: sql`now()` }).where(eq(attachments.id, id));
+}
+
+/**
+ * Whether a file was lately found missing or damaged. Later it is tried again: an operator may have put back what was missing, such
+ * as a folder that was not mounted.
+ */
+export function isUnreadable({ unreadableAt }: Pick<Attachment, 'unreadableAt'>): boolean {
+  return unreadableAt !== null && Date.now() - unreadableAt.getTime() < TRIED_AGAIN_AFTER_MS;
+}
+
+const TRIED_AGAIN_AFTER_MS = 60 * 60 * 1_000;

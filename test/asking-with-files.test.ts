@@ -1,0 +1,441 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eq, sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { attachments } from '../src/db/tables/attachment.ts';
+import { models as modelsTable } from '../src/db/tables/model.ts';
+import { messages } from '../src/db/tables/thread.ts';
+import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts';
+import type { SimulatorRequest } from '../src/simulator/request-log.ts';
+import { type Event, follow, readAnswer } from './kit/answer.ts';
+import { storedNames, upload } from './kit/attachment.ts';
+import { makePdf, makeScannedPdf } from './kit/make-pdf.ts';
+import { makePng } from './kit/make-png.ts';
+import { nodesOf, type Page } from './kit/page.ts';
+import type { NamedModel, Person, Sent } from './kit/person.ts';
+import { startTestServer, type TestServer } from './kit/server.ts';
+import { newThread } from './kit/thread.ts';
+
+/** What each model is sent of the files of its conversation, and what people are told about that. */
+
+let server: TestServer;
+let folder: string;
+let ada: Person;
+let models: Record<ProviderName, ListedModel[]>;
+
+interface ListedModel extends NamedModel {
+  title: string;
+  capabilities: string[];
+}
+
+beforeAll(async () => {
+  folder = join(await mkdtemp(join(tmpdir(), 'latchkey-asking-')), 'files');
+  server = await startTestServer({ LATCHKEY_FILES_DIR: folder });
+  ada = await server.signUp();
+  const added = await Promise.all(
+    PROVIDER_NAMES.map(async (name) => [name, await addKey(ada, name)] as const),
+  );
+  models = Object.fromEntries(added) as typeof models;
+});
+afterAll(() => server?.close());
+
+async function addKey(person: Person, name: ProviderName): Promise<ListedModel[]> {
+  const more = name === 'CUSTOM' ? { baseUrl: server.simulator.baseUrls.CUSTOM } : {};
+  const added = await person.addKey(name, `sk-sim-${crypto.randomUUID()}`, more);
+  return added.models as ListedModel[];
+}
+
+/** A model of a provider that reads images, or one that reads none. */
+function modelOf(provider: ProviderName, { readsImages = true } = {}): ListedModel {
+  const found = models[provider].find(
+    ({ capabilities }) => capabilities.includes('IMAGE_INPUT') === readsImages,
+  );
+  return found ?? expect.unreachable(`${provider} lists no such model`);
+}
+
+interface Use {
+  attachment: { id: string } | null;
+  use: string;
+  note: string | null;
+}
+
+type SentWithUses = Omit<Sent, 'answers'> & {
+  answers: (Sent['answers'][number] & { attachmentUses: Use[] })[];
+  code: string;
+  message: string;
+  fields: { path: string; message: string }[];
+};
+
+async function send(
+  threadId: string,
+  asked: readonly NamedModel[],
+  more: { text?: string; attachmentIds?: string[]; parentId?: string } = {},
+): Promise<SentWithUses> {
+  const input = { threadId, text: 'What is in it?', modelIds: asked.map(({ id }) => id), ...more };
+  return await ada.run<SentWithUses>('send-message', { input });
+}
+
+const threadOf = async () => (await newThread(ada)).id;
+
+/** Sends a message into a thread of its own. */
+async function sendNew(
+  asked: readonly NamedModel[],
+  attachmentIds: string[],
+  more: { text?: string } = {},
+): Promise<SentWithUses> {
+  return await send(await threadOf(), asked, { ...more, attachmentIds });
+}
+
+/** Waits for the ends of all answers. */
+async function endsOf(sent: Pick<Sent, 'answers'>): Promise<Event[]> {
+  const client = ada.socket();
+  const reads = await Promise.all(sent.answers.map(({ id }) => readAnswer(client, id)));
+  await client.dispose();
+  return reads.map(({ end }) => end ?? expect.unreachable('an answer has no end'));
+}
+
+/** What the providers were sent for a message, in the order of its answers. */
+async function bodiesOf(sent: Sent, text: string): Promise<string[]> {
+  for (const end of await endsOf(sent)) expect(end).toMatchObject({ answer: { status: 'COMPLETE' } });
+  return sent.answers.map(({ modelName }) => {
+    const isOf = ({ method, body, path }: SimulatorRequest) =>
+      method === 'POST' &&
+      body.includes(text) &&
+      (body.includes(`"${modelName}"`) || path.includes(modelName));
+    return server.simulator.requests.findLast(isOf)?.body ?? expect.unreachable(`${modelName} was not asked`);
+  });
+}
+
+const unique = () => `Question ${crypto.randomUUID()}`;
+const usesOf = (sent: SentWithUses) => sent.answers.map(({ attachmentUses }) => attachmentUses);
+
+/** The uses of all answers of a thread, as it is read. */
+async function usesInThread(threadId: string): Promise<Use[][]> {
+  const thread = await ada.run<{ messages: Page<{ attachmentUses?: Use[] }> }>('thread', { id: threadId });
+  return nodesOf(thread.messages).flatMap(({ attachmentUses }) => (attachmentUses ? [attachmentUses] : []));
+}
+
+describe('the uses of files', () => {
+  test('of two models that are compared one gets the PDF, the other its text, and everybody is shown that before they begin', async () => {
+    const bytes = makePdf(['The rent is 812 euros.', 'It is due in May.']);
+    const { id } = await upload(ada, bytes, { fileName: 'lease.pdf' });
+    const threadId = await threadOf();
+    const client = ada.socket();
+    const events = follow(client, 'thread-events', { threadId });
+    await events.next();
+    const text = unique();
+    const asked = [modelOf('ANTHROPIC'), modelOf('CUSTOM', { readsImages: false })];
+    const sent = await send(threadId, asked, { text, attachmentIds: [id] });
+    const attachment = { id };
+    const uses = [
+      [{ attachment, use: 'NATIVE', note: null }],
+      [
+        {
+          attachment,
+          use: 'AS_TEXT',
+          note: 'It is sent as text, because this model takes no PDFs.',
+        },
+      ],
+    ];
+    expect(usesOf(sent)).toEqual(uses);
+    const added: unknown[] = [];
+    while (added.length < 2) {
+      const { message } = (await events.next()).value as Event & { message?: { attachmentUses?: Use[] } };
+      if (message?.attachmentUses !== undefined) added.push(message.attachmentUses);
+    }
+    expect(added).toEqual(uses);
+    await client.dispose();
+    const ends = await endsOf(sent);
+    expect(ends.map(({ answer }) => (answer as { attachmentUses?: Use[] }).attachmentUses)).toEqual(uses);
+    expect(await usesInThread(threadId)).toEqual(uses);
+    const [whole = '', asText = ''] = await bodiesOf(sent, text);
+    expect(whole).toContain(bytes.toString('base64'));
+    expect(asText).not.toContain(bytes.toString('base64'));
+    expect(asText).toContain('[page 1]\\nThe rent is 812 euros.');
+    expect(asText).toContain('[page 2]\\nIt is due in May.');
+  });
+
+  test('an answer without files has no uses, and one whose file is gone keeps its note', async () => {
+    const seeing = modelOf('OPENAI');
+    expect(usesOf(await sendNew([seeing], []))).toEqual([[]]);
+    const { id } = await upload(ada, makeScannedPdf(), { fileName: 'scan.pdf' });
+    const sent = await sendNew([modelOf('CUSTOM', { readsImages: false })], [id]);
+    await endsOf(sent);
+    const note = 'It has no text, and this model takes no PDFs.';
+    expect(usesOf(sent)).toEqual([[{ attachment: { id }, use: 'LEFT_OUT', note }]]);
+    await server.app.db.delete(messages).where(eq(messages.id, sent.userMessage.id));
+    expect(await usesInThread(sent.thread.id)).toEqual([[{ attachment: null, use: 'LEFT_OUT', note }]]);
+  });
+
+  test('files of the whole branch are decided about anew for each answer, oldest first, and not those of others', async () => {
+    const [one, two, other] = await Promise.all(['one', 'two', 'other'].map((each) => upload(ada, each)));
+    const model = modelOf('OPENAI');
+    const threadId = await threadOf();
+    const first = await send(threadId, [model], { attachmentIds: [one?.id ?? ''] });
+    await endsOf(first);
+    const parentId = first.answers[0]?.id ?? '';
+    await endsOf(await send(threadId, [model], { attachmentIds: [other?.id ?? ''], parentId }));
+    const last = await send(threadId, [model], { attachmentIds: [two?.id ?? ''], parentId });
+    expect(usesOf(last)[0]?.map(({ attachment }) => attachment?.id)).toEqual([one?.id, two?.id]);
+    const [end] = await endsOf(last);
+    const { answer } = await ada.run<{ answer: { id: string; attachmentUses: Use[] } }>('regenerate-answer', {
+      input: { answerId: end?.answer.id },
+    });
+    expect([answer.attachmentUses]).toEqual(usesOf(last));
+  });
+});
+
+describe('an image', () => {
+  const image = () => upload(ada, makePng(40, 30), { fileName: 'photo.png' });
+  const blind = () => modelOf('CUSTOM', { readsImages: false });
+
+  test('an image in a new message for a model that reads none is refused by its field, and nothing is sent or stored', async () => {
+    const { id } = await image();
+    const threadId = await threadOf();
+    const text = unique();
+    const refused = await send(threadId, [modelOf('OPENAI'), blind()], { text, attachmentIds: [id] });
+    expect(refused).toMatchObject({ __typename: 'InvalidInputError', code: 'BAD_INPUT' });
+    expect(refused.fields.map(({ path }) => path)).toEqual(['modelIds.1']);
+    const { title } = blind();
+    expect(refused.message).toMatch(
+      new RegExp(
+        `^"photo.png" is an image, and ${title} reads no images\\. Choose one that does, such as .+, or leave the image out\\.$`,
+      ),
+    );
+    const titles = Object.values(models)
+      .flat()
+      .filter((each) => refused.message.includes(each.title));
+    expect(titles.some(({ capabilities }) => capabilities.includes('IMAGE_INPUT'))).toBe(true);
+    const answers = [{ modelId: blind().id }];
+    const input = { threadId, text, attachmentIds: [id], answers };
+    expect(await ada.run('send-message', { input })).toMatchObject({
+      fields: [{ path: 'answers.0.modelId' }],
+    });
+    expect(await server.app.db.$count(messages, eq(messages.threadId, threadId))).toBe(0);
+    expect(server.simulator.requests.filter(({ body }) => body.includes(text))).toEqual([]);
+  });
+
+  test('the refusal of an image suggests nothing where no model reads images', async () => {
+    const ben = await server.signUp('Ben');
+    const [model] = (await addKey(ben, 'CUSTOM')).filter(
+      ({ capabilities }) => !capabilities.includes('IMAGE_INPUT'),
+    );
+    const { id } = await upload(ben, makePng(40, 30), { fileName: 'photo.png' });
+    const { id: threadId } = await newThread(ben);
+    const input = { threadId, text: 'See?', attachmentIds: [id], modelIds: [model?.id] };
+    expect(await ben.run('send-message', { input })).toMatchObject({
+      message: `"photo.png" is an image, and ${model?.title} reads no images. No model here does: leave the image out.`,
+    });
+  });
+
+  test('an image of an older message is left out for a model that reads none, which is sent its name and the reason', async () => {
+    const { id } = await image();
+    const first = await sendNew([modelOf('GEMINI')], [id], { text: '' });
+    await endsOf(first);
+    const text = unique();
+    const sent = await send(first.thread.id, [blind()], { text });
+    const note = 'This model reads no images.';
+    expect(usesOf(sent)).toEqual([[{ attachment: { id }, use: 'LEFT_OUT', note }]]);
+    const [body = ''] = await bodiesOf(sent, text);
+    expect(JSON.parse(body).messages[0]).toEqual({
+      role: 'user',
+      content: `[File "photo.png" is left out. ${note}]`,
+    });
+    const { answer } = await ada.run<{ answer: { id: string; attachmentUses: Use[] } }>('regenerate-answer', {
+      input: { answerId: first.answers[0]?.id, modelId: blind().id },
+    });
+    expect(answer.attachmentUses).toEqual(usesOf(sent)[0]);
+  });
+
+  test('a message of an image alone is sent, and so is one of a text file alone', async () => {
+    const { id } = await image();
+    const sent = await sendNew([modelOf('ANTHROPIC')], [id], { text: '' });
+    expect(await endsOf(sent)).toMatchObject([{ answer: { status: 'COMPLETE' } }]);
+    const content = unique();
+    const file = await upload(ada, content);
+    const alone = await sendNew([modelOf('OPENAI')], [file.id], { text: ' \n' });
+    const [body] = await bodiesOf(alone, content);
+    expect(body).toContain(content);
+  });
+});
+
+test('a message of nothing but a file that a model cannot be sent is refused', async () => {
+  const { id } = await upload(ada, makeScannedPdf(), { fileName: 'scan.pdf' });
+  const model = modelOf('CUSTOM', { readsImages: false });
+  expect(await sendNew([model], [id], { text: '' })).toMatchObject({
+    fields: [
+      {
+        path: 'modelIds.0',
+        message: `${model.title} cannot be sent "scan.pdf". It has no text, and this model takes no PDFs. Write something as well, or choose another model.`,
+      },
+    ],
+  });
+});
+
+describe('the context', () => {
+  /** Sets the window of a model for the time of a test. */
+  async function withWindow(model: NamedModel, contextWindow: number) {
+    const { db } = server.app;
+    const set = (tokens: number | null) =>
+      db.update(modelsTable).set({ contextWindow: tokens }).where(eq(modelsTable.id, model.id));
+    await set(contextWindow);
+    return { [Symbol.asyncDispose]: async () => void (await set(null)) };
+  }
+
+  test('a conversation that is too long with its files is refused with the numbers of both', async () => {
+    const model = modelOf('CUSTOM', { readsImages: false });
+    await using _window = await withWindow(model, 9_000);
+    const { id } = await upload(ada, 'x'.repeat(20_000));
+    const threadId = await threadOf();
+    const refused = await send(threadId, [model], { text: 'y'.repeat(30_000), attachmentIds: [id] });
+    expect(refused).toMatchObject({
+      __typename: 'ModelUnavailableError',
+      code: 'CONTEXT_TOO_LONG',
+      message: `This conversation is about 11,000 tokens long, 5,000 of them in files, and ${model.title} takes 9,000. Shorten the message, reply to an earlier one, or choose a model with a larger context.`,
+    });
+    expect(await server.app.db.$count(messages, eq(messages.threadId, threadId))).toBe(0);
+  });
+
+  test('a text that is too long for a model is cut after a line, and a PDF before a page, and both are told which part', async () => {
+    const model = modelOf('CUSTOM', { readsImages: false });
+    await using _window = await withWindow(model, 10_000);
+    const lines = await upload(ada, 'A line of 20 letter\n'.repeat(2_000), { fileName: 'lines.txt' });
+    const text = unique();
+    const sent = await sendNew([model], [lines.id], { text });
+    expect(usesOf(sent)[0]?.[0]).toMatchObject({
+      use: 'AS_TEXT',
+      note: 'The whole text is too long, so only this part is sent: lines 1–1,200.',
+    });
+    const [body = ''] = await bodiesOf(sent, text);
+    expect(body.match(/A line of 20 letter/g)).toHaveLength(1_200);
+    expect(body).toContain('lines 1–1,200');
+    const pages = Array.from({ length: 30 }, (_, index) => `Page ${index + 1} ${'word '.repeat(200)}`);
+    const long = await upload(ada, makePdf(pages), { fileName: 'long.pdf' });
+    const question = unique();
+    const ofPdf = await sendNew([model], [long.id], { text: question });
+    const note = usesOf(ofPdf)[0]?.[0]?.note ?? '';
+    const [, last] =
+      /^It is sent as text, because this model takes no PDFs\. The whole text is too long, so only this part is sent: pages 1–(\d+) of 30\.$/.exec(
+        note,
+      ) ?? expect.unreachable(note);
+    const [pdfBody = ''] = await bodiesOf(ofPdf, question);
+    expect(pdfBody).toContain(`[page ${last}]`);
+    expect(pdfBody).not.toContain(`[page ${Number(last) + 1}]`);
+    expect(pdfBody).toContain(`text only, pages 1–${last} of 30`);
+  });
+});
+
+describe('a file that is lost', () => {
+  const lost = (note = 'It could not be read where files are kept.') => ({ use: 'LEFT_OUT', note });
+  const statusOfKey = async (model: NamedModel) => {
+    const list = await ada.run<{ apiKeys: Page<{ status: string; provider: string }> }>('api-keys', {
+      workspaceId: ada.workspaceId,
+    });
+    const provider = PROVIDER_NAMES.find((name) => models[name].some(({ id }) => id === model.id));
+    return nodesOf(list.apiKeys).find((key) => key.provider === provider)?.status;
+  };
+  /** Damages or removes everything that is kept of a file. */
+  async function lose(id: string, isDamaged: boolean): Promise<void> {
+    const names = storedNames(folder).filter((name) => name.startsWith(id));
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) {
+      const path = join(folder, id.slice(-2), name);
+      if (isDamaged) await writeFile(path, Buffer.alloc(1_000, 7));
+      else await rm(path);
+    }
+  }
+
+  test.each<[string, string, () => Buffer, () => NamedModel, boolean]>([
+    ['a text that is missing', 'a.txt', () => Buffer.from('Kept for long'), () => modelOf('OPENAI'), false],
+    ['a text that is damaged', 'a.txt', () => Buffer.from('Kept for long'), () => modelOf('OPENAI'), true],
+    ['an image that is missing', 'a.png', () => makePng(9, 9), () => modelOf('OPENAI'), false],
+    ['a PDF that is damaged', 'a.pdf', () => makePdf(['Kept']), () => modelOf('ANTHROPIC'), true],
+  ])(
+    '%s fails an answer, which blames no key, and is then left out until it is tried again',
+    async (_what, fileName, content, model, isDamaged) => {
+      const { id } = await upload(ada, content(), { fileName });
+      const first = await sendNew([model()], [id]);
+      await endsOf(first);
+      await lose(id, isDamaged);
+      const threadId = first.thread.id;
+      const failed = await send(threadId, [model()], { text: 'And now?' });
+      expect(usesOf(failed)[0]?.[0]?.use).not.toBe('LEFT_OUT');
+      expect(await endsOf(failed)).toMatchObject([
+        {
+          answer: { status: 'FAILED' },
+          error: { code: 'FILE_UNREADABLE', fixableBy: 'OPERATOR', retryAt: null },
+        },
+      ]);
+      expect(await statusOfKey(model())).toBe('ACTIVE');
+      const next = await send(threadId, [model()], { text: 'And now?' });
+      expect(usesOf(next)[0]).toMatchObject([lost()]);
+      expect(await endsOf(next)).toMatchObject([{ answer: { status: 'COMPLETE' } }]);
+      await server.app.db
+        .update(attachments)
+        .set({ unreadableAt: sql`now() - interval '61 minutes'` })
+        .where(eq(attachments.id, id));
+      expect(usesOf(await send(threadId, [model()], { text: 'And now?' }))[0]?.[0]?.use).not.toBe('LEFT_OUT');
+    },
+  );
+});
+
+describe('with files in its history', () => {
+  test.each(PROVIDER_NAMES)('a turn of %s begins with the bytes of the turn before it', async (provider) => {
+    const model =
+      models[provider].find(({ capabilities }) => capabilities.includes('IMAGE_INPUT')) ??
+      models[provider][0];
+    const seesImages = model?.capabilities.includes('IMAGE_INPUT');
+    const files = [
+      await upload(ada, makePdf(['One page.']), { fileName: 'a.pdf' }),
+      await upload(ada, 'Some notes.'),
+      ...(seesImages ? [await upload(ada, makePng(30, 30), { fileName: 'a.png' })] : []),
+    ];
+    const threadId = await threadOf();
+    const sent: string[] = [];
+    for (const attachmentIds of [files.map(({ id }) => id), [], [files[1]?.id ?? ''], []]) {
+      const text = unique();
+      const message = await send(threadId, [model ?? expect.unreachable()], { text, attachmentIds });
+      const [body = ''] = await bodiesOf(message, text);
+      const { messages: chat, input, contents } = JSON.parse(body);
+      sent.push(JSON.stringify(chat ?? input ?? contents).slice(0, -1));
+    }
+    for (const [index, text] of sent.slice(1).entries())
+      expect(text.startsWith(sent[index] ?? '-')).toBe(true);
+  });
+
+  test('every provider goes on after every other one in a thread with an image and a PDF, without a refusal', async () => {
+    const files = [
+      await upload(ada, makePng(30, 30), { fileName: 'a.png' }),
+      await upload(ada, makePdf(['One page.']), { fileName: 'a.pdf' }),
+      await upload(ada, makeScannedPdf(), { fileName: 'scan.pdf' }),
+      await upload(ada, 'Some notes.'),
+    ];
+    const text = 'And then?\nsimulate: say One step further.';
+    const begun = await sendNew(
+      [modelOf('ANTHROPIC')],
+      files.map(({ id }) => id),
+      { text },
+    );
+    await endsOf(begun);
+    const before = server.simulator.requests.length;
+    const asked = PROVIDER_NAMES.map((name) => models[name][0] ?? expect.unreachable());
+    let parentId = begun.answers[0]?.id;
+    let count = 0;
+    for (const first of asked) {
+      for (const second of asked) {
+        for (const model of [first, second]) {
+          const sent = await send(begun.thread.id, [model], { text, ...(parentId && { parentId }) });
+          expect(usesOf(sent)[0]).toHaveLength(files.length);
+          const [end] = await endsOf(sent);
+          expect({ model: model.name, ...end }).toMatchObject({ answer: { status: 'COMPLETE' } });
+          parentId = sent.answers[0]?.id;
+          count += 1;
+        }
+      }
+    }
+    const requests = server.simulator.requests.slice(before).filter(({ method }) => method === 'POST');
+    // A refusal that was corrected would be one request more.
+    expect(requests).toHaveLength(count);
+  }, 180_000);
+});

@@ -1,0 +1,390 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { cutText } from '../src/answers/cut-text.ts';
+import { decideFileUses, type FileFacts, type FileTaker, type FileUse } from '../src/answers/file-uses.ts';
+import { type FileRules, fileRulesOf } from '../src/providers/file-rules.ts';
+import { PROVIDER_NAMES } from '../src/providers/provider.ts';
+
+/** How each file of a branch goes to a model, decided from facts alone. */
+
+const FACTS: FileFacts = {
+  kind: 'TEXT',
+  mediaType: 'text/plain',
+  sizeBytes: 1_000,
+  width: null,
+  height: null,
+  pageCount: null,
+  textLength: 1_000,
+  pictureBytes: null,
+  pictureMediaType: null,
+  note: null,
+  isUnreadable: false,
+};
+
+const text = (textLength: number): FileFacts => ({ ...FACTS, textLength });
+const image = (more: Partial<FileFacts> = {}): FileFacts => ({
+  ...FACTS,
+  kind: 'IMAGE',
+  mediaType: 'image/webp',
+  textLength: null,
+  width: 4_000,
+  height: 1_000,
+  pictureBytes: 3_000,
+  pictureMediaType: 'image/png',
+  ...more,
+});
+const pdf = (pageCount: number, more: Partial<FileFacts> = {}): FileFacts => ({
+  ...FACTS,
+  kind: 'PDF',
+  mediaType: 'application/pdf',
+  pageCount,
+  textLength: 2_000 * pageCount,
+  ...more,
+});
+const docx: FileFacts = { ...FACTS, kind: 'DOCUMENT', mediaType: 'application/docx' };
+
+const RULES: FileRules = {
+  images: {
+    mediaTypes: ['image/png'],
+    maxBytes: 5_000,
+    maxCount: 2,
+    maxSide: 2_000,
+    estimateTokens: (width, height) => (width * height) / 1_000,
+  },
+  documents: [{ mediaTypes: ['application/pdf'], maxBytes: 5_000, maxPages: 10, tokensPerPage: 1_000 }],
+  maxRequestBytes: 12_000,
+  maxRequestPages: 12,
+  charactersPerToken: 4,
+};
+
+const model = (more: Partial<FileTaker> = {}): FileTaker => ({
+  rules: RULES,
+  contextWindow: 200_000,
+  maxOutputTokens: null,
+  ...more,
+});
+const textOnly = model({ rules: { ...RULES, images: null, documents: [] } });
+
+/** The uses of files, each of a message of its own unless they are given by message. */
+function usesOf(files: readonly (FileFacts | readonly FileFacts[])[], taker: FileTaker): FileUse[] {
+  const messages = files.map((each) => (Array.isArray(each) ? each : [each]) as FileFacts[]);
+  const decided = decideFileUses(
+    messages.map((ofMessage) => ofMessage.map((facts) => ({ facts }))),
+    taker,
+  );
+  expect(decided.map(({ file }) => file.facts)).toEqual(messages.flat());
+  return decided.map(({ use }) => use);
+}
+
+describe('a file by itself', () => {
+  test.each<[string, FileFacts, FileTaker, FileUse['use'], string | null]>([
+    ['a text goes as text', text(1_000), model(), 'AS_TEXT', null],
+    [
+      'an image goes as the copy for models, with what was left out of it',
+      image({ note: 'The picture is animated: only its first frame is read.' }),
+      model(),
+      'NATIVE',
+      'The picture is animated: only its first frame is read.',
+    ],
+    ['an image is left out where none is read', image(), textOnly, 'LEFT_OUT', 'This model reads no images.'],
+    [
+      'an image is left out if its type is not taken',
+      image({ pictureMediaType: 'image/jpeg' }),
+      model(),
+      'LEFT_OUT',
+      'This model takes no images of the type image/jpeg.',
+    ],
+    [
+      'an image is left out if it is too large',
+      image({ pictureBytes: 5_001 }),
+      model(),
+      'LEFT_OUT',
+      'The image has more bytes than this model takes.',
+    ],
+    [
+      'an image is left out if its side is too long',
+      image(),
+      model({ rules: { ...RULES, images: RULES.images && { ...RULES.images, maxSide: 1_999 } } }),
+      'LEFT_OUT',
+      'The image has more pixels than this model takes.',
+    ],
+    ['a PDF goes as it is', pdf(10), model(), 'NATIVE', null],
+    ['a scan goes as it is too', pdf(10, { textLength: null }), model(), 'NATIVE', null],
+    [
+      'a PDF goes as text where none is taken, with what was left out of that',
+      pdf(10, { note: 'A part of the text is left out. The text says which.' }),
+      textOnly,
+      'AS_TEXT',
+      'It is sent as text, because this model takes no PDFs. A part of the text is left out. The text says which.',
+    ],
+    [
+      'a PDF of too many pages goes as text',
+      pdf(11),
+      model(),
+      'AS_TEXT',
+      'It is sent as text, because this model takes 10 pages at most.',
+    ],
+    [
+      'a PDF of too many bytes goes as text',
+      pdf(1, { sizeBytes: 5_001 }),
+      model(),
+      'AS_TEXT',
+      'It is sent as text, because it has more bytes than this model takes.',
+    ],
+    [
+      'a PDF whose pages are too long goes as text',
+      pdf(10),
+      model({ contextWindow: 16_000 }),
+      'AS_TEXT',
+      'It is sent as text, because its pages are too long for this model.',
+    ],
+    [
+      'a scan is left out where no PDF is taken',
+      pdf(1, { textLength: null }),
+      textOnly,
+      'LEFT_OUT',
+      'It has no text, and this model takes no PDFs.',
+    ],
+    [
+      'a document goes as text where its type is not taken',
+      docx,
+      model(),
+      'AS_TEXT',
+      'It is sent as text, because this model takes no files of this type.',
+    ],
+    ['an empty text is left out', text(0), model(), 'LEFT_OUT', 'It has no text.'],
+    [
+      'a text is left out if not even a page fits',
+      text(900_000),
+      model({ contextWindow: 800 }),
+      'LEFT_OUT',
+      'It is too long for this model: about 225,000 tokens, and the model takes 800.',
+    ],
+    ['a short text goes where it fits', text(1_900), model({ contextWindow: 800 }), 'AS_TEXT', null],
+    [
+      'a file that is lost is left out',
+      { ...text(1_000), isUnreadable: true },
+      model(),
+      'LEFT_OUT',
+      'It could not be read where files are kept.',
+    ],
+  ])('%s', (_title, facts, taker, use, note) => {
+    expect(usesOf([facts], taker)).toMatchObject([{ use, note }]);
+  });
+
+  test('an image is counted by the size of its copy', () => {
+    expect(usesOf([image()], model())).toMatchObject([{ tokens: (2_000 * 500) / 1_000 }]);
+    expect(usesOf([image({ width: 300, height: 100 })], model())).toMatchObject([{ tokens: 30 }]);
+  });
+
+  test('a long text is cut to 400,000 characters, and to the share of files in the context without the answer', () => {
+    const cutTo = (contextWindow: number | null, maxOutputTokens: number | null) =>
+      usesOf([text(900_000)], model({ contextWindow, maxOutputTokens }));
+    const most = [{ use: 'AS_TEXT', maxCharacters: 400_000, isCut: true, tokens: 100_000 }];
+    expect(cutTo(null, null)).toMatchObject(most);
+    expect(cutTo(1_000_000, 64_000)).toMatchObject(most);
+    expect(cutTo(100_000, null)).toMatchObject([{ maxCharacters: 240_000, tokens: 60_000 }]);
+    expect(cutTo(100_000, 20_000)).toMatchObject([{ maxCharacters: 192_000 }]);
+    // A list that states the window as the longest answer.
+    expect(cutTo(100_000, 100_000)).toMatchObject([{ maxCharacters: 120_000 }]);
+  });
+});
+
+describe('files of a branch', () => {
+  const kinds = (files: readonly (FileFacts | readonly FileFacts[])[], taker: FileTaker) =>
+    usesOf(files, taker).map(({ use }) => use);
+
+  test('of more images than a model takes the oldest are left out, and of one message the last', () => {
+    expect(usesOf([image(), image(), image()], model())).toMatchObject([
+      {
+        use: 'LEFT_OUT',
+        note: 'This model takes 2 images at most, and those of newer messages come first.',
+      },
+      { use: 'NATIVE' },
+      { use: 'NATIVE' },
+    ]);
+    expect(kinds([[image(), image(), image()]], model())).toEqual(['NATIVE', 'NATIVE', 'LEFT_OUT']);
+  });
+
+  test('of more bytes than a request takes, in base64, the oldest files are left out or go as text', () => {
+    const large = { pictureBytes: 4_500 };
+    expect(kinds([image(large), image(large)], model())).toEqual(['NATIVE', 'NATIVE']);
+    expect(usesOf([image({ pictureBytes: 4_503 }), image(large)], model())[0]).toMatchObject({
+      use: 'LEFT_OUT',
+      note: 'The files of this conversation have more bytes together than this model takes, and those of newer messages come first.',
+    });
+    expect(usesOf([pdf(1, { sizeBytes: 4_503 }), image(large)], model())[0]).toMatchObject({
+      use: 'AS_TEXT',
+      note: 'It is sent as text, because the files of this conversation are more together than this model takes.',
+    });
+  });
+
+  test('of more pages than a request takes, the oldest documents go as text', () => {
+    expect(kinds([pdf(5), pdf(4), pdf(4), pdf(4)], model())).toEqual([
+      'AS_TEXT',
+      'NATIVE',
+      'NATIVE',
+      'NATIVE',
+    ]);
+  });
+
+  test('the newest texts come first when the context has no room for all', () => {
+    const uses = usesOf([text(900_000), text(200_000), text(300_000)], model({ contextWindow: 200_000 }));
+    expect(uses).toMatchObject([
+      { use: 'LEFT_OUT', note: 'The other files of this conversation leave no room for it.' },
+      { use: 'AS_TEXT', maxCharacters: 180_000, isCut: true },
+      { use: 'AS_TEXT', maxCharacters: 300_000, isCut: false },
+    ]);
+  });
+
+  test('a context that is not known has room for two million characters', () => {
+    const uses = usesOf(Array(6).fill(text(900_000)), model({ contextWindow: null }));
+    expect(uses.map(({ use }) => use)).toEqual(['LEFT_OUT', ...Array(5).fill('AS_TEXT')]);
+  });
+});
+
+describe('for any files and any model', () => {
+  const size = (max: number) => fc.oneof(fc.nat(max), fc.nat(10));
+  const limit = (max: number) => fc.option(size(max));
+  const anyFile: fc.Arbitrary<FileFacts> = fc.record({
+    kind: fc.constantFrom('IMAGE', 'PDF', 'TEXT', 'DOCUMENT'),
+    mediaType: fc.constantFrom('application/pdf', 'application/docx', 'text/plain'),
+    sizeBytes: size(20_000_000),
+    width: size(30_000),
+    height: size(30_000),
+    pageCount: fc.option(size(2_000)),
+    textLength: fc.option(size(1_000_000)),
+    pictureBytes: size(3_500_000),
+    pictureMediaType: fc.constantFrom('image/png', 'image/jpeg'),
+    note: fc.option(fc.constant('A note.')),
+    isUnreadable: fc.boolean(),
+  });
+  const anyRules: fc.Arbitrary<FileRules> = fc.record({
+    images: fc.option(
+      fc.record({
+        mediaTypes: fc.subarray(['image/png', 'image/jpeg']),
+        maxBytes: limit(5_000_000),
+        maxCount: limit(20),
+        maxSide: limit(4_000),
+        estimateTokens: fc.constant((width: number, height: number) => Math.ceil((width * height) / 784)),
+      }),
+    ),
+    documents: fc.array(
+      fc.record({
+        mediaTypes: fc.subarray(['application/pdf', 'application/docx']),
+        maxBytes: limit(30_000_000),
+        maxPages: limit(1_000),
+        tokensPerPage: size(3_000),
+      }),
+      { maxLength: 2 },
+    ),
+    maxRequestBytes: limit(60_000_000),
+    maxRequestPages: limit(1_000),
+    charactersPerToken: fc.constantFrom(1.5, 2.5, 3.5, 4),
+  });
+  const anyModel: fc.Arbitrary<FileTaker> = fc.record({
+    rules: anyRules,
+    contextWindow: limit(2_000_000),
+    maxOutputTokens: limit(200_000),
+  });
+  const anyBranch = fc.array(fc.array(anyFile, { maxLength: 4 }), { maxLength: 6 });
+
+  test('every file has one use, in its place, and all of them keep within every limit', () => {
+    fc.assert(
+      fc.property(anyBranch, anyModel, (messages, taker) => {
+        const uses = usesOf(messages, taker);
+        const files = messages.flat();
+        const { rules, contextWindow } = taker;
+        const inUse = files.map((facts, index) => ({ facts, use: uses[index] ?? expect.unreachable() }));
+        const tokens = uses.reduce((total, use) => total + use.tokens, 0);
+        expect(tokens).toBeLessThanOrEqual(0.6 * (contextWindow ?? Infinity));
+        const native = inUse.filter(({ use }) => use.use === 'NATIVE');
+        const bytes = native.map(({ facts }) =>
+          facts.kind === 'IMAGE' ? facts.pictureBytes : facts.sizeBytes,
+        );
+        const base64 = bytes.reduce<number>((total, each) => total + 4 * Math.ceil((each ?? 0) / 3), 0);
+        expect(base64).toBeLessThanOrEqual(rules.maxRequestBytes ?? Infinity);
+        const images = native.filter(({ facts }) => facts.kind === 'IMAGE');
+        expect(images.length).toBeLessThanOrEqual(
+          rules.images === null ? 0 : (rules.images.maxCount ?? Infinity),
+        );
+        for (const { facts, use } of inUse) {
+          if (use.use === 'LEFT_OUT') expect(use.note).toMatch(/\.$/);
+          if (use.use !== 'AS_TEXT') continue;
+          expect(use.maxCharacters).toBeGreaterThan(0); // never an empty file
+          expect(use.maxCharacters).toBeLessThanOrEqual(Math.min(400_000, facts.textLength ?? 0));
+          expect(use.isCut).toBe(use.maxCharacters < (facts.textLength ?? 0));
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a turn without new files changes nothing about the files before it', () => {
+    fc.assert(
+      fc.property(anyBranch, anyModel, (messages, taker) => {
+        expect(usesOf([...messages, []], taker)).toEqual(usesOf(messages, taker));
+      }),
+    );
+  });
+
+  test('files that all fit go the same whatever is added, as long as that fits too', () => {
+    const ample = model({
+      contextWindow: null,
+      rules: { ...RULES, maxRequestBytes: null, maxRequestPages: null },
+    });
+    const fits = fc.array(fc.array(fc.constantFrom(text(1_000), pdf(3), docx), { maxLength: 3 }), {
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(fits, fits, (before, added) => {
+        const uses = usesOf(before, ample);
+        expect(usesOf([...before, ...added], ample).slice(0, uses.length)).toEqual(uses);
+      }),
+    );
+  });
+
+  test('the rules of every provider decide about every kind of file', () => {
+    const files = [image(), pdf(3), docx, text(1_000), text(0)];
+    for (const provider of PROVIDER_NAMES)
+      for (const capabilities of [[], ['IMAGE_INPUT'], ['IMAGE_INPUT', 'PDF_INPUT']] as const) {
+        const rules = fileRulesOf(provider, { name: 'any', capabilities, contextWindow: null });
+        const uses = usesOf(files, model({ rules, contextWindow: null })).map(({ use }) => use);
+        expect(uses[0]).toBe(capabilities.length === 0 ? 'LEFT_OUT' : 'NATIVE');
+        expect(uses.slice(3)).toEqual(['AS_TEXT', 'LEFT_OUT']);
+      }
+  });
+});
+
+describe('a text that is cut', () => {
+  const pages = Array.from({ length: 5 }, (_, index) => `[page ${index + 1}]\n${'x'.repeat(90)}\n`).join('');
+  const ofPdf = { kind: 'PDF', pageCount: 1_000 } as const;
+
+  test('a PDF is cut before a page, and the part is named', () => {
+    expect(cutText(pages, 250, ofPdf)).toEqual({ text: pages.slice(0, 200), part: 'pages 1–2 of 1,000' });
+    expect(cutText(pages, 199, ofPdf)).toEqual({ text: pages.slice(0, 100), part: 'page 1 of 1,000' });
+  });
+
+  test('a page that is longer than what is sent is cut after a line, or anywhere', () => {
+    expect(cutText(pages, 90, ofPdf)).toEqual({ text: '[page 1]\n', part: 'its beginning' });
+    expect(cutText('x'.repeat(100), 90, ofPdf)).toEqual({ text: 'x'.repeat(90), part: 'its beginning' });
+  });
+
+  test('lines that only look like marks of pages are not counted', () => {
+    const forged = '[page 1]\none\n[page 99999]\ntwo\nthree';
+    expect(cutText(forged, 32, ofPdf).part).toBe('its beginning');
+  });
+
+  test('other texts are cut after a line, with their first lines as they are', () => {
+    const table = 'name,size\n'.repeat(10);
+    expect(cutText(table, 35, { kind: 'TEXT', pageCount: null })).toEqual({
+      text: table.slice(0, 30),
+      part: 'lines 1–3',
+    });
+    expect(cutText(table, 100, { kind: 'TEXT', pageCount: null })).toEqual({ text: table, part: null });
+  });
+
+  test('a character of two code units is not cut in half', () => {
+    expect(cutText('a😀b', 2, { kind: 'TEXT', pageCount: null }).text).toBe('a');
+  });
+});
