@@ -2,7 +2,8 @@ import { anthropicFrames } from './anthropic-frames.ts';
 import { anthropicRefusal } from './anthropic-refusal.ts';
 import { displayOf, refuseFields, refuseSignatures, thinkingRules } from './anthropic-rules.ts';
 import { modelFault } from './faults.ts';
-import { asNumber, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { asNumber, asObjects, asText, type JsonObject } from './json.ts';
+import { readContent } from './message-parts.ts';
 import {
   type Asked,
   type Conversation,
@@ -33,6 +34,7 @@ export const anthropic: SimulatedProvider = {
     modelFacts('claude-sonnet-5-5', { title: 'Claude Sonnet 5.5', contextTokens: 1_000_000, reasons: true }),
     modelFacts('claude-haiku-5-5', { title: 'Claude Haiku 5.5', contextTokens: 1_000_000, reasons: true }),
   ],
+  maxBodyBytes: 32_000_000,
   headers: {
     'request-id': 'req_simulated',
     'anthropic-organization-id': 'simulated-organization',
@@ -152,20 +154,6 @@ function hasEmptyText(content: unknown): boolean {
 
 function readTurn(message: JsonObject): Turn {
   return { role: message.role === 'assistant' ? 'assistant' : 'user', ...readContent(message.content) };
-}
-
-function readContent(content: unknown): { text: string; attachments: string[] } {
-  if (typeof content === 'string') return { text: content, attachments: [] };
-  const blocks = asObjects(content);
-  return {
-    text: blocks.map((block) => asText(block.text)).join(''),
-    attachments: blocks
-      .filter(({ type }) => type !== 'text' && type !== 'thinking' && type !== 'redacted_thinking')
-      .map((block) => {
-        const source = asObject(block.source);
-        return `${asText(block.type)} ${asText(source?.media_type) || asText(source?.url)}`.trim();
-      }),
-  };
 }
 
 function badRequest(detail: string): Reply {

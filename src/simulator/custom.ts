@@ -24,6 +24,7 @@ export const custom: SimulatedProvider = {
     modelFacts('qwen3:8b', { contextTokens: 40_960, readsImages: false, reasons: true }),
     modelFacts('gemma3:4b', { contextTokens: 131_072 }),
   ],
+  maxBodyBytes: 20_000_000, // as such servers and their proxies are often set
   headers: {},
   keyOf: bearerKey,
   route: ({ method, path }) => {

@@ -73,6 +73,7 @@ export const mistral: SimulatedProvider = {
     }),
     modelFacts('mistral-embed', { title: 'mistral-embed', chats: false, readsImages: false }),
   ],
+  maxBodyBytes: 68_000_000, // a document of 50 MB, in base64
   headers: { 'mistral-correlation-id': 'simulated' },
   keyOf: bearerKey,
   route: ({ method, path }) => {

@@ -33,6 +33,7 @@ export const novita: SimulatedProvider = {
     modelFacts('qwen/qwen3-vl-235b-a22b-instruct', { title: 'Qwen3 VL 235B', inputPrice: 0.3 }),
     modelFacts('baai/bge-m3', { title: 'BGE M3', chats: false, readsImages: false }),
   ],
+  maxBodyBytes: 20_000_000, // it states none
   headers: { 'x-trace-id': 'simulated' },
   keyOf: bearerKey,
   route: ({ method, path }) => {

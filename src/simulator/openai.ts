@@ -52,6 +52,7 @@ export const openai: SimulatedProvider = {
     modelFacts('gpt-image-2', { chats: false }),
     modelFacts('text-embedding-3-small', { chats: false }),
   ],
+  maxBodyBytes: 68_000_000, // 50 MB of files, in base64
   headers: {
     'x-request-id': 'req_simulated',
     'openai-organization': 'org-simulated',

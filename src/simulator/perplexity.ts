@@ -40,6 +40,7 @@ export const perplexity: SimulatedProvider = {
     modelFacts('openai/gpt-5.6-luna', { reasons: true, inputPrice: 0.2, outputPrice: 1.2 }),
     modelFacts('google/gemini-3-pro-preview', { reasons: true, inputPrice: 2, outputPrice: 12 }),
   ],
+  maxBodyBytes: 32 * 1024 * 1024,
   headers: { 'x-request-id': 'simulated', 'x-ratelimit-limit': '50', 'x-ratelimit-remaining': '49' },
   keyOf: bearerKey,
   route: ({ method, path }) => {

@@ -58,6 +58,7 @@ export const xai: SimulatedProvider = {
     }),
     modelFacts('grok-imagine-image', { chats: false }),
   ],
+  maxBodyBytes: 68_000_000, // it states none
   headers: {
     'x-request-id': 'simulated',
     'x-ratelimit-limit-requests': '480',
