@@ -19,8 +19,8 @@ test('demo --once performs the main job, fits 80 columns and ends', async () => 
   expect(out).toContain('You asked: “How do I begin something new?”');
   expect(out).toMatch(/Thinking\n.*should say that this answer is simulated.*\n\n {3}Good question\./s);
   expect(out).toMatch(/Good question\..* {4}Good question\./);
-  expect(out).toMatch(/Claude Haiku 4\.5 +first-week\.pdf +NATIVE\n +desk\.png +NATIVE\n/);
-  expect(out).toMatch(/Grok 4\.7 +first-week\.pdf +AS_TEXT.*\n +desk\.png +NATIVE\n/);
+  expect(out).toMatch(/Claude Haiku 4\.5\n +first-week\.pdf +NATIVE\n +desk\.png +NATIVE\n/);
+  expect(out).toMatch(/grok-4\.7\n +first-week\.pdf +AS_TEXT\n +.*takes no PDFs\.\n +desk\.png +NATIVE\n/);
   expect(out).toMatch(/Patient coach +\d+ tokens in, \d+ out/);
   expect(out).toMatch(/gpt-4\.1-nano +\d+ tokens in, \d+ out/);
   expect(out.split('\n').filter((line) => Array.from(line).length > 80)).toEqual([]);

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { printAnswer, printSideBySide } from './answer.ts';
 import { type Attachment, type DemoClient, seal, type Usage } from './client.ts';
-import { faint, heading, line, pair, strong } from './paper.ts';
+import { faint, heading, line, pair, strong, TEXT_WIDTH } from './paper.ts';
+import { wrap } from './wrap.ts';
 
 /**
  * Connects three providers, makes a model and asks it, asks two at once, and two about files, and prints each step as it happens.
@@ -67,7 +68,7 @@ export async function performMainJob(client: DemoClient, name: string): Promise<
   );
   line();
   for (const [index, { title }] of [haiku, grok].entries())
-    printUses(title, told[index]?.attachmentUses ?? []);
+    printUses(title, told[index]?.attachmentUses ?? [], attachments);
 
   heading(8, 'Looks back', 'query thread');
   const { messages } = await client.run<{ messages: Page<SavedMessage> }>('thread', { id: thread.id });
@@ -183,16 +184,18 @@ interface Answer {
 }
 
 interface AttachmentUse {
-  attachment: { fileName: string } | null;
+  attachment: { id: string } | null;
   use: 'NATIVE' | 'AS_TEXT' | 'LEFT_OUT';
   note: string | null;
 }
 
-/** Prints in which form a model was sent each file. */
-function printUses(title: string, uses: readonly AttachmentUse[]): void {
-  for (const [index, { attachment, use, note }] of uses.entries()) {
-    const name = attachment?.fileName ?? '';
-    line(`${(index === 0 ? title : '').padEnd(19)}${name.padEnd(16)}${use.padEnd(9)}${faint(note ?? '')}`);
+/** Prints in which form a model was sent each file, and why. */
+function printUses(title: string, uses: readonly AttachmentUse[], attachments: readonly Attachment[]): void {
+  line(strong(title));
+  for (const { attachment, use, note } of uses) {
+    const sent = attachments.find(({ id }) => id === attachment?.id);
+    line(`${(sent?.fileName ?? '').padEnd(17)}${use}`);
+    if (note !== null) for (const row of wrap(note, TEXT_WIDTH)) line(faint(row));
   }
 }
 
