@@ -1,8 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { announce, put } from './kit/attachment.ts';
+import { eventually } from './kit/eventually.ts';
 import { signUp } from './kit/person.ts';
-import { newPlace, startServerProcess } from './kit/process.ts';
+import { newPlace, type ServerProcess, startServerProcess } from './kit/process.ts';
 import { say } from './kit/say.ts';
 
 const UPLOADS = 20;
@@ -13,6 +18,14 @@ const FILE_BYTES = 20 * MIB;
 function residentMiB(pid: number | undefined): number {
   const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
   return (pages * 4_096) / MIB;
+}
+
+/** How late the event loop of the server was since it was last asked, in milliseconds. */
+async function loopDelays(server: ServerProcess, file: string): Promise<{ p99: number; longest: number }> {
+  await rm(file, { force: true });
+  server.process.kill('SIGUSR2');
+  const text = await eventually('delays', () => readFile(file, 'utf8').catch(() => null), 30_000);
+  return JSON.parse(text);
 }
 
 /** The same piece again and again, which is no text, so that no reader holds it. */
@@ -32,8 +45,11 @@ test.runIf(existsSync('/proc/self/statm'))(
   'twenty uploads of twenty mebibytes at once take little memory',
   { timeout: 240_000 },
   async () => {
+    const delayFile = join(await mkdtemp(join(tmpdir(), 'latchkey-loop-')), 'delay.json');
     const server = await startServerProcess({
       ...(await newPlace()),
+      NODE_OPTIONS: `--import=${fileURLToPath(new URL('./fixtures/loop-delay.ts', import.meta.url))}`,
+      LOOP_DELAY_FILE: delayFile,
       LATCHKEY_MAX_UPLOADS_PER_PERSON: String(UPLOADS),
     });
     const ada = await signUp(server.url);
@@ -42,7 +58,9 @@ test.runIf(existsSync('/proc/self/statm'))(
       const sized = { ...upload, headers: [{ name: 'content-length', value: String(FILE_BYTES) }] };
       return (await put(sized, fileOf(FILE_BYTES))).status;
     };
+    const atStart = residentMiB(server.process.pid);
     expect(await send()).toBe(204);
+    await loopDelays(server, delayFile);
     const before = residentMiB(server.process.pid);
     let most = before;
     const watch = setInterval(() => {
@@ -52,10 +70,12 @@ test.runIf(existsSync('/proc/self/statm'))(
     const statuses = await Promise.all(Array.from({ length: UPLOADS }, send));
     const seconds = (performance.now() - beganAtMs) / 1_000;
     clearInterval(watch);
+    const { p99, longest } = await loopDelays(server, delayFile);
     expect(new Set(statuses)).toEqual(new Set([204]));
     say(
-      `${UPLOADS} uploads of 20 MiB at once: ${seconds.toFixed(1)} s, resident memory ${Math.round(before)} MiB before, ` +
-        `${Math.round(most)} MiB at most (+${Math.round(most - before)})`,
+      `${UPLOADS} uploads of 20 MiB at once: ${seconds.toFixed(1)} s, resident memory ${Math.round(atStart)} MiB at the start, ` +
+        `${Math.round(before)} MiB after one, ${Math.round(most)} MiB at most (+${Math.round(most - before)}); ` +
+        `the event loop was late by ${p99} ms (p99), ${longest} ms at most`,
     );
     expect(most - before).toBeLessThan(64);
     server.process.kill('SIGTERM');
