@@ -82,7 +82,7 @@ describe('the cost of an operation', () => {
         "update-thread.graphql": 46,
         "update-workspace.graphql": 48,
         "viewer.graphql": 29,
-        "workspace-events.graphql": 623,
+        "workspace-events.graphql": 643,
         "workspace.graphql": 23,
         "workspaces.graphql": 5616,
       }

@@ -17,6 +17,8 @@ export interface Bucket extends AsyncDisposable {
   objects: Map<string, Uint8Array>;
   /** What was asked of it: `PUT att_1.1 200`. */
   calls: string[];
+  /** The same with all headers. */
+  heads: string[];
   /** What becomes of the next requests, in order; those after it are answered as they should be. */
   faults: Fault[];
   /** Called when an object was kept, before its sender hears of it. */
@@ -50,12 +52,14 @@ export async function startBucket(): Promise<Bucket> {
   };
   const objects = new Map<string, Uint8Array>();
   const calls: string[] = [];
+  const heads: string[] = [];
   const faults: Fault[] = [];
   const bucket: Bucket = {
     ...access,
     endpoint: '',
     objects,
     calls,
+    heads,
     faults,
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close');
@@ -65,6 +69,7 @@ export async function startBucket(): Promise<Bucket> {
     },
   };
   const server = createServer(async (request, response) => {
+    heads.push([request.method, request.url, ...request.rawHeaders].join(' '));
     const path = new URL(request.url ?? '', 'http://bucket').pathname;
     const name = decodeURIComponent(path.slice(`/${access.name}/`.length));
     response.once('finish', () => calls.push(`${request.method} ${name} ${response.statusCode}`));

@@ -14,6 +14,8 @@ export interface FilePlace extends AsyncDisposable {
   unfinished(): string[];
   read(name: string): Promise<Buffer>;
   write(name: string, bytes: Uint8Array): Promise<void>;
+  /** Everything that a bucket was asked, with all headers; nothing for a folder. */
+  asked(): string[];
   /** Resolves as soon as another file is kept whole, if possible before the server knows. */
   untilKept(): Promise<void>;
 }
@@ -32,6 +34,7 @@ export const FILE_PLACES: Record<'a folder' | 'a bucket', OpenFilePlace> = {
       unfinished: () => storedNames(folder).filter((name) => !isAttachment(name)),
       read: (name) => readFile(pathOf(name)),
       write: (name, bytes) => writeFile(pathOf(name), bytes),
+      asked: () => [],
       untilKept: () => untilFileIn(folder),
       async [Symbol.asyncDispose]() {},
     };
@@ -46,6 +49,7 @@ export const FILE_PLACES: Record<'a folder' | 'a bucket', OpenFilePlace> = {
       unfinished: () => storedNames(join(folder, 'files')),
       read: async (name) => Buffer.from(bucket.objects.get(name) ?? []),
       write: async (name, bytes) => void bucket.objects.set(name, bytes),
+      asked: () => bucket.heads,
       async untilKept() {
         const { promise, resolve } = Promise.withResolvers<void>();
         bucket.onKept = () => resolve();
