@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { announce, put } from './kit/attachment.ts';
+import { announce, type CreateResult, put } from './kit/attachment.ts';
 import { eventually } from './kit/eventually.ts';
 import { signUp } from './kit/person.ts';
 import { newPlace, type ServerProcess, startServerProcess } from './kit/process.ts';
@@ -53,13 +53,14 @@ test.runIf(existsSync('/proc/self/statm'))(
       LATCHKEY_MAX_UPLOADS_PER_PERSON: String(UPLOADS),
     });
     const ada = await signUp(server.url);
-    const send = async () => {
-      const { upload } = await announce(ada, FILE_BYTES);
+    const send = async ({ upload }: CreateResult) => {
       const sized = { ...upload, headers: [{ name: 'content-length', value: String(FILE_BYTES) }] };
       return (await put(sized, fileOf(FILE_BYTES))).status;
     };
     const atStart = residentMiB(server.process.pid);
-    expect(await send()).toBe(204);
+    expect(await send(await announce(ada, FILE_BYTES))).toBe(204);
+    const announced: CreateResult[] = [];
+    while (announced.length < UPLOADS) announced.push(await announce(ada, FILE_BYTES));
     await loopDelays(server, delayFile);
     const before = residentMiB(server.process.pid);
     let most = before;
@@ -67,9 +68,8 @@ test.runIf(existsSync('/proc/self/statm'))(
       most = Math.max(most, residentMiB(server.process.pid));
     }, 20);
     const beganAtMs = performance.now();
-    const statuses = await Promise.all(Array.from({ length: UPLOADS }, send));
+    const statuses = await Promise.all(announced.map(send)).finally(() => clearInterval(watch));
     const seconds = (performance.now() - beganAtMs) / 1_000;
-    clearInterval(watch);
     const { p99, longest } = await loopDelays(server, delayFile);
     expect(new Set(statuses)).toEqual(new Set([204]));
     say(
