@@ -1,3 +1,4 @@
+import { refuseBlocks } from './anthropic-files.ts';
 import { anthropicFrames } from './anthropic-frames.ts';
 import { anthropicRefusal } from './anthropic-refusal.ts';
 import { displayOf, refuseFields, refuseSignatures, thinkingRules } from './anthropic-rules.ts';
@@ -128,7 +129,8 @@ function readQuestion(body: JsonObject): Asked | Reply {
   if (messages.some(({ content }) => hasEmptyText(content)) || hasEmptyText(body.system ?? 'none')) {
     return badRequest('messages: text content blocks must be non-empty');
   }
-  const refused = refuseFields(body) ?? refuseSignatures(model, messages);
+  const facts = anthropic.models.find(({ id }) => id === model);
+  const refused = refuseFields(body) ?? refuseBlocks(facts, messages) ?? refuseSignatures(model, messages);
   if (refused !== null) return badRequest(refused);
   const conversation: Conversation = {
     model,

@@ -1,4 +1,5 @@
 import { modelFault } from './faults.ts';
+import { refuseParts } from './gemini-files.ts';
 import { geminiFrames } from './gemini-frames.ts';
 import { geminiRefusal } from './gemini-refusal.ts';
 import { doesThink, refuseConfig, refuseContents } from './gemini-rules.ts';
@@ -93,7 +94,9 @@ function readQuestion(model: string, isStreaming: boolean, body: JsonObject): As
   const contents = asObjects(body.contents);
   const config = asObject(body.generationConfig);
   const stops = config?.stopSequences;
-  const refused = refuseConfig(model, config ?? {}) ?? refuseContents(model, body);
+  const facts = gemini.models.find(({ id }) => id === model);
+  const refused =
+    refuseConfig(model, config ?? {}) ?? refuseContents(model, body) ?? refuseParts(facts, contents);
   if (refused !== null) return badRequest(refused);
   if (contents.length === 0)
     return badRequest('* GenerateContentRequest.contents: contents is not specified');

@@ -1,7 +1,29 @@
 import { asObject, asObjects, asText, type JsonObject } from './json.ts';
 import type { Turn } from './provider.ts';
-import { describeFile, firstWords, receivedFile } from './received-file.ts';
+import { describeFile, firstWords, type ReceivedFile, receivedFile } from './received-file.ts';
 import { splitTokens } from './text.ts';
+
+/** A part of a message, and where it is. */
+export interface PlacedPart {
+  part: JsonObject;
+  /** Of the message and the part, counted from zero. */
+  place: readonly [message: number, part: number];
+}
+
+/** The parts of all messages whose content is a list. */
+export function placedParts(messages: readonly JsonObject[], field = 'content'): PlacedPart[] {
+  return messages.flatMap((message, number) =>
+    asObjects(message[field]).map((part, index) => ({ part, place: [number, index] as const })),
+  );
+}
+
+/** The files among parts that are sent with their bytes. */
+export function filesIn(parts: readonly PlacedPart[]): (PlacedPart & { file: ReceivedFile })[] {
+  return parts.flatMap((each) => {
+    const file = receivedFile(each.part);
+    return file === null ? [] : [{ ...each, file }];
+  });
+}
 
 /** What a message says, and the files that came with it: those that are sent with their bytes, and those that are written as text. */
 export type Content = Omit<Turn, 'role'>;
@@ -29,9 +51,9 @@ function readPart(part: JsonObject): ReadPart {
   if (SILENT.has(asText(part.type))) return { text: '', attachments: [], tokens: 0 };
   const file = receivedFile(part);
   if (file !== null) {
-    const { form, isLink, pages, width, height } = file;
+    const { form, link, pages, width, height } = file;
     const tokens = form === 'image' ? Math.ceil((width * height) / PIXELS_PER_TOKEN) : pages * PAGE_TOKENS;
-    return { text: '', attachments: [isLink ? `${form} link` : describeFile(file)], tokens };
+    return { text: '', attachments: [link === '' ? describeFile(file) : `${form} by link`], tokens };
   }
   const source = asObject(part.source);
   if (source !== null)
@@ -50,7 +72,12 @@ function readText(whole: string): ReadPart {
   let text = whole;
   for (let found = FILE.exec(text); found !== null; found = FILE.exec(text)) {
     const [element, name = '', type = '', note, body = ''] = found;
-    const file = readTextFile(unescape(name), type, body.replace(/<\\(?=\\*\/file)/gi, '<'), unescape(note));
+    const file = readTextFile(
+      unescapeAttribute(name),
+      type,
+      body.replace(/<\\(?=\\*\/file)/gi, '<'),
+      unescapeAttribute(note),
+    );
     attachments.push(...file.attachments);
     tokens += file.tokens;
     text = text.slice(element.length);
@@ -66,7 +93,7 @@ function readTextFile(name: string, type: string, text: string, note = ''): Read
   return { text: '', attachments: [line], tokens: splitTokens(text).length };
 }
 
-function unescape(text = ''): string {
+function unescapeAttribute(text = ''): string {
   return text.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&amp;', '&');
 }
 

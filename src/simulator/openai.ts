@@ -1,6 +1,7 @@
 import { modelFault } from './faults.ts';
-import type { JsonObject } from './json.ts';
+import { asObjects, type JsonObject } from './json.ts';
 import { chatFrames } from './openai-chat.ts';
+import { refuseChatParts, refuseInputParts } from './openai-files.ts';
 import { openaiFlavour } from './openai-flavour.ts';
 import { asksForSummary, readChat, readResponses } from './openai-read.ts';
 import { openaiRefusal } from './openai-refusal.ts';
@@ -91,7 +92,8 @@ function readChatQuestion(body: JsonObject): Asked | Reply {
   if (!conversation) return badRequest("Missing required parameter: 'messages'.");
   const { model } = conversation;
   if (!speaksChat(model)) return NOT_A_CHAT_MODEL;
-  const refused = refuseChat(factsOf(model), body);
+  const refused =
+    refuseChat(factsOf(model), body) ?? refuseChatParts(factsOf(model), asObjects(body.messages));
   if (refused) return refused;
   const stop = body.stop;
   if (Array.isArray(stop) && stop.length > 4)
@@ -103,7 +105,8 @@ function readResponsesQuestion(body: JsonObject): Asked | Reply {
   const conversation = readResponses(body);
   if (!conversation) return badRequest("Missing required parameter: 'input'.");
   const { model } = conversation;
-  const refused = refuseResponses(factsOf(model), body);
+  const refused =
+    refuseResponses(factsOf(model), body) ?? refuseInputParts(factsOf(model), asObjects(body.input));
   if (refused) return refused;
   const frames = responsesFrames(model, {
     showsReasoning: asksForSummary(body) || modelFault(model) === 'reasoning',

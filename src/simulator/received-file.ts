@@ -14,8 +14,8 @@ export interface ReceivedFile {
   base64Length: number;
   /** False for a link, a file id, or base64 with a mistake. */
   isReadable: boolean;
-  /** True for anything that is not sent with its bytes. */
-  isLink: boolean;
+  /** What was sent in place of the bytes; empty if they were sent. */
+  link: string;
   sizeBytes: number;
   /** Pixels; zero if they are not known. */
   width: number;
@@ -113,6 +113,7 @@ function document(name: string, data: string): Source {
 function decode({ form, name, mediaType, data }: Source): ReceivedFile {
   const [beginning = '', inUrl = ''] = (mediaType === null && /^data:([^;,]*);base64,/.exec(data)) || [];
   const isLink = mediaType === null ? beginning === '' : /^(https?|gs):/.test(data);
+  const link = isLink ? data || 'nothing' : '';
   const text = isLink ? '' : data.slice(beginning.length);
   const isReadable = text !== '' && text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
   const bytes = isReadable ? Buffer.from(text, 'base64') : Buffer.alloc(0);
@@ -127,7 +128,7 @@ function decode({ form, name, mediaType, data }: Source): ReceivedFile {
     trueType,
     base64Length: text.length,
     isReadable,
-    isLink,
+    link,
     sizeBytes: bytes.length,
     width,
     height,
