@@ -116,7 +116,7 @@ async function usesInThread(threadId: string): Promise<Use[][]> {
   return nodesOf(thread.messages).flatMap(({ attachmentUses }) => (attachmentUses ? [attachmentUses] : []));
 }
 
-describe('the uses of files', () => {
+describe('the uses of files', { timeout: 60_000 }, () => {
   test('of two models that are compared one gets the PDF, the other its text, and everybody is shown that before they begin', async () => {
     const bytes = makePdf(['The rent is 812 euros.', 'It is due in May.']);
     const { id } = await upload(ada, bytes, { fileName: 'lease.pdf' });
@@ -310,19 +310,22 @@ describe('the context', () => {
     const [body = ''] = await bodiesOf(sent, text);
     expect(body.match(/A line of 20 letter/g)).toHaveLength(1_200);
     expect(body).toContain('lines 1–1,200');
-    const pages = Array.from({ length: 30 }, (_, index) => `Page ${index + 1} ${'word '.repeat(200)}`);
+    const pages = Array.from(
+      { length: 700 },
+      (_, index) => `Words of page ${index + 1}, which are not many.`,
+    );
     const long = await upload(ada, makePdf(pages), { fileName: 'long.pdf' });
     const question = unique();
     const ofPdf = await sendNew([model], [long.id], { text: question });
     const note = usesOf(ofPdf)[0]?.[0]?.note ?? '';
     const [, last] =
-      /^It is sent as text, because this model takes no PDFs\. The whole text is too long, so only this part is sent: pages 1–(\d+) of 30\.$/.exec(
+      /^It is sent as text, because this model takes no PDFs\. The whole text is too long, so only this part is sent: pages 1–(\d+) of 700\.$/.exec(
         note,
       ) ?? expect.unreachable(note);
     const [pdfBody = ''] = await bodiesOf(ofPdf, question);
     expect(pdfBody).toContain(`[page ${last}]`);
     expect(pdfBody).not.toContain(`[page ${Number(last) + 1}]`);
-    expect(pdfBody).toContain(`text only, pages 1–${last} of 30`);
+    expect(pdfBody).toContain(`text only, pages 1–${last} of 700`);
   });
 });
 
@@ -380,7 +383,7 @@ describe('a file that is lost', () => {
   );
 });
 
-describe('with files in its history', () => {
+describe('with files in its history', { timeout: 120_000 }, () => {
   test.each(PROVIDER_NAMES)('a turn of %s begins with the bytes of the turn before it', async (provider) => {
     const model =
       models[provider].find(({ capabilities }) => capabilities.includes('IMAGE_INPUT')) ??
@@ -437,5 +440,5 @@ describe('with files in its history', () => {
     const requests = server.simulator.requests.slice(before).filter(({ method }) => method === 'POST');
     // A refusal that was corrected would be one request more.
     expect(requests).toHaveLength(count);
-  }, 180_000);
+  }, 300_000);
 });

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { upload } from './kit/attachment.ts';
 import { eventually } from './kit/eventually.ts';
 import type { NamedModel, Person } from './kit/person.ts';
 import { documentOf } from './kit/person.ts';
@@ -48,12 +49,13 @@ interface Sent {
 }
 
 /** Sends a message whose answer waits for `release`, and returns the answer's id and that function. */
-async function sendHeld(parentId: string | null = null) {
+async function sendHeld(parentId: string | null = null, more: object = {}) {
   const text = `Question ${crypto.randomUUID()}`;
   const held = `${text}\nsimulate: held tokens=3`;
-  const input = { threadId, text: held, parentId, modelIds: models.slice(0, 1).map(({ id }) => id) };
+  const modelIds = models.slice(0, 1).map(({ id }) => id);
+  const input = { threadId, text: held, parentId, modelIds, ...more };
   const asked = server.simulator.waitForRequest(({ body }) => body.includes(text));
-  const { answers } = await begin<Sent>('send', 'send-message', { input });
+  const { answers } = await begin<Sent>(`send ${text}`, 'send-message', { input });
   const call = await asked;
   return { answerId: answers[0]?.id ?? '', release: (count?: number) => call.release(count) };
 }
@@ -111,6 +113,22 @@ test('a message takes no further statement for a sender who follows the thread',
   );
   expect(briefly(recorded.texts)).toEqual(SENT);
   release();
+});
+
+test('a message with files takes four statements more, and one on a branch with files takes one more', async () => {
+  const { id } = await upload(ada, 'Some notes.');
+  const countOf = async (attachmentIds: string[]) => {
+    using recorded = recordStatements();
+    const { answerId, release } = await sendHeld(null, { attachmentIds });
+    const taken = briefly(recorded.texts).length;
+    release();
+    await begin(`follow ${answerId}`, 'answer-events', { answerId });
+    await opened.message('complete', `follow ${answerId}`);
+    return taken;
+  };
+  // They are looked up, read for the models, locked and attached.
+  expect(await countOf([id])).toBe(SENT.length + 4);
+  expect(await countOf([])).toBe(SENT.length + 1);
 });
 
 test('the statement that reads for a message has one plan for all values', async () => {
