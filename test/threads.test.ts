@@ -35,7 +35,8 @@ describe('following a thread', () => {
     });
 
     const sent = await site.ada.ask('One\nsimulate: held', models.slice(0, 3), thread.id);
-    const added = [await nextOf(events), await nextOf(events), await nextOf(events), await nextOf(events)];
+    const added: Event[] = [];
+    while (added.length < 4) added.push(await nextOfMessages(events));
     expect(added.map(({ __typename, message }) => [__typename, message.id, message.status])).toEqual([
       ['MessageAdded', sent.userMessage.id, undefined],
       ...sent.answers.map(({ id }) => ['MessageAdded', id, 'WRITING']),
@@ -48,7 +49,7 @@ describe('following a thread', () => {
     );
     const ends: Event[] = [];
     while (ends.length < 3) {
-      const event = await nextOf(events);
+      const event = await nextOfMessages(events);
       if (isEnd(event)) ends.push(event);
       else expect(applyDelta(held.get(event.answerId) ?? fail(event), event)).toBe(true);
     }
@@ -208,7 +209,9 @@ describe('threads', () => {
     });
   });
 
-  test('a member who names the visibility they saw does not undo that it was made private meanwhile', async () => {
+  // The moment in between is one in a certain process.
+  const testOfOne = test.runIf(SERVERS === 1);
+  testOfOne('a member who names the visibility they saw does not undo that it was made private', async () => {
     const { ada, server } = site;
     const bob = await server.signUp('Bob');
     const workspaceId = await newWorkspace(ada);
@@ -457,6 +460,12 @@ async function releaseAll(question: string): Promise<void> {
     seen.add(call);
     call.release();
   }
+}
+
+/** The next event of messages. One of several servers may find by a look of its own that the thread has changed, and say so too. */
+async function nextOfMessages(events: AsyncGenerator<Event>): Promise<Event> {
+  const event = await nextOf(events);
+  return SERVERS > 1 && event.__typename === 'ThreadUpdated' ? await nextOfMessages(events) : event;
 }
 
 function fail(event: Event): never {
