@@ -293,7 +293,7 @@ test('a price of the list is looked up when it is read, without a statement, for
   const one = await shown(1);
   const many = await shown(100);
   expect(many.nodes).toHaveLength(100);
-  expect(many.statements).toBe(one.statements);
+  expect(many.statements).toBeLessThanOrEqual(one.statements);
   const base = rows.find(({ name }) => name === 'openai/gpt-oss-120b')?.id;
   await ada.run('create-model-variant', { input: { workspaceId, baseModelId: base, title: 'Mine' } });
   const named = (await shown(101)).nodes.filter(({ name }) => name === 'openai/gpt-oss-120b');

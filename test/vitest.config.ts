@@ -36,10 +36,11 @@ const IN_ONE_PROCESS = [
   'statements',
 ];
 
-/** What they count, several servers count together in Redis alone. */
-const COUNTED_TOGETHER = [
+/** What they count or want to hear of, several servers count together, or tell each other, in Redis alone. */
+const TOGETHER = [
   'account-removal',
   'attempt-limits',
+  'caches',
   'invitations',
   'mail',
   'operator-token',
@@ -50,7 +51,7 @@ const COUNTED_TOGETHER = [
 const EXCLUDED =
   process.env.LATCHKEY_TEST_SERVERS === undefined
     ? []
-    : [...IN_ONE_PROCESS, ...(process.env.LATCHKEY_TEST_BUS === 'redis' ? [] : COUNTED_TOGETHER)];
+    : [...IN_ONE_PROCESS, ...(process.env.LATCHKEY_TEST_BUS === 'redis' ? [] : TOGETHER)];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

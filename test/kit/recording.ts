@@ -178,6 +178,7 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
     const inRoom = follow('workspace-events', { workspaceId: room.id });
     await inRoom('WorkspaceSnapshot');
     await change('add-member', { workspaceId: room.id, userId, role: 'MEMBER' });
+    await inRoom('MemberAdded'); // who comes and goes between two looks of another server is never reported
     await change('remove-member', { workspaceId: room.id, userId });
     await inRoom('MemberRemoved');
     for (const id of [room.id, team.id]) {
