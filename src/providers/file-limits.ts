@@ -34,10 +34,10 @@ export interface FamilyLimits {
   documentBytes: Limit<number | null>;
   /** Pages of one document. */
   documentPages: Limit<number | null>;
-  /** Pages of all documents of a request. */
-  requestPages: Limit<number | null>;
+  /** Images of a request and pages of its documents, together. */
+  imagesAndPages: Limit<number | null>;
   /** The same for models with a context window of a million tokens. */
-  requestPagesOfLargeContext: Limit<number | null>;
+  imagesAndPagesOfLargeContext: Limit<number | null>;
   /** All files of a request, in base64. */
   requestBytes: Limit<number | null>;
   tokensPerPage: Limit<number>;
@@ -80,8 +80,8 @@ const NO_DOCUMENTS = {
   officeTypes: documented([]),
   documentBytes: documented(null),
   documentPages: documented(null),
-  requestPages: documented(null),
-  requestPagesOfLargeContext: documented(null),
+  imagesAndPages: documented(null),
+  imagesAndPagesOfLargeContext: documented(null),
 } as const satisfies Partial<FamilyLimits>;
 
 const OPENAI_CHAT: FamilyLimits = {
@@ -94,8 +94,8 @@ const OPENAI_CHAT: FamilyLimits = {
   officeTypes: documented([]), // chat takes PDF alone
   documentBytes: documented(37 * MB), // 50 MB in base64
   documentPages: ours(null),
-  requestPages: ours(null),
-  requestPagesOfLargeContext: ours(null),
+  imagesAndPages: ours(null),
+  imagesAndPagesOfLargeContext: ours(null),
   requestBytes: documented(50 * MB),
   tokensPerPage: ours(1_500), // the text of a full page, and a picture of it
   tokensPerImage: measured((width, height) => Math.ceil((width * height * 1.2) / 1_024)),
@@ -119,8 +119,8 @@ export const FILE_LIMITS: Record<FileFamily, FamilyLimits> = {
     officeTypes: documented([]),
     documentBytes: ours(22 * MB), // what fits into the request
     documentPages: documented(null),
-    requestPages: documented(100),
-    requestPagesOfLargeContext: documented(600),
+    imagesAndPages: reported(100), // "Too much media: 0 document pages + 104 images > 100"
+    imagesAndPagesOfLargeContext: documented(600),
     requestBytes: ours(30 * MB), // 32 MB with the text
     tokensPerPage: measured(2_350),
     tokensPerImage: documented(patches),
@@ -134,8 +134,8 @@ export const FILE_LIMITS: Record<FileFamily, FamilyLimits> = {
     officeTypes: documented([]),
     documentBytes: documented(37 * MB), // 50 MB inline, taken as base64
     documentPages: documented(1_000),
-    requestPages: ours(null),
-    requestPagesOfLargeContext: ours(null),
+    imagesAndPages: ours(null),
+    imagesAndPagesOfLargeContext: ours(null),
     requestBytes: ours(50 * MB), // 100 MB are stated, and were 20 MB before
     tokensPerPage: documented(560),
     tokensPerImage: documented(() => 1_120),
@@ -150,8 +150,8 @@ export const FILE_LIMITS: Record<FileFamily, FamilyLimits> = {
     officeTypes: documented([]),
     documentBytes: documented(37 * MB), // 50 MB, taken as base64
     documentPages: documented(1_000),
-    requestPages: ours(null),
-    requestPagesOfLargeContext: ours(null),
+    imagesAndPages: ours(null),
+    imagesAndPagesOfLargeContext: ours(null),
     requestBytes: ours(50 * MB),
     tokensPerPage: ours(700), // the text of a full page
     tokensPerImage: ours(patches),

@@ -18,8 +18,8 @@ export interface FileRules {
   documents: readonly DocumentRules[];
   /** Bytes of all files of a request, in base64; null for no known limit. */
   maxRequestBytes: number | null;
-  /** Pages of all documents of a request that are sent as bytes; null for no known limit. */
-  maxRequestPages: number | null;
+  /** Images of a request and pages of its documents that are sent as bytes, together; null for no known limit. */
+  maxImagesAndPages: number | null;
   /** For an estimate of the tokens of a text that is sent: UTF-16 code units per token. */
   charactersPerToken: number;
 }
@@ -54,14 +54,14 @@ export function fileRulesOf(provider: ProviderName, model: FileReader): FileRule
   const { name, capabilities, contextWindow } = model;
   const limits = FILE_LIMITS[fileFamily(provider, name)];
   const isLarge = (contextWindow ?? 0) >= LARGE_CONTEXT_TOKENS;
-  const requestPages = (isLarge ? limits.requestPagesOfLargeContext : limits.requestPages).value;
+  const together = (isLarge ? limits.imagesAndPagesOfLargeContext : limits.imagesAndPages).value;
   return {
     images: capabilities.includes('IMAGE_INPUT') ? imageRules(limits) : null,
     documents: limits.pdfWith.value.some((each) => capabilities.includes(each))
-      ? documentRules(limits, requestPages)
+      ? documentRules(limits, together)
       : [],
     maxRequestBytes: limits.requestBytes.value,
-    maxRequestPages: requestPages,
+    maxImagesAndPages: together,
     charactersPerToken: CHARACTERS_PER_TOKEN.find(({ models }) => models.test(name))?.value ?? 4,
   };
 }
@@ -82,9 +82,9 @@ function imageRules(limits: FamilyLimits): ImageRules {
   };
 }
 
-function documentRules(limits: FamilyLimits, requestPages: number | null): DocumentRules[] {
+function documentRules(limits: FamilyLimits, together: number | null): DocumentRules[] {
   const maxBytes = limits.documentBytes.value;
-  const maxPages = limits.documentPages.value ?? requestPages;
+  const maxPages = limits.documentPages.value ?? together;
   const pdf = { mediaTypes: [PDF], maxBytes, maxPages, tokensPerPage: limits.tokensPerPage.value };
   const mediaTypes = limits.officeTypes.value;
   return mediaTypes.length === 0 ? [pdf] : [pdf, { mediaTypes, maxBytes, maxPages: null, tokensPerPage: 0 }];

@@ -1,8 +1,10 @@
+import { refuseBlocks } from './anthropic-files.ts';
 import { anthropicFrames } from './anthropic-frames.ts';
 import { anthropicRefusal } from './anthropic-refusal.ts';
 import { displayOf, refuseFields, refuseSignatures, thinkingRules } from './anthropic-rules.ts';
 import { modelFault } from './faults.ts';
-import { asNumber, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { asNumber, asObjects, asText, type JsonObject } from './json.ts';
+import { readContent } from './message-parts.ts';
 import {
   type Asked,
   type Conversation,
@@ -33,6 +35,7 @@ export const anthropic: SimulatedProvider = {
     modelFacts('claude-sonnet-5-5', { title: 'Claude Sonnet 5.5', contextTokens: 1_000_000, reasons: true }),
     modelFacts('claude-haiku-5-5', { title: 'Claude Haiku 5.5', contextTokens: 1_000_000, reasons: true }),
   ],
+  maxBodyBytes: 32_000_000,
   headers: {
     'request-id': 'req_simulated',
     'anthropic-organization-id': 'simulated-organization',
@@ -126,7 +129,8 @@ function readQuestion(body: JsonObject): Asked | Reply {
   if (messages.some(({ content }) => hasEmptyText(content)) || hasEmptyText(body.system ?? 'none')) {
     return badRequest('messages: text content blocks must be non-empty');
   }
-  const refused = refuseFields(body) ?? refuseSignatures(model, messages);
+  const facts = anthropic.models.find(({ id }) => id === model);
+  const refused = refuseFields(body) ?? refuseBlocks(facts, messages) ?? refuseSignatures(model, messages);
   if (refused !== null) return badRequest(refused);
   const conversation: Conversation = {
     model,
@@ -152,20 +156,6 @@ function hasEmptyText(content: unknown): boolean {
 
 function readTurn(message: JsonObject): Turn {
   return { role: message.role === 'assistant' ? 'assistant' : 'user', ...readContent(message.content) };
-}
-
-function readContent(content: unknown): { text: string; attachments: string[] } {
-  if (typeof content === 'string') return { text: content, attachments: [] };
-  const blocks = asObjects(content);
-  return {
-    text: blocks.map((block) => asText(block.text)).join(''),
-    attachments: blocks
-      .filter(({ type }) => type !== 'text' && type !== 'thinking' && type !== 'redacted_thinking')
-      .map((block) => {
-        const source = asObject(block.source);
-        return `${asText(block.type)} ${asText(source?.media_type) || asText(source?.url)}`.trim();
-      }),
-  };
 }
 
 function badRequest(detail: string): Reply {

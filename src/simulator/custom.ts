@@ -1,6 +1,7 @@
 import { customRefusal } from './custom-refusal.ts';
 import { dataFrame, freshId, nowSeconds } from './frame.ts';
-import { asObject, type JsonObject } from './json.ts';
+import { findPartFault, type ImageUrlRules, type PartFault } from './image-url-rules.ts';
+import { asObject, asObjects, type JsonObject } from './json.ts';
 import { type ChatFlavour, chatFrames } from './openai-chat.ts';
 import { readChat } from './openai-read.ts';
 import {
@@ -24,6 +25,7 @@ export const custom: SimulatedProvider = {
     modelFacts('qwen3:8b', { contextTokens: 40_960, readsImages: false, reasons: true }),
     modelFacts('gemma3:4b', { contextTokens: 131_072 }),
   ],
+  maxBodyBytes: 20_000_000, // as such servers and their proxies are often set
   headers: {},
   keyOf: bearerKey,
   route: ({ method, path }) => {
@@ -51,9 +53,30 @@ function listModels(models: readonly ModelFacts[]): Reply {
 function readQuestion(body: JsonObject): Asked | Reply {
   const conversation = readChat(body);
   if (!conversation) return customRefusal(refusal('bad-request', { detail: 'messages are required' }));
+  const model = custom.models.find(({ id }) => id === conversation.model);
+  const found = findPartFault(asObjects(body.messages), model?.readsImages !== false, PARTS);
+  if (found !== null) return customRefusal(refusal('bad-request', { detail: WRONG_PARTS[found.fault] }));
   const tellsUsage = asObject(body.stream_options)?.include_usage === true;
   return { conversation, frames: chatFrames(customFlavour(conversation.model, tellsUsage)) };
 }
+
+const PARTS: ImageUrlRules = {
+  partTypes: ['text', 'image_url'],
+  imageTypes: ['image/png', 'image/jpeg'],
+  imageBytes: Number.POSITIVE_INFINITY,
+  imageCount: Number.POSITIVE_INFINITY,
+};
+
+const WRONG_PARTS: Record<PartFault['fault'], string> = {
+  'unknown-part': 'unsupported content[].type',
+  'empty-text': 'content[].text must not be empty',
+  'no-vision': 'At most 0 image(s) may be provided in one prompt.',
+  'bad-base64': 'invalid image url',
+  'not-an-image': 'Failed to load image or audio file',
+  'wrong-type': 'Failed to load image or audio file',
+  'too-large': 'Failed to load image or audio file',
+  'too-many': 'too many images',
+};
 
 function customFlavour(model: string, tellsUsage: boolean): ChatFlavour {
   const id = freshId('chatcmpl-');

@@ -7,6 +7,8 @@ export interface Directive {
   paceMs: number | null;
   /** Answer with the conversation as it arrived, as JSON. */
   isEcho: boolean;
+  /** Answer with a line about each file of the conversation. */
+  listsFiles: boolean;
   /** Answer with exactly this text. */
   say: string | null;
   fault: ModelFault | null;
@@ -17,7 +19,7 @@ export interface Directive {
 const MAX_TOKENS = 100_000; // a script is kept in memory while it plays
 
 /**
- * Reads `simulate: tokens=400 pace=2`, `simulate: echo`, `simulate: say Good morning.` or `simulate: cut` (any fault of
+ * Reads `simulate: tokens=400 pace=2`, `simulate: echo`, `simulate: files`, `simulate: say Good morning.` or `simulate: cut` (any fault of
  * a model); words can be combined, `say` takes the rest of its line. Only the last paragraph counts: a client may put questions
  * that were never answered before the new one.
  */
@@ -31,6 +33,7 @@ export function readDirective(text: string): Directive {
   return {
     tokens: tokens === null ? null : Math.min(tokens, MAX_TOKENS),
     paceMs: numberAfter(flags, 'pace'),
+    listsFiles: flags.split(/\s+/).includes('files'),
     isEcho: flags.split(/\s+/).includes('echo'),
     say: say?.[1] ?? null,
     fault: MODEL_FAULTS.find((fault) => flags.split(/\s+/).includes(fault)) ?? null,

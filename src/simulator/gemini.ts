@@ -1,8 +1,10 @@
 import { modelFault } from './faults.ts';
+import { refuseParts } from './gemini-files.ts';
 import { geminiFrames } from './gemini-frames.ts';
 import { geminiRefusal } from './gemini-refusal.ts';
 import { doesThink, refuseConfig, refuseContents } from './gemini-rules.ts';
-import { asNumber, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { asNumber, asObject, asObjects, type JsonObject } from './json.ts';
+import { readContent } from './message-parts.ts';
 import {
   type Asked,
   type Conversation,
@@ -44,6 +46,7 @@ export const gemini: SimulatedProvider = {
     modelFacts('gemini-3-pro-image-preview', { title: 'Gemini 3 Pro Image' }),
     modelFacts('gemini-embedding-001', { title: 'Gemini Embedding', chats: false }),
   ],
+  maxBodyBytes: 100_000_000,
   headers: {},
   keyOf: (headers) => String(headers['x-goog-api-key'] ?? '').trim(),
   route: ({ method, path, query }) => {
@@ -91,7 +94,9 @@ function readQuestion(model: string, isStreaming: boolean, body: JsonObject): As
   const contents = asObjects(body.contents);
   const config = asObject(body.generationConfig);
   const stops = config?.stopSequences;
-  const refused = refuseConfig(model, config ?? {}) ?? refuseContents(model, body);
+  const facts = gemini.models.find(({ id }) => id === model);
+  const refused =
+    refuseConfig(model, config ?? {}) ?? refuseContents(model, body) ?? refuseParts(facts, contents);
   if (refused !== null) return badRequest(refused);
   if (contents.length === 0)
     return badRequest('* GenerateContentRequest.contents: contents is not specified');
@@ -104,7 +109,7 @@ function readQuestion(model: string, isStreaming: boolean, body: JsonObject): As
   if (Array.isArray(stops) && stops.length > 5) return badRequest('At most 5 stop sequences are allowed.');
   const conversation: Conversation = {
     model,
-    system: readParts(asObject(body.systemInstruction)?.parts).text || null,
+    system: readContent(asObject(body.systemInstruction)?.parts).text || null,
     turns: contents.map(readTurn),
     maxOutputTokens: asNumber(config?.maxOutputTokens),
     isStreaming,
@@ -117,19 +122,7 @@ function readQuestion(model: string, isStreaming: boolean, body: JsonObject): As
 }
 
 function readTurn({ role, parts }: JsonObject): Turn {
-  return { role: role === 'model' ? 'assistant' : 'user', ...readParts(parts) };
-}
-
-function readParts(value: unknown): { text: string; attachments: string[] } {
-  const parts = asObjects(value);
-  return {
-    text: parts.map((part) => asText(part.text)).join(''),
-    attachments: parts.flatMap((part) => {
-      const kind = 'inlineData' in part ? 'inlineData' : 'fileData';
-      const data = asObject(part[kind]);
-      return data ? [`${kind} ${asText(data.mimeType)}`] : [];
-    }),
-  };
+  return { role: role === 'model' ? 'assistant' : 'user', ...readContent(parts) };
 }
 
 function badRequest(detail: string): Reply {

@@ -1,5 +1,7 @@
 import { dataFrame, freshId, nowSeconds, padding } from './frame.ts';
+import { findPartFault, type ImageUrlRules, type PartFault } from './image-url-rules.ts';
 import { asObjects, asText, type JsonObject } from './json.ts';
+import { filesIn, placedParts } from './message-parts.ts';
 import { mistralRefusal } from './mistral-refusal.ts';
 import { type ChatFlavour, chatFrames, DONE } from './openai-chat.ts';
 import { readChat } from './openai-read.ts';
@@ -73,6 +75,7 @@ export const mistral: SimulatedProvider = {
     }),
     modelFacts('mistral-embed', { title: 'mistral-embed', chats: false, readsImages: false }),
   ],
+  maxBodyBytes: 68_000_000, // a document of 50 MB, in base64
   headers: { 'mistral-correlation-id': 'simulated' },
   keyOf: bearerKey,
   route: ({ method, path }) => {
@@ -139,7 +142,61 @@ function readQuestion(body: JsonObject): Asked | Reply {
       'Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant';
     return mistralRefusal(refusal('bad-request', { detail }));
   }
+  const unfit = refuseFiles(conversation.model, asObjects(body.messages));
+  if (unfit) return unfit;
   return { conversation, frames: chatFrames(mistralFlavour(asText(body.model))) };
+}
+
+const PARTS: ImageUrlRules = {
+  partTypes: ['text', 'image_url', 'document_url', 'file', 'reference', 'thinking', 'input_audio'],
+  imageTypes: ['image/png', 'image/jpeg', 'image/webp', 'image/gif'],
+  imageBytes: 10_000_000,
+  imageCount: 8,
+};
+const MOST_DOCUMENT_BYTES = 50_000_000;
+const MOST_PAGES = 1_000;
+
+function refuseFiles(model: string, messages: readonly JsonObject[]): Reply | null {
+  const facts = mistral.models.find(({ id }) => id === model);
+  const found = findPartFault(messages, facts?.readsImages !== false, PARTS);
+  if (found !== null) return refusePart(found, model);
+  for (const { file } of filesIn(placedParts(messages))) {
+    if (file.form === 'image' || /^https:/.test(file.link)) continue;
+    if (file.mediaType !== 'application/pdf')
+      return badRequest(`Document content must be a PDF, got ${file.mediaType || 'no data URL'}`);
+    if (!file.isReadable || file.trueType !== file.mediaType || file.isEncrypted)
+      return badRequest('Document could not be parsed');
+    if (file.sizeBytes > MOST_DOCUMENT_BYTES) return badRequest('Document content must be at most 50 MB');
+    if (file.pages > MOST_PAGES)
+      return badRequest(`Document content must have at most ${MOST_PAGES} pages, got ${file.pages}`);
+  }
+  return null;
+}
+
+function refusePart(found: PartFault, model: string): Reply {
+  switch (found.fault) {
+    case 'unknown-part':
+      return invalid('messages', `Input tag '${found.type}' does not match any of the expected tags`);
+    case 'empty-text':
+      return badRequest('Text content chunk must not be empty');
+    case 'no-vision':
+      return badRequest(`Image input is not enabled for this model: ${model}`);
+    case 'bad-base64':
+      return badRequest('Image, from provided url, could not be loaded as a valid image');
+    case 'not-an-image':
+    case 'wrong-type':
+      return badRequest('Image format is not supported. Supported formats: png, jpeg, webp, gif');
+    case 'too-large':
+      return badRequest('Image content must be at most 10 MB');
+    case 'too-many':
+      return badRequest(`Too many images in request: ${found.images}. Maximum is ${PARTS.imageCount}`);
+    default:
+      return found satisfies never;
+  }
+}
+
+function badRequest(detail: string): Reply {
+  return mistralRefusal(refusal('bad-request', { detail }));
 }
 
 const ROLES = ['system', 'user', 'assistant', 'tool'];

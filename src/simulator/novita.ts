@@ -1,6 +1,7 @@
 import { modelFault } from './faults.ts';
 import { dataFrame, freshId, nowSeconds } from './frame.ts';
-import { asObject, type JsonObject } from './json.ts';
+import { findPartFault, type ImageUrlRules, type PartFault } from './image-url-rules.ts';
+import { asObject, asObjects, type JsonObject } from './json.ts';
 import { novitaRefusal } from './novita-refusal.ts';
 import { type ChatFlavour, chatFrames } from './openai-chat.ts';
 import { readChat } from './openai-read.ts';
@@ -33,6 +34,7 @@ export const novita: SimulatedProvider = {
     modelFacts('qwen/qwen3-vl-235b-a22b-instruct', { title: 'Qwen3 VL 235B', inputPrice: 0.3 }),
     modelFacts('baai/bge-m3', { title: 'BGE M3', chats: false, readsImages: false }),
   ],
+  maxBodyBytes: 20_000_000, // it states none
   headers: { 'x-trace-id': 'simulated' },
   keyOf: bearerKey,
   route: ({ method, path }) => {
@@ -92,10 +94,32 @@ function priceOf(dollars: number): object {
 function readQuestion(body: JsonObject): Asked | Reply {
   const conversation = readChat(body);
   if (!conversation) return novitaRefusal(refusal('bad-request', { detail: 'messages is required' }));
+  const model = novita.models.find(({ id }) => id === conversation.model);
+  const found = findPartFault(asObjects(body.messages), model?.readsImages !== false, PARTS);
+  if (found !== null)
+    return novitaRefusal(refusal('bad-request', { detail: `messages: ${WRONG_PARTS[found.fault]}` }));
   const tellsUsage = asObject(body.stream_options)?.include_usage === true;
   const separates = body.separate_reasoning === true || modelFault(conversation.model) === 'reasoning';
   return { conversation, frames: chatFrames(novitaFlavour(conversation.model, tellsUsage, separates)) };
 }
+
+const PARTS: ImageUrlRules = {
+  partTypes: ['text', 'image_url'],
+  imageTypes: ['image/png', 'image/jpeg'],
+  imageBytes: 10_000_000,
+  imageCount: Number.POSITIVE_INFINITY,
+};
+
+const WRONG_PARTS: Record<PartFault['fault'], string> = {
+  'unknown-part': 'unknown content type',
+  'empty-text': 'text is required',
+  'no-vision': 'this model does not support image input',
+  'bad-base64': 'invalid image url',
+  'not-an-image': 'cannot decode image',
+  'wrong-type': 'unsupported image type',
+  'too-large': 'image is too large',
+  'too-many': 'too many images',
+};
 
 function novitaFlavour(model: string, tellsUsage: boolean, separatesReasoning: boolean): ChatFlavour {
   const id = freshId('');

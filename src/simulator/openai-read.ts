@@ -1,4 +1,5 @@
 import { asNumber, asObject, asObjects, asText, type JsonObject } from './json.ts';
+import { readContent } from './message-parts.ts';
 import type { Conversation, Turn } from './provider.ts';
 
 /** Reads the body of a chat completion; null when it has no messages. */
@@ -49,21 +50,4 @@ export function readResponses(body: JsonObject): Conversation | null {
 /** True when a summary of the reasoning was asked for. */
 export function asksForSummary(body: JsonObject): boolean {
   return asText(asObject(body.reasoning)?.summary) !== '';
-}
-
-function readContent(content: unknown): { text: string; attachments: string[] } {
-  if (typeof content === 'string') return { text: content, attachments: [] };
-  const parts = asObjects(content);
-  return {
-    text: parts.map((part) => asText(part.text)).join(''),
-    attachments: parts.filter((part) => typeof part.text !== 'string').map(describePart),
-  };
-}
-
-function describePart(part: JsonObject): string {
-  const type = asText(part.type);
-  const value = part[type];
-  const holder = asObject(value);
-  const data = asText(value) || asText(holder?.url) || asText(holder?.file_data) || asText(part.file_data);
-  return `${type} ${/^data:([^;,]+)/.exec(data)?.[1] ?? data}`.trim();
 }

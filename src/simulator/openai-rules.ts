@@ -132,7 +132,8 @@ function unsupported(name: string, advice = ''): Reply {
   return refused(message, name, 'unsupported_parameter');
 }
 
-function refused(message: string, param: string | null, code: string | null): Reply {
+/** OpenAI's refusal of a request, with the parameter that it is about. */
+export function refused(message: string, param: string | null, code: string | null): Reply {
   return { status: 400, body: { error: { message, type: 'invalid_request_error', param, code } } };
 }
 

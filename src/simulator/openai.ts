@@ -1,6 +1,7 @@
 import { modelFault } from './faults.ts';
-import type { JsonObject } from './json.ts';
+import { asObjects, type JsonObject } from './json.ts';
 import { chatFrames } from './openai-chat.ts';
+import { refuseChatParts, refuseInputParts } from './openai-files.ts';
 import { openaiFlavour } from './openai-flavour.ts';
 import { asksForSummary, readChat, readResponses } from './openai-read.ts';
 import { openaiRefusal } from './openai-refusal.ts';
@@ -52,6 +53,7 @@ export const openai: SimulatedProvider = {
     modelFacts('gpt-image-2', { chats: false }),
     modelFacts('text-embedding-3-small', { chats: false }),
   ],
+  maxBodyBytes: 68_000_000, // 50 MB of files, in base64
   headers: {
     'x-request-id': 'req_simulated',
     'openai-organization': 'org-simulated',
@@ -90,7 +92,8 @@ function readChatQuestion(body: JsonObject): Asked | Reply {
   if (!conversation) return badRequest("Missing required parameter: 'messages'.");
   const { model } = conversation;
   if (!speaksChat(model)) return NOT_A_CHAT_MODEL;
-  const refused = refuseChat(factsOf(model), body);
+  const refused =
+    refuseChat(factsOf(model), body) ?? refuseChatParts(factsOf(model), asObjects(body.messages));
   if (refused) return refused;
   const stop = body.stop;
   if (Array.isArray(stop) && stop.length > 4)
@@ -102,7 +105,8 @@ function readResponsesQuestion(body: JsonObject): Asked | Reply {
   const conversation = readResponses(body);
   if (!conversation) return badRequest("Missing required parameter: 'input'.");
   const { model } = conversation;
-  const refused = refuseResponses(factsOf(model), body);
+  const refused =
+    refuseResponses(factsOf(model), body) ?? refuseInputParts(factsOf(model), asObjects(body.input));
   if (refused) return refused;
   const frames = responsesFrames(model, {
     showsReasoning: asksForSummary(body) || modelFault(model) === 'reasoning',

@@ -1,5 +1,8 @@
+import { findPartFault, type ImageUrlRules } from './image-url-rules.ts';
 import { asObjects, type JsonObject } from './json.ts';
+import { placedParts } from './message-parts.ts';
 import { readResponses } from './openai-read.ts';
+import { unknownField } from './option-rules.ts';
 import { perplexityFrames } from './perplexity-frames.ts';
 import { perplexityRefusal } from './perplexity-refusal.ts';
 import {
@@ -40,6 +43,7 @@ export const perplexity: SimulatedProvider = {
     modelFacts('openai/gpt-5.6-luna', { reasons: true, inputPrice: 0.2, outputPrice: 1.2 }),
     modelFacts('google/gemini-3-pro-preview', { reasons: true, inputPrice: 2, outputPrice: 12 }),
   ],
+  maxBodyBytes: 32 * 1024 * 1024,
   headers: { 'x-request-id': 'simulated', 'x-ratelimit-limit': '50', 'x-ratelimit-remaining': '49' },
   keyOf: bearerKey,
   route: ({ method, path }) => {
@@ -92,16 +96,30 @@ function readQuestion(body: JsonObject): Asked | Reply {
   if (limit === null && asked.model.startsWith('anthropic/')) {
     return badRequest('max_output_tokens is required for anthropic models');
   }
-  if (asObjects(body.input).some((message) => asObjects(message.content).some(isFile))) {
-    return badRequest('unsupported content type "input_file"');
-  }
+  const unfit = refuseParts(asObjects(body.input));
+  if (unfit) return unfit;
   // A preset searches by itself.
   const conversation = asked.model ? asked : { ...asked, model: 'perplexity/sonar', wantsSources: true };
   return { conversation, frames: perplexityFrames(conversation.model) };
 }
 
-function isFile(part: JsonObject): boolean {
-  return part.type === 'input_file';
+const PARTS: ImageUrlRules = {
+  partTypes: ['input_text', 'input_image', 'output_text'],
+  imageTypes: ['image/png', 'image/jpeg', 'image/webp', 'image/gif'],
+  imageBytes: Number.POSITIVE_INFINITY, // the body has a limit
+  imageCount: Number.POSITIVE_INFINITY,
+};
+const PART_FIELDS = ['type', 'text', 'image_url'];
+
+function refuseParts(messages: readonly JsonObject[]): Reply | null {
+  const found = findPartFault(messages, true, PARTS);
+  if (found?.fault === 'unknown-part') return badRequest(`unsupported content type "${found.type}"`);
+  const field = placedParts(messages).flatMap(({ part }) => unknownField(part, PART_FIELDS) ?? [])[0];
+  if (field !== undefined) return perplexityRefusal(refusal('unknown-field', { detail: field }));
+  if (found === null) return null;
+  return badRequest(
+    found.fault === 'empty-text' ? 'text must not be empty' : 'image_url is not a valid image',
+  );
 }
 
 function badRequest(detail: string): Reply {

@@ -14,6 +14,8 @@ export interface SimulatedProvider {
   /** What the name of a fault model begins with, so that it passes the filter for models that chat. */
   faultModelPrefix: string;
   models: readonly ModelFacts[];
+  /** Longest body of a request. */
+  maxBodyBytes: number;
   /** Sent with every response: request ids, limits, account ids. */
   headers: Record<string, string>;
   /** The key in the headers; empty when there is none. */
@@ -81,8 +83,10 @@ export interface Conversation {
 export interface Turn {
   role: 'user' | 'assistant';
   text: string;
-  /** What came with the text, e.g. `image_url image/png`. */
+  /** A line about each file that came with the text: its type, size and first words. */
   attachments: string[];
+  /** Tokens of these files; absent if there are none. */
+  fileTokens?: number;
 }
 
 /** Turns the parts of one answer into the events of one provider. Keeps state: one object per answer. */

@@ -23,7 +23,7 @@ export interface SimulatorRequest {
 export type CallEnding = 'finished' | 'left' | 'cut';
 
 const MAX_REQUESTS = 1_000;
-const MAX_BODY_CHARACTERS = 64 * 1024 * 1024;
+const MAX_BODY_CHARACTERS = 256 * 1024 * 1024; // eight questions with a file of 20 MiB
 
 /** The newest calls, oldest first, and the promises that wait for one. Limited in number and in the size of all bodies. */
 export class RequestLog {

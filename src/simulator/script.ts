@@ -1,6 +1,6 @@
 import { readDirective } from './directive.ts';
 import { type ModelFault, modelFault } from './faults.ts';
-import type { AnswerEnd, Conversation, ModelFacts, Source, TokenCounts } from './provider.ts';
+import type { AnswerEnd, Conversation, ModelFacts, Source, TokenCounts, Turn } from './provider.ts';
 import {
   composeAnswer,
   composeReasoning,
@@ -33,7 +33,7 @@ export function writeScript(
   cache: Pick<TokenCounts, 'cached' | 'written'>,
   defaultPaceMs: number,
 ): Script {
-  const directive = readDirective(lastQuestion(conversation));
+  const directive = readDirective(lastQuestion(conversation)?.text ?? '');
   const fault = modelFault(conversation.model) ?? directive.fault;
   const hasSources = conversation.wantsSources || fault === 'citations';
   const wanted = textTokens(conversation, directive, fault, hasSources);
@@ -68,12 +68,18 @@ export function writeScript(
 
 /** Tokens of everything that was sent to the model. */
 export function countInputTokens(conversation: Conversation): number {
-  return [conversation.system ?? '', ...conversation.turns.map((turn) => turn.text)].flatMap(splitTokens)
-    .length;
+  const texts = [conversation.system ?? '', ...conversation.turns.map((turn) => turn.text)];
+  const ofFiles = conversation.turns.reduce((total, { fileTokens = 0 }) => total + fileTokens, 0);
+  return texts.flatMap(splitTokens).length + ofFiles;
 }
 
-function lastQuestion(conversation: Conversation): string {
-  return conversation.turns.findLast((turn) => turn.role === 'user')?.text ?? '';
+function lastQuestion(conversation: Conversation): Turn | undefined {
+  return conversation.turns.findLast((turn) => turn.role === 'user');
+}
+
+/** A line for each file of the conversation. */
+function listFiles({ turns }: Conversation): string {
+  return turns.flatMap(({ attachments }) => attachments).join('\n') || 'There are no files.';
 }
 
 function textTokens(
@@ -89,9 +95,11 @@ function textTokens(
     const { system, turns, maxOutputTokens } = conversation;
     return splitTokens(JSON.stringify({ system, turns, maxOutputTokens }));
   }
+  if (directive.listsFiles) return splitTokens(listFiles(conversation));
   if (directive.say !== null) return splitTokens(directive.say);
   if (directive.tokens !== null) return composeTokens(directive.tokens);
-  const answer = composeAnswer(directive.question, conversation.model);
+  const files = lastQuestion(conversation)?.attachments ?? [];
+  const answer = composeAnswer(directive.question, conversation.model, files);
   if (fault === 'split') return splitTokens(DIFFICULT_TEXT + answer);
   return splitTokens(hasSources ? `${answer}\n\n${SOURCES_SENTENCE}` : answer);
 }

@@ -45,7 +45,6 @@ export interface SimulatorOptions {
 }
 
 const DEFAULT_PACE_MS = 15; // about as fast as a small model of a large provider
-const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const KEEP_ALIVE_MS = 60_000; // longer than any client keeps an idle connection in a test
 
 /** Starts a simulator and resolves once it listens. The caller closes it. */
@@ -72,7 +71,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     const outlet = new Outlet(response);
     if (!url || !provider) return outlet.reply(NOBODY_HERE, { connection: 'close' });
     try {
-      const body = await readBody(request, MAX_BODY_BYTES);
+      const body = await readBody(request, provider.maxBodyBytes);
       if (body === null)
         return outlet.reply(provider.refuse(refusal('body-too-large')), { connection: 'close' });
       const gate = new StepGate(outlet);

@@ -1,7 +1,9 @@
 /** A pleasant answer to a question, the same every time. It says that it is simulated, and by which model. */
-export function composeAnswer(question: string, model: string): string {
+export function composeAnswer(question: string, model: string, files: readonly string[] = []): string {
   const quoted = quote(question);
-  const opening = `Good question. You asked: ${quoted}\n\nThis is a simulated answer by **${model}**, so no account was used and nothing left this machine.`;
+  const listed = files.map((file) => `- ${file}\n`).join('');
+  const seen = listed === '' ? '' : `You sent with it:\n\n${listed}\n`;
+  const opening = `Good question. You asked: ${quoted}\n\n${seen}This is a simulated answer by **${model}**, so no account was used and nothing left this machine.`;
   return asksForCode(question) ? `${opening}\n\n${CODE}` : `${opening}\n\n${PROSE}`;
 }
 

@@ -1,3 +1,4 @@
+import { findPartFault, type ImageUrlRules, type PartFault } from './image-url-rules.ts';
 import { asObject, asObjects, asText, type JsonObject } from './json.ts';
 import { chatFrames } from './openai-chat.ts';
 import { readChat, readResponses } from './openai-read.ts';
@@ -58,6 +59,7 @@ export const xai: SimulatedProvider = {
     }),
     modelFacts('grok-imagine-image', { chats: false }),
   ],
+  maxBodyBytes: 68_000_000, // it states none
   headers: {
     'x-request-id': 'simulated',
     'x-ratelimit-limit-requests': '480',
@@ -166,6 +168,8 @@ function readQuestion(body: JsonObject): Asked | Reply {
   if (facts?.reasons && refused) return badRequest(`Argument not supported on this model: ${refused}`);
   const unfit = refuseEffort(facts, asText(body.reasoning_effort));
   if (unfit) return unfit;
+  const unreadable = refuseParts(facts, asObjects(body.messages));
+  if (unreadable) return unreadable;
   const wantsSources = asObject(body.search_parameters) !== null;
   return {
     conversation: { ...conversation, wantsSources },
@@ -189,6 +193,8 @@ function readResponsesQuestion(body: JsonObject): Asked | Reply {
   if (asObjects(body.input).some(({ type, role }) => type !== 'reasoning' && !ROLES.includes(asText(role)))) {
     return badRequest('Invalid role in `input`.');
   }
+  const unreadable = refuseParts(factsOf(model), asObjects(body.input));
+  if (unreadable) return unreadable;
   const frames = responsesFrames(model, {
     showsReasoning: true,
     encryptsReasoning: asksForEncrypted(body),
@@ -211,6 +217,30 @@ const RESPONSES_FIELDS =
 const ROLES = ['user', 'assistant', 'system', 'developer'];
 const UNREADABLE =
   'Could not decrypt the provided encrypted_content. Please ensure the value is the unmodified encrypted_content from a previous response.';
+
+const PARTS: ImageUrlRules = {
+  // Files are taken by their id alone, and switch on a search.
+  partTypes: ['text', 'image_url', 'input_text', 'input_image', 'output_text', 'refusal'],
+  imageTypes: ['image/jpeg', 'image/png'],
+  imageBytes: 20 * 1024 * 1024,
+  imageCount: Number.POSITIVE_INFINITY,
+};
+
+function refuseParts(model: ModelFacts | undefined, messages: readonly JsonObject[]): Reply | null {
+  const found = findPartFault(messages, model?.readsImages !== false, PARTS);
+  return found && badRequest(WRONG_PARTS[found.fault]);
+}
+
+const WRONG_PARTS: Record<PartFault['fault'], string> = {
+  'unknown-part': 'Invalid request content: unknown content part type.',
+  'empty-text': 'Each message must have at least one content element that is not empty.',
+  'no-vision': 'Image inputs are not supported by this model.',
+  'bad-base64': 'Invalid base64-encoded image.',
+  'not-an-image': 'Downloaded response does not contain a valid JPG or PNG image.',
+  'wrong-type': 'Unsupported content-type encountered when downloading image. Use image/jpeg or image/png.',
+  'too-large': 'The image is larger than the maximum of 20 MiB.',
+  'too-many': 'Too many images.',
+};
 
 function refuseEffort(model: ModelFacts | undefined, effort: string): Reply | null {
   if (!model || effort === '' || model.efforts.includes(effort)) return null;
