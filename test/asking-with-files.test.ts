@@ -54,6 +54,13 @@ function modelOf(provider: ProviderName, { readsImages = true } = {}): ListedMod
   return found ?? expect.unreachable(`${provider} lists no such model`);
 }
 
+/** A model of a provider that reads images, if any does. */
+function bestOf(provider: ProviderName): ListedModel {
+  const [first, ...rest] = models[provider];
+  const seeing = [first, ...rest].find((model) => model?.capabilities.includes('IMAGE_INPUT'));
+  return seeing ?? first ?? expect.unreachable(`${provider} lists no model`);
+}
+
 interface Use {
   attachment: { id: string } | null;
   use: string;
@@ -385,10 +392,8 @@ describe('a file that is lost', () => {
 
 describe('with files in its history', { timeout: 120_000 }, () => {
   test.each(PROVIDER_NAMES)('a turn of %s begins with the bytes of the turn before it', async (provider) => {
-    const model =
-      models[provider].find(({ capabilities }) => capabilities.includes('IMAGE_INPUT')) ??
-      models[provider][0];
-    const seesImages = model?.capabilities.includes('IMAGE_INPUT');
+    const model = bestOf(provider);
+    const seesImages = model.capabilities.includes('IMAGE_INPUT');
     const files = [
       await upload(ada, makePdf(['One page.']), { fileName: 'a.pdf' }),
       await upload(ada, 'Some notes.'),
@@ -398,7 +403,7 @@ describe('with files in its history', { timeout: 120_000 }, () => {
     const sent: string[] = [];
     for (const attachmentIds of [files.map(({ id }) => id), [], [files[1]?.id ?? ''], []]) {
       const text = unique();
-      const message = await send(threadId, [model ?? expect.unreachable()], { text, attachmentIds });
+      const message = await send(threadId, [model], { text, attachmentIds });
       const [body = ''] = await bodiesOf(message, text);
       const { messages: chat, input, contents } = JSON.parse(body);
       sent.push(JSON.stringify(chat ?? input ?? contents).slice(0, -1));
@@ -422,7 +427,7 @@ describe('with files in its history', { timeout: 120_000 }, () => {
     );
     await endsOf(begun);
     const before = server.simulator.requests.length;
-    const asked = PROVIDER_NAMES.map((name) => models[name][0] ?? expect.unreachable());
+    const asked = PROVIDER_NAMES.map(bestOf);
     let parentId = begun.answers[0]?.id;
     let count = 0;
     for (const first of asked) {

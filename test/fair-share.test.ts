@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fairShare } from '../src/answers/running.ts';
+import { LiveAnswer } from '../src/answers/live-answer.ts';
+import { fairShare, RunningAnswers } from '../src/answers/running.ts';
+import { heldBytes } from '../src/answers/sent-files.ts';
 import { readConfig } from '../src/config.ts';
+import { BusyError } from '../src/errors.ts';
 import type { NamedModel, Person, Sent } from './kit/person.ts';
 import { useSite } from './kit/site.ts';
 
@@ -88,3 +91,19 @@ interface Asker {
 function ask({ person, models }: Asker, count: number): Promise<Sent> {
   return person.ask('simulate: held', models.slice(0, count));
 }
+
+test('texts of files that are held for answers count as their conversations do', () => {
+  const running = new RunningAnswers({ total: 200, perPerson: 16 });
+  const texts = (count: number) =>
+    heldBytes(Array(count).fill({ use: { use: 'AS_TEXT', maxCharacters: 400_000 } }));
+  const lives = Array.from({ length: 8 }, (_, index) => {
+    const id = `msg_${index}`;
+    return new LiveAnswer({ id, threadId: 'thr_1', writerId: 'srv_1', provider: 'OPENAI' });
+  });
+  const answers = (count: number) => lives.map((live) => ({ live, heldBytes: texts(count) }));
+  // As much as a model is sent at most, for eight models.
+  running.add('usr_ada', answers(5));
+  for (const live of lives) running.remove(live);
+  expect(() => running.add('usr_ada', answers(6))).toThrow(BusyError);
+  expect(heldBytes([])).toBe(0);
+});

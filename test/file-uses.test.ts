@@ -53,7 +53,7 @@ const RULES: FileRules = {
   },
   documents: [{ mediaTypes: ['application/pdf'], maxBytes: 5_000, maxPages: 10, tokensPerPage: 1_000 }],
   maxRequestBytes: 12_000,
-  maxRequestPages: 12,
+  maxImagesAndPages: 12,
   charactersPerToken: 4,
 };
 
@@ -211,12 +211,24 @@ describe('files of a branch', () => {
     expect(kinds([image(large), image(large)], model())).toEqual(['NATIVE', 'NATIVE']);
     expect(usesOf([image({ pictureBytes: 4_503 }), image(large)], model())[0]).toMatchObject({
       use: 'LEFT_OUT',
-      note: 'The files of this conversation have more bytes together than this model takes, and those of newer messages come first.',
+      note: 'The files of this conversation are more together than this model takes, and those of newer messages come first.',
     });
     expect(usesOf([pdf(1, { sizeBytes: 4_503 }), image(large)], model())[0]).toMatchObject({
       use: 'AS_TEXT',
       note: 'It is sent as text, because the files of this conversation are more together than this model takes.',
     });
+  });
+
+  test('images count together with pages', () => {
+    expect(usesOf([image(), pdf(10), pdf(2)], model())).toMatchObject([
+      {
+        use: 'LEFT_OUT',
+        note: 'The files of this conversation are more together than this model takes, and those of newer messages come first.',
+      },
+      { use: 'NATIVE' },
+      { use: 'NATIVE' },
+    ]);
+    expect(kinds([pdf(10), image(), pdf(2)], model())).toEqual(['AS_TEXT', 'NATIVE', 'NATIVE']);
   });
 
   test('of more pages than a request takes, the oldest documents go as text', () => {
@@ -279,7 +291,7 @@ describe('for any files and any model', () => {
       { maxLength: 2 },
     ),
     maxRequestBytes: limit(60_000_000),
-    maxRequestPages: limit(1_000),
+    maxImagesAndPages: limit(1_000),
     charactersPerToken: fc.constantFrom(1.5, 2.5, 3.5, 4),
   });
   const anyModel: fc.Arbitrary<FileTaker> = fc.record({
@@ -304,6 +316,9 @@ describe('for any files and any model', () => {
         );
         const base64 = bytes.reduce<number>((total, each) => total + 4 * Math.ceil((each ?? 0) / 3), 0);
         expect(base64).toBeLessThanOrEqual(rules.maxRequestBytes ?? Infinity);
+        const pages = native.map(({ facts }) => (facts.kind === 'IMAGE' ? 1 : (facts.pageCount ?? 0)));
+        const together = pages.reduce((total, each) => total + each, 0);
+        expect(together).toBeLessThanOrEqual(rules.maxImagesAndPages ?? Infinity);
         const images = native.filter(({ facts }) => facts.kind === 'IMAGE');
         expect(images.length).toBeLessThanOrEqual(
           rules.images === null ? 0 : (rules.images.maxCount ?? Infinity),
@@ -331,7 +346,7 @@ describe('for any files and any model', () => {
   test('files that all fit go the same whatever is added, as long as that fits too', () => {
     const ample = model({
       contextWindow: null,
-      rules: { ...RULES, maxRequestBytes: null, maxRequestPages: null },
+      rules: { ...RULES, maxRequestBytes: null, maxImagesAndPages: null },
     });
     const fits = fc.array(fc.array(fc.constantFrom(text(1_000), pdf(3), docx), { maxLength: 3 }), {
       maxLength: 6,

@@ -62,7 +62,8 @@ interface Room {
   characters: number;
   images: number;
   requestBytes: number;
-  requestPages: number;
+  /** Images and pages of documents, together. */
+  imagesAndPages: number;
 }
 
 function roomFor({ rules, contextWindow, maxOutputTokens }: FileTaker): Room {
@@ -71,7 +72,7 @@ function roomFor({ rules, contextWindow, maxOutputTokens }: FileTaker): Room {
     characters: MOST_CHARACTERS,
     images: rules.images?.maxCount ?? Infinity,
     requestBytes: rules.maxRequestBytes ?? Infinity,
-    requestPages: rules.maxRequestPages ?? Infinity,
+    imagesAndPages: rules.maxImagesAndPages ?? Infinity,
   };
 }
 
@@ -93,6 +94,7 @@ function takeImage(file: FileFacts, rules: ImageRules | null, room: Room): FileU
   const refusal = refusalOfImage(file, rules, room, { side: Math.max(width, height), tokens, bytes });
   if (refusal !== null) return leftOut(refusal);
   room.images -= 1;
+  room.imagesAndPages -= 1;
   room.requestBytes -= bytes;
   room.tokens -= tokens;
   return { use: 'NATIVE', form: 'image', note: file.note, tokens };
@@ -110,7 +112,7 @@ function refusalOfImage(
   if (side > (maxSide ?? Infinity)) return 'The image has more pixels than this model takes.';
   if (room.images < 1)
     return `This model takes ${count(maxCount ?? 0, 'image')} at most, and those of newer messages come first.`;
-  if (bytes > room.requestBytes) return TOO_MANY_BYTES;
+  if (bytes > room.requestBytes || room.imagesAndPages < 1) return TOO_MANY;
   return tokens > room.tokens ? NO_ROOM : null;
 }
 
@@ -121,7 +123,7 @@ function takeDocument(file: FileFacts, model: FileTaker, room: Room): FileUse {
   const refusal = refusalOfDocument(file, rules, room, needs);
   if (refusal !== null) return takeText(file, model, room, refusal);
   room.requestBytes -= needs.bytes;
-  room.requestPages -= needs.pages;
+  room.imagesAndPages -= needs.pages;
   room.tokens -= needs.tokens;
   return { use: 'NATIVE', form: 'document', note: null, tokens: needs.tokens };
 }
@@ -156,7 +158,7 @@ function refusalOfDocument(
   if (sizeBytes > (maxBytes ?? Infinity)) return 'it has more bytes than this model takes';
   if (maxPages !== null && (pageCount ?? 0) > maxPages)
     return `this model takes ${count(maxPages, 'page')} at most`;
-  if (bytes > room.requestBytes || pages > room.requestPages)
+  if (bytes > room.requestBytes || pages > room.imagesAndPages)
     return 'the files of this conversation are more together than this model takes';
   return tokens > room.tokens ? 'its pages are too long for this model' : null;
 }
@@ -216,8 +218,8 @@ function count(number: number, noun: string): string {
 const NUMBER = new Intl.NumberFormat('en');
 
 const NO_ROOM = 'The other files of this conversation leave no room for it.';
-const TOO_MANY_BYTES =
-  'The files of this conversation have more bytes together than this model takes, and those of newer messages come first.';
+const TOO_MANY =
+  'The files of this conversation are more together than this model takes, and those of newer messages come first.';
 
 /** Of the context without the answer. The rest is for what is said. */
 const PART_FOR_FILES = 0.6;

@@ -94,7 +94,8 @@ async function namePart(
 ): Promise<FileUse> {
   try {
     const text = await readText(AbortSignal.timeout(LONGEST_READ_MS));
-    const { part } = cutText(text ?? '', use.maxCharacters, attachment);
+    const { text: beginning, part } = cutText(text ?? '', use.maxCharacters, attachment);
+    if (!/\S/.test(beginning)) return BLANK;
     if (part === null) return use;
     return {
       ...use,
@@ -106,6 +107,12 @@ async function namePart(
   }
 }
 
+/** Providers refuse a part of a message without a word. */
+const BLANK: FileUse = {
+  use: 'LEFT_OUT',
+  note: 'It is too long for this model, and its beginning is blank.',
+  tokens: 0,
+};
 const BYTES_OF_CHARACTER = 2;
 /** A text has 3 MB at most. */
 export const LONGEST_READ_MS = 30_000;

@@ -283,6 +283,7 @@ export async function addThread(
       apiKeyId: keys[payer] ?? null,
       paidBy: payer === 'team' ? 'TEAM' : 'WORKSPACE',
       attempts: [{ apiKeyId: keys[payer] ?? '', startedAt: '2026-11-28T12:00:00.000Z', errorCode: null }],
+      attachmentUses: [{ attachmentId: made.attachmentId, use: 'LEFT_OUT', note: 'It has no text.' }],
       isUsageEstimated: false,
     },
   ]);
