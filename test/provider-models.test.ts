@@ -47,17 +47,17 @@ describe('the list of models', () => {
     const data = [...names.map((id) => ({ id, object: 'model' })), ...ODD_ENTRIES];
     expect(await listed('OPENAI', () => ({ object: 'list', data }))).toMatchInlineSnapshot(`
       [
-        "gpt-5.6-luna "gpt-5.6-luna" null/null [] and by hand [REASONING]",
-        "gpt-4.1 "gpt-4.1" null/null []",
-        "gpt-5-chat-latest "gpt-5-chat-latest" null/null []",
-        "gpt-5.6-pro "gpt-5.6-pro" null/null [] and by hand [REASONING]",
-        "gpt-5.3-codex "gpt-5.3-codex" null/null [] and by hand [REASONING]",
+        "gpt-5.6-luna "gpt-5.6-luna" null/null [] and by hand [REASONING IMAGE_INPUT PDF_INPUT]",
+        "gpt-4.1 "gpt-4.1" null/null [] and by hand [IMAGE_INPUT PDF_INPUT]",
+        "gpt-5-chat-latest "gpt-5-chat-latest" null/null [] and by hand [IMAGE_INPUT PDF_INPUT]",
+        "gpt-5.6-pro "gpt-5.6-pro" null/null [] and by hand [REASONING IMAGE_INPUT PDF_INPUT]",
+        "gpt-5.3-codex "gpt-5.3-codex" null/null [] and by hand [REASONING IMAGE_INPUT PDF_INPUT]",
         "o3-deep-research "o3-deep-research" null/null [] and by hand [REASONING WEB_SEARCH]",
-        "chatgpt-4o-latest "chatgpt-4o-latest" null/null []",
+        "chatgpt-4o-latest "chatgpt-4o-latest" null/null [] and by hand [IMAGE_INPUT PDF_INPUT]",
         "chat-latest "chat-latest" null/null []",
         "o3-deep-research-2025-06-26 "o3-deep-research-2025-06-26" null/null [] and by hand [REASONING WEB_SEARCH]",
-        "ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234 "ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234" null/null []",
-        "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80 "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80" null/null [] and by hand [REASONING]",
+        "ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234 "ft:gpt-4.1-mini-2025-04-14:acme:image-search:BxYz1234" null/null [] and by hand [IMAGE_INPUT PDF_INPUT]",
+        "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80 "ft:o4-mini-2025-04-16:acme::BxYz1234:ckpt-step-80" null/null [] and by hand [REASONING IMAGE_INPUT PDF_INPUT]",
       ]
     `);
   });

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
+import { makeEncryptedPdf, makePdf } from './kit/make-pdf.ts';
+import { makePng } from './kit/make-png.ts';
 
 /** The simulator refuses what the providers refuse, so that a wrong request fails here as it would there. */
 
@@ -197,6 +199,206 @@ test('Mistral', async () => {
       "422 Input should be less than or equal to 1.5",
       "422 Unexpected role developer",
       "422 Extra inputs are not permitted",
+    ]
+  `);
+});
+
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+const PNG = base64(makePng(8, 8));
+const PDF = base64(makePdf(['One']));
+const LOCKED = base64(makeEncryptedPdf('One', 'secret'));
+const LARGE = base64(Buffer.concat([makePng(8, 8), Buffer.alloc(10_500_000)]));
+const dataUrl = (type: string, data: string) => `data:${type};base64,${data}`;
+const times = <Part>(count: number, part: Part) => Array<Part>(count).fill(part);
+
+test('files at OpenAI', async () => {
+  const input = (...content: object[]) =>
+    said('OPENAI', '/responses', { model: 'gpt-6-sol', input: [{ role: 'user', content }] });
+  const chat = (...content: object[]) =>
+    said('OPENAI', '/chat/completions', { model: 'gpt-4.1-nano', messages: [{ role: 'user', content }] });
+  const image = (image_url: string) => ({ type: 'input_image', image_url });
+  const paper = (file_data: string) => ({ type: 'input_file', filename: 'a.pdf', file_data });
+  const inChat = (file_data: string) => ({ type: 'file', file: { filename: 'a', file_data } });
+  expect([
+    await input(image(dataUrl('image/png', PNG)), paper(dataUrl('application/pdf', PDF))),
+    await input({ type: 'file' }),
+    await input(image(PNG)),
+    await input(image(dataUrl('image/png', `${PNG}*`))),
+    await input(image(dataUrl('image/tiff', PNG))),
+    await input(image(dataUrl('application/pdf', PDF))),
+    await input({ ...paper(dataUrl('application/pdf', PDF)), filename: '' }),
+    await input(paper(dataUrl('application/pdf', LOCKED))),
+    await chat(inChat(dataUrl('application/pdf', PDF))),
+    await chat(inChat(dataUrl('text/csv', PDF))),
+    await chat({ type: 'input_image' }),
+  ]).toMatchInlineSnapshot(`
+    [
+      "200 taken",
+      "400 Invalid value: 'file'. Supported values are: 'input_text', 'input_image', 'output_text', 'refusal', 'input_file', and 'summary_text'.",
+      "400 Invalid 'input[0].content[0].image_url'. Expected a base64-encoded data URL with an image MIME type (e.g. 'data:image/png;base64,aW1nIGJ5dGVzIGhlcmU='), but got a value without the 'data:' prefix.",
+      "400 Invalid base64 image_url.",
+      "400 You uploaded an unsupported image. Please make sure your image has of one the following formats: ['png', 'jpeg', 'gif', 'webp'].",
+      "400 Invalid MIME type. Only image types are supported.",
+      "400 Missing required parameter: 'input[0].content[0].filename'.",
+      "400 The file could not be processed.",
+      "200 taken",
+      "400 Invalid file data: 'messages[0].content[0].file.file_data'. Expected a base64-encoded data URL with an application/pdf MIME type (e.g. 'data:application/pdf;base64,aW1nIGJ5dGVzIGhlcmU='), but got unsupported MIME type 'text/csv'.",
+      "400 Invalid value: 'input_image'. Supported values are: 'text', 'image_url', 'input_audio', 'refusal', 'audio', and 'file'.",
+    ]
+  `);
+});
+
+test('files at Anthropic', async () => {
+  const ask = (...content: object[]) =>
+    said('ANTHROPIC', '/v1/messages', {
+      model: 'claude-haiku-4-5-20251001',
+      max_tokens: 100,
+      messages: [{ role: 'user', content }],
+    });
+  const image = (data: string, media_type = 'image/png') => ({
+    type: 'image',
+    source: { type: 'base64', media_type, data },
+  });
+  const paper = (data: string, more: object = {}) => ({
+    type: 'document',
+    source: { type: 'base64', media_type: 'application/pdf', data },
+    ...more,
+  });
+  const text = (data: string) => ({
+    type: 'document',
+    source: { type: 'text', media_type: 'text/plain', data },
+  });
+  expect([
+    await ask(image(PNG), paper(PDF, { title: 'a.pdf' }), text('a,b')),
+    await ask({ type: 'input_image' }),
+    await ask(image(PNG, 'image/tiff')),
+    await ask(image(PNG, 'image/jpeg')),
+    await ask(image('%%%')),
+    await ask(image(LARGE)),
+    await ask(image(base64(makePng(8_001, 8)))),
+    await ask(...times(21, image(base64(makePng(2_001, 8))))),
+    await ask(...times(101, image(PNG))),
+    await ask(paper(PDF, { name: 'a.pdf' })),
+    await ask(paper(PDF, { title: '' })),
+    await ask(paper(LOCKED)),
+    await ask(paper(base64(makePdf(times(101, 'x'))))),
+    await ask(text('')),
+    await ask(image(PNG), { type: 'text', text: '' }),
+  ]).toMatchInlineSnapshot(`
+    [
+      "200 taken",
+      "400 messages.0.content.0: Input tag 'input_image' found using 'type' does not match any of the expected tags: 'document', 'image', 'redacted_thinking', 'search_result', 'text', 'thinking', 'tool_result', 'tool_use'",
+      "400 messages.0.content.0.image.source.base64.media_type: Input should be 'image/jpeg', 'image/png', 'image/gif' or 'image/webp'",
+      "400 messages.0.content.0.image.source.base64.data: Image does not match the provided media type image/jpeg",
+      "400 messages.0.content.0.image.source.base64.data: Invalid base64 data",
+      "400 messages.0.content.0.image.source.base64: image exceeds 5 MB maximum: 14000092 bytes > 5242880 bytes",
+      "400 messages.0.content.0.image.source.base64.data: At least one of the image dimensions exceed max allowed size: 8000 pixels",
+      "400 messages.0.content.0.image.source.base64.data: At least one of the image dimensions exceed max allowed size for many-image requests: 2000 pixels",
+      "400 Too much media: 0 document pages + 101 images > 100",
+      "400 messages.0.content.0.document.name: Extra inputs are not permitted",
+      "400 messages.0.content.0.document.title: String should have between 1 and 500 characters",
+      "400 messages.0.content.0.document.source.base64.data: The PDF specified is password protected.",
+      "400 A maximum of 100 PDF pages may be provided.",
+      "400 messages.0.content.0.document.source.text.data: String should have at least 1 character",
+      "400 messages: text content blocks must be non-empty",
+    ]
+  `);
+});
+
+test('files at Gemini', async () => {
+  const ask = (model: string, ...parts: object[]) =>
+    said('GEMINI', `/models/${model}:streamGenerateContent?alt=sse`, { contents: [{ role: 'user', parts }] });
+  const inline = (mimeType: string, data: string, more: object = {}) => ({
+    inlineData: { mimeType, data, ...more },
+  });
+  const model = 'gemini-3.8-flash';
+  expect([
+    await ask(model, inline('image/png', PNG), inline('application/pdf', PDF)),
+    await ask(model, inline('image/gif', PNG)),
+    await ask(model, inline('image/png', '%%%')),
+    await ask(model, inline('image/jpeg', PNG)),
+    await ask(model, inline('image/png', PNG, { displayName: 'a' })),
+    await ask(model, { image: PNG }),
+    await ask(model, inline('application/pdf', base64(makePdf(times(1_001, 'x'))))),
+    await ask(model, inline('image/png', PNG), { text: '' }),
+    await ask('gemma-3-27b-it', inline('image/png', PNG)),
+  ]).toMatchInlineSnapshot(`
+    [
+      "200 taken",
+      "400 Unsupported MIME type: image/gif",
+      "400 Invalid value at 'contents[0].parts[0].inline_data.data' (TYPE_BYTES), Base64 decoding failed for \\"%%%\\"",
+      "400 Unable to process input image.",
+      "400 Invalid JSON payload received. Unknown name \\"displayName\\" at 'contents[0].parts[0].inline_data': Cannot find field.",
+      "400 Invalid JSON payload received. Unknown name \\"image\\" at 'contents[0].parts[0]': Cannot find field.",
+      "400 The document contains 1001 pages which exceeds the supported page limit of 1000.",
+      "400 * GenerateContentRequest.contents.parts: contents.parts must not be empty.",
+      "400 Image input modality is not enabled for models/gemma-3-27b-it",
+    ]
+  `);
+});
+
+test('files at the other providers', async () => {
+  const chat =
+    (name: Name, model: string) =>
+    (...content: object[]) =>
+      said(name, '/chat/completions', { model, messages: [{ role: 'user', content }] });
+  const responses =
+    (name: Name, path: string, model: string) =>
+    (...content: object[]) =>
+      said(name, path, { model, input: [{ role: 'user', content }] });
+  const image = (data: string, type = 'image/png') => ({
+    type: 'image_url',
+    image_url: { url: dataUrl(type, data) },
+  });
+  const input = (data: string, type = 'image/png', more: object = {}) => ({
+    type: 'input_image',
+    image_url: dataUrl(type, data),
+    ...more,
+  });
+  const file = { type: 'input_file', filename: 'a.pdf', file_data: dataUrl('application/pdf', PDF) };
+  const mistral = chat('MISTRAL', 'mistral-medium-2604');
+  const paper = (document_url: string) => ({ type: 'document_url', document_url });
+  const perplexity = responses('PERPLEXITY', '/v1/agent', 'perplexity/sonar');
+  const xai = responses('XAI', '/responses', 'grok-4.7');
+  expect([
+    await mistral(...times(8, image(PNG)), paper(dataUrl('application/pdf', PDF))),
+    await mistral(...times(9, image(PNG))),
+    await mistral(image(LARGE)),
+    await mistral(image(PNG, 'image/bmp')),
+    await mistral({ type: 'input_image' }),
+    await mistral(paper(dataUrl('text/csv', PDF))),
+    await chat('MISTRAL', 'magistral-medium-latest')(image(PNG)),
+    await perplexity(input(PNG)),
+    await perplexity(input(PNG, 'image/png', { detail: 'auto' })),
+    await perplexity(file),
+    await xai(input(PNG, 'image/png', { detail: 'auto' })),
+    await xai(input(PNG, 'image/webp')),
+    await xai(file),
+    await chat('NOVITA', 'deepseek/deepseek-r1')(image(PNG)),
+    await chat('NOVITA', 'qwen/qwen3-vl-235b-a22b-instruct')({ type: 'file' }),
+    await chat('CUSTOM', 'llama3.2:latest')(image(PNG)),
+    await chat('CUSTOM', 'gemma3:4b')(image(PNG, 'image/webp')),
+    await chat('CUSTOM', 'gemma3:4b')({ type: 'text', text: '' }),
+  ]).toMatchInlineSnapshot(`
+    [
+      "200 taken",
+      "400 Too many images in request: 9. Maximum is 8",
+      "400 Image content must be at most 10 MB",
+      "400 Image format is not supported. Supported formats: png, jpeg, webp, gif",
+      "422 Input tag 'input_image' does not match any of the expected tags",
+      "400 Document content must be a PDF, got text/csv",
+      "400 Image input is not enabled for this model: magistral-medium-latest",
+      "200 taken",
+      "400 invalid request body: json: unknown field \\"detail\\"",
+      "400 unsupported content type \\"input_file\\"",
+      "200 taken",
+      "400 Unsupported content-type encountered when downloading image. Use image/jpeg or image/png.",
+      "400 Invalid request content: unknown content part type.",
+      "400 messages: this model does not support image input",
+      "400 messages: unknown content type",
+      "400 At most 0 image(s) may be provided in one prompt.",
+      "400 Failed to load image or audio file",
+      "400 content[].text must not be empty",
     ]
   `);
 });

@@ -331,7 +331,8 @@ test('eight calls with a file of twenty mebibytes each take little memory', {
   say(
     `8 calls × 20 MiB: ${seconds.toFixed(1)} s, resident +${Math.round(most - resident)} MiB, kept ${(await usedMiB()) - before} MiB`,
   );
-  expect(most - resident).toBeLessThan(100);
+  // With what the provider's end of the connections takes, which is in this process. Bodies in one piece would take 580 MiB.
+  expect(most - resident).toBeLessThan(128);
   expect((await usedMiB()) - before).toBeLessThan(8);
 });
 

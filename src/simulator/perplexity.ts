@@ -85,8 +85,8 @@ function checkKey(secret: string): Reply {
 }
 
 function readQuestion(body: JsonObject): Asked | Reply {
-  const unknownField = Object.keys(body).find((name) => !FIELDS.includes(name));
-  if (unknownField) return perplexityRefusal(refusal('unknown-field', { detail: unknownField }));
+  const field = unknownField(body, FIELDS);
+  if (field) return perplexityRefusal(refusal('unknown-field', { detail: field }));
   const asked = readResponses(body);
   if (!asked) return badRequest('input is required');
   const preset = body.preset;

@@ -71,16 +71,28 @@ function base64Length(lengthBytes: number): number {
 }
 
 async function* readBase64(content: FileContent, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  let rest: Uint8Array = new Uint8Array(0);
+  // Three bytes are four characters, so those that make no three wait for the next chunk.
+  let rest = Buffer.alloc(0);
   for await (const chunk of readContent(content, signal)) {
-    const bytes = Buffer.concat([rest, chunk]);
-    // Three bytes are four characters: only at the end may be fewer.
-    const whole = bytes.length - (bytes.length % 3);
-    for (let start = 0; start < whole; start += PIECE_BYTES)
-      yield Buffer.from(bytes.toString('base64', start, Math.min(start + PIECE_BYTES, whole)), 'latin1');
-    rest = bytes.subarray(whole);
+    const missing = (3 - rest.length) % 3;
+    const head = Buffer.concat([rest, chunk.subarray(0, missing)]);
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).subarray(missing);
+    if (head.length < 3 && bytes.length === 0) {
+      rest = head;
+      continue;
+    }
+    if (head.length > 0) yield base64Of(head);
+    const end = bytes.length - (bytes.length % 3);
+    for (let start = 0; start < end; start += PIECE_BYTES)
+      yield base64Of(bytes.subarray(start, Math.min(start + PIECE_BYTES, end)));
+    // A copy, since the source may fill its chunk again.
+    rest = Buffer.from(bytes.subarray(end));
   }
-  if (rest.length > 0) yield Buffer.from(Buffer.from(rest).toString('base64'), 'latin1');
+  if (rest.length > 0) yield base64Of(rest);
+}
+
+function base64Of(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.toString('base64'), 'latin1');
 }
 
 /** The bytes of a file, exactly as many as were promised. */
