@@ -34,7 +34,8 @@ export function readFileSettings(given: GivenFileSettings, dataDir: string): Fil
     bucket,
     isForOneServer: bucket === null && given.folder === undefined,
     numbers: {
-      maxFileBytes: readCount('LATCHKEY_MAX_FILE_BYTES', given.maxFileBytes, 20 * MIB, 1_024 * MIB),
+      // What reads files takes no larger ones.
+      maxFileBytes: readCount('LATCHKEY_MAX_FILE_BYTES', given.maxFileBytes, 20 * MIB, 128 * MIB),
       maxWorkspaceBytes: readCount(
         'LATCHKEY_MAX_WORKSPACE_BYTES',
         given.maxWorkspaceBytes,

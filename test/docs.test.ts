@@ -1,7 +1,8 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { posix } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { sql } from 'drizzle-orm';
@@ -16,9 +17,11 @@ import { startSimulator } from '../src/simulator/simulator.ts';
 import { askHeld } from './kit/answer.ts';
 import { seen, upload, whenRead } from './kit/attachment.ts';
 import { freshDatabase } from './kit/database.ts';
+import { eventually } from './kit/eventually.ts';
 import { nodesOf, type Page } from './kit/page.ts';
 import { importRecipe, PAGES, page, recipe, recipeFolder } from './kit/pages.ts';
-import { personOf, post } from './kit/person.ts';
+import { personOf, post, signUp } from './kit/person.ts';
+import { startServerProcess } from './kit/process.ts';
 import { startTestServer } from './kit/server.ts';
 
 const run = promisify(execFile);
@@ -209,6 +212,75 @@ test('the recipe for a page uploads a file and says how far it is', async () => 
   vi.unstubAllGlobals();
 });
 
+test('the recipe for a page ends an upload that is cancelled, of which nothing is kept', async () => {
+  await using server = await startTestServer();
+  const ada = await server.signUp();
+  const { uploadFile } = await importRecipe<{ uploadFile: UploadFile }>('upload-file', server.url);
+  const cancel = new AbortController();
+  const reason = new Error('The person has changed their mind.');
+  const ids: string[] = [];
+  const send = async (query: string, variables: object): Promise<object> => {
+    const { data } = (await post(server.url, ada.token, { query, variables })) as CreatedFile;
+    ids.push(data.createAttachment.attachment.id);
+    return data;
+  };
+  vi.stubGlobal('XMLHttpRequest', StalledRequestOfPage);
+  const uploading = uploadFile(send, ada.workspaceId, new File(['words'], 'a.txt'), () => {}, cancel.signal);
+  const outcome = expect(uploading).rejects.toBe(reason);
+  await eventually('it is being sent', () => StalledRequestOfPage.isSending);
+  cancel.abort(reason);
+  await outcome;
+  expect(await seen(ada, ids[0] ?? '')).toMatchObject({ status: 'WAITING' });
+  vi.unstubAllGlobals();
+});
+
+interface CreatedFile {
+  data: { createAttachment: { attachment: { id: string } } };
+}
+
+test('the recipe for a page takes files that are dropped or pasted, and leaves pasted text to the page', async () => {
+  const { takeFiles } = await importRecipe<{ takeFiles: TakeFiles }>('take-files', 'http://x');
+  const element = new EventTarget();
+  const taken: File[][] = [];
+  const end = takeFiles(element, (files) => taken.push(files));
+  const file = new File(['words'], 'a.txt');
+  /** Whether the page keeps the browser from doing what it does by itself. */
+  const happens = (type: string, data: object = {}): boolean =>
+    !element.dispatchEvent(Object.assign(new Event(type, { cancelable: true }), data));
+  expect(happens('dragover')).toBe(true);
+  expect(happens('drop', { dataTransfer: { files: [file, file], types: ['Files'] } })).toBe(true);
+  expect(happens('paste', { clipboardData: { files: [file], types: ['Files'] } })).toBe(true);
+  expect(happens('paste', { clipboardData: { files: [file], types: ['text/plain', 'Files'] } })).toBe(false);
+  expect(happens('paste', { clipboardData: { files: [], types: ['text/plain'] } })).toBe(false);
+  end();
+  expect(happens('drop', { dataTransfer: { files: [file], types: ['Files'] } })).toBe(false);
+  expect(taken).toEqual([[file, file], [file]]);
+});
+
+type TakeFiles = (element: EventTarget, onFiles: (files: File[]) => void) => () => void;
+
+test('the recipe for a backup brings files back on another server', async () => {
+  using folder = recipeFolder();
+  const [data, restored] = [join(folder.path, 'data'), join(folder.path, 'restored')];
+  const first = await startServerProcess({ LATCHKEY_DATA_DIR: data });
+  const ada = await signUp(first.url);
+  const { id } = await upload(ada, 'What is in it.');
+  first.process.kill('SIGTERM');
+  await first.ended;
+  const env = { ...process.env, data, restored };
+  for (const name of ['files-backup', 'files-restore']) {
+    const words = ['--norc', '-euo', 'pipefail', '-c', recipe(name, first.url)];
+    expect(await run('bash', words, { cwd: folder.path, env })).toEqual({ stdout: '', stderr: '' });
+  }
+  await rm(data, { recursive: true });
+  const second = await startServerProcess({ LATCHKEY_DATA_DIR: restored });
+  const again = await personOf(second.url, ada.email, ada.token);
+  const { url } = (await seen(again, id)) ?? expect.unreachable();
+  expect(await (await fetch(url ?? '')).text()).toBe('What is in it.');
+  second.process.kill('SIGTERM');
+  await second.ended;
+}, 60_000);
+
 type UploadFile = (
   run: (query: string, variables: object) => Promise<object>,
   workspaceId: string,
@@ -241,6 +313,25 @@ class RequestOfPage {
     this.status = response.status;
     this.responseText = await response.text();
     this.onload?.();
+  }
+}
+
+/** One that sends nothing and waits. */
+class StalledRequestOfPage {
+  static isSending = false;
+  readonly upload = {};
+  onabort?: () => void;
+
+  open(): void {}
+
+  setRequestHeader(): void {}
+
+  send(): void {
+    StalledRequestOfPage.isSending = true;
+  }
+
+  abort(): void {
+    this.onabort?.();
   }
 }
 
@@ -284,6 +375,7 @@ test('the recipes in TypeScript pass the compiler in strict mode', async () => {
     'react.tsx',
     'in-tests.ts',
     'upload-file.ts',
+    'take-files.ts',
   ];
   const simulator = fileURLToPath(new URL('../src/simulator/simulator.ts', import.meta.url));
   for (const file of files) {
@@ -296,7 +388,12 @@ test('the recipes in TypeScript pass the compiler in strict mode', async () => {
     'tsconfig.json',
     // The types of urql and graphql-ws do not meet under this one.
     JSON.stringify({
-      compilerOptions: { ...compilerOptions, exactOptionalPropertyTypes: false, jsx: 'react-jsx' },
+      compilerOptions: {
+        ...compilerOptions,
+        lib: [...compilerOptions.lib, 'dom', 'dom.iterable'],
+        exactOptionalPropertyTypes: false,
+        jsx: 'react-jsx',
+      },
       files,
     }),
   );
@@ -306,8 +403,8 @@ test('the recipes in TypeScript pass the compiler in strict mode', async () => {
 });
 
 test('every setting is in the table of settings, and nothing else', () => {
-  const read = [...page('src/config.ts').matchAll(/\benv\.([A-Z_]+)/g)].map(([, name]) => name);
-  const documented = [...page('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(
+  const read = [...page('src/config.ts').matchAll(/\benv\.([A-Z_0-9]+)/g)].map(([, name]) => name);
+  const documented = [...page('docs/configuration.md').matchAll(/^\| `([A-Z_0-9]+)` \|/gm)].map(
     ([, name]) => name,
   );
   expect(documented.toSorted()).toEqual([...new Set(read)].toSorted());

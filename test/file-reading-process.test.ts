@@ -1,8 +1,12 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, test, vi } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ReadResult } from '../src/files/reading/read-file.ts';
+import { eventually } from './kit/eventually.ts';
 import { openQueue, type ReadOptions, read, readers, untilReading } from './kit/file-reader.ts';
 import { captureLog } from './kit/log.ts';
 
@@ -197,6 +201,25 @@ test('the log says that a reader ended and how, and nothing of the file', async 
     { sizeBytes: 12, exitCode: 3, signal: null, msg: 'a file reader ended by itself' },
     { sizeBytes: 14, msg: 'the reply of a file reader was not valid' },
   ]);
+});
+
+test('a reader that outlives its server ends when its processor time is used up', async () => {
+  const script = fileURLToPath(new URL('fixtures/readers/killed-server.ts', import.meta.url));
+  const server = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void server.kill('SIGKILL'));
+  const id = Number(String((await once(server.stdout, 'data'))[0]));
+  const statOf = () => (existsSync(`/proc/${id}`) ? readFileSync(`/proc/${id}/stat`, 'latin1') : null);
+  await eventually(
+    'the reader computes',
+    () => Number(statOf()?.split(') ')[1]?.split(' ')[11]) > 50,
+    60_000,
+  );
+  server.kill('SIGKILL');
+  await once(server, 'close');
+  // What nobody waits for may stay in the list of processes, as a zombie.
+  const isOver = () => statOf()?.includes(') Z ') !== false;
+  expect(isOver()).toBe(false);
+  await eventually('the reader is over', isOver, 60_000);
 });
 
 describe('aborted readings', () => {

@@ -2,11 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { and, eq, isNull } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { attachments } from '../src/db/tables/attachment.ts';
 import { openS3Store } from '../src/files/s3-store.ts';
 import type { FileStore } from '../src/files/store.ts';
-import { announce, put, seen, upload } from './kit/attachment.ts';
+import { sweepFiles } from '../src/files/sweep.ts';
+import { announce, put, seen, upload, whenRead } from './kit/attachment.ts';
 import { type Bucket, bucketSettings, type Fault, startBucket } from './kit/bucket.ts';
+import { freshDatabase } from './kit/database.ts';
+import { eventually } from './kit/eventually.ts';
 import { freePort } from './kit/free-port.ts';
 import { captureLog } from './kit/log.ts';
 import { startTestServer } from './kit/server.ts';
@@ -155,4 +160,46 @@ test('a server keeps its files in a bucket, and an upload that the bucket refuse
   expect((await put(request, Buffer.from('text'))).status).toBe(204);
   bucket.objects.delete(`${id}.1`);
   expect((await fetch(url ?? '')).status).toBe(500);
+});
+
+test('a file that the bucket does not give back whole is not READY, and one that it gives back later is', async () => {
+  captureLog();
+  // The sweep looks at all files, and those of other tests are none of its business.
+  await using server = await startTestServer(await bucketSettings(bucket), {
+    database: await freshDatabase(),
+  });
+  const { db } = server.app;
+  const ada = await server.signUp();
+  const words = Buffer.from('The words of a file. '.repeat(10_000));
+  /** Uploads a file, which the bucket keeps, and then answers so when it is read. */
+  const uploadWith = async (...faults: Fault[]): Promise<string> => {
+    const { attachment, upload: request } = await announce(ada, words.length);
+    bucket.faults.push('fine', 'fine', ...faults);
+    expect((await put(request, words)).status).toBe(204);
+    return attachment.id;
+  };
+
+  for (const faults of [[{ status: 403, code: 'AccessDenied' }], ['fine', 'cut']] satisfies Fault[][]) {
+    const id = await uploadWith(...faults);
+    const isGivenUp = and(eq(attachments.id, id), isNull(attachments.readingSince));
+    await eventually(
+      'its reading is given up',
+      async () => (await db.$count(attachments, isGivenUp)) === 1,
+      30_000,
+    );
+    expect(await seen(ada, id)).toMatchObject({ status: 'READING', refusal: null });
+    await sweepFiles(server.app);
+    expect(await whenRead(ada, id)).toMatchObject({ status: 'READY' });
+  }
+
+  const shortened = await uploadWith('fine', 'shorten');
+  expect(await whenRead(ada, shortened)).toMatchObject({
+    status: 'REFUSED',
+    refusalCode: 'DAMAGED',
+    url: null,
+  });
+  const id = await uploadWith({ status: 500, code: 'InternalError' }, { status: 500, code: 'InternalError' });
+  expect(await whenRead(ada, id)).toMatchObject({ status: 'READY' });
+  bucket.objects.set(`${id}.1`, bucket.objects.get(`${id}.1`)?.subarray(0, 100_000) ?? expect.unreachable());
+  expect((await fetch((await seen(ada, id))?.url ?? '')).status).toBe(500);
 });

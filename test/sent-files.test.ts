@@ -266,12 +266,13 @@ describe('AttachmentUpdated', () => {
     const events = follow<Updated>(client, 'workspace-events', { workspaceId: ada.workspaceId });
     await events.next();
     const { attachment, upload: request } = await announce(ada, 4);
-    const { changes } = server.app;
-    const spy = vi.spyOn(changes, 'announce').mockImplementation(() => {});
+    const silent = server.apps.map(({ changes }) =>
+      vi.spyOn(changes, 'announce').mockImplementation(() => {}),
+    );
     await put(request, Buffer.from('text'));
     await whenRead(ada, attachment.id);
-    spy.mockRestore();
-    changes.announce(ada.workspaceId, [ada.workspaceId]);
+    for (const spy of silent) spy.mockRestore();
+    server.app.changes.announce(ada.workspaceId, [ada.workspaceId]);
     expect(await statusesOf(events, attachment.id, 'READY')).toEqual(['READY']);
     await client.dispose();
   });
@@ -374,7 +375,9 @@ describe('the sweep', () => {
 
   test('the sweep removes what a server has kept that died before it wrote the row, unless the upload was repeated', async () => {
     const announced = [await announce(ada, 4), await announce(ada, 4)] as const;
-    const died = vi.spyOn(server.app.fileStore, 'remove').mockImplementation(async () => {});
+    const died = server.apps.map(({ fileStore }) =>
+      vi.spyOn(fileStore, 'remove').mockImplementation(async () => {}),
+    );
     for (const { upload: request } of announced) {
       using _failing = failStatements(
         server.app.db,
@@ -384,7 +387,7 @@ describe('the sweep', () => {
       );
       expect((await put(request, Buffer.from('text'))).status).toBe(500);
     }
-    died.mockRestore();
+    for (const spy of died) spy.mockRestore();
     const [{ attachment: left }, { attachment: repeated, upload: request }] = announced;
     expect([storedOf(left.id), storedOf(repeated.id)]).toEqual([[`${left.id}.1`], [`${repeated.id}.1`]]);
     expect(await seen(ada, left.id)).toMatchObject({ status: 'WAITING' });

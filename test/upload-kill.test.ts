@@ -62,11 +62,12 @@ test('a server that is killed during uploads, again and again, misses no file th
   const { db } = app;
   const longAgo = sql`now() - interval '2 days'`;
   await db.update(attachments).set({ createdAt: longAgo }).where(eq(attachments.status, 'WAITING'));
-  await db.update(removedAttachments).set({ removedAt: longAgo });
   const twoDaysAgo = Date.now() / 1_000 - 48 * 3_600;
   const unfinished = join(folder, 'unfinished');
   for (const name of await readdir(unfinished)) await utimes(join(unfinished, name), twoDaysAgo, twoDaysAgo);
   await app.fileStore.clearLeftovers();
+  await sweepFiles(app);
+  await db.update(removedAttachments).set({ removedAt: longAgo });
   await sweepFiles(app);
   const rows = await db.select().from(attachments);
   expect(rows.filter(({ status }) => status !== 'READY')).toEqual([]);

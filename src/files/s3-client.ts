@@ -16,7 +16,7 @@ export interface BucketAccess {
 export interface BucketRequest {
   method: 'GET' | 'HEAD' | 'PUT' | 'DELETE';
   headers?: Readonly<Record<string, string>>;
-  body?: () => Promise<Blob>;
+  body?: () => ReadableStream<Uint8Array>;
   /** Longest time until the response begins. */
   timeoutMs: number;
 }
@@ -74,7 +74,7 @@ export class BucketClient {
       const signed = await this.#signer.sign(`${endpoint}/${bucket}/${name}`, {
         method,
         headers: { ...headers },
-        ...(body !== undefined && { body: await body() }),
+        ...(body !== undefined && { body: body() }),
       });
       const response = await fetch(signed, {
         redirect: 'manual', // the answer then says which region the bucket is in

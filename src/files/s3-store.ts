@@ -1,5 +1,5 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto';
-import { openAsBlob } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { ConfigError } from '../read-setting.ts';
 import type { ByteRange, SealedBytes } from '../vault/file-box.ts';
@@ -45,8 +45,9 @@ export function openS3Store(
     const { size } = await stat(path);
     const request: BucketRequest = {
       method: 'PUT',
-      headers: { 'x-amz-content-sha256': hash.digest('hex') },
-      body: () => openAsBlob(path), // streams, and knows its length
+      headers: { 'content-length': String(size), 'x-amz-content-sha256': hash.digest('hex') },
+      // A blob of the file would know its length, but is read into memory as fast as the disk gives it.
+      body: () => streamOf(path),
       timeoutMs: answerWithinMs + size / SLOWEST_BYTES_PER_MS,
     };
     try {
@@ -117,6 +118,24 @@ function sentenceFor({ code, status }: BucketError, { endpoint, bucket, region }
         ? `${endpoint} cannot be reached (${code}). Start it, or correct LATCHKEY_S3_ENDPOINT.`
         : `The bucket "${bucket}" at ${endpoint} cannot keep files: it answered with ${status} (${code}).`;
   }
+}
+
+/** The bytes of a file, each piece of which is read when it is asked for. */
+function streamOf(path: string): ReadableStream<Uint8Array> {
+  const pieces: AsyncIterator<Uint8Array> = createReadStream(path)[Symbol.asyncIterator]();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = await pieces.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await pieces.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** Passes on what comes, and calls `onStall` if nothing comes for too long. The time that its reader takes does not count. */

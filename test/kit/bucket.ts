@@ -17,8 +17,12 @@ export interface Bucket extends AsyncDisposable {
   objects: Map<string, Uint8Array>;
   /** What was asked of it: `PUT att_1.1 200`. */
   calls: string[];
+  /** The same with all headers. */
+  heads: string[];
   /** What becomes of the next requests, in order; those after it are answered as they should be. */
   faults: Fault[];
+  /** Called when an object was kept, before its sender hears of it. */
+  onKept?: (name: string) => void;
 }
 
 /** A refusal with a status and a code, or a trouble of another kind with the next request. */
@@ -48,26 +52,14 @@ export async function startBucket(): Promise<Bucket> {
   };
   const objects = new Map<string, Uint8Array>();
   const calls: string[] = [];
+  const heads: string[] = [];
   const faults: Fault[] = [];
-  const server = createServer(async (request, response) => {
-    const path = new URL(request.url ?? '', 'http://bucket').pathname;
-    const name = decodeURIComponent(path.slice(`/${access.name}/`.length));
-    response.once('finish', () => calls.push(`${request.method} ${name} ${response.statusCode}`));
-    const fault = faults.shift() ?? 'fine';
-    if (fault === 'stall') return;
-    if (typeof fault === 'object') return await refuse(request, response, fault.status, fault.code);
-    const refusal = refusalOf(request, access) ?? (path.startsWith(`/${access.name}/`) ? null : NO_BUCKET);
-    if (refusal !== null) return await refuse(request, response, ...refusal);
-    await answer({ objects, name, fault }, request, response);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
+  const bucket: Bucket = {
     ...access,
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: '',
     objects,
     calls,
+    heads,
     faults,
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close');
@@ -76,6 +68,23 @@ export async function startBucket(): Promise<Bucket> {
       await closed;
     },
   };
+  const server = createServer(async (request, response) => {
+    heads.push([request.method, request.url, ...request.rawHeaders].join(' '));
+    const path = new URL(request.url ?? '', 'http://bucket').pathname;
+    const name = decodeURIComponent(path.slice(`/${access.name}/`.length));
+    response.once('finish', () => calls.push(`${request.method} ${name} ${response.statusCode}`));
+    const fault = faults.shift() ?? 'fine';
+    if (fault === 'stall') return;
+    if (typeof fault === 'object') return await refuse(request, response, fault.status, fault.code);
+    const refusal = refusalOf(request, access) ?? (path.startsWith(`/${access.name}/`) ? null : NO_BUCKET);
+    if (refusal !== null) return await refuse(request, response, ...refusal);
+    await answer({ bucket, name, fault }, request, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  bucket.endpoint = `http://127.0.0.1:${port}`;
+  return bucket;
 }
 
 /** The settings with which a server keeps its files in this bucket. */
@@ -98,10 +107,11 @@ type Refusal = readonly [status: number, code: string];
 const NO_BUCKET: Refusal = [404, 'NoSuchBucket'];
 
 async function answer(
-  { objects, name, fault }: { objects: Map<string, Uint8Array>; name: string; fault: Fault },
+  { bucket, name, fault }: { bucket: Bucket; name: string; fault: Fault },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { objects } = bucket;
   const found = objects.get(name);
   switch (request.method) {
     case 'PUT': {
@@ -109,6 +119,7 @@ async function answer(
       if (hex(body) !== request.headers['x-amz-content-sha256'])
         return await refuse(request, response, 400, 'XAmzContentSHA256Mismatch');
       objects.set(name, fault === 'stump' ? body.subarray(0, 10) : body);
+      bucket.onKept?.(name);
       return void response.writeHead(200, { etag: '"etag"' }).end();
     }
     case 'DELETE':

@@ -1,4 +1,5 @@
 import { type DocumentNode, Kind, parse, print, visit } from 'graphql';
+import { put, type Upload, whenRead } from './attachment.ts';
 import { eventually } from './eventually.ts';
 import { invite } from './people.ts';
 import { documentOf, post } from './person.ts';
@@ -58,6 +59,7 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
   await awaitEvent('WorkspaceSnapshot');
   await recordKeys();
   const threadId = await recordThreads();
+  await recordFiles(threadId);
   await recordPeople();
   await recordEnds();
   await recordAccounts();
@@ -130,6 +132,23 @@ export async function recordEverything(server: TestServer): Promise<Recorded[]> 
     await run('thread', { id: thread.id });
     await run('threads', { workspaceId });
     return thread.id;
+  }
+
+  async function recordFiles(threadId: string): Promise<void> {
+    const attach = (sizeBytes: number): Promise<Result> =>
+      change('create-attachment', { workspaceId, fileName: 'notes.txt', sizeBytes });
+    await attach(0);
+    const { attachment: unwanted } = await attach(4);
+    await change('remove-attachment', { id: unwanted.id });
+    const { attachment, upload } = await attach(5);
+    await run('attachment', { id: attachment.id });
+    await put(upload, Buffer.from('words'));
+    await whenRead(ada, attachment.id);
+    await awaitEvent('AttachmentUpdated');
+    await run('attachment', { id: attachment.id });
+    await change('send-message', { threadId, attachmentIds: [attachment.id], modelIds: [] });
+    await run('thread', { id: threadId });
+    await change('remove-attachment', { id: attachment.id });
   }
 
   async function recordPeople(): Promise<void> {
@@ -235,6 +254,8 @@ interface Result {
   apiKey: Named;
   thread: Named;
   invitation: Named;
+  attachment: Named;
+  upload: Upload;
   answers: Named[];
   model: Named;
   models: { edges: { node: Named }[] };

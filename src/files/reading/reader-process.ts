@@ -37,7 +37,7 @@ export async function runReader(
   signal: AbortSignal,
 ): Promise<Reply> {
   signal.throwIfAborted();
-  const ending = await supervise(start(program, content.sizeBytes), content, limits, signal);
+  const ending = await supervise(start(program, content.sizeBytes, limits), content, limits, signal);
   signal.throwIfAborted();
   if (content.failure !== null) throw content.failure;
   if (ending.excess === 'TIME' && !content.isSent) throw new ReadingFailedError('SOURCE_TOO_SLOW');
@@ -96,7 +96,7 @@ async function supervise(
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-function start({ path, mayLoadNative }: ReaderProgram, sizeBytes: number): Child {
+function start({ path, mayLoadNative }: ReaderProgram, sizeBytes: number, { cpuMs }: ProcessLimits): Child {
   const rights = [
     '--permission', // no files, processes, threads or debugger, and since Node 25 no network, but for what follows
     ...READABLE.map((folder) => `--allow-fs-read=${folder}/*`),
@@ -105,11 +105,22 @@ function start({ path, mayLoadNative }: ReaderProgram, sizeBytes: number): Child
     '--disallow-code-generation-from-strings',
     `--max-old-space-size=${LARGEST_HEAP_MB}`,
   ];
-  return spawn(process.execPath, [...rights, path, String(sizeBytes)], {
+  const words = [process.execPath, ...rights, path, String(sizeBytes)];
+  const [command = '', ...more] = process.platform === 'win32' ? words : withCpuLimit(words, cpuMs);
+  return spawn(command, more, {
     cwd: '/',
     env: { TZ: 'UTC' },
     stdio: ['pipe', 'pipe', 'ignore'], // what libraries print may quote the file
   });
+}
+
+/**
+ * The same command under a limit that the system keeps: a server that is killed watches nobody any more, and a process that is
+ * busy with a hostile file does not see that its pipes are closed.
+ */
+function withCpuLimit(words: readonly string[], cpuMs: number): string[] {
+  const seconds = Math.ceil((2 * cpuMs) / 1_000); // so that the watch, which knows more, comes first
+  return ['/bin/sh', '-c', `ulimit -S -t ${seconds}; unset PWD OLDPWD SHLVL; exec "$@"`, 'sh', ...words];
 }
 
 /** What a process has written; `onTooLong` is called when it is more than any reply. */
@@ -135,8 +146,10 @@ function isFaultOfFile({ excess, signal, peakBytes }: Ending, { memoryBytes }: P
   return signal !== null && CRASHES.has(signal);
 }
 
-/** Node ends with the first or second when the heap is full. */
-const CRASHES = new Set<NodeJS.Signals>(['SIGABRT', 'SIGTRAP', 'SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE']);
+/** Node ends with the first or second when the heap is full, Linux with the last when the processor time is used up. */
+const CRASHES = new Set<NodeJS.Signals>([
+  ...(['SIGABRT', 'SIGTRAP', 'SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGXCPU'] as const),
+]);
 
 /** The code of readers and of libraries, whose folder may be a link to another place. */
 const READABLE = [fileURLToPath(new URL('.', import.meta.url)).replace(/[/\\]$/, ''), ...libraryFolders()];
