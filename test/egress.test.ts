@@ -476,6 +476,7 @@ const ALLOWED_WAYS_OUT = [
   'server/waiting.ts: http',
   'db/connection.ts: net',
   'demo/client.ts: fetch',
+  'files/s3-client.ts: fetch', // to the operator's own bucket
   'command/operator-client.ts: fetch',
   'mail.ts: nodemailer', // to the operator's own mail server
 ];

@@ -195,4 +195,4 @@ function isAllowed(text: string): boolean {
   }
 }
 
-const MAX_COST = 24_000; // what the server allows
+const MAX_COST = 30_000; // what the server allows
