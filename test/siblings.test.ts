@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { messages } from '../src/db/tables/thread.ts';
+import { messageColumns } from '../src/threads/message.ts';
 import { readAnswer } from './kit/answer.ts';
 import { type NamedModel, post, type Sent } from './kit/person.ts';
 import { SERVERS } from './kit/server.ts';
@@ -117,6 +118,34 @@ test('lists of siblings within lists of siblings are refused', async () => {
     extensions: { code: 'DOCUMENT_LIMIT' },
   });
 });
+
+test.runIf(SERVERS === 1)(
+  'what a refused operation had begun to read may fail after its response without ending the server',
+  async () => {
+    const { id: threadId } = await newThread(site.ada);
+    await insert(threadId, null, Array<'USER'>(15).fill('USER'));
+    const { db } = site.server.app;
+    const failed = Promise.withResolvers<void>();
+    let reads = 0; // of the page, of its siblings, and of theirs
+    const select = db.select.bind(db);
+    const failLate = async () => {
+      await response;
+      failed.resolve();
+      throw new Error('The database is away.');
+    };
+    vi.spyOn(db, 'select').mockImplementation(((columns: typeof messageColumns) =>
+      columns === messageColumns && ++reads > 2
+        ? { from: () => ({ where: failLate }) }
+        : select(columns)) as never);
+    const query = `{ thread(id: "${threadId}") { messages(first: 15) { nodes { siblings { siblings { id } } } } } }`;
+    const response = post(site.ada.url, site.ada.token, { query });
+    expect((await response).errors?.[0]?.extensions).toEqual({ code: 'DOCUMENT_LIMIT' });
+    await failed.promise;
+    vi.restoreAllMocks();
+    // A rejection that nobody handles ends the process; here it fails the run.
+    expect((await post(site.ada.url, site.ada.token, { query: '{ viewer { id } }' })).errors).toBeUndefined();
+  },
+);
 
 interface Place {
   id: string;

@@ -20,11 +20,15 @@ export function withOperationBudget(schema: GraphQLSchema): GraphQLSchema {
   return schema;
 }
 
+/**
+ * Refuses by a promise: when a resolver throws, the executor forgets the items of the same list that it has begun, and one that
+ * fails later, as all do when the database goes away, would be a rejection that nobody handles, which ends the server.
+ */
 function putOnBudget({ name: typeName }: GraphQLObjectType, field: GraphQLField<unknown, Context>): void {
   const resolve = field.resolve ?? defaultFieldResolver;
   if (field.args.some(({ name }) => name === 'first') || READS_LIKE_A_PAGE.has(field.name))
     field.resolve = (source, args, context, info) => {
-      if (++budgetOf(context, info).pages > MAX_PAGES) throw refused(TOO_MANY_PAGES);
+      if (++budgetOf(context, info).pages > MAX_PAGES) return Promise.reject(refused(TOO_MANY_PAGES));
       return resolve(source, args, context, info);
     };
   else if (LONG_TEXTS[typeName]?.includes(field.name))
@@ -33,7 +37,7 @@ function putOnBudget({ name: typeName }: GraphQLObjectType, field: GraphQLField<
       const budget = budgetOf(context, info);
       const length = typeof text === 'string' ? text.length : 0;
       budget.characters += length;
-      if (budget.characters > MAX_CHARACTERS) throw refused(TOO_MUCH_TEXT);
+      if (budget.characters > MAX_CHARACTERS) return Promise.reject(refused(TOO_MUCH_TEXT));
       context.reserve?.(length);
       return text;
     };
