@@ -381,13 +381,30 @@ describe('a text that is cut', () => {
   });
 
   test('a page that is longer than what is sent is cut after a line, or anywhere', () => {
-    expect(cutText(pages, 90, ofPdf)).toEqual({ text: '[page 1]\n', part: 'its beginning' });
+    const long = `[page 1]\n${'x'.repeat(60)}\n${'y'.repeat(60)}`;
+    expect(cutText(long, 90, ofPdf)).toEqual({ text: long.slice(0, 70), part: 'its beginning' });
     expect(cutText('x'.repeat(100), 90, ofPdf)).toEqual({ text: 'x'.repeat(90), part: 'its beginning' });
   });
 
+  test('a cut before a page or after a line never costs more than half of what may be sent', () => {
+    const twoPages = `[page 1]\nTitle\n\n[page 2]\n${'word '.repeat(1_000)}`;
+    expect(cutText(twoPages, 400, ofPdf)).toEqual({ text: twoPages.slice(0, 400), part: 'its beginning' });
+    const packed = `/*! licence */\n${'x'.repeat(1_000)}`;
+    const text = { kind: 'TEXT', pageCount: null } as const;
+    expect(cutText(packed, 400, text)).toEqual({ text: packed.slice(0, 400), part: 'its beginning' });
+    const odd = `a\n${'😀'.repeat(100)}`;
+    expect(cutText(odd, 101, text).text).toBe(odd.slice(0, 100));
+  });
+
   test('lines that only look like marks of pages are not counted', () => {
-    const forged = '[page 1]\none\n[page 99999]\ntwo\nthree';
-    expect(cutText(forged, 32, ofPdf).part).toBe('its beginning');
+    const [one, two, three] = ['a', 'b', 'c'].map((letter) => `${letter.repeat(90)}\n`);
+    const forged = `[page 1]\n${one}[page 900]\n[page 1]\n[page 2]\n${two}[page 700]\n[page 3]\n${three}`;
+    const end = forged.indexOf('[page 3]');
+    expect(cutText(forged, end + 50, ofPdf)).toEqual({
+      text: forged.slice(0, end),
+      part: 'pages 1–2 of 1,000',
+    });
+    expect(cutText(`${one}[page 2]\n${two}`, 150, ofPdf).part).toBe('its beginning');
   });
 
   test('other texts are cut after a line, with their first lines as they are', () => {
