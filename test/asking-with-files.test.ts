@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eq, sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { newId } from '../src/db/id.ts';
 import { attachments, messageAttachments } from '../src/db/tables/attachment.ts';
 import { models as modelsTable } from '../src/db/tables/model.ts';
@@ -11,6 +11,7 @@ import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts'
 import type { SimulatorRequest } from '../src/simulator/request-log.ts';
 import { type Event, follow, readAnswer } from './kit/answer.ts';
 import { storedNames, upload } from './kit/attachment.ts';
+import { eventually } from './kit/eventually.ts';
 import { makePdf, makeScannedPdf } from './kit/make-pdf.ts';
 import { makePng } from './kit/make-png.ts';
 import { nodesOf, type Page } from './kit/page.ts';
@@ -423,6 +424,56 @@ describe('the context', () => {
     expect(pdfBody).toContain(`[page ${last}]`);
     expect(pdfBody).not.toContain(`[page ${Number(last) + 1}]`);
     expect(pdfBody).toContain(`text only, pages 1–${last} of 700`);
+  });
+});
+
+describe('a text that is cut', () => {
+  const long = () => upload(ada, `${unique()}\n${'A line of 20 letter\n'.repeat(25_000)}`);
+
+  test('a store that is away while a text is cut fails the send, of which nothing is written, and later it is sent', async () => {
+    const model = modelOf('OPENAI');
+    const { id } = await long();
+    const threadId = await threadOf();
+    const away = server.apps.map(({ fileStore }) =>
+      vi.spyOn(fileStore, 'open').mockRejectedValue(new Error('The store is away.')),
+    );
+    const refused = await send(threadId, [model], { attachmentIds: [id] });
+    for (const spy of away) spy.mockRestore();
+    expect(refused).toMatchObject({
+      __typename: 'BusyError',
+      code: 'BUSY',
+      message: '"notes.txt" cannot be read at the moment, so nothing was sent. Try again in a moment.',
+      retryAt: expect.any(String),
+    });
+    expect(await server.app.db.$count(messages, eq(messages.threadId, threadId))).toBe(0);
+    const sent = await send(threadId, [model], { attachmentIds: [id] });
+    expect(usesOf(sent)).toMatchObject([[{ use: 'AS_TEXT' }]]);
+    await endsOf(sent);
+  });
+
+  test('texts are cut a few at a time, however many models are asked', async () => {
+    const { id } = await long();
+    const { fileStore } = server.app;
+    const { open } = fileStore;
+    const released = Promise.withResolvers<void>();
+    let reading = 0;
+    const spy = vi.spyOn(fileStore, 'open').mockImplementation(async (...given) => {
+      reading += 1;
+      await released.promise;
+      return await open.apply(fileStore, given);
+    });
+    const asked = Object.values(models)
+      .flatMap((list) => list.slice(0, 1))
+      .slice(0, 8);
+    const sending = [await threadOf(), await threadOf()].map((threadId) =>
+      send(threadId, asked, { attachmentIds: [id] }),
+    );
+    await eventually('four are read', () => reading === 4);
+    await threadOf();
+    expect(reading).toBe(4);
+    released.resolve();
+    for (const sent of await Promise.all(sending)) await endsOf(sent);
+    spy.mockRestore();
   });
 });
 

@@ -11,6 +11,7 @@ import { type BranchFiles, readBranchFiles } from './branch-files.ts';
 import { chooseOptions } from './choose-options.ts';
 import { type AnswerDeps, commitAnswers } from './commit-answers.ts';
 import {
+  bytesSaid,
   type ConversationTurn,
   measureConversation,
   readConversation,
@@ -82,7 +83,7 @@ async function prepareAnswers(
   deps: AnswerDeps,
   viewer: Viewer,
   request: BeginRequest,
-  { thread, parent, siblingIds, models, offers, sealedKeys }: SendState,
+  { thread, parent, siblingIds, branch, models, offers, sealedKeys }: SendState,
   branchFiles: BranchFiles,
 ): Promise<PreparedAnswer[]> {
   requireSiblingLimit(parent?.id ?? null, siblingIds.length);
@@ -92,9 +93,10 @@ async function prepareAnswers(
     const options = chooseOptions(deps.providers[model.provider], model, answer);
     return { model, options, path: answer.path.modelId };
   });
+  const saidBytes = bytesSaid(branch) + Buffer.byteLength(request.message?.text ?? '');
   const paid = await requirePayingKeys(deps, viewer, thread, requested, offers);
   const withFiles = await Promise.all(
-    paid.map(async (each) => ({ ...each, files: await useFiles(deps, branchFiles, each) })),
+    paid.map(async (each) => ({ ...each, files: await useFiles(deps, branchFiles, saidBytes, each) })),
   );
   if (request.message !== null) await requireFilesTaken(deps, thread, request.message.text, withFiles);
   return withFiles.map((each) => {

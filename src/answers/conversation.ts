@@ -72,6 +72,11 @@ export function branchColumn(leafId: SQLWrapper): SQL<Branch> {
     from size)`.mapWith((text) => fromJson<Branch>(text));
 }
 
+/** Bytes of a branch as a model is sent it, without files: its texts, and what was kept of its answers. */
+export function bytesSaid({ bytes, said }: Branch): number {
+  return (said ?? []).reduce((total, { kept }) => total + (kept?.length ?? 0), bytes);
+}
+
 /**
  * Returns the length of a conversation in bytes of UTF-8, before long ones are read. Throws ModelUnavailableError if it is too
  * long for every model.

@@ -1,5 +1,8 @@
+import type { ConcurrencyLimit } from '../concurrency-limit.ts';
 import type { StoredOptions } from '../db/tables/model.ts';
 import type { StoredAttachmentUse } from '../db/tables/thread.ts';
+import { BusyError } from '../errors.ts';
+import { isLost } from '../files/unreadable.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
 import { capabilitiesOf, contextWindowOf } from '../models/facts.ts';
@@ -8,7 +11,7 @@ import type { Providers } from '../providers/registry.ts';
 import { type BranchFile, type BranchFiles, MOST_FILES, type UsedFile } from './branch-files.ts';
 import { cutText } from './cut-text.ts';
 import { fileNotes } from './file-notes.ts';
-import { decideFileUses, type FileUse, joinNotes, UNREADABLE } from './file-uses.ts';
+import { decideFileUses, type FileUse, joinNotes, type TextUse, UNREADABLE } from './file-uses.ts';
 
 /** The files of a branch as one model is sent them. */
 export interface UsedFiles {
@@ -24,11 +27,13 @@ export interface UsedFiles {
 
 /**
  * Decides how the model of an answer is sent the files of the branch. A text is read here only if it is cut, to say which part is
- * sent; all others are read for the call of the provider.
+ * sent; all others are read for the call of the provider. `saidBytes` are those of the conversation. Throws BusyError if a text is
+ * out of reach for the moment.
  */
 export async function useFiles(
-  deps: { providers: Providers },
+  deps: FileUseDeps,
   branchFiles: BranchFiles,
+  saidBytes: number,
   { model, options }: { model: Model; options: StoredOptions | null },
 ): Promise<UsedFiles> {
   const { files, olderMessageIds } = branchFiles;
@@ -37,18 +42,26 @@ export async function useFiles(
     files.toSorted((one, other) => one.newestPlace - other.newestPlace),
     ({ newestPlace }) => newestPlace,
   );
-  const decided = decideFileUses([...byNewest.values()], {
+  const taker = {
     rules: rulesOf(deps, model),
     contextWindow: contextWindowOf(model),
     maxOutputTokens: options?.maxOutputTokens ?? model.maxOutputTokens,
-  });
-  const uses = new Map<BranchFile, FileUse>();
-  for (const { file, use } of decided)
-    uses.set(file, use.use === 'AS_TEXT' && use.isCut ? await namePart(file, use) : use);
+    otherBytes: saidBytes + Buffer.byteLength(options?.systemPrompt ?? ''),
+  };
+  const decided = await decideFileUses([...byNewest.values()], taker, (file, use) =>
+    namePart(deps, file, use),
+  );
+  const uses = new Map(decided.map(({ file, use }) => [file, use]));
   const used = files.map((file) => ({ file, use: uses.get(file) ?? UNREADABLE }));
   const notes = fileNotes(used, branchFiles);
   const noteBytes = notes.values().reduce((total, note) => total + Buffer.byteLength(note), 0);
   return { used, notes, noteBytes, hasOlder: olderMessageIds.length > 0 };
+}
+
+export interface FileUseDeps {
+  providers: Providers;
+  /** Texts that are read before it is known whether there is room for an answer: a few at a time. */
+  textReads: ConcurrencyLimit;
 }
 
 /** The rules of a model, by everything that is known about it. */
@@ -79,21 +92,31 @@ export function heldBytes({ used, noteBytes }: UsedFiles): number {
 
 /** Says in the note which part of a text is sent. */
 async function namePart(
+  { textReads }: FileUseDeps,
   { attachment, readText }: BranchFile,
-  use: Extract<FileUse, { use: 'AS_TEXT' }>,
+  use: TextUse,
 ): Promise<FileUse> {
   try {
-    const text = await readText(AbortSignal.timeout(LONGEST_READ_MS));
-    const { text: beginning, part } = cutText(text ?? '', use.maxCharacters, attachment);
-    if (!/\S/.test(beginning)) return BLANK;
+    // The time that a read waits for others counts.
+    const signal = AbortSignal.timeout(LONGEST_READ_MS);
+    const { text, part } = await textReads.run('', async () => {
+      signal.throwIfAborted();
+      return cutText((await readText(signal)) ?? '', use.maxCharacters, attachment);
+    });
+    if (!/\S/.test(text)) return BLANK;
     if (part === null) return use;
     return {
       ...use,
+      characters: text.length,
       note: joinNotes(use.note, `The whole text is too long, so only this part is sent: ${part}.`),
     };
   } catch (error) {
     log.warn({ attachmentId: attachment.id, failure: failureName(error) }, 'a file could not be read');
-    return UNREADABLE;
+    if (isLost(error)) return UNREADABLE;
+    throw new BusyError(
+      `"${attachment.fileName}" cannot be read at the moment, so nothing was sent. Try again in a moment.`,
+      new Date(Date.now() + RETRY_AFTER_MS),
+    );
   }
 }
 
@@ -107,3 +130,4 @@ const OLDER = `Older files of this conversation: only its newest are sent, ${MOS
 const BYTES_OF_CHARACTER = 2;
 /** A text has 3 MB at most. */
 export const LONGEST_READ_MS = 30_000;
+const RETRY_AFTER_MS = 5_000;
