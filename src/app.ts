@@ -15,6 +15,7 @@ import type { Bus } from './bus/bus.ts';
 import { openBus } from './bus/open-bus.ts';
 import { loadRedisAccess } from './bus/redis-access.ts';
 import { Changes } from './changes.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Config } from './config.ts';
 import { type Database, type OpenDatabase, openDatabase } from './db/database.ts';
 import type { FileDeps } from './files/file-deps.ts';
@@ -197,6 +198,7 @@ async function openOn(
     uploadLimits: new UploadLimits(config.files.numbers, limits.createWindow),
     filesClosing: closingFiles.signal,
     readingQueue,
+    textReads: new ConcurrencyLimit(TEXT_READS_AT_ONCE),
     track(promise) {
       work.add(promise);
       void promise.finally(() => work.delete(promise));
@@ -311,6 +313,7 @@ const SIGN_UP = { open: 'OPEN', invited: 'INVITED', closed: 'CLOSED' } as const;
 const SHARE_FILES_SENTENCE =
   'Uploaded files are kept in the data folder of this server alone. Set LATCHKEY_FILES_DIR to a folder that all servers share, or LATCHKEY_S3_BUCKET.';
 
+const TEXT_READS_AT_ONCE = 4; // of at most 3 MB each
 const LONGEST_DRAIN_MS = 60 * 60_000; // longer than any answer
 const DELIVERY_STEP_MS = 2_000;
 const LONGEST_DELIVERY_MS = 5_000; // service managers wait ten seconds or more before they kill

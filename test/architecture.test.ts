@@ -53,6 +53,7 @@ sanitize-line →
 counted →
 networks →
 waited →
+concurrency-limit →
 `;
 
 /** What every file except the simulator may import. */
@@ -65,6 +66,7 @@ const FOR_ALL = [
   'counted',
   'networks',
   'waited',
+  'concurrency-limit',
 ];
 
 /** The outside things, and the only places that touch each of them. The demo's client does what any client does. */

@@ -2,14 +2,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eq, sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { attachments } from '../src/db/tables/attachment.ts';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { newId } from '../src/db/id.ts';
+import { attachments, messageAttachments } from '../src/db/tables/attachment.ts';
 import { models as modelsTable } from '../src/db/tables/model.ts';
-import { messages } from '../src/db/tables/thread.ts';
+import { messages, threads } from '../src/db/tables/thread.ts';
 import { PROVIDER_NAMES, type ProviderName } from '../src/providers/provider.ts';
 import type { SimulatorRequest } from '../src/simulator/request-log.ts';
 import { type Event, follow, readAnswer } from './kit/answer.ts';
 import { storedNames, upload } from './kit/attachment.ts';
+import { eventually } from './kit/eventually.ts';
 import { makePdf, makeScannedPdf } from './kit/make-pdf.ts';
 import { makePng } from './kit/make-png.ts';
 import { nodesOf, type Page } from './kit/page.ts';
@@ -193,6 +195,95 @@ describe('the uses of files', { timeout: 60_000 }, () => {
   });
 });
 
+describe('files of many messages', () => {
+  test('a file of several messages is sent and shown once, with the first, and later ones say that it is above', async () => {
+    const content = `Notes of ${crypto.randomUUID()}.`;
+    const one = await upload(ada, content, { fileName: 'one.txt' });
+    const others = await Promise.all(
+      ['b', 'c', 'd'].map((name) => upload(ada, name, { fileName: `${name}.txt` })),
+    );
+    const model = modelOf('CUSTOM', { readsImages: false });
+    const ids = [one, ...others].map(({ id }) => id);
+    const threadId = await threadOf();
+    await endsOf(await send(threadId, [model], { attachmentIds: ids }));
+    await endsOf(await send(threadId, [model], { text: '', attachmentIds: [one.id] }));
+    const text = unique();
+    const last = await send(threadId, [model], { text, attachmentIds: ids.toReversed() });
+    expect(usesOf(last)[0]?.map(({ attachment }) => attachment?.id)).toEqual(ids);
+    const [body = ''] = await bodiesOf(last, text);
+    const said = JSON.parse(body).messages.filter(({ role }: { role: string }) => role === 'user');
+    expect(said[0].content.split(content)).toHaveLength(2);
+    expect(said.slice(1).map(({ content }: { content: string }) => content)).toEqual([
+      '[File "one.txt" is above.]',
+      `[4 files are above, such as "one.txt", "b.txt", and "c.txt".]\n\n${text}`,
+    ]);
+  });
+
+  test('an image that is in the conversation already is refused as well, for a model that reads none', async () => {
+    const { id } = await upload(ada, makePng(40, 30), { fileName: 'photo.png' });
+    const first = await sendNew([modelOf('OPENAI')], [id]);
+    await endsOf(first);
+    const blind = modelOf('CUSTOM', { readsImages: false });
+    const refused = await send(first.thread.id, [blind], { attachmentIds: [id] });
+    expect(refused).toMatchObject({ code: 'BAD_INPUT', fields: [{ path: 'modelIds.0' }] });
+  });
+
+  test('of a thousand messages with twenty files each the newest files are decided about, and each other message has one note', async () => {
+    const { db } = server.app;
+    const { id } = await upload(ada, makePng(40, 30), { fileName: 'photo.png' });
+    await endsOf(await sendNew([modelOf('OPENAI')], [id]));
+    const [row] = await db.select().from(attachments).where(eq(attachments.id, id));
+    const copies = Array.from({ length: 200 }, () => ({
+      ...(row ?? expect.unreachable()),
+      id: newId('att'),
+    }));
+    await db.insert(attachments).values(copies);
+    const threadId = await threadOf();
+    const chain = Array.from({ length: 2_000 }, () => newId('msg'));
+    const rows = chain.map((messageId, index) => ({
+      id: messageId,
+      threadId,
+      position: index + 1,
+      parentId: chain[index - 1] ?? null,
+      role: index % 2 === 0 ? ('USER' as const) : ('ASSISTANT' as const),
+      status: 'COMPLETE' as const,
+      text: 'Hello',
+      authorId: ada.id,
+    }));
+    for (let at = 0; at < rows.length; at += 500) await db.insert(messages).values(rows.slice(at, at + 500));
+    const references = rows
+      .filter(({ role }) => role === 'USER')
+      .flatMap((message, turn) =>
+        Array.from({ length: 20 }, (_, index) => ({
+          messageId: message.id,
+          attachmentId: copies[(20 * turn + index) % copies.length]?.id ?? '',
+          position: index,
+        })),
+      );
+    for (let at = 0; at < references.length; at += 5_000)
+      await db.insert(messageAttachments).values(references.slice(at, at + 5_000));
+    await db.update(threads).set({ lastPosition: rows.length }).where(eq(threads.id, threadId));
+    const model = modelOf('CUSTOM', { readsImages: false });
+    const text = unique();
+    const sent = await send(threadId, [model], { text });
+    const [older, ...uses] = usesOf(sent)[0] ?? [];
+    expect(older).toEqual({
+      attachment: null,
+      use: 'LEFT_OUT',
+      note: 'Older files of this conversation: only its newest are sent, 100 at most.',
+    });
+    expect(uses.map(({ attachment }) => attachment?.id)).toEqual(copies.slice(100).map((copy) => copy.id));
+    const [body = ''] = await bodiesOf(sent, text);
+    const said = JSON.parse(body).messages.filter(({ role }: { role: string }) => role === 'user');
+    const notes = Map.groupBy(said, ({ content }: { content: string }) => content.split('\n')[0] ?? '');
+    expect([...notes].map(([note, turns]) => [note, turns.length])).toEqual([
+      ['[Files are left out here: only those of newer messages are sent.]', 995],
+      ['[20 files are left out, such as "photo.png", "photo.png", and "photo.png".]', 5],
+      [text, 1],
+    ]);
+  }, 120_000);
+});
+
 describe('an image', () => {
   const image = () => upload(ada, makePng(40, 30), { fileName: 'photo.png' });
   const blind = () => modelOf('CUSTOM', { readsImages: false });
@@ -333,6 +424,56 @@ describe('the context', () => {
     expect(pdfBody).toContain(`[page ${last}]`);
     expect(pdfBody).not.toContain(`[page ${Number(last) + 1}]`);
     expect(pdfBody).toContain(`text only, pages 1–${last} of 700`);
+  });
+});
+
+describe('a text that is cut', () => {
+  const long = () => upload(ada, `${unique()}\n${'A line of 20 letter\n'.repeat(25_000)}`);
+
+  test('a store that is away while a text is cut fails the send, of which nothing is written, and later it is sent', async () => {
+    const model = modelOf('OPENAI');
+    const { id } = await long();
+    const threadId = await threadOf();
+    const away = server.apps.map(({ fileStore }) =>
+      vi.spyOn(fileStore, 'open').mockRejectedValue(new Error('The store is away.')),
+    );
+    const refused = await send(threadId, [model], { attachmentIds: [id] });
+    for (const spy of away) spy.mockRestore();
+    expect(refused).toMatchObject({
+      __typename: 'BusyError',
+      code: 'BUSY',
+      message: '"notes.txt" cannot be read at the moment, so nothing was sent. Try again in a moment.',
+      retryAt: expect.any(String),
+    });
+    expect(await server.app.db.$count(messages, eq(messages.threadId, threadId))).toBe(0);
+    const sent = await send(threadId, [model], { attachmentIds: [id] });
+    expect(usesOf(sent)).toMatchObject([[{ use: 'AS_TEXT' }]]);
+    await endsOf(sent);
+  });
+
+  test('texts are cut a few at a time, however many models are asked', async () => {
+    const { id } = await long();
+    const { fileStore } = server.app;
+    const { open } = fileStore;
+    const released = Promise.withResolvers<void>();
+    let reading = 0;
+    const spy = vi.spyOn(fileStore, 'open').mockImplementation(async (...given) => {
+      reading += 1;
+      await released.promise;
+      return await open.apply(fileStore, given);
+    });
+    const asked = Object.values(models)
+      .flatMap((list) => list.slice(0, 1))
+      .slice(0, 8);
+    const sending = [await threadOf(), await threadOf()].map((threadId) =>
+      send(threadId, asked, { attachmentIds: [id] }),
+    );
+    await eventually('four are read', () => reading === 4);
+    await threadOf();
+    expect(reading).toBe(4);
+    released.resolve();
+    for (const sent of await Promise.all(sending)) await endsOf(sent);
+    spy.mockRestore();
   });
 });
 

@@ -92,10 +92,12 @@ function ask({ person, models }: Asker, count: number): Promise<Sent> {
   return person.ask('simulate: held', models.slice(0, count));
 }
 
-test('texts of files that are held for answers count as their conversations do', () => {
+const NO_FILES = { used: [], notes: new Map(), noteBytes: 0, hasOlder: false };
+
+test('texts and notes of files that are held for answers count as their conversations do', () => {
   const running = new RunningAnswers({ total: 200, perPerson: 16 });
   const texts = (count: number) =>
-    heldBytes(Array(count).fill({ use: { use: 'AS_TEXT', maxCharacters: 400_000 } }));
+    heldBytes({ ...NO_FILES, used: Array(count).fill({ use: { use: 'AS_TEXT', maxCharacters: 400_000 } }) });
   const lives = Array.from({ length: 8 }, (_, index) => {
     const id = `msg_${index}`;
     return new LiveAnswer({ id, threadId: 'thr_1', writerId: 'srv_1', provider: 'OPENAI' });
@@ -105,5 +107,6 @@ test('texts of files that are held for answers count as their conversations do',
   running.add('usr_ada', answers(5));
   for (const live of lives) running.remove(live);
   expect(() => running.add('usr_ada', answers(6))).toThrow(BusyError);
-  expect(heldBytes([])).toBe(0);
+  expect(heldBytes(NO_FILES)).toBe(0);
+  expect(heldBytes({ ...NO_FILES, noteBytes: 70 })).toBe(70);
 });

@@ -144,6 +144,14 @@ describe('texts', () => {
     expect(text.slice(0, -mark.length)).toBe(line.repeat(22_222).trimEnd());
   });
 
+  test('a text that is too long and has hardly any lines is cut inside of one, between two characters', async () => {
+    const packed = `/*! x */\n${'😀'.repeat(600_000)}`;
+    const result = await read(packed, 'packed.js');
+    const text = result.type === 'ready' ? (result.text ?? '') : '';
+    const mark = '\n[The text is cut here, after at most 1,000,000 of 1,200,009 characters.]\n';
+    expect(text).toBe(packed.slice(0, 999_999) + mark);
+  });
+
   test('a file may be given by its path', async () => {
     const path = join(tmpdir(), `latchkey-reading-${process.pid}.txt`);
     await writeFile(path, 'from a file');

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cutText } from '../src/answers/cut-text.ts';
-import { decideFileUses, type FileFacts, type FileTaker, type FileUse } from '../src/answers/file-uses.ts';
+import {
+  decideFileUses,
+  type FileFacts,
+  type FileTaker,
+  type FileUse,
+  type TextUse,
+} from '../src/answers/file-uses.ts';
 import { type FileRules, fileRulesOf } from '../src/providers/file-rules.ts';
 import { PROVIDER_NAMES } from '../src/providers/provider.ts';
 
@@ -52,7 +58,7 @@ const RULES: FileRules = {
     estimateTokens: (width, height) => (width * height) / 1_000,
   },
   documents: [{ mediaTypes: ['application/pdf'], maxBytes: 5_000, maxPages: 10, tokensPerPage: 1_000 }],
-  maxRequestBytes: 12_000,
+  maxRequestBytes: null,
   maxImagesAndPages: 12,
   charactersPerToken: 4,
 };
@@ -61,16 +67,22 @@ const model = (more: Partial<FileTaker> = {}): FileTaker => ({
   rules: RULES,
   contextWindow: 200_000,
   maxOutputTokens: null,
+  otherBytes: 0,
   ...more,
 });
 const textOnly = model({ rules: { ...RULES, images: null, documents: [] } });
 
-/** The uses of files, each of a message of its own unless they are given by message. */
-function usesOf(files: readonly (FileFacts | readonly FileFacts[])[], taker: FileTaker): FileUse[] {
+/** The uses of files, each of a message of its own unless they are given by message. A text is cut where it has to be. */
+async function usesOf(
+  files: readonly (FileFacts | readonly FileFacts[])[],
+  taker: FileTaker,
+  cut = async (use: TextUse): Promise<FileUse> => use,
+): Promise<FileUse[]> {
   const messages = files.map((each) => (Array.isArray(each) ? each : [each]) as FileFacts[]);
-  const decided = decideFileUses(
+  const decided = await decideFileUses(
     messages.map((ofMessage) => ofMessage.map((facts) => ({ facts }))),
     taker,
+    (_file, use) => cut(use),
   );
   expect(decided.map(({ file }) => file.facts)).toEqual(messages.flat());
   return decided.map(({ use }) => use);
@@ -168,34 +180,34 @@ describe('a file by itself', () => {
       'LEFT_OUT',
       'It could not be read where files are kept.',
     ],
-  ])('%s', (_title, facts, taker, use, note) => {
-    expect(usesOf([facts], taker)).toMatchObject([{ use, note }]);
+  ])('%s', async (_title, facts, taker, use, note) => {
+    expect(await usesOf([facts], taker)).toMatchObject([{ use, note }]);
   });
 
-  test('an image is counted by the size of its copy', () => {
-    expect(usesOf([image()], model())).toMatchObject([{ tokens: (2_000 * 500) / 1_000 }]);
-    expect(usesOf([image({ width: 300, height: 100 })], model())).toMatchObject([{ tokens: 30 }]);
+  test('an image is counted by the size of its copy', async () => {
+    expect(await usesOf([image()], model())).toMatchObject([{ tokens: (2_000 * 500) / 1_000 }]);
+    expect(await usesOf([image({ width: 300, height: 100 })], model())).toMatchObject([{ tokens: 30 }]);
   });
 
-  test('a long text is cut to 400,000 characters, and to the share of files in the context without the answer', () => {
+  test('a long text is cut to 400,000 characters, and to the share of files in the context without the answer', async () => {
     const cutTo = (contextWindow: number | null, maxOutputTokens: number | null) =>
       usesOf([text(900_000)], model({ contextWindow, maxOutputTokens }));
     const most = [{ use: 'AS_TEXT', maxCharacters: 400_000, isCut: true, tokens: 100_000 }];
-    expect(cutTo(null, null)).toMatchObject(most);
-    expect(cutTo(1_000_000, 64_000)).toMatchObject(most);
-    expect(cutTo(100_000, null)).toMatchObject([{ maxCharacters: 240_000, tokens: 60_000 }]);
-    expect(cutTo(100_000, 20_000)).toMatchObject([{ maxCharacters: 192_000 }]);
+    expect(await cutTo(null, null)).toMatchObject(most);
+    expect(await cutTo(1_000_000, 64_000)).toMatchObject(most);
+    expect(await cutTo(100_000, null)).toMatchObject([{ maxCharacters: 240_000, tokens: 60_000 }]);
+    expect(await cutTo(100_000, 20_000)).toMatchObject([{ maxCharacters: 192_000 }]);
     // A list that states the window as the longest answer.
-    expect(cutTo(100_000, 100_000)).toMatchObject([{ maxCharacters: 120_000 }]);
+    expect(await cutTo(100_000, 100_000)).toMatchObject([{ maxCharacters: 120_000 }]);
   });
 });
 
 describe('files of a branch', () => {
-  const kinds = (files: readonly (FileFacts | readonly FileFacts[])[], taker: FileTaker) =>
-    usesOf(files, taker).map(({ use }) => use);
+  const kinds = async (files: readonly (FileFacts | readonly FileFacts[])[], taker: FileTaker) =>
+    (await usesOf(files, taker)).map(({ use }) => use);
 
-  test('of more images than a model takes the oldest are left out, and of one message the last', () => {
-    expect(usesOf([image(), image(), image()], model())).toMatchObject([
+  test('of more images than a model takes the oldest are left out, and of one message the last', async () => {
+    expect(await usesOf([image(), image(), image()], model())).toMatchObject([
       {
         use: 'LEFT_OUT',
         note: 'This model takes 2 images at most, and those of newer messages come first.',
@@ -203,24 +215,25 @@ describe('files of a branch', () => {
       { use: 'NATIVE' },
       { use: 'NATIVE' },
     ]);
-    expect(kinds([[image(), image(), image()]], model())).toEqual(['NATIVE', 'NATIVE', 'LEFT_OUT']);
+    expect(await kinds([[image(), image(), image()]], model())).toEqual(['NATIVE', 'NATIVE', 'LEFT_OUT']);
   });
 
-  test('of more bytes than a request takes, in base64, the oldest files are left out or go as text', () => {
+  test('of more bytes than a request takes, in base64, the oldest files are left out or go as text', async () => {
+    const taker = model({ rules: { ...RULES, maxRequestBytes: 12_000 } });
     const large = { pictureBytes: 4_500 };
-    expect(kinds([image(large), image(large)], model())).toEqual(['NATIVE', 'NATIVE']);
-    expect(usesOf([image({ pictureBytes: 4_503 }), image(large)], model())[0]).toMatchObject({
+    expect(await kinds([image(large), image(large)], taker)).toEqual(['NATIVE', 'NATIVE']);
+    expect((await usesOf([image({ pictureBytes: 4_503 }), image(large)], taker))[0]).toMatchObject({
       use: 'LEFT_OUT',
       note: 'The files of this conversation are more together than this model takes, and those of newer messages come first.',
     });
-    expect(usesOf([pdf(1, { sizeBytes: 4_503 }), image(large)], model())[0]).toMatchObject({
+    expect((await usesOf([pdf(1, { sizeBytes: 4_503 }), image(large)], taker))[0]).toMatchObject({
       use: 'AS_TEXT',
       note: 'It is sent as text, because the files of this conversation are more together than this model takes.',
     });
   });
 
-  test('images count together with pages', () => {
-    expect(usesOf([image(), pdf(10), pdf(2)], model())).toMatchObject([
+  test('images count together with pages', async () => {
+    expect(await usesOf([image(), pdf(10), pdf(2)], model())).toMatchObject([
       {
         use: 'LEFT_OUT',
         note: 'The files of this conversation are more together than this model takes, and those of newer messages come first.',
@@ -228,11 +241,11 @@ describe('files of a branch', () => {
       { use: 'NATIVE' },
       { use: 'NATIVE' },
     ]);
-    expect(kinds([pdf(10), image(), pdf(2)], model())).toEqual(['AS_TEXT', 'NATIVE', 'NATIVE']);
+    expect(await kinds([pdf(10), image(), pdf(2)], model())).toEqual(['AS_TEXT', 'NATIVE', 'NATIVE']);
   });
 
-  test('of more pages than a request takes, the oldest documents go as text', () => {
-    expect(kinds([pdf(5), pdf(4), pdf(4), pdf(4)], model())).toEqual([
+  test('of more pages than a request takes, the oldest documents go as text', async () => {
+    expect(await kinds([pdf(5), pdf(4), pdf(4), pdf(4)], model())).toEqual([
       'AS_TEXT',
       'NATIVE',
       'NATIVE',
@@ -240,8 +253,11 @@ describe('files of a branch', () => {
     ]);
   });
 
-  test('the newest texts come first when the context has no room for all', () => {
-    const uses = usesOf([text(900_000), text(200_000), text(300_000)], model({ contextWindow: 200_000 }));
+  test('the newest texts come first when the context has no room for all', async () => {
+    const uses = await usesOf(
+      [text(900_000), text(200_000), text(300_000)],
+      model({ contextWindow: 200_000 }),
+    );
     expect(uses).toMatchObject([
       { use: 'LEFT_OUT', note: 'The other files of this conversation leave no room for it.' },
       { use: 'AS_TEXT', maxCharacters: 180_000, isCut: true },
@@ -249,8 +265,37 @@ describe('files of a branch', () => {
     ]);
   });
 
-  test('a context that is not known has room for two million characters', () => {
-    const uses = usesOf(Array(6).fill(text(900_000)), model({ contextWindow: null }));
+  test('texts and what was said count in the bytes of a request too, what was said in steps', async () => {
+    const taker = (otherBytes: number) =>
+      model({ contextWindow: null, rules: { ...RULES, maxRequestBytes: 1_000_000 }, otherBytes });
+    const step = 262_144;
+    const charactersBeside = async (otherBytes: number, files: FileFacts[]) =>
+      (await usesOf(files, taker(otherBytes))).map((use) =>
+        use.use === 'AS_TEXT' ? use.characters : use.use,
+      );
+    expect(await charactersBeside(0, [text(900_000)])).toEqual([333_333]);
+    expect(await charactersBeside(1, [text(900_000)])).toEqual([Math.floor((1_000_000 - step) / 3)]);
+    expect(await charactersBeside(step, [text(900_000)])).toEqual([Math.floor((1_000_000 - step) / 3)]);
+    expect(await charactersBeside(0, [text(100_000), image()])).toEqual([100_000, 'NATIVE']);
+    expect(await charactersBeside(0, [image(), text(332_000)])).toEqual(['NATIVE', 332_000]);
+    expect(await charactersBeside(0, [image(), text(332_001)])).toEqual(['LEFT_OUT', 332_001]);
+  });
+
+  test('a file is charged only for what is sent of it once it is cut', async () => {
+    const taker = model({ contextWindow: 200_000 });
+    const cutTo = (characters: number) => async (use: TextUse) => ({ ...use, characters });
+    const uses = await usesOf([text(900_000), text(900_000)], taker, cutTo(250_000));
+    expect(uses).toMatchObject([
+      { maxCharacters: 230_000 },
+      { maxCharacters: 400_000, characters: 250_000, tokens: 62_500 },
+    ]);
+    const blank = async (): Promise<FileUse> => ({ use: 'LEFT_OUT', note: 'It is blank.', tokens: 0 });
+    const [older] = await usesOf([text(300_000), text(900_000)], taker, blank);
+    expect(older).toMatchObject({ characters: 300_000 });
+  });
+
+  test('a context that is not known has room for two million characters', async () => {
+    const uses = await usesOf(Array(6).fill(text(900_000)), model({ contextWindow: null }));
     expect(uses.map(({ use }) => use)).toEqual(['LEFT_OUT', ...Array(5).fill('AS_TEXT')]);
   });
 });
@@ -298,13 +343,14 @@ describe('for any files and any model', () => {
     rules: anyRules,
     contextWindow: limit(2_000_000),
     maxOutputTokens: limit(200_000),
+    otherBytes: size(4_000_000),
   });
   const anyBranch = fc.array(fc.array(anyFile, { maxLength: 4 }), { maxLength: 6 });
 
-  test('every file has one use, in its place, and all of them keep within every limit', () => {
-    fc.assert(
-      fc.property(anyBranch, anyModel, (messages, taker) => {
-        const uses = usesOf(messages, taker);
+  test('every file has one use, in its place, and all of them keep within every limit', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyBranch, anyModel, async (messages, taker) => {
+        const uses = await usesOf(messages, taker);
         const files = messages.flat();
         const { rules, contextWindow } = taker;
         const inUse = files.map((facts, index) => ({ facts, use: uses[index] ?? expect.unreachable() }));
@@ -323,6 +369,10 @@ describe('for any files and any model', () => {
         expect(images.length).toBeLessThanOrEqual(
           rules.images === null ? 0 : (rules.images.maxCount ?? Infinity),
         );
+        const texts = uses.reduce((total, use) => total + (use.use === 'AS_TEXT' ? use.characters : 0), 0);
+        expect(base64 + 3 * texts + taker.otherBytes).toBeLessThanOrEqual(
+          Math.max(rules.maxRequestBytes ?? Infinity, taker.otherBytes),
+        );
         for (const { facts, use } of inUse) {
           if (use.use === 'LEFT_OUT') expect(use.note).toMatch(/\.$/);
           if (use.use !== 'AS_TEXT') continue;
@@ -335,15 +385,15 @@ describe('for any files and any model', () => {
     );
   });
 
-  test('a turn without new files changes nothing about the files before it', () => {
-    fc.assert(
-      fc.property(anyBranch, anyModel, (messages, taker) => {
-        expect(usesOf([...messages, []], taker)).toEqual(usesOf(messages, taker));
+  test('a turn without new files changes nothing about the files before it', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyBranch, anyModel, async (messages, taker) => {
+        expect(await usesOf([...messages, []], taker)).toEqual(await usesOf(messages, taker));
       }),
     );
   });
 
-  test('files that all fit go the same whatever is added, as long as that fits too', () => {
+  test('files that all fit go the same whatever is added, as long as that fits too', async () => {
     const ample = model({
       contextWindow: null,
       rules: { ...RULES, maxRequestBytes: null, maxImagesAndPages: null },
@@ -351,20 +401,20 @@ describe('for any files and any model', () => {
     const fits = fc.array(fc.array(fc.constantFrom(text(1_000), pdf(3), docx), { maxLength: 3 }), {
       maxLength: 6,
     });
-    fc.assert(
-      fc.property(fits, fits, (before, added) => {
-        const uses = usesOf(before, ample);
-        expect(usesOf([...before, ...added], ample).slice(0, uses.length)).toEqual(uses);
+    await fc.assert(
+      fc.asyncProperty(fits, fits, async (before, added) => {
+        const uses = await usesOf(before, ample);
+        expect((await usesOf([...before, ...added], ample)).slice(0, uses.length)).toEqual(uses);
       }),
     );
   });
 
-  test('the rules of every provider decide about every kind of file', () => {
+  test('the rules of every provider decide about every kind of file', async () => {
     const files = [image(), pdf(3), docx, text(1_000), text(0)];
     for (const provider of PROVIDER_NAMES)
       for (const capabilities of [[], ['IMAGE_INPUT'], ['IMAGE_INPUT', 'PDF_INPUT']] as const) {
         const rules = fileRulesOf(provider, { name: 'any', capabilities, contextWindow: null });
-        const uses = usesOf(files, model({ rules, contextWindow: null })).map(({ use }) => use);
+        const uses = (await usesOf(files, model({ rules, contextWindow: null }))).map(({ use }) => use);
         expect(uses[0]).toBe(capabilities.length === 0 ? 'LEFT_OUT' : 'NATIVE');
         expect(uses.slice(3)).toEqual(['AS_TEXT', 'LEFT_OUT']);
       }
@@ -381,13 +431,30 @@ describe('a text that is cut', () => {
   });
 
   test('a page that is longer than what is sent is cut after a line, or anywhere', () => {
-    expect(cutText(pages, 90, ofPdf)).toEqual({ text: '[page 1]\n', part: 'its beginning' });
+    const long = `[page 1]\n${'x'.repeat(60)}\n${'y'.repeat(60)}`;
+    expect(cutText(long, 90, ofPdf)).toEqual({ text: long.slice(0, 70), part: 'its beginning' });
     expect(cutText('x'.repeat(100), 90, ofPdf)).toEqual({ text: 'x'.repeat(90), part: 'its beginning' });
   });
 
+  test('a cut before a page or after a line never costs more than half of what may be sent', () => {
+    const twoPages = `[page 1]\nTitle\n\n[page 2]\n${'word '.repeat(1_000)}`;
+    expect(cutText(twoPages, 400, ofPdf)).toEqual({ text: twoPages.slice(0, 400), part: 'its beginning' });
+    const packed = `/*! licence */\n${'x'.repeat(1_000)}`;
+    const text = { kind: 'TEXT', pageCount: null } as const;
+    expect(cutText(packed, 400, text)).toEqual({ text: packed.slice(0, 400), part: 'its beginning' });
+    const odd = `a\n${'😀'.repeat(100)}`;
+    expect(cutText(odd, 101, text).text).toBe(odd.slice(0, 100));
+  });
+
   test('lines that only look like marks of pages are not counted', () => {
-    const forged = '[page 1]\none\n[page 99999]\ntwo\nthree';
-    expect(cutText(forged, 32, ofPdf).part).toBe('its beginning');
+    const [one, two, three] = ['a', 'b', 'c'].map((letter) => `${letter.repeat(90)}\n`);
+    const forged = `[page 1]\n${one}[page 900]\n[page 1]\n[page 2]\n${two}[page 700]\n[page 3]\n${three}`;
+    const end = forged.indexOf('[page 3]');
+    expect(cutText(forged, end + 50, ofPdf)).toEqual({
+      text: forged.slice(0, end),
+      part: 'pages 1–2 of 1,000',
+    });
+    expect(cutText(`${one}[page 2]\n${two}`, 150, ofPdf).part).toBe('its beginning');
   });
 
   test('other texts are cut after a line, with their first lines as they are', () => {

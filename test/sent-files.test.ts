@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { newId } from '../src/db/id.ts';
 import { attachments, removedAttachments } from '../src/db/tables/attachment.ts';
 import { messages } from '../src/db/tables/thread.ts';
-import { readMessageFiles } from '../src/files/message-files.ts';
+import { readFiles } from '../src/files/message-files.ts';
 import { sweepFiles } from '../src/files/sweep.ts';
 import { bearer, postAccount } from './kit/account-request.ts';
 import { type Follower, follow, TRANSPORTS } from './kit/answer.ts';
@@ -425,9 +425,9 @@ test('what a message refers to is there for its models: the text, and the bytes 
   const text = 'What models read. '.repeat(10_000);
   const [one, two] = [await upload(ada, text), await upload(ada, 'two', { fileName: 'two.txt' })];
   const { userMessage } = await send(ada, [two.id, one.id]);
-  const files = await readMessageFiles(server.app, [userMessage.id, 'msg_of_nothing']);
-  expect([...files.keys()]).toEqual([userMessage.id]);
-  const [second, first] = files.get(userMessage.id) ?? [];
+  const files = await readFiles(server.app, [two.id, one.id, 'att_of_nothing']);
+  const [second, first] = userMessage.attachments.map(({ id }) => files.get(id));
+  expect(files.size).toBe(2);
   expect(second?.attachment).toMatchObject({ fileName: 'two.txt', textLength: 3, pictureBytes: null });
   expect(await second?.readText(signal)).toBe('two');
   expect(await second?.readPicture(signal)).toBeNull();

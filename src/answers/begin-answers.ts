@@ -7,9 +7,11 @@ import { requireSiblingLimit } from '../threads/siblings.ts';
 import type { Thread } from '../threads/thread.ts';
 import { requireAnswersLeft } from './answers-of-person.ts';
 import { requireAttachments } from './attached-files.ts';
+import { type BranchFiles, readBranchFiles } from './branch-files.ts';
 import { chooseOptions } from './choose-options.ts';
 import { type AnswerDeps, commitAnswers } from './commit-answers.ts';
 import {
+  bytesSaid,
   type ConversationTurn,
   measureConversation,
   readConversation,
@@ -19,7 +21,7 @@ import { requirePayingKeys } from './find-paying-keys.ts';
 import type { Inserted, NewMessages, PreparedAnswer } from './insert-messages.ts';
 import { LiveAnswer } from './live-answer.ts';
 import { readSendState, type SendRequest, type SendState } from './send-state.ts';
-import { type BranchFile, heldBytes, readBranchFiles, storedUses, useFiles } from './sent-files.ts';
+import { heldBytes, storedUses, useFiles } from './sent-files.ts';
 import { requireFilesTaken } from './untaken-files.ts';
 
 /** Answers to begin. */
@@ -43,7 +45,7 @@ export interface Begun {
 export interface SendFacts extends Pick<SendState, 'parent' | 'siblingIds' | 'models' | 'offers'> {
   /** The files of the new message, in its order. */
   attachments: Attachment[];
-  /** All files of the branch, those of the new message included. */
+  /** The newest files of the branch, those of the new message included. */
   branchFiles: Attachment[];
 }
 
@@ -63,12 +65,12 @@ export async function beginAnswers(
     const { message, idempotencyKey } = request;
     const attachments = await requireAttachments(deps, viewer, state.thread, message?.attachmentIds ?? []);
     const newIds = attachments.map(({ id }) => id);
-    const files = await readBranchFiles(deps, state.branch.fileMessageIds, newIds);
+    const files = await readBranchFiles(deps, state.branch, newIds);
     const prepared = await prepareAnswers(deps, viewer, request, state, files);
     const userMessage = message === null ? null : { id: newId('msg'), ...message, idempotencyKey };
     const rows = { userMessage, answers: prepared, mostOfPerson: deps.mostOfPerson };
     const inserted = await insertAndAsk(deps, viewer, request, state, rows);
-    const branchFiles = files.map(({ attachment }) => attachment);
+    const branchFiles = files.files.map(({ attachment }) => attachment);
     if (inserted !== null) return begunFrom(viewer, { ...state, attachments, branchFiles }, rows, inserted);
     if (deps.mostOfPerson !== null)
       await requireAnswersLeft(deps.db, viewer.id, { most: deps.mostOfPerson, wanted: prepared.length });
@@ -81,8 +83,8 @@ async function prepareAnswers(
   deps: AnswerDeps,
   viewer: Viewer,
   request: BeginRequest,
-  { thread, parent, siblingIds, models, offers, sealedKeys }: SendState,
-  branchFiles: readonly BranchFile[],
+  { thread, parent, siblingIds, branch, models, offers, sealedKeys }: SendState,
+  branchFiles: BranchFiles,
 ): Promise<PreparedAnswer[]> {
   requireSiblingLimit(parent?.id ?? null, siblingIds.length);
   const requested = request.answers.map((answer) => {
@@ -91,9 +93,10 @@ async function prepareAnswers(
     const options = chooseOptions(deps.providers[model.provider], model, answer);
     return { model, options, path: answer.path.modelId };
   });
+  const saidBytes = bytesSaid(branch) + Buffer.byteLength(request.message?.text ?? '');
   const paid = await requirePayingKeys(deps, viewer, thread, requested, offers);
   const withFiles = await Promise.all(
-    paid.map(async (each) => ({ ...each, files: await useFiles(deps, branchFiles, each) })),
+    paid.map(async (each) => ({ ...each, files: await useFiles(deps, branchFiles, saidBytes, each) })),
   );
   if (request.message !== null) await requireFilesTaken(deps, thread, request.message.text, withFiles);
   return withFiles.map((each) => {
@@ -125,7 +128,8 @@ async function insertAndAsk(
   );
   let turns: ConversationTurn[];
   try {
-    turns = await readConversation(deps, question, branch);
+    const noteBytes = Math.max(...rows.answers.map(({ files }) => files.noteBytes));
+    turns = await readConversation(deps, question, branch, noteBytes);
     await requireContextWindows(deps, thread, turns, rows.answers);
   } catch (error) {
     for (const { live } of rows.answers) deps.running.remove(live);

@@ -26,9 +26,10 @@ import {
 import type { LiveTextDeps } from './live-text.ts';
 import type { SendState } from './send-state.ts';
 import { SentConversation } from './sent-conversation.ts';
+import type { FileUseDeps } from './sent-files.ts';
 
 /** What beginning and generating answers needs. */
-export interface AnswerDeps extends GenerateDeps, LiveTextDeps, FileReaderDeps {
+export interface AnswerDeps extends GenerateDeps, LiveTextDeps, FileReaderDeps, FileUseDeps {
   bus: Bus;
   /** The lease under which this server writes. */
   lease: ServerLease;

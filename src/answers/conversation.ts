@@ -11,9 +11,10 @@ import { parseKept } from '../providers/kept-reasoning.ts';
 import type { Turn } from '../providers/provider.ts';
 import { readMessages } from '../threads/message.ts';
 import type { Thread } from '../threads/thread.ts';
+import { type FileReferences, MOST_REFERENCES } from './branch-files.ts';
 import { suggestModels } from './find-paying-keys.ts';
 import { type LiveTextDeps, withLiveText } from './live-text.ts';
-import type { UsedFile } from './sent-files.ts';
+import type { UsedFiles } from './sent-files.ts';
 
 /** What is to be answered: the branch that ends with a message, and the new text after it. */
 export interface Question {
@@ -33,12 +34,10 @@ export interface ConversationTurn extends Omit<Turn, 'files'> {
 }
 
 /** The branch of a question as the statement that begins its answers reads it. */
-export interface Branch {
+export interface Branch extends FileReferences {
   /** Length of all texts in bytes of UTF-8. The walk ends a little above what can be sent. */
   bytes: number;
   messages: number;
-  /** Ids of the messages that have files, oldest first. */
-  fileMessageIds: string[];
   /** The messages, oldest first; null if they are many or long, and are read only once there is room for them. */
   said: Said[] | null;
 }
@@ -53,18 +52,29 @@ export function branchColumn(leafId: SQLWrapper): SQL<Branch> {
       from ${messages} as parent join branch on parent.id = branch.parent_id
       where branch.length <= ${sql.raw(`${MAX_MESSAGES}`)} and branch.bytes <= ${sql.raw(`${MAX_BYTES}`)}
     ), size as (select coalesce(max(bytes), 0) as bytes, count(*) as messages from branch),
-    kept as (select coalesce(sum(octet_length(said.kept_reasoning)), 0) as bytes,
-        json_agg(said.id order by said.position) filter (
-          where exists (select from ${messageAttachments} where message_id = said.id)) as ids_with_files
-      from branch join ${messages} as said on said.id = branch.id)
+    kept as (select coalesce(sum(octet_length(said.kept_reasoning)), 0) as bytes
+      from branch join ${messages} as said on said.id = branch.id),
+    with_files as (select id, length from branch
+      where exists (select from ${messageAttachments} where message_id = branch.id)),
+    reference as (select message_id, attachment_id, length, position
+      from with_files join ${messageAttachments} on message_id = with_files.id
+      order by length, position desc limit ${sql.raw(`${MOST_REFERENCES}`)})
     select json_build_object('bytes', size.bytes, 'messages', size.messages,
-      'fileMessageIds', (select coalesce(kept.ids_with_files, '[]') from kept), 'said',
+      'fileMessageIds', (select coalesce(json_agg(id order by length desc), '[]') from with_files),
+      'newestReferences', (
+        select coalesce(json_agg(json_build_array(message_id, attachment_id) order by length desc, position), '[]')
+        from reference), 'said',
       case when size.bytes <= ${sql.raw(`${SHORT_BYTES}`)} and size.messages <= ${sql.raw(`${SHORT_MESSAGES}`)} then (
         select coalesce(json_agg(json_build_object('id', said.id, 'role', said.role, 'status', said.status,
           'text', said.text, 'finishReason', said.finish_reason,
           'kept', case when kept.bytes <= ${sql.raw(`${MAX_KEPT_BYTES}`)} then said.kept_reasoning end) order by said.position), '[]')
         from branch join ${messages} as said on said.id = branch.id, kept) end)::text
     from size)`.mapWith((text) => fromJson<Branch>(text));
+}
+
+/** Bytes of a branch as a model is sent it, without files: its texts, and what was kept of its answers. */
+export function bytesSaid({ bytes, said }: Branch): number {
+  return (said ?? []).reduce((total, { kept }) => total + (kept?.length ?? 0), bytes);
 }
 
 /**
@@ -85,12 +95,14 @@ export async function measureConversation(db: Database, question: Question, bran
 
 /**
  * Reads a conversation as a model is sent it: every message of the branch. An answer that failed, was stopped or is still
- * being written has its text so far. To be called after `measureConversation`. Throws ModelUnavailableError.
+ * being written has its text so far. `noteBytes` are those of the longest notes about files. To be called after
+ * `measureConversation`. Throws ModelUnavailableError.
  */
 export async function readConversation(
   deps: LiveTextDeps,
   question: Question,
   branch: Branch,
+  noteBytes: number,
 ): Promise<ConversationTurn[]> {
   const said = await withTextSoFar(deps, branch.said ?? (await readBranch(deps.db, question)));
   const { text, hasFiles } = question;
@@ -98,7 +110,7 @@ export async function readConversation(
   const turns = turnsOf(text === null ? said : [...said, { ...SAID_BY_PERSON, text }], withFiles);
   // Answers still being written had no length in the database, and some characters take several bytes of JSON.
   const size = {
-    bytes: turns.reduce((total, turn) => total + jsonBytes(turn.text), 0),
+    bytes: turns.reduce((total, turn) => total + jsonBytes(turn.text), noteBytes),
     messages: said.length,
   };
   if (!isSendable(size)) throw tooLongToSend(size);
@@ -248,14 +260,14 @@ export async function requireContextWindows(
   deps: Pick<KeyDeps, 'db'>,
   thread: Question['thread'],
   turns: readonly ConversationTurn[],
-  answers: readonly { model: Model; options: StoredOptions | null; files: readonly UsedFile[] }[],
+  answers: readonly { model: Model; options: StoredOptions | null; files: UsedFiles }[],
 ): Promise<void> {
   const characters = turns.reduce((total, { text }) => total + text.length, 0);
   for (const { model, options, files } of answers) {
     const { title, contextWindow } = model;
     const promptLength = options?.systemPrompt?.length ?? 0;
-    const tokensOfText = Math.ceil((characters + promptLength) / MOST_CHARACTERS_PER_TOKEN);
-    const tokensOfFiles = files.reduce((total, { use }) => total + use.tokens, 0);
+    const tokensOfText = Math.ceil((characters + promptLength + files.noteBytes) / MOST_CHARACTERS_PER_TOKEN);
+    const tokensOfFiles = files.used.reduce((total, { use }) => total + use.tokens, 0);
     const tokens = tokensOfText + tokensOfFiles;
     if (contextWindow === null || tokens <= contextWindow) continue;
     const ofFiles = tokensOfFiles === 0 ? '' : `, ${NUMBER.format(tokensOfFiles)} of them in files`;

@@ -28,7 +28,14 @@ export interface FileTaker {
   contextWindow: number | null;
   /** Most tokens of its answer; null if that is not known. */
   maxOutputTokens: number | null;
+  /** Bytes of the request beside the files: what was said. */
+  otherBytes: number;
 }
+
+/** Cuts the text of a file: how much of it is sent, with a note that says which part, or why it is left out after all. */
+export type CutFile<File> = (file: File, use: TextUse) => Promise<FileUse>;
+
+export type TextUse = Extract<FileUse, { use: 'AS_TEXT' }>;
 
 /**
  * How a model is sent a file, with sentences about it for people. They are the same in every turn, as is what the model is sent:
@@ -36,24 +43,55 @@ export interface FileTaker {
  */
 export type FileUse =
   | { use: 'NATIVE'; form: 'image' | 'document'; note: string | null; tokens: number }
-  | { use: 'AS_TEXT'; maxCharacters: number; isCut: boolean; note: string | null; tokens: number }
+  | {
+      use: 'AS_TEXT';
+      /** Where the text is cut at the latest. */
+      maxCharacters: number;
+      isCut: boolean;
+      /** What is sent of it. */
+      characters: number;
+      note: string | null;
+      tokens: number;
+    }
   | { use: 'LEFT_OUT'; note: string; tokens: 0 };
 
 /**
  * Decides for each file of a branch how a model is sent it. The files come by message, the oldest first, and go in that order. What
  * exceeds a limit of the model is left out or cut, never sent and refused: a file is in every later request of its thread, so one
- * that a provider refuses would end the thread. Newer messages come first: their files are what is asked about.
+ * that a provider refuses would end the thread. Newer messages come first: their files are what is asked about. What a cut leaves
+ * of the room is there for the next file. Throws what `cut` throws.
  */
-export function decideFileUses<File extends { facts: FileFacts }>(
+export async function decideFileUses<File extends { facts: FileFacts }>(
   messages: readonly (readonly File[])[],
   model: FileTaker,
-): { file: File; use: FileUse }[] {
+  cut: CutFile<File>,
+): Promise<{ file: File; use: FileUse }[]> {
   const room = roomFor(model);
-  return messages
-    .toReversed()
-    .map((files) => files.map((file) => ({ file, use: take(file.facts, model, room) })))
-    .reverse()
-    .flat();
+  const decided: { file: File; use: FileUse }[][] = [];
+  for (const files of messages.toReversed()) {
+    const ofMessage: { file: File; use: FileUse }[] = [];
+    for (const file of files) {
+      const taken = take(file.facts, model, room);
+      const isCut = taken.use === 'AS_TEXT' && taken.isCut;
+      const use = isCut ? withTokens(await cut(file, taken), model) : taken;
+      chargeText(use, room);
+      ofMessage.push({ file, use });
+    }
+    decided.push(ofMessage);
+  }
+  return decided.reverse().flat();
+}
+
+function withTokens(use: FileUse, { rules }: FileTaker): FileUse {
+  if (use.use !== 'AS_TEXT') return use;
+  return { ...use, tokens: Math.ceil(use.characters / rules.charactersPerToken) };
+}
+
+function chargeText(use: FileUse, room: Room): void {
+  if (use.use !== 'AS_TEXT') return;
+  room.tokens -= use.tokens;
+  room.characters -= use.characters;
+  room.requestBytes -= use.characters * BYTES_OF_CHARACTER;
 }
 
 /** What the files that were decided about leave for others. */
@@ -66,12 +104,13 @@ interface Room {
   imagesAndPages: number;
 }
 
-function roomFor({ rules, contextWindow, maxOutputTokens }: FileTaker): Room {
+function roomFor({ rules, contextWindow, maxOutputTokens, otherBytes }: FileTaker): Room {
+  const ofOthers = OTHERS_STEP_BYTES * Math.ceil(otherBytes / OTHERS_STEP_BYTES);
   return {
     tokens: contextWindow === null ? Infinity : tokensForFiles(contextWindow, maxOutputTokens ?? 0),
     characters: MOST_CHARACTERS,
     images: rules.images?.maxCount ?? Infinity,
-    requestBytes: rules.maxRequestBytes ?? Infinity,
+    requestBytes: (rules.maxRequestBytes ?? Infinity) - ofOthers,
     imagesAndPages: rules.maxImagesAndPages ?? Infinity,
   };
 }
@@ -171,15 +210,14 @@ function takeText(file: FileFacts, model: FileTaker, room: Room, reason: string 
   const mostIn = ({ tokens, characters }: Room) =>
     Math.min(LONGEST_TEXT, characters, Math.floor(tokens * charactersPerToken));
   const page = Math.min(length, CHARACTERS_OF_PAGE);
-  const most = mostIn(room);
+  const most = Math.min(mostIn(room), Math.floor(room.requestBytes / BYTES_OF_CHARACTER));
   if (most < page) return leftOut(mostIn(roomFor(model)) < page ? tooLong(length, model) : NO_ROOM);
   const characters = Math.min(length, most);
   const tokens = Math.ceil(characters / charactersPerToken);
-  room.tokens -= tokens;
-  room.characters -= characters;
   const why = reason === null ? null : `It is sent as text, because ${reason}.`;
   const note = joinNotes(why, file.note);
-  return { use: 'AS_TEXT', maxCharacters: characters, isCut: characters < length, note, tokens };
+  const isCut = characters < length;
+  return { use: 'AS_TEXT', maxCharacters: characters, isCut, characters, note, tokens };
 }
 
 /** The sentences of these notes; null if there are none. */
@@ -227,5 +265,9 @@ const PART_FOR_FILES = 0.6;
 const LONGEST_TEXT = 400_000;
 /** Of all texts of a request, also where the context is larger or not known: eight models can be asked about as much at once. */
 const MOST_CHARACTERS = 2_000_000;
+/** Most bytes of a UTF-16 code unit in the JSON of a request, apart from control characters. */
+const BYTES_OF_CHARACTER = 3;
+/** What was said counts in such steps, so that its growth does not change in every turn how files are sent. */
+const OTHERS_STEP_BYTES = 256 * 1_024;
 /** Less than a page of a file is not worth sending. */
 const CHARACTERS_OF_PAGE = 2_000;

@@ -16,7 +16,7 @@ import { answersOf } from './answers-of-person.ts';
 import type { PaidModel } from './find-paying-keys.ts';
 import type { LiveAnswer } from './live-answer.ts';
 import type { SendState } from './send-state.ts';
-import { storedUses, type UsedFile } from './sent-files.ts';
+import { storedUses, type UsedFiles } from './sent-files.ts';
 
 /** An answer that is about to begin, and the key that will pay for it. */
 export type PreparedAnswer = PaidModel & {
@@ -24,7 +24,7 @@ export type PreparedAnswer = PaidModel & {
   sealedKey: SealedKey;
   options: StoredOptions | null;
   /** The files of the branch. */
-  files: readonly UsedFile[];
+  files: UsedFiles;
 };
 
 /** The rows to insert: a person's message, unless an earlier one is answered again, and its answers. */

@@ -1,9 +1,11 @@
+import { ConcurrencyLimit } from '../concurrency-limit.ts';
 import { isLost } from '../files/unreadable.ts';
 import type { SentFile, Turn } from '../providers/provider.ts';
+import type { BranchFile } from './branch-files.ts';
 import type { ConversationTurn } from './conversation.ts';
 import { cutText } from './cut-text.ts';
 import type { FileUse } from './file-uses.ts';
-import { type BranchFile, LONGEST_READ_MS, type UsedFile } from './sent-files.ts';
+import { LONGEST_READ_MS, type UsedFiles } from './sent-files.ts';
 
 /**
  * A conversation for one model: each file in the form that was decided when the answer began, which stays for all calls of the
@@ -11,12 +13,17 @@ import { type BranchFile, LONGEST_READ_MS, type UsedFile } from './sent-files.ts
  */
 export class SentConversation {
   readonly #turns: readonly ConversationTurn[];
-  readonly #files: readonly UsedFile[];
+  readonly #files: UsedFiles;
+  /** Those that are sent, by the message with which they are. */
+  readonly #sent: ReadonlyMap<string | null, readonly SentUse[]>;
+  readonly #reads = new ConcurrencyLimit(READS_AT_ONCE);
   #failure: FileUnreadableError | null = null;
 
-  constructor(turns: readonly ConversationTurn[], files: readonly UsedFile[]) {
+  constructor(turns: readonly ConversationTurn[], files: UsedFiles) {
     this.#turns = turns;
     this.#files = files;
+    const sent = files.used.flatMap(({ file, use }) => (use.use === 'LEFT_OUT' ? [] : [{ file, use }]));
+    this.#sent = Map.groupBy(sent, ({ file }) => file.messageIds[0]);
   }
 
   /** Why a file could not be read for a call, while its texts were read or its bytes were sent; null if none has failed. */
@@ -27,28 +34,23 @@ export class SentConversation {
   /** The turns with their files. Throws FileUnreadableError. */
   async readTurns(signal: AbortSignal): Promise<readonly Turn[]> {
     this.#failure = null;
-    if (this.#files.length === 0) return this.#turns;
+    if (this.#files.used.length + this.#files.notes.size === 0) return this.#turns;
     return await Promise.all(this.#turns.map((turn) => this.#withFiles(turn, signal)));
   }
 
   async #withFiles({ fileMessageIds = [], ...turn }: ConversationTurn, signal: AbortSignal): Promise<Turn> {
-    const used = this.#files.filter(({ file }) => fileMessageIds.includes(file.messageId));
-    if (used.length === 0) return turn;
-    const files: SentFile[] = [];
-    const notes: string[] = [];
-    for (const { file, use } of used) {
-      if (use.use === 'LEFT_OUT') notes.push(`[File "${file.attachment.fileName}" is left out. ${use.note}]`);
-      else files.push(await this.#formOf(file, use, signal));
-    }
+    if (fileMessageIds.length === 0) return turn;
+    const sent = fileMessageIds.flatMap((id) => this.#sent.get(id) ?? []);
+    const files = await Promise.all(
+      sent.map(({ file, use }) => this.#reads.run('', () => this.#formOf(file, use, signal))),
+    );
+    const notes = fileMessageIds.flatMap((id) => this.#files.notes.get(id) ?? []);
     const text = [...notes, ...(turn.text === '' ? [] : [turn.text])].join('\n\n');
     return { ...turn, text, ...(files.length > 0 && { files }) };
   }
 
-  async #formOf(
-    file: BranchFile,
-    use: Exclude<FileUse, { use: 'LEFT_OUT' }>,
-    signal: AbortSignal,
-  ): Promise<SentFile> {
+  async #formOf(file: BranchFile, use: SentUse['use'], signal: AbortSignal): Promise<SentFile> {
+    if (this.#failure !== null) throw this.#failure;
     const { fileName: name, kind, mediaType, sizeBytes, pictureBytes, pictureMediaType } = file.attachment;
     if (use.use === 'AS_TEXT') {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_READ_MS)]);
@@ -107,6 +109,15 @@ export class SentConversation {
     }
   }
 }
+
+/** A file that is sent, and how. */
+interface SentUse {
+  file: BranchFile;
+  use: Exclude<FileUse, { use: 'LEFT_OUT' }>;
+}
+
+/** Texts of one conversation. */
+const READS_AT_ONCE = 4;
 
 /** A file could not be read for a model. */
 export class FileUnreadableError extends Error {

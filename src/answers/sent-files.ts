@@ -1,66 +1,67 @@
+import type { ConcurrencyLimit } from '../concurrency-limit.ts';
 import type { StoredOptions } from '../db/tables/model.ts';
 import type { StoredAttachmentUse } from '../db/tables/thread.ts';
-import { type FileReaderDeps, type MessageFile, readMessageFiles } from '../files/message-files.ts';
-import { isUnreadable } from '../files/unreadable.ts';
+import { BusyError } from '../errors.ts';
+import { isLost } from '../files/unreadable.ts';
 import { failureName, log } from '../log.ts';
 import type { Model } from '../models/catalogue.ts';
 import { capabilitiesOf, contextWindowOf } from '../models/facts.ts';
 import { type FileRules, fileRulesOf } from '../providers/file-rules.ts';
 import type { Providers } from '../providers/registry.ts';
+import { type BranchFile, type BranchFiles, MOST_FILES, type UsedFile } from './branch-files.ts';
 import { cutText } from './cut-text.ts';
-import { decideFileUses, type FileFacts, type FileUse, joinNotes, UNREADABLE } from './file-uses.ts';
+import { fileNotes } from './file-notes.ts';
+import { decideFileUses, type FileUse, joinNotes, type TextUse, UNREADABLE } from './file-uses.ts';
 
-/** A file of the branch that is answered. */
-export interface BranchFile extends MessageFile {
-  /** Null for a file of the message that is being sent. */
-  messageId: string | null;
-  facts: FileFacts;
-}
-
-/** A file of the branch, and how one model is sent it. */
-export interface UsedFile {
-  file: BranchFile;
-  use: FileUse;
-}
-
-/**
- * The files of these messages of a branch, oldest first, and then those that the new message is to have. No statement if there are
- * none.
- */
-export async function readBranchFiles(
-  deps: FileReaderDeps,
-  messageIds: readonly string[],
-  newIds: readonly string[],
-): Promise<BranchFile[]> {
-  if (messageIds.length + newIds.length === 0) return [];
-  const byMessage = await readMessageFiles(deps, messageIds, newIds);
-  return [...messageIds, null].flatMap((messageId) =>
-    (byMessage.get(messageId) ?? []).map((file) => {
-      const facts = { ...file.attachment, isUnreadable: isUnreadable(file.attachment) };
-      return { ...file, messageId, facts };
-    }),
-  );
+/** The files of a branch as one model is sent them. */
+export interface UsedFiles {
+  /** In the order of the branch. */
+  used: readonly UsedFile[];
+  /** What the model is told of files that do not stand where a message refers to them; see `fileNotes`. */
+  notes: ReadonlyMap<string | null, string>;
+  /** Of the notes, in UTF-8. */
+  noteBytes: number;
+  /** Whether there are older files, about which nothing was decided. */
+  hasOlder: boolean;
 }
 
 /**
  * Decides how the model of an answer is sent the files of the branch. A text is read here only if it is cut, to say which part is
- * sent; all others are read for the call of the provider.
+ * sent; all others are read for the call of the provider. `saidBytes` are those of the conversation. Throws BusyError if a text is
+ * out of reach for the moment.
  */
 export async function useFiles(
-  deps: { providers: Providers },
-  files: readonly BranchFile[],
+  deps: FileUseDeps,
+  branchFiles: BranchFiles,
+  saidBytes: number,
   { model, options }: { model: Model; options: StoredOptions | null },
-): Promise<UsedFile[]> {
-  const byMessage = Map.groupBy(files, ({ messageId }) => messageId);
-  const decided = decideFileUses([...byMessage.values()], {
+): Promise<UsedFiles> {
+  const { files, olderMessageIds } = branchFiles;
+  // A file comes first for the newest message that refers to it, whichever it is sent with.
+  const byNewest = Map.groupBy(
+    files.toSorted((one, other) => one.newestPlace - other.newestPlace),
+    ({ newestPlace }) => newestPlace,
+  );
+  const taker = {
     rules: rulesOf(deps, model),
     contextWindow: contextWindowOf(model),
     maxOutputTokens: options?.maxOutputTokens ?? model.maxOutputTokens,
-  });
-  const used: UsedFile[] = [];
-  for (const { file, use } of decided)
-    used.push({ file, use: use.use === 'AS_TEXT' && use.isCut ? await namePart(file, use) : use });
-  return used;
+    otherBytes: saidBytes + Buffer.byteLength(options?.systemPrompt ?? ''),
+  };
+  const decided = await decideFileUses([...byNewest.values()], taker, (file, use) =>
+    namePart(deps, file, use),
+  );
+  const uses = new Map(decided.map(({ file, use }) => [file, use]));
+  const used = files.map((file) => ({ file, use: uses.get(file) ?? UNREADABLE }));
+  const notes = fileNotes(used, branchFiles);
+  const noteBytes = notes.values().reduce((total, note) => total + Buffer.byteLength(note), 0);
+  return { used, notes, noteBytes, hasOlder: olderMessageIds.length > 0 };
+}
+
+export interface FileUseDeps {
+  providers: Providers;
+  /** Texts that are read before it is known whether there is room for an answer: a few at a time. */
+  textReads: ConcurrencyLimit;
 }
 
 /** The rules of a model, by everything that is known about it. */
@@ -72,38 +73,50 @@ export function rulesOf({ providers }: { providers: Providers }, model: Model): 
   });
 }
 
-/** How the files are shown beside the answer; null for none. */
-export function storedUses(files: readonly UsedFile[]): StoredAttachmentUse[] | null {
-  if (files.length === 0) return null;
-  return files.map(({ file, use: { use, note } }) => ({ attachmentId: file.attachment.id, use, note }));
+/** How the files are shown beside the answer, older ones together; null for none. */
+export function storedUses({ used, hasOlder }: UsedFiles): StoredAttachmentUse[] | null {
+  if (used.length === 0) return null;
+  const older = { attachmentId: null, use: 'LEFT_OUT', note: OLDER } as const;
+  const uses = used.map(({ file, use: { use, note } }) => ({ attachmentId: file.attachment.id, use, note }));
+  return hasOlder ? [older, ...uses] : uses;
 }
 
-/** How many bytes of the files are held in memory during a call: texts are, all other bytes are sent as they are read. */
-export function heldBytes(files: readonly UsedFile[]): number {
-  const characters = files.reduce(
+/** How many bytes of the files are held in memory during a call: texts and notes are, all other bytes are sent as they are read. */
+export function heldBytes({ used, noteBytes }: UsedFiles): number {
+  const characters = used.reduce(
     (total, { use }) => total + (use.use === 'AS_TEXT' ? use.maxCharacters : 0),
     0,
   );
-  return BYTES_OF_CHARACTER * characters;
+  return BYTES_OF_CHARACTER * characters + noteBytes;
 }
 
 /** Says in the note which part of a text is sent. */
 async function namePart(
+  { textReads }: FileUseDeps,
   { attachment, readText }: BranchFile,
-  use: Extract<FileUse, { use: 'AS_TEXT' }>,
+  use: TextUse,
 ): Promise<FileUse> {
   try {
-    const text = await readText(AbortSignal.timeout(LONGEST_READ_MS));
-    const { text: beginning, part } = cutText(text ?? '', use.maxCharacters, attachment);
-    if (!/\S/.test(beginning)) return BLANK;
+    // The time that a read waits for others counts.
+    const signal = AbortSignal.timeout(LONGEST_READ_MS);
+    const { text, part } = await textReads.run('', async () => {
+      signal.throwIfAborted();
+      return cutText((await readText(signal)) ?? '', use.maxCharacters, attachment);
+    });
+    if (!/\S/.test(text)) return BLANK;
     if (part === null) return use;
     return {
       ...use,
+      characters: text.length,
       note: joinNotes(use.note, `The whole text is too long, so only this part is sent: ${part}.`),
     };
   } catch (error) {
     log.warn({ attachmentId: attachment.id, failure: failureName(error) }, 'a file could not be read');
-    return UNREADABLE;
+    if (isLost(error)) return UNREADABLE;
+    throw new BusyError(
+      `"${attachment.fileName}" cannot be read at the moment, so nothing was sent. Try again in a moment.`,
+      new Date(Date.now() + RETRY_AFTER_MS),
+    );
   }
 }
 
@@ -113,6 +126,8 @@ const BLANK: FileUse = {
   note: 'It is too long for this model, and its beginning is blank.',
   tokens: 0,
 };
+const OLDER = `Older files of this conversation: only its newest are sent, ${MOST_FILES} at most.`;
 const BYTES_OF_CHARACTER = 2;
 /** A text has 3 MB at most. */
 export const LONGEST_READ_MS = 30_000;
+const RETRY_AFTER_MS = 5_000;

@@ -3,12 +3,12 @@ import type { KeyDeps } from '../keys/api-key.ts';
 import type { Model } from '../models/catalogue.ts';
 import type { Thread } from '../threads/thread.ts';
 import { suggestedModels } from './find-paying-keys.ts';
-import { rulesOf, type UsedFile } from './sent-files.ts';
+import { rulesOf, type UsedFiles } from './sent-files.ts';
 
 /** An answer to a new message, and the input field that names its model. */
 interface AskedAnswer {
   model: Model;
-  files: readonly UsedFile[];
+  files: UsedFiles;
   path: string;
 }
 
@@ -23,7 +23,7 @@ export async function requireFilesTaken(
   answers: readonly AskedAnswer[],
 ): Promise<void> {
   for (const { model, files, path } of answers) {
-    const own = files.filter(({ file }) => file.messageId === null);
+    const own = files.used.filter(({ file }) => file.messageIds.includes(null));
     const image = own.find(({ file }) => file.attachment.kind === 'IMAGE');
     if (image !== undefined && !readsImages(deps, model))
       throw new InvalidInputError(

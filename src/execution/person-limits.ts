@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { ConcurrencyLimit } from './concurrency-limit.ts';
+import { ConcurrencyLimit } from '../concurrency-limit.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** The limits of one person on a server. */

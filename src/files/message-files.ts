@@ -1,7 +1,6 @@
-import { asc, eq, sql } from 'drizzle-orm';
 import { idsOf } from '../db/id.ts';
-import { idList, isOneOf } from '../db/is-one-of.ts';
-import { attachments, messageAttachments } from '../db/tables/attachment.ts';
+import { isOneOf } from '../db/is-one-of.ts';
+import { attachments } from '../db/tables/attachment.ts';
 import type { FilePart } from '../vault/file-box.ts';
 import { type Attachment, attachmentColumns } from './attachment.ts';
 import type { FileDeps } from './file-deps.ts';
@@ -23,46 +22,20 @@ export interface MessageFile {
   open(signal: AbortSignal): Promise<OpenedPart>;
 }
 
-/**
- * The files of these messages, in their order, by the id of the message, and those that a new message is to have under null. One
- * statement. The caller authorises the viewer.
- */
-export async function readMessageFiles(
+/** These files by their id. The caller authorises the viewer. */
+export async function readFiles(
   deps: FileReaderDeps,
-  messageIds: readonly string[],
-  newIds: readonly string[] = [],
-): Promise<Map<string | null, MessageFile[]>> {
-  const wanted = deps.db.$with('wanted', wantedColumns).as(sql`
-    select message_id, attachment_id, position from ${messageAttachments}
-    where ${isOneOf(messageAttachments.messageId, idsOf('msg', messageIds))}
-    union all
-    select null, id, place::integer
-    from unnest(string_to_array(${idList(idsOf('att', newIds))}, ',')) with ordinality as file(id, place)`);
+  ids: readonly string[],
+): Promise<Map<string, MessageFile>> {
   const rows = await deps.db
-    .with(wanted)
-    .select({
-      messageId: sql<string | null>`${wanted.messageId}`,
-      attachment: attachmentColumns,
-      uploads: attachments.uploads,
-      sealed: sealedFileKeyColumns,
-    })
-    .from(wanted)
-    .innerJoin(attachments, eq(attachments.id, wanted.attachmentId))
-    .orderBy(asc(wanted.messageId), asc(wanted.position));
-  const byMessage = Map.groupBy(rows, ({ messageId }) => messageId);
-  return new Map(
-    byMessage.entries().map(([id, ofMessage]) => [id, ofMessage.map((row) => fileOf(deps, row))]),
-  );
+    .select({ attachment: attachmentColumns, uploads: attachments.uploads, sealed: sealedFileKeyColumns })
+    .from(attachments)
+    .where(isOneOf(attachments.id, idsOf('att', ids)));
+  return new Map(rows.map((row) => [row.attachment.id, fileOf(deps, row)]));
 }
 
 /** What reading files of messages needs. */
 export type FileReaderDeps = Pick<FileDeps, 'db' | 'rootKeys' | 'fileStore'>;
-
-const wantedColumns = {
-  messageId: messageAttachments.messageId,
-  attachmentId: messageAttachments.attachmentId,
-  position: messageAttachments.position,
-};
 
 function fileOf(
   { rootKeys, fileStore }: Pick<FileReaderDeps, 'rootKeys' | 'fileStore'>,

@@ -151,7 +151,7 @@ export const Answer = builder.objectRef<MessageShape>('Answer').implement({
     attachmentUses: t.field({
       type: [AttachmentUse],
       description:
-        'Files of the conversation up to the answer, oldest first, each with the form in which the model was sent it. Decided for each answer before it begins, and never changed. Empty if there were none.',
+        'Files of the conversation up to the answer, the newest 100 at most, oldest first, each once and with the form in which the model was sent it. Decided for each answer before it begins, and never changed. Empty if there were none.',
       resolve: ({ attachmentUses }) => attachmentUses ?? [],
     }),
     paidBy: t.expose('paidBy', {

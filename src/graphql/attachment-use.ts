@@ -23,8 +23,10 @@ export const AttachmentUse = builder.objectRef<AttachmentUseShape>('AttachmentUs
     attachment: t.field({
       type: Attachment,
       nullable: true,
-      description: 'File that is meant. Null once it is gone with the last message that referred to it.',
-      resolve: ({ attachmentId }, _args, { loaders }) => loaders.attachments.load(attachmentId),
+      description:
+        'File that is meant. Null once it is gone with the last message that referred to it, and for the older files of a conversation with very many, which are left out together.',
+      resolve: ({ attachmentId }, _args, { loaders }) =>
+        attachmentId === null ? null : loaders.attachments.load(attachmentId),
     }),
     use: t.expose('use', { type: AttachmentUseKind, description: 'Form in which the model was sent it.' }),
     note: t.exposeString('note', {

@@ -38,7 +38,7 @@ export interface FamilyLimits {
   imagesAndPages: Limit<number | null>;
   /** The same for models with a context window of a million tokens. */
   imagesAndPagesOfLargeContext: Limit<number | null>;
-  /** All files of a request, in base64. */
+  /** A request, with files in base64, their texts, and what was said. */
   requestBytes: Limit<number | null>;
   tokensPerPage: Limit<number>;
   tokensPerImage: Limit<(width: number, height: number) => number>;
@@ -121,7 +121,7 @@ export const FILE_LIMITS: Record<FileFamily, FamilyLimits> = {
     documentPages: documented(null),
     imagesAndPages: reported(100), // "Too much media: 0 document pages + 104 images > 100"
     imagesAndPagesOfLargeContext: documented(600),
-    requestBytes: ours(30 * MB), // 32 MB with the text
+    requestBytes: ours(31 * MB), // 32 MB, less what is around the texts
     tokensPerPage: measured(2_350),
     tokensPerImage: documented(patches),
   },
@@ -162,7 +162,7 @@ export const FILE_LIMITS: Record<FileFamily, FamilyLimits> = {
     imageBytes: ours(null), // part of the request
     imageCount: ours(null),
     imageSide: ours(null),
-    requestBytes: ours(31 * MB), // 32 MiB with the text
+    requestBytes: ours(31 * MB), // 32 MiB, less what is around the texts
     tokensPerPage: ours(0),
     tokensPerImage: ours(patches),
   },

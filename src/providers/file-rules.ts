@@ -16,7 +16,7 @@ export interface FileRules {
   images: ImageRules | null;
   /** Documents whose bytes the provider reads itself; empty for none. */
   documents: readonly DocumentRules[];
-  /** Bytes of all files of a request, in base64; null for no known limit. */
+  /** Bytes of a request: files in base64, their texts, and what was said; null for no known limit. */
   maxRequestBytes: number | null;
   /** Images of a request and pages of its documents that are sent as bytes, together; null for no known limit. */
   maxImagesAndPages: number | null;

@@ -135,7 +135,8 @@ export interface StoredCitation {
 
 /** How a model was sent a file. `note` is for people; null if there is nothing to say. */
 export interface StoredAttachmentUse {
-  attachmentId: string;
+  /** Null for all older files together. */
+  attachmentId: string | null;
   use: 'NATIVE' | 'AS_TEXT' | 'LEFT_OUT';
   note: string | null;
 }

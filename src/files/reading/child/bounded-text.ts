@@ -24,7 +24,7 @@ export class BoundedText {
     return this.#hasWords ? this.#parts.join('') : null;
   }
 
-  /** Appends as much as fits, up to the end of a line where there is one. Returns whether all of it did. */
+  /** Appends as much as fits, up to the end of a line unless that leaves out more than half. Returns whether all of it did. */
   add(text: string): boolean {
     const room = Math.max(0, LONGEST_TEXT - this.#length);
     if (text.length > room) this.#isFull = true;
@@ -71,8 +71,9 @@ export function withCommas(number: number): string {
   return number.toLocaleString('en');
 }
 
-/** Without its last line if that is cut; a single long line stays as it is. */
+/** Without its last line, which is cut; a long line stays as far as whole characters go. */
 function upToLineEnd(text: string): string {
   const end = text.lastIndexOf('\n');
-  return end === -1 ? text : text.slice(0, end);
+  if (end >= text.length / 2) return text.slice(0, end);
+  return text.isWellFormed() ? text : text.slice(0, -1);
 }
