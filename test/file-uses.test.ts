@@ -14,6 +14,8 @@ const FACTS: FileFacts = {
   width: null,
   height: null,
   pageCount: null,
+  isEncrypted: false,
+  refusedBy: [],
   textLength: 1_000,
   pictureBytes: null,
   pictureMediaType: null,
@@ -58,6 +60,7 @@ const RULES: FileRules = {
 };
 
 const model = (more: Partial<FileTaker> = {}): FileTaker => ({
+  provider: { name: 'OPENAI', title: 'OpenAI' },
   rules: RULES,
   contextWindow: 200_000,
   maxOutputTokens: null,
@@ -152,6 +155,42 @@ describe('a file by itself', () => {
       'AS_TEXT',
       'It is sent as text, because this model takes no files of this type.',
     ],
+    [
+      'a protected PDF goes as text',
+      pdf(1, { isEncrypted: true }),
+      model(),
+      'AS_TEXT',
+      'It is sent as text, because it is protected, which no provider takes.',
+    ],
+    [
+      'a protected scan is left out',
+      pdf(1, { isEncrypted: true, textLength: null }),
+      model(),
+      'LEFT_OUT',
+      'It has no text, and it is protected, which no provider takes.',
+    ],
+    [
+      'a PDF that the provider refused goes as text',
+      pdf(1, { refusedBy: ['MISTRAL', 'OPENAI'] }),
+      model(),
+      'AS_TEXT',
+      'It is sent as text, because OpenAI refused a request with it.',
+    ],
+    [
+      'an image that the provider refused is left out',
+      image({ refusedBy: ['OPENAI'] }),
+      model(),
+      'LEFT_OUT',
+      'OpenAI refused a request with it.',
+    ],
+    [
+      'an image that another provider refused goes',
+      image({ refusedBy: ['GEMINI'] }),
+      model(),
+      'NATIVE',
+      null,
+    ],
+    ['a text goes as text whoever refused', { ...FACTS, refusedBy: ['OPENAI'] }, model(), 'AS_TEXT', null],
     ['an empty text is left out', text(0), model(), 'LEFT_OUT', 'It has no text.'],
     [
       'a text is left out if not even a page fits',
@@ -265,6 +304,8 @@ describe('for any files and any model', () => {
     width: size(30_000),
     height: size(30_000),
     pageCount: fc.option(size(2_000)),
+    isEncrypted: fc.boolean(),
+    refusedBy: fc.subarray(['OPENAI', 'GEMINI']),
     textLength: fc.option(size(1_000_000)),
     pictureBytes: size(3_500_000),
     pictureMediaType: fc.constantFrom('image/png', 'image/jpeg'),
@@ -295,6 +336,7 @@ describe('for any files and any model', () => {
     charactersPerToken: fc.constantFrom(1.5, 2.5, 3.5, 4),
   });
   const anyModel: fc.Arbitrary<FileTaker> = fc.record({
+    provider: fc.constantFrom({ name: 'OPENAI', title: 'OpenAI' }, { name: 'XAI', title: 'xAI' }),
     rules: anyRules,
     contextWindow: limit(2_000_000),
     maxOutputTokens: limit(200_000),

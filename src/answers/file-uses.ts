@@ -1,6 +1,7 @@
 import type { Attachment } from '../files/attachment.ts';
 import { LONGEST_PICTURE_SIDE } from '../files/reading/reply.ts';
 import type { DocumentRules, FileRules, ImageRules } from '../providers/file-rules.ts';
+import type { Provider } from '../providers/provider.ts';
 
 /** What of a file decides how a model is sent it. */
 export interface FileFacts
@@ -12,6 +13,8 @@ export interface FileFacts
     | 'width'
     | 'height'
     | 'pageCount'
+    | 'isEncrypted'
+    | 'refusedBy'
     | 'textLength'
     | 'pictureBytes'
     | 'pictureMediaType'
@@ -23,6 +26,7 @@ export interface FileFacts
 
 /** A model as far as files are concerned. */
 export interface FileTaker {
+  provider: Pick<Provider, 'name' | 'title'>;
   rules: FileRules;
   /** Null if it is not known. */
   contextWindow: number | null;
@@ -83,11 +87,22 @@ function tokensForFiles(contextWindow: number, outputTokens: number): number {
 
 function take(file: FileFacts, model: FileTaker, room: Room): FileUse {
   if (file.isUnreadable) return UNREADABLE;
-  return file.kind === 'IMAGE' ? takeImage(file, model.rules.images, room) : takeDocument(file, model, room);
+  return file.kind === 'IMAGE' ? takeImage(file, model, room) : takeDocument(file, model, room);
 }
 
-function takeImage(file: FileFacts, rules: ImageRules | null, room: Room): FileUse {
+/** That the provider has refused a request with the bytes of a file, as a clause; null if it has not. */
+function refusalOfProvider(
+  { refusedBy }: FileFacts,
+  { provider: { name, title } }: FileTaker,
+): string | null {
+  return refusedBy.includes(name) ? `${title} refused a request with it` : null;
+}
+
+function takeImage(file: FileFacts, model: FileTaker, room: Room): FileUse {
+  const rules = model.rules.images;
   if (rules === null) return leftOut('This model reads no images.');
+  const refusedBefore = refusalOfProvider(file, model);
+  if (refusedBefore !== null) return leftOut(`${refusedBefore}.`);
   const { width, height } = pictureSize(file);
   const tokens = rules.estimateTokens(width, height);
   const bytes = base64Length(file.pictureBytes ?? 0);
@@ -120,7 +135,7 @@ function takeDocument(file: FileFacts, model: FileTaker, room: Room): FileUse {
   if (file.kind === 'TEXT') return takeText(file, model, room, null);
   const rules = model.rules.documents.find(({ mediaTypes }) => mediaTypes.includes(file.mediaType ?? ''));
   const needs = needsOf(file, rules, model.rules);
-  const refusal = refusalOfDocument(file, rules, room, needs);
+  const refusal = refusalOfDocument(file, rules, room, needs) ?? refusalOfProvider(file, model);
   if (refusal !== null) return takeText(file, model, room, refusal);
   room.requestBytes -= needs.bytes;
   room.imagesAndPages -= needs.pages;
@@ -147,13 +162,14 @@ function needsOf(
 
 /** Why a model is not sent a document as it is, as a clause; null if it is. */
 function refusalOfDocument(
-  { kind, sizeBytes, pageCount }: FileFacts,
+  { kind, sizeBytes, pageCount, isEncrypted }: FileFacts,
   rules: DocumentRules | undefined,
   room: Room,
   { bytes, pages, tokens }: Needs,
 ): string | null {
   if (rules === undefined)
     return kind === 'PDF' ? 'this model takes no PDFs' : 'this model takes no files of this type';
+  if (isEncrypted) return 'it is protected, which no provider takes';
   const { maxBytes, maxPages } = rules;
   if (sizeBytes > (maxBytes ?? Infinity)) return 'it has more bytes than this model takes';
   if (maxPages !== null && (pageCount ?? 0) > maxPages)

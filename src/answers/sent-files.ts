@@ -53,6 +53,7 @@ export async function useFiles(
 ): Promise<UsedFile[]> {
   const byMessage = Map.groupBy(files, ({ messageId }) => messageId);
   const decided = decideFileUses([...byMessage.values()], {
+    provider: deps.providers[model.provider],
     rules: rulesOf(deps, model),
     contextWindow: contextWindowOf(model),
     maxOutputTokens: options?.maxOutputTokens ?? model.maxOutputTokens,
