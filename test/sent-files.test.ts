@@ -401,6 +401,35 @@ describe('the sweep', () => {
     expect([await isGone(left.id), storedOf(left.id)]).toEqual([true, []]);
   });
 
+  test('the sweep goes on where the bytes of a file cannot be removed, and tries that again', async () => {
+    const [stuck, other] = [await upload(ada, 'stuck'), await upload(ada, 'other')].sort((left, right) =>
+      left.id < right.id ? -1 : 1,
+    );
+    const read = await upload(ada, 'read');
+    for (const each of [stuck, other]) await ada.run('remove-attachment', { input: { id: each?.id } });
+    await server.app.db
+      .update(attachments)
+      .set({ status: 'READING', readingSince: null })
+      .where(eq(attachments.id, read.id));
+    const { fileStore } = server.app;
+    const remove = fileStore.remove.bind(fileStore);
+    const tries: string[] = [];
+    vi.spyOn(fileStore, 'remove').mockImplementation(async (names, each) => {
+      if (names.some((name) => name.startsWith(stuck?.id ?? '-'))) {
+        tries.push(stuck?.id ?? '-');
+        throw Object.assign(new Error('not allowed'), { code: 'EACCES' });
+      }
+      await remove(names, each);
+    });
+    await sweepFiles(server.app);
+    expect(tries).toHaveLength(1);
+    expect([storedOf(stuck?.id ?? '-'), storedOf(other?.id ?? '-')]).toMatchObject([{ length: 2 }, []]);
+    expect(await whenRead(ada, read.id)).toMatchObject({ status: 'READY' });
+    vi.restoreAllMocks();
+    await sweepFiles(server.app);
+    expect(storedOf(stuck?.id ?? '-')).toEqual([]);
+  });
+
   test('the sweep takes up a file whose reading a crash has ended, and gives up in the end', async () => {
     const { id } = await upload(ada, 'text');
     const forsake = async (readings: number, time: string) =>
