@@ -169,6 +169,23 @@ test('of two uploads of one file the later one counts, and the earlier one leave
   expect(storedOf(attachment.id).sort()).toEqual([`${attachment.id}.2`, `${attachment.id}.text`]);
 });
 
+test('an upload that was overtaken by one that has not arrived is not told that the bytes are here', async () => {
+  const { attachment, upload: request } = await announce(ada, 4);
+  const held: Awaited<ReturnType<typeof beginUpload>>[] = [];
+  for (const bytes of ['ol', 'ne']) {
+    const before = unfinished().length;
+    held.push(await beginUpload(request, { 'Content-Length': 4 }, Buffer.from(bytes)));
+    await eventually('it has begun', () => unfinished().length > before);
+  }
+  const [first, second] = held;
+  first?.socket.write('d.');
+  const text = (await first?.answer) ?? '';
+  expect([statusOf(text), codeOf(text)]).toEqual(['409', 'OVERTAKEN']);
+  expect(await seen(ada, attachment.id)).toMatchObject({ status: 'WAITING' });
+  second?.socket.destroy();
+  expect((await put(request, Buffer.from('last'))).status).toBe(204);
+});
+
 test('an upload that is begun again and again is refused in the end', async () => {
   const { attachment, upload: request } = await announce(ada, 4);
   await server.app.db.update(attachments).set({ uploads: 20 }).where(eq(attachments.id, attachment.id));
