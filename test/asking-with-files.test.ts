@@ -391,6 +391,24 @@ describe('a file that is lost', () => {
   );
 });
 
+test('a file without its root key fails an answer, and is sent again once the key is there', async () => {
+  const { id } = await upload(ada, 'Kept for long');
+  const first = await sendNew([modelOf('OPENAI')], [id]);
+  await endsOf(first);
+  const isFile = eq(attachments.id, id);
+  const [row] = await server.app.db.select({ rootId: attachments.rootId }).from(attachments).where(isFile);
+  await server.app.db.update(attachments).set({ rootId: 'another' }).where(isFile);
+  const failed = await send(first.thread.id, [modelOf('OPENAI')]);
+  expect(await endsOf(failed)).toMatchObject([{ error: { code: 'FILE_UNREADABLE' } }]);
+  await server.app.db
+    .update(attachments)
+    .set(row ?? {})
+    .where(isFile);
+  const next = await send(first.thread.id, [modelOf('OPENAI')]);
+  expect(usesOf(next)[0]).toMatchObject([{ use: 'AS_TEXT' }]);
+  expect(await endsOf(next)).toMatchObject([{ answer: { status: 'COMPLETE' } }]);
+});
+
 describe('a provider that refuses a request', { timeout: 60_000 }, () => {
   test('a PDF that is protected goes as text, which no provider refuses', async () => {
     const { id } = await upload(ada, makeEncryptedPdf('Only printing is forbidden', ''), {

@@ -8,6 +8,7 @@ import { newId } from '../src/db/id.ts';
 import { attachments, removedAttachments } from '../src/db/tables/attachment.ts';
 import { messages } from '../src/db/tables/thread.ts';
 import { readMessageFiles } from '../src/files/message-files.ts';
+import { readUploaded } from '../src/files/read-uploaded.ts';
 import { sweepFiles } from '../src/files/sweep.ts';
 import { bearer, postAccount } from './kit/account-request.ts';
 import { type Follower, follow, TRANSPORTS } from './kit/answer.ts';
@@ -447,6 +448,42 @@ describe('the sweep', () => {
     await sweepFiles(server.app);
     expect(await whenRead(ada, id)).toMatchObject({ status: 'REFUSED', refusalCode: 'TOO_COMPLEX' });
     await eventually('its bytes are gone', () => storedOf(id).length === 0);
+  });
+});
+
+describe('reading a file', () => {
+  test('reading a file that is deleted meanwhile leaves nothing of it', async () => {
+    const { id } = await upload(ada, 'text');
+    await server.app.db
+      .update(attachments)
+      .set({ status: 'READING', readings: 1 })
+      .where(eq(attachments.id, id));
+    const { fileStore } = server.app;
+    const keep = fileStore.put.bind(fileStore);
+    vi.spyOn(fileStore, 'put').mockImplementation(async (...args) => {
+      await ada.run('remove-attachment', { input: { id } });
+      await sweepFiles(server.app);
+      await keep(...args);
+    });
+    await readUploaded(server.app, { attachmentId: id, number: 1 });
+    vi.restoreAllMocks();
+    expect([await isGone(id), storedOf(id)]).toEqual([true, []]);
+  });
+
+  test('reading a file without its root key is left for later, and refuses nothing', async () => {
+    const { id } = await upload(ada, 'text');
+    const isFile = eq(attachments.id, id);
+    await server.app.db.update(attachments).set({ status: 'READING', readings: 1 }).where(isFile);
+    const [row] = await server.app.db.select({ rootId: attachments.rootId }).from(attachments).where(isFile);
+    await server.app.db.update(attachments).set({ rootId: 'another' }).where(isFile);
+    await readUploaded(server.app, { attachmentId: id, number: 1 });
+    expect(await seen(ada, id)).toMatchObject({ status: 'READING' });
+    await server.app.db
+      .update(attachments)
+      .set(row ?? {})
+      .where(isFile);
+    await sweepFiles(server.app);
+    expect(await whenRead(ada, id)).toMatchObject({ status: 'READY' });
   });
 });
 

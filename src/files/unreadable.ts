@@ -8,9 +8,13 @@ import { SealError } from '../vault/seal.ts';
 import type { Attachment } from './attachment.ts';
 import { MissingFileError } from './store.ts';
 
-/** Whether a store has failed to give a file because it is missing or damaged there, and not for the moment. */
+/**
+ * Whether a file is missing or damaged, and not only out of reach for the moment. Without its root key it is out of reach: with the
+ * right one it opens again.
+ */
 export function isLost(error: unknown): boolean {
-  return error instanceof MissingFileError || error instanceof SealError;
+  if (error instanceof SealError) return error.type !== 'unknown-root';
+  return error instanceof MissingFileError;
 }
 
 /** Remembers that a provider has refused a request with the bytes of these files. From then on it is not sent them. */
