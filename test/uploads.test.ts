@@ -310,6 +310,19 @@ describe('an announcement is refused', () => {
     expect(await announce(ben, size)).toMatchObject({ attachment: { status: 'WAITING' } });
   });
 
+  test('an announcement is refused when the files with what was read of them would be too large together', async () => {
+    const ben = await server.signUp('Ben');
+    const MIB = KIB * KIB;
+    const words = 'é'.repeat(500);
+    const { id } = await upload(ben, words);
+    const [row] = await server.app.db.select().from(attachments).where(eq(attachments.id, id));
+    expect(row).toMatchObject({ sizeBytes: 1_000, textLength: 500, textBytes: 1_000 });
+    const bytes = { sizeBytes: 6 * MIB, textBytes: 5 * MIB, pictureBytes: 4 * MIB };
+    await server.app.db.update(attachments).set(bytes).where(eq(attachments.id, id));
+    expect(await announce(ben, MIB + 1)).toMatchObject({ code: 'CONFLICT' });
+    expect(await announce(ben, MIB)).toMatchObject({ attachment: { status: 'WAITING' } });
+  });
+
   test('an announcement is refused while a person has a hundred files in no message', async () => {
     const ben = await server.signUp('Ben');
     const values = { workspaceId: ben.workspaceId, createdBy: ben.id, fileName: 'a.txt', sizeBytes: 1 };
