@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eq, sql } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { newId } from '../src/db/id.ts';
 import { attachments, removedAttachments } from '../src/db/tables/attachment.ts';
 import { messages } from '../src/db/tables/thread.ts';
@@ -327,6 +327,64 @@ describe('deleting', () => {
     await sweepFiles(server.app);
     expect(await isGone(unsent.id)).toBe(true);
     expect(await seen(ada, sent.id)).toMatchObject({ createdBy: null });
+  });
+});
+
+describe('the order of locks', () => {
+  /** Holds the first of two files while something deletes both, and checks that the second is free until then. */
+  async function holdFirst<Removed>(
+    [first, second]: readonly SeenAttachment[],
+    remove: () => Promise<Removed>,
+  ) {
+    const { db } = server.app;
+    return await db.transaction(async (tx) => {
+      const lock = async (id = '-') =>
+        await tx
+          .select({ id: attachments.id })
+          .from(attachments)
+          .where(eq(attachments.id, id))
+          .for('no key update', { skipLocked: true });
+      expect(await lock(first?.id)).toHaveLength(1);
+      const removing = remove();
+      await eventually('the deletion waits for the first file', async () => {
+        const isWaiting = sql<boolean>`exists (select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock' and query ilike '%delete from%')`;
+        const [row] = await db.select({ isWaiting }).from(sql`(select 1) as once`);
+        return row?.isWaiting;
+      });
+      expect(await lock(second?.id)).toHaveLength(1);
+      return { removing };
+    });
+  }
+
+  const twoFiles = async () => {
+    const files = [await upload(ada, 'one'), await upload(ada, 'two')];
+    return files.sort((left, right) => (left.id < right.id ? -1 : 1));
+  };
+
+  describe.runIf(inject('postgresUrl') !== undefined).each(['one way', 'the other way'])('%s', (way) => {
+    const inThisOrder = (files: readonly SeenAttachment[]) =>
+      way === 'one way' ? files : files.toReversed();
+
+    test('a thread is deleted while another message with its files is sent, in whatever order it has them', async () => {
+      const files = await twoFiles();
+      const threadId = await threadOf(ada);
+      for (const { id } of inThisOrder(files)) await send(ada, [id], { threadId });
+      const { removing } = await holdFirst(files, () => change(ada, 'delete-thread', { id: threadId }));
+      expect(await removing).toMatchObject({ removedId: threadId });
+      for (const { id } of files) expect(await isGone(id)).toBe(true);
+    });
+
+    test('what was not sent is swept while it is sent after all, in whatever order it came', async () => {
+      const files = await twoFiles();
+      for (const { id } of inThisOrder(files)) {
+        const createdAt = sql`now() - interval '25 hours'`;
+        await server.app.db.update(attachments).set({ createdAt }).where(eq(attachments.id, id));
+      }
+      const { removing } = await holdFirst(files, () => sweepFiles(server.app));
+      await removing;
+      for (const { id } of files) expect(await isGone(id)).toBe(true);
+    });
   });
 });
 

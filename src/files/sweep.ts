@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import { readInBatches } from '../db/read-in-batches.ts';
 import { attachments, removedAttachments } from '../db/tables/attachment.ts';
 import { failureName, log } from '../log.ts';
@@ -33,14 +33,18 @@ async function deleteUnsent({ db, fileNumbers }: FileDeps): Promise<void> {
     eq(attachments.status, 'WAITING'),
     lt(attachments.createdAt, ago(UPLOAD_FOR_MS + uploadTimeMs(fileNumbers.maxFileBytes))),
   );
-  await db
-    .delete(attachments)
+  const forsaken = db
+    .select({ id: attachments.id })
+    .from(attachments)
     .where(
       and(
         sql`not ${attachments.isSent}`,
         or(lt(attachments.createdAt, ago(DAY_MS)), isNull(attachments.createdBy), neverArrives),
       ),
-    );
+    )
+    .orderBy(asc(attachments.id))
+    .for('update');
+  await db.delete(attachments).where(inArray(attachments.id, forsaken));
 }
 
 /**
