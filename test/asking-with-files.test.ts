@@ -294,7 +294,7 @@ describe('the context', () => {
   test('a conversation that is too long with its files is refused with the numbers of both', async () => {
     const model = modelOf('CUSTOM', { readsImages: false });
     await using _window = await withWindow(model, 9_000);
-    const { id } = await upload(ada, 'x'.repeat(20_000));
+    const { id } = await upload(ada, 'letters '.repeat(2_500));
     const threadId = await threadOf();
     const refused = await send(threadId, [model], { text: 'y'.repeat(30_000), attachmentIds: [id] });
     expect(refused).toMatchObject({
@@ -308,7 +308,7 @@ describe('the context', () => {
   test('a text that is too long for a model is cut after a line, and a PDF before a page, and both are told which part', async () => {
     const model = modelOf('CUSTOM', { readsImages: false });
     await using _window = await withWindow(model, 10_000);
-    const lines = await upload(ada, 'A line of 20 letter\n'.repeat(2_000), { fileName: 'lines.txt' });
+    const lines = await upload(ada, 'A line of ten words\n'.repeat(2_000), { fileName: 'lines.txt' });
     const text = unique();
     const sent = await sendNew([model], [lines.id], { text });
     expect(usesOf(sent)[0]?.[0]).toMatchObject({
@@ -316,7 +316,7 @@ describe('the context', () => {
       note: 'The whole text is too long, so only this part is sent: lines 1–1,200.',
     });
     const [body = ''] = await bodiesOf(sent, text);
-    expect(body.match(/A line of 20 letter/g)).toHaveLength(1_200);
+    expect(body.match(/A line of ten words/g)).toHaveLength(1_200);
     expect(body).toContain('lines 1–1,200');
     const pages = Array.from(
       { length: 700 },

@@ -316,7 +316,7 @@ describe('an announcement is refused', () => {
     const words = 'é'.repeat(500);
     const { id } = await upload(ben, words);
     const [row] = await server.app.db.select().from(attachments).where(eq(attachments.id, id));
-    expect(row).toMatchObject({ sizeBytes: 1_000, textLength: 500, textBytes: 1_000 });
+    expect(row).toMatchObject({ sizeBytes: 1_000, textLength: 500, textBytes: 1_000, textTokens: 250 });
     const bytes = { sizeBytes: 6 * MIB, textBytes: 5 * MIB, pictureBytes: 4 * MIB };
     await server.app.db.update(attachments).set(bytes).where(eq(attachments.id, id));
     expect(await announce(ben, MIB + 1)).toMatchObject({ code: 'CONFLICT' });

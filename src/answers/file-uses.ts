@@ -16,6 +16,7 @@ export interface FileFacts
     | 'isEncrypted'
     | 'refusedBy'
     | 'textLength'
+    | 'textTokens'
     | 'pictureBytes'
     | 'pictureMediaType'
     | 'note'
@@ -72,7 +73,7 @@ interface Room {
 
 function roomFor({ rules, contextWindow, maxOutputTokens }: FileTaker): Room {
   return {
-    tokens: contextWindow === null ? Infinity : tokensForFiles(contextWindow, maxOutputTokens ?? 0),
+    tokens: tokensForFiles(contextWindow ?? UNKNOWN_CONTEXT, maxOutputTokens ?? 0),
     characters: MOST_CHARACTERS,
     images: rules.images?.maxCount ?? Infinity,
     requestBytes: rules.maxRequestBytes ?? Infinity,
@@ -149,13 +150,10 @@ interface Needs {
   tokens: number;
 }
 
-function needsOf(
-  { sizeBytes, pageCount, textLength }: FileFacts,
-  rules: DocumentRules | undefined,
-  { charactersPerToken }: FileRules,
-): Needs {
+function needsOf(file: FileFacts, rules: DocumentRules | undefined, modelRules: FileRules): Needs {
+  const { sizeBytes, pageCount, textLength } = file;
   const pages = pageCount ?? 0;
-  const ofText = Math.ceil((textLength ?? 0) / charactersPerToken);
+  const ofText = Math.ceil((textLength ?? 0) / charactersPerToken(file, modelRules));
   const tokens = pages === 0 ? ofText : pages * (rules?.tokensPerPage ?? 0);
   return { bytes: base64Length(sizeBytes), pages, tokens };
 }
@@ -183,14 +181,15 @@ function refusalOfDocument(
 function takeText(file: FileFacts, model: FileTaker, room: Room, reason: string | null): FileUse {
   const length = file.textLength ?? 0;
   if (length === 0) return leftOut(reason === null ? 'It has no text.' : `It has no text, and ${reason}.`);
-  const { charactersPerToken } = model.rules;
+  const perToken = charactersPerToken(file, model.rules);
   const mostIn = ({ tokens, characters }: Room) =>
-    Math.min(LONGEST_TEXT, characters, Math.floor(tokens * charactersPerToken));
+    Math.min(LONGEST_TEXT, characters, Math.floor(tokens * perToken));
   const page = Math.min(length, CHARACTERS_OF_PAGE);
   const most = mostIn(room);
-  if (most < page) return leftOut(mostIn(roomFor(model)) < page ? tooLong(length, model) : NO_ROOM);
+  if (most < page)
+    return leftOut(mostIn(roomFor(model)) < page ? tooLong(length / perToken, model) : NO_ROOM);
   const characters = Math.min(length, most);
-  const tokens = Math.ceil(characters / charactersPerToken);
+  const tokens = Math.ceil(characters / perToken);
   room.tokens -= tokens;
   room.characters -= characters;
   const why = reason === null ? null : `It is sent as text, because ${reason}.`;
@@ -203,9 +202,16 @@ export function joinNotes(...notes: readonly (string | null)[]): string | null {
   return notes.filter((note) => note !== null).join(' ') || null;
 }
 
-function tooLong(length: number, { rules, contextWindow }: FileTaker): string {
-  const tokens = Math.ceil(length / rules.charactersPerToken);
-  return `It is too long for this model: about ${NUMBER.format(tokens)} tokens, and the model takes ${NUMBER.format(contextWindow ?? 0)}.`;
+function tooLong(tokens: number, { contextWindow }: FileTaker): string {
+  const window = contextWindow ?? UNKNOWN_CONTEXT;
+  return `It is too long for this model: about ${NUMBER.format(Math.ceil(tokens))} tokens, and the model takes ${NUMBER.format(window)}.`;
+}
+
+/** How many characters of a text are a token for a model, by what the text is: of Chinese one, of English four. */
+function charactersPerToken({ textLength, textTokens }: FileFacts, rules: FileRules): number {
+  const ofModel = rules.charactersPerToken;
+  if (textLength === null || textTokens === null || textTokens === 0) return ofModel;
+  return (textLength / textTokens) * (ofModel / ENGLISH_CHARACTERS_PER_TOKEN);
 }
 
 function leftOut(note: string): FileUse {
@@ -237,6 +243,10 @@ const NO_ROOM = 'The other files of this conversation leave no room for it.';
 const TOO_MANY =
   'The files of this conversation are more together than this model takes, and those of newer messages come first.';
 
+/** As `estimateTokens` has it. */
+const ENGLISH_CHARACTERS_PER_TOKEN = 4;
+/** Tokens that fit into a request where that is not known: as much as small models take. */
+const UNKNOWN_CONTEXT = 32_000;
 /** Of the context without the answer. The rest is for what is said. */
 const PART_FOR_FILES = 0.6;
 /** Of one file, in UTF-16 code units: some 100,000 tokens. */

@@ -4,6 +4,7 @@ import { failureName, log } from '../log.ts';
 import { type Attachment, announceAttachment, attachmentColumns } from './attachment.ts';
 import type { FileDeps } from './file-deps.ts';
 import { openFileKey, type SealedFileKey, sealedFileKeyColumns } from './file-key.ts';
+import { estimateTokens } from './reading/estimate-tokens.ts';
 import { type ReadResult, readFile } from './reading/read-file.ts';
 import { namesOf, type Stored } from './store.ts';
 import { openPart, storePart } from './stored-part.ts';
@@ -119,7 +120,11 @@ async function dropIfGone({ db, fileStore }: FileDeps, attachment: Stored): Prom
 }
 
 function readyColumns({ type: _type, text, picture, ...facts }: Extract<ReadResult, { type: 'ready' }>) {
-  const ofText = text !== null && { textLength: text.length, textBytes: Buffer.byteLength(text) };
+  const ofText = text !== null && {
+    textLength: text.length,
+    textBytes: Buffer.byteLength(text),
+    textTokens: estimateTokens(text),
+  };
   const pictureBytes = picture?.length ?? null;
   return { status: 'READY' as const, readingSince: null, ...facts, ...ofText, pictureBytes };
 }
