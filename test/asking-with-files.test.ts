@@ -12,7 +12,7 @@ import type { SimulatorRequest } from '../src/simulator/request-log.ts';
 import { type Event, follow, readAnswer } from './kit/answer.ts';
 import { storedNames, upload } from './kit/attachment.ts';
 import { eventually } from './kit/eventually.ts';
-import { makePdf, makeScannedPdf } from './kit/make-pdf.ts';
+import { makeEncryptedPdf, makePdf, makeScannedPdf } from './kit/make-pdf.ts';
 import { makePng } from './kit/make-png.ts';
 import { nodesOf, type Page } from './kit/page.ts';
 import type { NamedModel, Person, Sent } from './kit/person.ts';
@@ -116,6 +116,7 @@ async function bodiesOf(sent: Sent, text: string): Promise<string[]> {
   });
 }
 
+const READ_PDFS: ProviderName[] = ['OPENAI', 'ANTHROPIC', 'GEMINI', 'MISTRAL'];
 const unique = () => `Question ${crypto.randomUUID()}`;
 const usesOf = (sent: SentWithUses) => sent.answers.map(({ attachmentUses }) => attachmentUses);
 
@@ -384,7 +385,7 @@ describe('the context', () => {
   test('a conversation that is too long with its files is refused with the numbers of both', async () => {
     const model = modelOf('CUSTOM', { readsImages: false });
     await using _window = await withWindow(model, 9_000);
-    const { id } = await upload(ada, 'x'.repeat(20_000));
+    const { id } = await upload(ada, 'letters '.repeat(2_500));
     const threadId = await threadOf();
     const refused = await send(threadId, [model], { text: 'y'.repeat(30_000), attachmentIds: [id] });
     expect(refused).toMatchObject({
@@ -398,7 +399,7 @@ describe('the context', () => {
   test('a text that is too long for a model is cut after a line, and a PDF before a page, and both are told which part', async () => {
     const model = modelOf('CUSTOM', { readsImages: false });
     await using _window = await withWindow(model, 10_000);
-    const lines = await upload(ada, 'A line of 20 letter\n'.repeat(2_000), { fileName: 'lines.txt' });
+    const lines = await upload(ada, 'A line of ten words\n'.repeat(2_000), { fileName: 'lines.txt' });
     const text = unique();
     const sent = await sendNew([model], [lines.id], { text });
     expect(usesOf(sent)[0]?.[0]).toMatchObject({
@@ -406,7 +407,7 @@ describe('the context', () => {
       note: 'The whole text is too long, so only this part is sent: lines 1–1,200.',
     });
     const [body = ''] = await bodiesOf(sent, text);
-    expect(body.match(/A line of 20 letter/g)).toHaveLength(1_200);
+    expect(body.match(/A line of ten words/g)).toHaveLength(1_200);
     expect(body).toContain('lines 1–1,200');
     const pages = Array.from(
       { length: 700 },
@@ -527,6 +528,74 @@ describe('a file that is lost', () => {
         .set({ unreadableAt: sql`now() - interval '61 minutes'` })
         .where(eq(attachments.id, id));
       expect(usesOf(await send(threadId, [model()], { text: 'And now?' }))[0]?.[0]?.use).not.toBe('LEFT_OUT');
+    },
+  );
+});
+
+test('a file without its root key fails an answer, and is sent again once the key is there', async () => {
+  const { id } = await upload(ada, 'Kept for long');
+  const first = await sendNew([modelOf('OPENAI')], [id]);
+  await endsOf(first);
+  const isFile = eq(attachments.id, id);
+  const [row] = await server.app.db.select({ rootId: attachments.rootId }).from(attachments).where(isFile);
+  await server.app.db.update(attachments).set({ rootId: 'another' }).where(isFile);
+  const failed = await send(first.thread.id, [modelOf('OPENAI')]);
+  expect(await endsOf(failed)).toMatchObject([{ error: { code: 'FILE_UNREADABLE' } }]);
+  await server.app.db
+    .update(attachments)
+    .set(row ?? {})
+    .where(isFile);
+  const next = await send(first.thread.id, [modelOf('OPENAI')]);
+  expect(usesOf(next)[0]).toMatchObject([{ use: 'AS_TEXT' }]);
+  expect(await endsOf(next)).toMatchObject([{ answer: { status: 'COMPLETE' } }]);
+});
+
+describe('a provider that refuses a request', { timeout: 60_000 }, () => {
+  test('a PDF that is protected goes as text, which no provider refuses', async () => {
+    const { id } = await upload(ada, makeEncryptedPdf('Only printing is forbidden', ''), {
+      fileName: 'a.pdf',
+    });
+    const text = unique();
+    const sent = await sendNew(READ_PDFS.map(bestOf), [id], { text });
+    const use = {
+      use: 'AS_TEXT',
+      note: 'It is sent as text, because it is protected, which no provider takes.',
+    };
+    expect(usesOf(sent)).toMatchObject(READ_PDFS.map(() => [use]));
+    for (const body of await bodiesOf(sent, text)) expect(body).toContain('Only printing is forbidden');
+  });
+
+  test.each(READ_PDFS)('%s is not sent a file again that it has refused', async (provider) => {
+    const bytes = makeEncryptedPdf('Refused', '');
+    const [pdf, text] = [await upload(ada, bytes, { fileName: 'a.pdf' }), await upload(ada, 'Some notes.')];
+    // As if it were anything else that this server does not see and the provider does not like.
+    await server.app.db.update(attachments).set({ isEncrypted: false }).where(eq(attachments.id, pdf.id));
+    const [model, other] = [bestOf(provider), bestOf(provider === 'OPENAI' ? 'GEMINI' : 'OPENAI')];
+    const first = await sendNew([model], [pdf.id, text.id]);
+    expect(usesOf(first)[0]).toMatchObject([{ use: 'NATIVE' }, { use: 'AS_TEXT' }]);
+    expect(await endsOf(first)).toMatchObject([
+      { answer: { status: 'FAILED' }, error: { code: 'BAD_REQUEST' } },
+    ]);
+    const threadId = first.thread.id;
+    const next = await send(threadId, [model, other], { text: 'And now?' });
+    const note = `It is sent as text, because ${server.app.providers[provider].title} refused a request with it.`;
+    expect(usesOf(next)).toMatchObject([
+      [
+        { use: 'AS_TEXT', note },
+        { use: 'AS_TEXT', note: null },
+      ],
+      [{ use: 'NATIVE' }, { use: 'AS_TEXT' }],
+    ]);
+    expect((await endsOf(next))[0]).toMatchObject({ answer: { status: 'COMPLETE' } });
+  });
+
+  test.each(['limited-always', 'error-first', 'cut'])(
+    'a file stays as it is after an answer that failed otherwise: %s',
+    async (fault) => {
+      const { id } = await upload(ada, makePdf(['One page.']), { fileName: 'a.pdf' });
+      const failed = await sendNew([bestOf('OPENAI')], [id], { text: `Well?\nsimulate: ${fault}` });
+      expect(await endsOf(failed)).toMatchObject([{ answer: { status: 'FAILED' } }]);
+      expect(usesOf(await send(failed.thread.id, [bestOf('OPENAI')]))[0]).toMatchObject([{ use: 'NATIVE' }]);
     },
   );
 });

@@ -140,8 +140,9 @@ describe('files that try something', () => {
     expect(result.type === 'ready' && Buffer.from(result.picture ?? []).includes('script')).toBe(false);
   });
 
-  test('a PDF that only forbids copying is read', async () => {
+  test('a PDF that only forbids copying is read, and known to be encrypted', async () => {
     expect(await read(makeEncryptedPdf('Hello from page one', ''))).toMatchObject({
+      isEncrypted: true,
       text: '[page 1]\nHello from page one\n\n',
     });
   });

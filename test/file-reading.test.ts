@@ -14,6 +14,7 @@ const NOTHING_ELSE = {
   width: null,
   height: null,
   pageCount: null,
+  isEncrypted: false,
   text: null,
   picture: null,
   pictureMediaType: null,

@@ -8,6 +8,7 @@ import {
   type FileUse,
   type TextUse,
 } from '../src/answers/file-uses.ts';
+import { estimateTokens } from '../src/files/reading/estimate-tokens.ts';
 import { type FileRules, fileRulesOf } from '../src/providers/file-rules.ts';
 import { PROVIDER_NAMES } from '../src/providers/provider.ts';
 
@@ -20,7 +21,10 @@ const FACTS: FileFacts = {
   width: null,
   height: null,
   pageCount: null,
+  isEncrypted: false,
+  refusedBy: [],
   textLength: 1_000,
+  textTokens: null,
   pictureBytes: null,
   pictureMediaType: null,
   note: null,
@@ -64,6 +68,7 @@ const RULES: FileRules = {
 };
 
 const model = (more: Partial<FileTaker> = {}): FileTaker => ({
+  provider: { name: 'OPENAI', title: 'OpenAI' },
   rules: RULES,
   contextWindow: 200_000,
   maxOutputTokens: null,
@@ -164,6 +169,42 @@ describe('a file by itself', () => {
       'AS_TEXT',
       'It is sent as text, because this model takes no files of this type.',
     ],
+    [
+      'a protected PDF goes as text',
+      pdf(1, { isEncrypted: true }),
+      model(),
+      'AS_TEXT',
+      'It is sent as text, because it is protected, which no provider takes.',
+    ],
+    [
+      'a protected scan is left out',
+      pdf(1, { isEncrypted: true, textLength: null }),
+      model(),
+      'LEFT_OUT',
+      'It has no text, and it is protected, which no provider takes.',
+    ],
+    [
+      'a PDF that the provider refused goes as text',
+      pdf(1, { refusedBy: ['MISTRAL', 'OPENAI'] }),
+      model(),
+      'AS_TEXT',
+      'It is sent as text, because OpenAI refused a request with it.',
+    ],
+    [
+      'an image that the provider refused is left out',
+      image({ refusedBy: ['OPENAI'] }),
+      model(),
+      'LEFT_OUT',
+      'OpenAI refused a request with it.',
+    ],
+    [
+      'an image that another provider refused goes',
+      image({ refusedBy: ['GEMINI'] }),
+      model(),
+      'NATIVE',
+      null,
+    ],
+    ['a text goes as text whoever refused', { ...FACTS, refusedBy: ['OPENAI'] }, model(), 'AS_TEXT', null],
     ['an empty text is left out', text(0), model(), 'LEFT_OUT', 'It has no text.'],
     [
       'a text is left out if not even a page fits',
@@ -190,10 +231,9 @@ describe('a file by itself', () => {
   });
 
   test('a long text is cut to 400,000 characters, and to the share of files in the context without the answer', async () => {
-    const cutTo = (contextWindow: number | null, maxOutputTokens: number | null) =>
+    const cutTo = (contextWindow: number, maxOutputTokens: number | null) =>
       usesOf([text(900_000)], model({ contextWindow, maxOutputTokens }));
     const most = [{ use: 'AS_TEXT', maxCharacters: 400_000, isCut: true, tokens: 100_000 }];
-    expect(await cutTo(null, null)).toMatchObject(most);
     expect(await cutTo(1_000_000, 64_000)).toMatchObject(most);
     expect(await cutTo(100_000, null)).toMatchObject([{ maxCharacters: 240_000, tokens: 60_000 }]);
     expect(await cutTo(100_000, 20_000)).toMatchObject([{ maxCharacters: 192_000 }]);
@@ -267,7 +307,7 @@ describe('files of a branch', () => {
 
   test('texts and what was said count in the bytes of a request too, what was said in steps', async () => {
     const taker = (otherBytes: number) =>
-      model({ contextWindow: null, rules: { ...RULES, maxRequestBytes: 1_000_000 }, otherBytes });
+      model({ contextWindow: 10_000_000, rules: { ...RULES, maxRequestBytes: 1_000_000 }, otherBytes });
     const step = 262_144;
     const charactersBeside = async (otherBytes: number, files: FileFacts[]) =>
       (await usesOf(files, taker(otherBytes))).map((use) =>
@@ -294,9 +334,26 @@ describe('files of a branch', () => {
     expect(older).toMatchObject({ characters: 300_000 });
   });
 
-  test('a context that is not known has room for two million characters', async () => {
-    const uses = await usesOf(Array(6).fill(text(900_000)), model({ contextWindow: null }));
+  test('the largest context has room for two million characters', async () => {
+    const uses = await usesOf(Array(6).fill(text(900_000)), model({ contextWindow: 10_000_000 }));
     expect(uses.map(({ use }) => use)).toEqual(['LEFT_OUT', ...Array(5).fill('AS_TEXT')]);
+  });
+
+  test('a context that is not known is taken for a small one', async () => {
+    expect(await usesOf([text(900_000)], model({ contextWindow: null }))).toMatchObject([
+      { maxCharacters: 0.6 * 32_000 * 4, isCut: true, tokens: 0.6 * 32_000 },
+    ]);
+  });
+
+  test('a text is cut by what its characters are in tokens, for each model', async () => {
+    const chinese = { ...text(300_000), textTokens: 300_000 };
+    const small = (charactersPerToken: number) =>
+      model({ contextWindow: 100_000, rules: { ...RULES, charactersPerToken } });
+    expect(await usesOf([chinese], small(4))).toMatchObject([{ maxCharacters: 60_000, tokens: 60_000 }]);
+    expect(await usesOf([chinese], small(2))).toMatchObject([{ maxCharacters: 30_000, tokens: 60_000 }]);
+    expect(await usesOf([text(300_000)], small(4))).toMatchObject([
+      { maxCharacters: 240_000, tokens: 60_000 },
+    ]);
   });
 });
 
@@ -310,7 +367,10 @@ describe('for any files and any model', () => {
     width: size(30_000),
     height: size(30_000),
     pageCount: fc.option(size(2_000)),
+    isEncrypted: fc.boolean(),
+    refusedBy: fc.subarray(['OPENAI', 'GEMINI']),
     textLength: fc.option(size(1_000_000)),
+    textTokens: fc.option(size(1_000_000)),
     pictureBytes: size(3_500_000),
     pictureMediaType: fc.constantFrom('image/png', 'image/jpeg'),
     note: fc.option(fc.constant('A note.')),
@@ -340,6 +400,7 @@ describe('for any files and any model', () => {
     charactersPerToken: fc.constantFrom(1.5, 2.5, 3.5, 4),
   });
   const anyModel: fc.Arbitrary<FileTaker> = fc.record({
+    provider: fc.constantFrom({ name: 'OPENAI', title: 'OpenAI' }, { name: 'XAI', title: 'xAI' }),
     rules: anyRules,
     contextWindow: limit(2_000_000),
     maxOutputTokens: limit(200_000),
@@ -355,7 +416,7 @@ describe('for any files and any model', () => {
         const { rules, contextWindow } = taker;
         const inUse = files.map((facts, index) => ({ facts, use: uses[index] ?? expect.unreachable() }));
         const tokens = uses.reduce((total, use) => total + use.tokens, 0);
-        expect(tokens).toBeLessThanOrEqual(0.6 * (contextWindow ?? Infinity));
+        expect(tokens).toBeLessThanOrEqual(0.6 * (contextWindow ?? 32_000));
         const native = inUse.filter(({ use }) => use.use === 'NATIVE');
         const bytes = native.map(({ facts }) =>
           facts.kind === 'IMAGE' ? facts.pictureBytes : facts.sizeBytes,
@@ -395,7 +456,7 @@ describe('for any files and any model', () => {
 
   test('files that all fit go the same whatever is added, as long as that fits too', async () => {
     const ample = model({
-      contextWindow: null,
+      contextWindow: 100_000_000,
       rules: { ...RULES, maxRequestBytes: null, maxImagesAndPages: null },
     });
     const fits = fc.array(fc.array(fc.constantFrom(text(1_000), pdf(3), docx), { maxLength: 3 }), {
@@ -418,6 +479,32 @@ describe('for any files and any model', () => {
         expect(uses[0]).toBe(capabilities.length === 0 ? 'LEFT_OUT' : 'NATIVE');
         expect(uses.slice(3)).toEqual(['AS_TEXT', 'LEFT_OUT']);
       }
+  });
+});
+
+describe('the estimate of tokens', () => {
+  const random = Buffer.from(Array.from({ length: 3_000 }, (_, index) => (index * index * 31) % 251));
+  test.each<[string, string, number, number]>([
+    ['English', 'Whoever opens a door has to close it, and nobody else will. ', 3.5, 4],
+    ['German', 'Wer eine Tür öffnet, muß sie auch schließen, und niemand außer ihm. ', 3.2, 4],
+    ['code', '  if (row === undefined) return null;\n  const key = openKey(row);\n', 2.8, 4],
+    ['Russian', 'Кто открывает дверь, тот её и закрывает. ', 1.8, 2.5],
+    ['Chinese', '打开门的人必须把门关上，没有别人会去关。', 1, 1],
+    ['Japanese', 'ドアを開けた人が閉めなければなりません。', 1, 1],
+    ['Korean', '문을 연 사람이 닫아야 합니다. ', 1, 1.8],
+    ['numbers', '2026-11-30,17.25,883.10,-4.5\n', 1.9, 2.2],
+    ['hexadecimal digits', random.toString('hex'), 1.9, 2.2],
+    ['base64', random.toString('base64'), 1.9, 2.2],
+    ['emoji', '😀🎉', 1, 1],
+  ])('a token of %s has about as many characters as models cut it into', (_name, piece, least, most) => {
+    const text = piece.repeat(50);
+    const perToken = text.length / estimateTokens(text);
+    expect(perToken).toBeGreaterThanOrEqual(least);
+    expect(perToken).toBeLessThanOrEqual(most);
+  });
+
+  test('of nothing there is nothing, and of a letter one token', () => {
+    expect([estimateTokens(''), estimateTokens('a')]).toEqual([0, 1]);
   });
 });
 

@@ -214,3 +214,25 @@ function typeOf(name: string): string {
   const type = MEDIA_TYPES[name.split('.')[1] as keyof typeof MEDIA_TYPES];
   return type.replace('application/vnd.openxmlformats-officedocument.', 'OFFICE.');
 }
+
+test.each([
+  ['gpt-6-sol', 'scan', 'pdf', 'scan.pdf'],
+  ['gpt-6-sol', 'SCAN.PDF', 'pdf', 'SCAN.PDF'],
+  ['gpt-6-sol', 'letter.old', 'docx', 'letter.old.docx'],
+  ['gpt-6-sol', '2026', 'xlsx', '2026.xlsx'],
+  ['gpt-6-sol', 'talk.PPT', 'pptx', 'talk.PPT.pptx'],
+  ['ft:gpt-4.1-nano:acme::B7x1', 'scan.txt', 'pdf', 'scan.txt.pdf'],
+  ['ft:gpt-4.1-nano:acme::B7x1', 'scan.pdf', 'pdf', 'scan.pdf'],
+] as const)(
+  'OpenAI is told the type of a document by its name: %s, "%s" as %s',
+  async (model, name, ending, sent) => {
+    const { providers, egress } = scriptedProviders(() => json({}, 500));
+    const file = bytesFile('document', name, Buffer.from('Bytes'), { mediaType: MEDIA_TYPES[ending] });
+    await ask(
+      providers,
+      'OPENAI',
+      question(model, { turns: [{ role: 'user', text: 'What?', files: [file] }] }),
+    );
+    expect(egress.requests[0]?.body).toContain(`"filename":"${sent}"`);
+  },
+);

@@ -3,11 +3,12 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eq, sql } from 'drizzle-orm';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { newId } from '../src/db/id.ts';
 import { attachments, removedAttachments } from '../src/db/tables/attachment.ts';
 import { messages } from '../src/db/tables/thread.ts';
 import { readFiles } from '../src/files/message-files.ts';
+import { readUploaded } from '../src/files/read-uploaded.ts';
 import { sweepFiles } from '../src/files/sweep.ts';
 import { bearer, postAccount } from './kit/account-request.ts';
 import { type Follower, follow, TRANSPORTS } from './kit/answer.ts';
@@ -329,6 +330,64 @@ describe('deleting', () => {
   });
 });
 
+describe('the order of locks', () => {
+  /** Holds the first of two files while something deletes both, and checks that the second is free until then. */
+  async function holdFirst<Removed>(
+    [first, second]: readonly SeenAttachment[],
+    remove: () => Promise<Removed>,
+  ) {
+    const { db } = server.app;
+    return await db.transaction(async (tx) => {
+      const lock = async (id = '-') =>
+        await tx
+          .select({ id: attachments.id })
+          .from(attachments)
+          .where(eq(attachments.id, id))
+          .for('no key update', { skipLocked: true });
+      expect(await lock(first?.id)).toHaveLength(1);
+      const removing = remove();
+      await eventually('the deletion waits for the first file', async () => {
+        const isWaiting = sql<boolean>`exists (select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock' and query ilike '%delete from%')`;
+        const [row] = await db.select({ isWaiting }).from(sql`(select 1) as once`);
+        return row?.isWaiting;
+      });
+      expect(await lock(second?.id)).toHaveLength(1);
+      return { removing };
+    });
+  }
+
+  const twoFiles = async () => {
+    const files = [await upload(ada, 'one'), await upload(ada, 'two')];
+    return files.sort((left, right) => (left.id < right.id ? -1 : 1));
+  };
+
+  describe.runIf(inject('postgresUrl') !== undefined).each(['one way', 'the other way'])('%s', (way) => {
+    const inThisOrder = (files: readonly SeenAttachment[]) =>
+      way === 'one way' ? files : files.toReversed();
+
+    test('a thread is deleted while another message with its files is sent, in whatever order it has them', async () => {
+      const files = await twoFiles();
+      const threadId = await threadOf(ada);
+      for (const { id } of inThisOrder(files)) await send(ada, [id], { threadId });
+      const { removing } = await holdFirst(files, () => change(ada, 'delete-thread', { id: threadId }));
+      expect(await removing).toMatchObject({ removedId: threadId });
+      for (const { id } of files) expect(await isGone(id)).toBe(true);
+    });
+
+    test('what was not sent is swept while it is sent after all, in whatever order it came', async () => {
+      const files = await twoFiles();
+      for (const { id } of inThisOrder(files)) {
+        const createdAt = sql`now() - interval '25 hours'`;
+        await server.app.db.update(attachments).set({ createdAt }).where(eq(attachments.id, id));
+      }
+      const { removing } = await holdFirst(files, () => sweepFiles(server.app));
+      await removing;
+      for (const { id } of files) expect(await isGone(id)).toBe(true);
+    });
+  });
+});
+
 describe('the sweep', () => {
   async function age(id: string, time: string): Promise<void> {
     const createdAt = sql`now() - ${time}::interval`;
@@ -401,6 +460,35 @@ describe('the sweep', () => {
     expect([await isGone(left.id), storedOf(left.id)]).toEqual([true, []]);
   });
 
+  test('the sweep goes on where the bytes of a file cannot be removed, and tries that again', async () => {
+    const [stuck, other] = [await upload(ada, 'stuck'), await upload(ada, 'other')].sort((left, right) =>
+      left.id < right.id ? -1 : 1,
+    );
+    const read = await upload(ada, 'read');
+    for (const each of [stuck, other]) await ada.run('remove-attachment', { input: { id: each?.id } });
+    await server.app.db
+      .update(attachments)
+      .set({ status: 'READING', readingSince: null })
+      .where(eq(attachments.id, read.id));
+    const { fileStore } = server.app;
+    const remove = fileStore.remove.bind(fileStore);
+    const tries: string[] = [];
+    vi.spyOn(fileStore, 'remove').mockImplementation(async (names, each) => {
+      if (names.some((name) => name.startsWith(stuck?.id ?? '-'))) {
+        tries.push(stuck?.id ?? '-');
+        throw Object.assign(new Error('not allowed'), { code: 'EACCES' });
+      }
+      await remove(names, each);
+    });
+    await sweepFiles(server.app);
+    expect(tries).toHaveLength(1);
+    expect([storedOf(stuck?.id ?? '-'), storedOf(other?.id ?? '-')]).toMatchObject([{ length: 2 }, []]);
+    expect(await whenRead(ada, read.id)).toMatchObject({ status: 'READY' });
+    vi.restoreAllMocks();
+    await sweepFiles(server.app);
+    expect(storedOf(stuck?.id ?? '-')).toEqual([]);
+  });
+
   test('the sweep takes up a file whose reading a crash has ended, and gives up in the end', async () => {
     const { id } = await upload(ada, 'text');
     const forsake = async (readings: number, time: string) =>
@@ -418,6 +506,42 @@ describe('the sweep', () => {
     await sweepFiles(server.app);
     expect(await whenRead(ada, id)).toMatchObject({ status: 'REFUSED', refusalCode: 'TOO_COMPLEX' });
     await eventually('its bytes are gone', () => storedOf(id).length === 0);
+  });
+});
+
+describe('reading a file', () => {
+  test('reading a file that is deleted meanwhile leaves nothing of it', async () => {
+    const { id } = await upload(ada, 'text');
+    await server.app.db
+      .update(attachments)
+      .set({ status: 'READING', readings: 1 })
+      .where(eq(attachments.id, id));
+    const { fileStore } = server.app;
+    const keep = fileStore.put.bind(fileStore);
+    vi.spyOn(fileStore, 'put').mockImplementation(async (...args) => {
+      await ada.run('remove-attachment', { input: { id } });
+      await sweepFiles(server.app);
+      await keep(...args);
+    });
+    await readUploaded(server.app, { attachmentId: id, number: 1 });
+    vi.restoreAllMocks();
+    expect([await isGone(id), storedOf(id)]).toEqual([true, []]);
+  });
+
+  test('reading a file without its root key is left for later, and refuses nothing', async () => {
+    const { id } = await upload(ada, 'text');
+    const isFile = eq(attachments.id, id);
+    await server.app.db.update(attachments).set({ status: 'READING', readings: 1 }).where(isFile);
+    const [row] = await server.app.db.select({ rootId: attachments.rootId }).from(attachments).where(isFile);
+    await server.app.db.update(attachments).set({ rootId: 'another' }).where(isFile);
+    await readUploaded(server.app, { attachmentId: id, number: 1 });
+    expect(await seen(ada, id)).toMatchObject({ status: 'READING' });
+    await server.app.db
+      .update(attachments)
+      .set(row ?? {})
+      .where(isFile);
+    await sweepFiles(server.app);
+    expect(await whenRead(ada, id)).toMatchObject({ status: 'READY' });
   });
 });
 

@@ -169,6 +169,23 @@ test('of two uploads of one file the later one counts, and the earlier one leave
   expect(storedOf(attachment.id).sort()).toEqual([`${attachment.id}.2`, `${attachment.id}.text`]);
 });
 
+test('an upload that was overtaken by one that has not arrived is not told that the bytes are here', async () => {
+  const { attachment, upload: request } = await announce(ada, 4);
+  const held: Awaited<ReturnType<typeof beginUpload>>[] = [];
+  for (const bytes of ['ol', 'ne']) {
+    const before = unfinished().length;
+    held.push(await beginUpload(request, { 'Content-Length': 4 }, Buffer.from(bytes)));
+    await eventually('it has begun', () => unfinished().length > before);
+  }
+  const [first, second] = held;
+  first?.socket.write('d.');
+  const text = (await first?.answer) ?? '';
+  expect([statusOf(text), codeOf(text)]).toEqual(['409', 'OVERTAKEN']);
+  expect(await seen(ada, attachment.id)).toMatchObject({ status: 'WAITING' });
+  second?.socket.destroy();
+  expect((await put(request, Buffer.from('last'))).status).toBe(204);
+});
+
 test('an upload that is begun again and again is refused in the end', async () => {
   const { attachment, upload: request } = await announce(ada, 4);
   await server.app.db.update(attachments).set({ uploads: 20 }).where(eq(attachments.id, attachment.id));
@@ -291,6 +308,19 @@ describe('an announcement is refused', () => {
     const [first] = announced.filter(({ code }) => code === undefined);
     await ben.run('remove-attachment', { input: { id: first?.attachment.id } });
     expect(await announce(ben, size)).toMatchObject({ attachment: { status: 'WAITING' } });
+  });
+
+  test('an announcement is refused when the files with what was read of them would be too large together', async () => {
+    const ben = await server.signUp('Ben');
+    const MIB = KIB * KIB;
+    const words = 'é'.repeat(500);
+    const { id } = await upload(ben, words);
+    const [row] = await server.app.db.select().from(attachments).where(eq(attachments.id, id));
+    expect(row).toMatchObject({ sizeBytes: 1_000, textLength: 500, textBytes: 1_000, textTokens: 250 });
+    const bytes = { sizeBytes: 6 * MIB, textBytes: 5 * MIB, pictureBytes: 4 * MIB };
+    await server.app.db.update(attachments).set(bytes).where(eq(attachments.id, id));
+    expect(await announce(ben, MIB + 1)).toMatchObject({ code: 'CONFLICT' });
+    expect(await announce(ben, MIB)).toMatchObject({ attachment: { status: 'WAITING' } });
   });
 
   test('an announcement is refused while a person has a hundred files in no message', async () => {

@@ -1,7 +1,7 @@
 import type { AnswerErrorCode } from '../answer-error.ts';
 import type { StoredAttempt } from '../db/tables/thread.ts';
 import { NotFoundError } from '../errors.ts';
-import { markUnreadable } from '../files/unreadable.ts';
+import { markRefused, markUnreadable } from '../files/unreadable.ts';
 import { keyFailureCode } from '../keys/availability.ts';
 import { type OpenedKey, type SealedKey, withSecret, withSecretOf } from '../keys/open-secret.ts';
 import { failureName, log } from '../log.ts';
@@ -54,6 +54,7 @@ export async function askKey(deps: GenerateDeps, job: GenerationJob, turn: KeyTu
     if (turn.signal.aborted) return { type: 'failed', failure: failureOf('PROVIDER_ERROR') };
     const failure = keyLost.aborted ? failureOf('KEY_REMOVED') : failureFrom(live, error);
     if (error instanceof FileUnreadableError && error.isLost) await rememberLost(deps, error);
+    if (isRefusedRequest(error) && !live.hasOutput) await rememberRefused(deps, job);
     return { type: 'failed', failure, ...lastUse };
   }
 }
@@ -169,6 +170,31 @@ async function rememberLost({ db }: GenerateDeps, { attachmentId }: FileUnreadab
   });
 }
 
+/** Whether a provider has refused what was sent, and not a wrong address, which is a BAD_REQUEST too. */
+function isRefusedRequest(error: unknown): boolean {
+  return (
+    error instanceof ProviderError &&
+    error.code === 'BAD_REQUEST' &&
+    CONTENT_STATUSES.includes(error.status ?? 0)
+  );
+}
+
+/**
+ * Whatever the provider did not like: from now on it is sent these files in another way, or not at all, so that no file ends the
+ * thread. Never throws: the answer has failed already.
+ */
+async function rememberRefused(
+  { db }: GenerateDeps,
+  { live, model, conversation }: GenerationJob,
+): Promise<void> {
+  const ids = conversation.nativeIds;
+  if (ids.length === 0) return;
+  log.warn({ answerId: live.id, provider: model.provider }, 'a provider refused a request with files');
+  await markRefused({ db }, model.provider, ids).catch((error: unknown) => {
+    log.error({ answerId: live.id, failure: failureName(error) }, 'refused files could not be marked');
+  });
+}
+
 function failureOf(code: AnswerErrorCode): KeyFailure {
   return { code, retryAt: null, isExplicit: true };
 }
@@ -186,6 +212,7 @@ async function waitUnlessAborted(delayMs: number, signal: AbortSignal): Promise<
   });
 }
 
+const CONTENT_STATUSES: readonly number[] = [400, 413, 415, 422];
 const MAX_RETRIES = 2;
 const FIRST_RETRY_DELAY_MS = 1_000;
 /** Beyond that a failure with `retryAt` is better than waiting. */

@@ -1,6 +1,7 @@
 import type { Attachment } from '../files/attachment.ts';
 import { LONGEST_PICTURE_SIDE } from '../files/reading/reply.ts';
 import type { DocumentRules, FileRules, ImageRules } from '../providers/file-rules.ts';
+import type { Provider } from '../providers/provider.ts';
 
 /** What of a file decides how a model is sent it. */
 export interface FileFacts
@@ -12,7 +13,10 @@ export interface FileFacts
     | 'width'
     | 'height'
     | 'pageCount'
+    | 'isEncrypted'
+    | 'refusedBy'
     | 'textLength'
+    | 'textTokens'
     | 'pictureBytes'
     | 'pictureMediaType'
     | 'note'
@@ -23,6 +27,7 @@ export interface FileFacts
 
 /** A model as far as files are concerned. */
 export interface FileTaker {
+  provider: Pick<Provider, 'name' | 'title'>;
   rules: FileRules;
   /** Null if it is not known. */
   contextWindow: number | null;
@@ -107,7 +112,7 @@ interface Room {
 function roomFor({ rules, contextWindow, maxOutputTokens, otherBytes }: FileTaker): Room {
   const ofOthers = OTHERS_STEP_BYTES * Math.ceil(otherBytes / OTHERS_STEP_BYTES);
   return {
-    tokens: contextWindow === null ? Infinity : tokensForFiles(contextWindow, maxOutputTokens ?? 0),
+    tokens: tokensForFiles(contextWindow ?? UNKNOWN_CONTEXT, maxOutputTokens ?? 0),
     characters: MOST_CHARACTERS,
     images: rules.images?.maxCount ?? Infinity,
     requestBytes: (rules.maxRequestBytes ?? Infinity) - ofOthers,
@@ -122,11 +127,22 @@ function tokensForFiles(contextWindow: number, outputTokens: number): number {
 
 function take(file: FileFacts, model: FileTaker, room: Room): FileUse {
   if (file.isUnreadable) return UNREADABLE;
-  return file.kind === 'IMAGE' ? takeImage(file, model.rules.images, room) : takeDocument(file, model, room);
+  return file.kind === 'IMAGE' ? takeImage(file, model, room) : takeDocument(file, model, room);
 }
 
-function takeImage(file: FileFacts, rules: ImageRules | null, room: Room): FileUse {
+/** That the provider has refused a request with the bytes of a file, as a clause; null if it has not. */
+function refusalOfProvider(
+  { refusedBy }: FileFacts,
+  { provider: { name, title } }: FileTaker,
+): string | null {
+  return refusedBy.includes(name) ? `${title} refused a request with it` : null;
+}
+
+function takeImage(file: FileFacts, model: FileTaker, room: Room): FileUse {
+  const rules = model.rules.images;
   if (rules === null) return leftOut('This model reads no images.');
+  const refusedBefore = refusalOfProvider(file, model);
+  if (refusedBefore !== null) return leftOut(`${refusedBefore}.`);
   const { width, height } = pictureSize(file);
   const tokens = rules.estimateTokens(width, height);
   const bytes = base64Length(file.pictureBytes ?? 0);
@@ -159,7 +175,7 @@ function takeDocument(file: FileFacts, model: FileTaker, room: Room): FileUse {
   if (file.kind === 'TEXT') return takeText(file, model, room, null);
   const rules = model.rules.documents.find(({ mediaTypes }) => mediaTypes.includes(file.mediaType ?? ''));
   const needs = needsOf(file, rules, model.rules);
-  const refusal = refusalOfDocument(file, rules, room, needs);
+  const refusal = refusalOfDocument(file, rules, room, needs) ?? refusalOfProvider(file, model);
   if (refusal !== null) return takeText(file, model, room, refusal);
   room.requestBytes -= needs.bytes;
   room.imagesAndPages -= needs.pages;
@@ -173,26 +189,24 @@ interface Needs {
   tokens: number;
 }
 
-function needsOf(
-  { sizeBytes, pageCount, textLength }: FileFacts,
-  rules: DocumentRules | undefined,
-  { charactersPerToken }: FileRules,
-): Needs {
+function needsOf(file: FileFacts, rules: DocumentRules | undefined, modelRules: FileRules): Needs {
+  const { sizeBytes, pageCount, textLength } = file;
   const pages = pageCount ?? 0;
-  const ofText = Math.ceil((textLength ?? 0) / charactersPerToken);
+  const ofText = Math.ceil((textLength ?? 0) / charactersPerToken(file, modelRules));
   const tokens = pages === 0 ? ofText : pages * (rules?.tokensPerPage ?? 0);
   return { bytes: base64Length(sizeBytes), pages, tokens };
 }
 
 /** Why a model is not sent a document as it is, as a clause; null if it is. */
 function refusalOfDocument(
-  { kind, sizeBytes, pageCount }: FileFacts,
+  { kind, sizeBytes, pageCount, isEncrypted }: FileFacts,
   rules: DocumentRules | undefined,
   room: Room,
   { bytes, pages, tokens }: Needs,
 ): string | null {
   if (rules === undefined)
     return kind === 'PDF' ? 'this model takes no PDFs' : 'this model takes no files of this type';
+  if (isEncrypted) return 'it is protected, which no provider takes';
   const { maxBytes, maxPages } = rules;
   if (sizeBytes > (maxBytes ?? Infinity)) return 'it has more bytes than this model takes';
   if (maxPages !== null && (pageCount ?? 0) > maxPages)
@@ -206,14 +220,15 @@ function refusalOfDocument(
 function takeText(file: FileFacts, model: FileTaker, room: Room, reason: string | null): FileUse {
   const length = file.textLength ?? 0;
   if (length === 0) return leftOut(reason === null ? 'It has no text.' : `It has no text, and ${reason}.`);
-  const { charactersPerToken } = model.rules;
+  const perToken = charactersPerToken(file, model.rules);
   const mostIn = ({ tokens, characters }: Room) =>
-    Math.min(LONGEST_TEXT, characters, Math.floor(tokens * charactersPerToken));
+    Math.min(LONGEST_TEXT, characters, Math.floor(tokens * perToken));
   const page = Math.min(length, CHARACTERS_OF_PAGE);
   const most = Math.min(mostIn(room), Math.floor(room.requestBytes / BYTES_OF_CHARACTER));
-  if (most < page) return leftOut(mostIn(roomFor(model)) < page ? tooLong(length, model) : NO_ROOM);
+  if (most < page)
+    return leftOut(mostIn(roomFor(model)) < page ? tooLong(length / perToken, model) : NO_ROOM);
   const characters = Math.min(length, most);
-  const tokens = Math.ceil(characters / charactersPerToken);
+  const tokens = Math.ceil(characters / perToken);
   const why = reason === null ? null : `It is sent as text, because ${reason}.`;
   const note = joinNotes(why, file.note);
   const isCut = characters < length;
@@ -225,9 +240,16 @@ export function joinNotes(...notes: readonly (string | null)[]): string | null {
   return notes.filter((note) => note !== null).join(' ') || null;
 }
 
-function tooLong(length: number, { rules, contextWindow }: FileTaker): string {
-  const tokens = Math.ceil(length / rules.charactersPerToken);
-  return `It is too long for this model: about ${NUMBER.format(tokens)} tokens, and the model takes ${NUMBER.format(contextWindow ?? 0)}.`;
+function tooLong(tokens: number, { contextWindow }: FileTaker): string {
+  const window = contextWindow ?? UNKNOWN_CONTEXT;
+  return `It is too long for this model: about ${NUMBER.format(Math.ceil(tokens))} tokens, and the model takes ${NUMBER.format(window)}.`;
+}
+
+/** How many characters of a text are a token for a model, by what the text is: of Chinese one, of English four. */
+function charactersPerToken({ textLength, textTokens }: FileFacts, rules: FileRules): number {
+  const ofModel = rules.charactersPerToken;
+  if (textLength === null || textTokens === null || textTokens === 0) return ofModel;
+  return (textLength / textTokens) * (ofModel / ENGLISH_CHARACTERS_PER_TOKEN);
 }
 
 function leftOut(note: string): FileUse {
@@ -259,6 +281,10 @@ const NO_ROOM = 'The other files of this conversation leave no room for it.';
 const TOO_MANY =
   'The files of this conversation are more together than this model takes, and those of newer messages come first.';
 
+/** As `estimateTokens` has it. */
+const ENGLISH_CHARACTERS_PER_TOKEN = 4;
+/** Tokens that fit into a request where that is not known: as much as small models take. */
+const UNKNOWN_CONTEXT = 32_000;
 /** Of the context without the answer. The rest is for what is said. */
 const PART_FOR_FILES = 0.6;
 /** Of one file, in UTF-16 code units: some 100,000 tokens. */

@@ -31,6 +31,12 @@ export class SentConversation {
     return this.#failure;
   }
 
+  /** The ids of the files whose bytes are sent, not their text. */
+  get nativeIds(): readonly string[] {
+    const native = this.#files.used.filter(({ use }) => use.use === 'NATIVE');
+    return native.map(({ file }) => file.attachment.id);
+  }
+
   /** The turns with their files. Throws FileUnreadableError. */
   async readTurns(signal: AbortSignal): Promise<readonly Turn[]> {
     this.#failure = null;

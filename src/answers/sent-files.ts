@@ -43,6 +43,7 @@ export async function useFiles(
     ({ newestPlace }) => newestPlace,
   );
   const taker = {
+    provider: deps.providers[model.provider],
     rules: rulesOf(deps, model),
     contextWindow: contextWindowOf(model),
     maxOutputTokens: options?.maxOutputTokens ?? model.maxOutputTokens,

@@ -21,7 +21,8 @@ import { memberships, workspaces } from './tables/workspace.ts';
  * other lock, also with inserting a row that refers to the locked one; `for no key update` allows such inserts; `for key share`
  * only prevents the row from being deleted. Messages are locked by the UPDATE that saves them, with their thread before them
  * (`answers/end-answer`) or the key that goes on with them (`answers/failover`), audit chains by `audit/record-audit`. Deleting a
- * message locks the attachments of it alone after it, by a trigger; only with the lock of its thread is a message deleted.
+ * message locks its attachments after it, by a trigger, for all messages of a statement together; only with the lock of its thread is
+ * a message deleted.
  *
  * Some statements cannot keep the order: the checkpoint of answers locks many messages and skips locked rows, and deleting a key
  * or a variant nulls `api_key_id` or `model_id` on answers in another order. Transactions that can meet those run under

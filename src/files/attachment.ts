@@ -12,7 +12,15 @@ import { isVisibleTo, ownThreadsTopic } from '../threads/thread.ts';
 /** A file in a workspace, without the key of its bytes. */
 export type Attachment = Omit<
   typeof attachments.$inferSelect,
-  'uploads' | 'readings' | 'readingSince' | 'rootId' | 'generation' | 'version' | 'ciphertext' | 'tag'
+  | 'uploads'
+  | 'readings'
+  | 'readingSince'
+  | 'rootId'
+  | 'generation'
+  | 'version'
+  | 'ciphertext'
+  | 'tag'
+  | 'textBytes'
 >;
 
 /**
@@ -97,9 +105,12 @@ export const attachmentColumns = {
   width: attachments.width,
   height: attachments.height,
   pageCount: attachments.pageCount,
+  isEncrypted: attachments.isEncrypted,
   textLength: attachments.textLength,
+  textTokens: attachments.textTokens,
   pictureBytes: attachments.pictureBytes,
   pictureMediaType: attachments.pictureMediaType,
+  refusedBy: attachments.refusedBy,
   note: attachments.note,
   unreadableAt: attachments.unreadableAt,
   refusalCode: attachments.refusalCode,

@@ -63,8 +63,10 @@ async function requireRoom(
   workspaceId: string,
   { sizeBytes, fileNumbers: { maxWorkspaceBytes } }: { sizeBytes: number; fileNumbers: FileNumbers },
 ): Promise<void> {
+  // What was read of a file is kept beside it.
+  const kept = sql`${attachments.sizeBytes}::bigint + coalesce(${attachments.textBytes}, 0) + coalesce(${attachments.pictureBytes}, 0)`;
   const [row] = await tx
-    .select({ bytes: sum(attachments.sizeBytes).mapWith(Number) })
+    .select({ bytes: sum(kept).mapWith(Number) })
     .from(attachments)
     .where(and(eq(attachments.workspaceId, workspaceId), ne(attachments.status, 'REFUSED')));
   if ((row?.bytes ?? 0) + sizeBytes <= maxWorkspaceBytes) return;

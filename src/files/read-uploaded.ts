@@ -1,13 +1,14 @@
 import { and, eq, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import { attachments } from '../db/tables/attachment.ts';
 import { failureName, log } from '../log.ts';
-import { SealError } from '../vault/seal.ts';
 import { type Attachment, announceAttachment, attachmentColumns } from './attachment.ts';
 import type { FileDeps } from './file-deps.ts';
 import { openFileKey, type SealedFileKey, sealedFileKeyColumns } from './file-key.ts';
+import { estimateTokens } from './reading/estimate-tokens.ts';
 import { type ReadResult, readFile } from './reading/read-file.ts';
-import { MissingFileError, namesOf, type Stored } from './store.ts';
+import { namesOf, type Stored } from './store.ts';
 import { openPart, storePart } from './stored-part.ts';
+import { isLost } from './unreadable.ts';
 
 /** A turn of a server to read the content of a file. A later one takes over from one that was given up. */
 export interface Reading {
@@ -36,7 +37,7 @@ export async function readUploaded(deps: FileDeps, reading: Reading): Promise<vo
       reading.number > MAX_READINGS
         ? UNREADABLE
         : await readAndKeep(deps, attachment, row.sealed as SealedFileKey);
-    if (!(await save(deps, reading, result))) return;
+    if (!(await save(deps, reading, result))) return await dropIfGone(deps, attachment);
     announceAttachment(deps.changes, attachment);
     if (result.type === 'refused')
       await deps.fileStore.remove(namesOf(attachment), AbortSignal.timeout(TIMEOUT_MS));
@@ -89,7 +90,7 @@ async function readAndKeep(
       await storePart(fileStore, attachment, 'picture', { key, bytes: inOne(picture), signal });
     return result;
   } catch (error) {
-    if (!(error instanceof SealError) && !(error instanceof MissingFileError)) throw error;
+    if (!isLost(error)) throw error;
     log.error({ attachmentId: id, failure: failureName(error) }, 'a stored file did not open');
     return DAMAGED;
   }
@@ -105,9 +106,27 @@ async function save({ db }: FileDeps, reading: Reading, result: ReadResult): Pro
   return updated.length > 0;
 }
 
+/**
+ * Removes what was written for an attachment that was deleted meanwhile, whose bytes the sweep may have removed before. A later
+ * reading that has taken over writes under the same names: then they stay.
+ */
+async function dropIfGone({ db, fileStore }: FileDeps, attachment: Stored): Promise<void> {
+  const found = await db
+    .select({ id: attachments.id })
+    .from(attachments)
+    .where(eq(attachments.id, attachment.id));
+  if (found.length > 0) return;
+  await fileStore.remove(namesOf(attachment), AbortSignal.timeout(TIMEOUT_MS));
+}
+
 function readyColumns({ type: _type, text, picture, ...facts }: Extract<ReadResult, { type: 'ready' }>) {
-  const lengths = { textLength: text?.length ?? null, pictureBytes: picture?.length ?? null };
-  return { status: 'READY' as const, readingSince: null, ...facts, ...lengths };
+  const ofText = text !== null && {
+    textLength: text.length,
+    textBytes: Buffer.byteLength(text),
+    textTokens: estimateTokens(text),
+  };
+  const pictureBytes = picture?.length ?? null;
+  return { status: 'READY' as const, readingSince: null, ...facts, ...ofText, pictureBytes };
 }
 
 /** Without its key, whatever is left of its bytes opens no more. */

@@ -29,8 +29,10 @@ export type UploadResult =
   | { type: 'kept'; sha256: Uint8Array }
   /** There is no such attachment, or its uploader may not write in the workspace any more. */
   | { type: 'gone' }
-  /** Its bytes are there already, or a later upload of them has overtaken this one. */
+  /** Its bytes are there already. */
   | { type: 'already-there' }
+  /** A later upload of them has begun, so these are not kept. */
+  | { type: 'overtaken' }
   | { type: 'too-often' }
   | { type: 'full'; of: 'person' | 'server'; most: number }
   | { type: 'wrong-size'; isTooLong: boolean };
@@ -66,8 +68,7 @@ async function receive(
   const key = newFileKey(attachment.id);
   try {
     const sha256 = await storeBytes(deps, attachment, key, incoming);
-    if (!(await giveToRow(deps, attachment, key, sha256)))
-      return (await findUpload(deps, attachment)) === null ? { type: 'gone' } : { type: 'already-there' };
+    if (!(await giveToRow(deps, attachment, key, sha256))) return await whyNotGiven(deps, attachment);
     announceAttachment(deps.changes, attachment);
     deps.track(dropEarlier(deps, attachment));
     deps.track(readUploaded(deps, { attachmentId: attachment.id, number: 1 }));
@@ -158,6 +159,13 @@ async function giveToRow(
   } finally {
     if (!isGiven) await drop(deps, [nameOf(attachment, 'file')]);
   }
+}
+
+/** Why a row has not taken the bytes of an upload. */
+async function whyNotGiven(deps: FileDeps, attachment: Attachment): Promise<UploadResult> {
+  const found = await findUpload(deps, attachment);
+  if (found === null) return { type: 'gone' };
+  return { type: found.attachment.status === 'WAITING' ? 'overtaken' : 'already-there' };
 }
 
 /** Removes what earlier uploads of the same attachment have left, which a crash ended before they could. */

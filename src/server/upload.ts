@@ -95,6 +95,13 @@ function refusalOf(
       };
     case 'already-there':
       return { status: 409, code: 'ALREADY_UPLOADED', message: 'The bytes of this file are here already.' };
+    case 'overtaken':
+      return {
+        status: 409,
+        code: 'OVERTAKEN',
+        message:
+          'A later upload of this file is under way, or was. If it does not arrive, send the bytes again.',
+      };
     case 'too-often':
       return {
         status: 409,

@@ -53,9 +53,17 @@ export const attachments = pgTable(
     pageCount: integer('page_count'),
     /** Length of the extracted text in UTF-16 code units; null if there is none. The text itself is in the store. */
     textLength: integer('text_length'),
+    /** Its size in the store, in bytes of UTF-8. */
+    textBytes: integer('text_bytes'),
+    /** Estimated tokens of it, for a model of which a token of English is four characters. */
+    textTokens: integer('text_tokens'),
     /** Size of the copy of an image that models are sent; null if there is none. The copy itself is in the store. */
     pictureBytes: integer('picture_bytes'),
     pictureMediaType: text('picture_media_type', { enum: ['image/png', 'image/jpeg'] }),
+    /** Whether it is encrypted, though it opens without a password. Providers refuse such PDFs. */
+    isEncrypted: boolean('is_encrypted').notNull().default(false),
+    /** The providers that have refused a request with its bytes. */
+    refusedBy: text('refused_by').array().notNull().default([]),
     /** Sentences about what was left out of the text, or guessed; null if nothing was. */
     note: text('note'),
     refusalCode: text('refusal_code', {

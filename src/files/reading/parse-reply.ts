@@ -61,6 +61,7 @@ const HEADER = z.discriminatedUnion('type', [
     width: count.nullable(),
     height: count.nullable(),
     pageCount: count.nullable(),
+    isEncrypted: z.boolean(),
     notes: z.array(z.enum(keysOf<NoteName>(NOTES))).max(Object.keys(NOTES).length),
     textBytes: z.int().min(0),
     picture: z
@@ -84,8 +85,10 @@ function parseText(bytes: Buffer): string {
 }
 
 /** Whether a reply has what its format must have, and nothing else. */
-function isConsistent({ format, width, height, pageCount, text, picture }: ReadyReply): boolean {
+function isConsistent(reply: ReadyReply): boolean {
+  const { format, width, height, pageCount, isEncrypted, text, picture } = reply;
   if ((pageCount !== null) !== (format === 'pdf')) return false;
+  if (isEncrypted && format !== 'pdf') return false;
   if (!isPictureFormat(format)) return width === null && height === null && picture === null;
   const isWhole = width !== null && height !== null && picture !== null;
   return isWhole && text === null && hasSignature(picture.bytes, picture.format);

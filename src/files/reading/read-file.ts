@@ -53,6 +53,8 @@ export type ReadResult =
       height: number | null;
       /** Null for anything but a PDF. */
       pageCount: number | null;
+      /** Whether it is a PDF that is encrypted, though it opens without a password. */
+      isEncrypted: boolean;
       /** The text in it, with marks of pages, slides or sheets, and of where it was cut. Null if there is none, as in a scan. */
       text: string | null;
       /** The one copy of an image that models are sent: upright, small, and without metadata. Null for anything else. */
@@ -89,7 +91,7 @@ function refused(name: RefusalName): ReadResult {
 }
 
 function ready(reply: ReadyReply, fileName: string): ReadResult {
-  const { format, width, height, pageCount, notes, text, picture } = reply;
+  const { format, width, height, pageCount, isEncrypted, notes, text, picture } = reply;
   return {
     type: 'ready',
     kind: kindOf(format),
@@ -97,6 +99,7 @@ function ready(reply: ReadyReply, fileName: string): ReadResult {
     width,
     height,
     pageCount,
+    isEncrypted,
     text,
     picture: picture?.bytes ?? null,
     pictureMediaType: picture && MEDIA_TYPES[picture.format],

@@ -11,6 +11,8 @@ export interface ReadyReply {
   height: number | null;
   /** Null for all but PDFs. */
   pageCount: number | null;
+  /** Whether it is a PDF that is encrypted, though it opens without a password. */
+  isEncrypted: boolean;
   notes: readonly NoteName[];
   text: string | null;
   picture: { format: 'png' | 'jpeg'; bytes: Uint8Array } | null;

@@ -10,7 +10,7 @@ import type {
   Turn,
 } from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
-import { fileDataUrl, fileText, hasWords, leftOutText } from './file-parts.ts';
+import { documentName, fileDataUrl, fileText, hasWords, leftOutText } from './file-parts.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { streamAnswer, type WireReader } from './stream-answer.ts';
 import { createThinkTagReader, mayThinkInTags, type ThinkTagReader } from './think-tags.ts';
@@ -59,7 +59,7 @@ export const OPENAI_FORMS: Omit<ChatForms, 'system'> = {
     if (file.form === 'image')
       return { type: 'image_url', image_url: { url: fileDataUrl(file), detail: 'auto' } };
     if (file.mediaType !== 'application/pdf') return textPart(leftOutText(file));
-    return { type: 'file', file: { filename: file.name, file_data: fileDataUrl(file) } };
+    return { type: 'file', file: { filename: documentName(file), file_data: fileDataUrl(file) } };
   },
   joinsTexts: false,
 };

@@ -26,6 +26,20 @@ export function fileDataUrl(file: FileAsBytes): Base64Text {
   return new Base64Text(`data:${file.mediaType};base64,`, file);
 }
 
+/** The name of a document with the ending of its type, by which OpenAI tells what it is. A person may have called it anything. */
+export function documentName({ name, mediaType }: FileAsBytes): string {
+  const ending = ENDINGS.get(mediaType);
+  return ending === undefined || name.toLowerCase().endsWith(ending) ? name : name + ending;
+}
+
+const OFFICE = 'application/vnd.openxmlformats-officedocument';
+const ENDINGS = new Map([
+  ['application/pdf', '.pdf'],
+  [`${OFFICE}.wordprocessingml.document`, '.docx'],
+  [`${OFFICE}.spreadsheetml.sheet`, '.xlsx'],
+  [`${OFFICE}.presentationml.presentation`, '.pptx'],
+]);
+
 /** What a model is told of a file whose kind it turns out not to take. */
 export function leftOutText({ name, mediaType }: SentFile): string {
   return fileText({ form: 'text', name, mediaType, note: 'left out: this model cannot read it', text: '' });

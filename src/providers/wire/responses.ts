@@ -12,7 +12,7 @@ import type {
 } from '../provider.ts';
 import type { AnswerWriter } from './answer-writer.ts';
 import { citedPlace } from './cited-place.ts';
-import { fileDataUrl, fileText, hasWords } from './file-parts.ts';
+import { documentName, fileDataUrl, fileText, hasWords } from './file-parts.ts';
 import { answerEnd, finishWord } from './finish-word.ts';
 import { type FailureIn, type Progress, streamAnswer, type WireReader } from './stream-answer.ts';
 
@@ -44,7 +44,7 @@ export function responsesInput(turns: readonly Turn[], provider: ProviderName, m
 function filePart(file: SentFile, provider: ProviderName): JsonObject {
   if (file.form === 'text') return { type: 'input_text', text: fileText(file) };
   if (file.form === 'document')
-    return { type: 'input_file', filename: file.name, file_data: fileDataUrl(file) };
+    return { type: 'input_file', filename: documentName(file), file_data: fileDataUrl(file) };
   const image = { type: 'input_image', image_url: fileDataUrl(file) };
   // Perplexity refuses fields that it does not know.
   return provider === 'PERPLEXITY' ? image : { ...image, detail: 'auto' };

@@ -52,7 +52,7 @@ export class BoundedText {
 export function textReply(
   format: Format,
   bounded: BoundedText,
-  found: { notes?: NoteName[]; pageCount?: number } = {},
+  found: { notes?: NoteName[]; pageCount?: number; isEncrypted?: boolean } = {},
 ): Reply {
   return {
     type: 'ready',
@@ -60,6 +60,7 @@ export function textReply(
     width: null,
     height: null,
     pageCount: found.pageCount ?? null,
+    isEncrypted: found.isEncrypted ?? false,
     notes: [...(found.notes ?? []), ...(bounded.isCut ? (['PART_LEFT_OUT'] as const) : [])],
     text: bounded.text,
     picture: null,

@@ -25,7 +25,7 @@ export async function readPdf(bytes: Uint8Array): Promise<Reply> {
   if (bounded.isFull) bounded.leaveOut(`The text is cut here, in ${place}.`);
   else if (number < pages) bounded.leaveOut(`The text is cut here, after ${place}.`);
   if (damaged > 0) bounded.leaveOut(`Pages that could not be read: ${withCommas(damaged)}.`);
-  return textReply('pdf', bounded, { pageCount: pages });
+  return textReply('pdf', bounded, { pageCount: pages, isEncrypted: await isEncrypted(document) });
 }
 
 type Document = Awaited<ReturnType<typeof getDocumentProxy>>;
@@ -42,6 +42,14 @@ async function open(bytes: Uint8Array): Promise<Document> {
     const isPassword = error instanceof Error && error.name === 'PasswordException';
     throw new Refusal(isPassword ? 'ENCRYPTED' : 'DAMAGED');
   }
+}
+
+/** Whether only its owner may do everything with it, e.g. print it. It opens, but providers refuse it. */
+async function isEncrypted(document: Document): Promise<boolean> {
+  const metadata = await document.getMetadata().catch(() => null); // they may be damaged, which its pages are not
+  if (metadata === null) return false;
+  const { info } = metadata;
+  return 'EncryptFilterName' in info && info.EncryptFilterName !== null;
 }
 
 /** Null if the page is damaged; those around it may not be. */

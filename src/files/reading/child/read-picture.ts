@@ -30,6 +30,7 @@ export async function readPicture(bytes: Uint8Array): Promise<Reply> {
     width: autoOrient.width,
     height: autoOrient.height,
     pageCount: null,
+    isEncrypted: false,
     notes: pages > 1 ? ['FIRST_FRAME'] : [],
     text: null,
     picture: await encode(upright, format === 'jpeg'),
