@@ -78,7 +78,7 @@ export async function decideFileUses<File extends { facts: FileFacts }>(
     for (const file of files) {
       const taken = take(file.facts, model, room);
       const isCut = taken.use === 'AS_TEXT' && taken.isCut;
-      const use = isCut ? withTokens(await cut(file, taken), model) : taken;
+      const use = isCut ? withTokens(await cut(file, taken), file.facts, model) : taken;
       chargeText(use, room);
       ofMessage.push({ file, use });
     }
@@ -87,9 +87,9 @@ export async function decideFileUses<File extends { facts: FileFacts }>(
   return decided.reverse().flat();
 }
 
-function withTokens(use: FileUse, { rules }: FileTaker): FileUse {
+function withTokens(use: FileUse, file: FileFacts, { rules }: FileTaker): FileUse {
   if (use.use !== 'AS_TEXT') return use;
-  return { ...use, tokens: Math.ceil(use.characters / rules.charactersPerToken) };
+  return { ...use, tokens: Math.ceil(use.characters / charactersPerToken(file, rules)) };
 }
 
 function chargeText(use: FileUse, room: Room): void {
