@@ -3,7 +3,6 @@ import type { Database } from '../db/database.ts';
 import { idsOf } from '../db/id.ts';
 import { isOneOf } from '../db/is-one-of.ts';
 import { attachments } from '../db/tables/attachment.ts';
-import type { ProviderName } from '../providers/provider.ts';
 import { SealError } from '../vault/seal.ts';
 import type { Attachment } from './attachment.ts';
 import { MissingFileError } from './store.ts';
@@ -20,7 +19,7 @@ export function isLost(error: unknown): boolean {
 /** Remembers that a provider has refused a request with the bytes of these files. From then on it is not sent them. */
 export async function markRefused(
   { db }: { db: Database },
-  provider: ProviderName,
+  provider: string,
   ids: readonly string[],
 ): Promise<void> {
   // Locked in the order of all locks: a send may be about to refer to several of them.
