@@ -17,7 +17,7 @@ execution → app (type), config (type), graphql, accounts, follow (type), threa
 graphql → accounts, workspaces, keys, models, threads, files, answers, follow, audit, changes, providers/registry, providers/provider, providers/options, providers/price (type), db/id, db/page (type), vault (type)
 follow → answers, threads, files, models, keys, workspaces, providers/provider (type), providers/registry (type), db, changes, accounts (type), pollable
 answers → threads, files, models, keys, workspaces, fleet, bus (type), providers, db, changes, accounts (type), vault/seal, single-flight (type), pollable
-files → threads, workspaces, providers/provider (type), audit (type), limits/sliding-window (type), db, changes, accounts (type), vault, rounds, read-setting, read-file-settings (type)
+files → threads, workspaces, audit (type), limits/sliding-window (type), db, changes, accounts (type), vault, rounds, read-setting, read-file-settings (type)
 files/file-key → db, vault
 files/upload-limits → limits/sliding-window (type)
 threads → workspaces, db, changes, accounts (type)
