@@ -248,7 +248,7 @@ function tooLong(tokens: number, { contextWindow }: FileTaker): string {
 /** How many characters of a text are a token for a model, by what the text is: of Chinese one, of English four. */
 function charactersPerToken({ textLength, textTokens }: FileFacts, rules: FileRules): number {
   const ofModel = rules.charactersPerToken;
-  if (textLength === null || textTokens === null || textTokens === 0) return ofModel;
+  if (!textLength || !textTokens) return ofModel;
   return (textLength / textTokens) * (ofModel / ENGLISH_CHARACTERS_PER_TOKEN);
 }
 
