@@ -156,7 +156,8 @@ async function upload(client: DemoClient, { id }: Workspace, fileName: string): 
   const file = await client.upload(id, { fileName, bytes });
   const { mediaType, pageCount, width, height } = file;
   const size = pageCount === null ? `${width} × ${height} pixels` : `${pageCount} pages`;
-  pair(fileName, `${mediaType.padEnd(18)}${faint(`${size}, ${bytes.length.toLocaleString('en-US')} bytes`)}`);
+  const facts = `${size}, ${bytes.length.toLocaleString('en-US')} bytes`;
+  line(`${fileName.padEnd(17)}${mediaType.padEnd(18)}${faint(facts)}`);
   return file;
 }
 
