@@ -290,10 +290,12 @@ test('a price of the list is looked up when it is read, without a statement, for
     .insert(modelTable)
     .values(['openai/gpt-oss-120b', ...names].map((name) => ({ ...place, name, title: name })))
     .returning();
+  await shown(1); // what is looked up once and then known, such as the session, at each of several servers
+  await shown(1);
   const one = await shown(1);
   const many = await shown(100);
   expect(many.nodes).toHaveLength(100);
-  expect(many.statements).toBeLessThanOrEqual(one.statements);
+  expect(many.statements).toBe(one.statements);
   const base = rows.find(({ name }) => name === 'openai/gpt-oss-120b')?.id;
   await ada.run('create-model-variant', { input: { workspaceId, baseModelId: base, title: 'Mine' } });
   const named = (await shown(101)).nodes.filter(({ name }) => name === 'openai/gpt-oss-120b');
